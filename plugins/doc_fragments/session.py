@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options by which the token modules name a session."""
+
+    DOCUMENTATION = r"""
+options:
+  session:
+    description:
+      - The session to work on, as an absolute path or as a plain name.
+      - A plain name is a directory below C($XDG_RUNTIME_DIR/onetoken) or, without a runtime directory,
+        C(${XDG_STATE_HOME:-~/.local/state}/onetoken).
+      - Without it, the session of the environment is meant, which is the one that
+        RV(onetoken.openstack.os_token_issue#module:environment) names. M(onetoken.openstack.os_token_issue) makes a new
+        one where there is none.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change and changes nothing, on disk or in Keystone.
+  diff_mode:
+    support: none
+    description: A token's id is a secret, so there is nothing to compare.
+  platform:
+    support: full
+    platforms: posix
+    description: The hosts that the module works on.
+notes:
+  - The module runs on the host that runs the OpenStack tasks, as the same user.
+  - Nothing that is returned is secret, unless RV(onetoken.openstack.os_token_issue#module:token) was asked for.
+"""

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The connection options that every module shares with openstack.cloud, and a connection made from them."""
+
+from __future__ import annotations
+
+import inspect
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
+
+from .session.errors import ConfigurationError
+from .session.version import APPLICATION, VERSION
+
+if t.TYPE_CHECKING:
+    import openstack.connection
+
+#: Connection options that go to openstacksdk, under the name that it has for them.
+SDK_NAMES = {
+    "region_name": "region_name",
+    "interface": "interface",
+    "validate_certs": "verify",
+    "ca_cert": "cacert",
+    "client_cert": "cert",
+    "client_key": "key",
+    "api_timeout": "api_timeout",
+}
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def argument_spec(**options: t.Any) -> dict[str, t.Any]:
+    """openstack.cloud's connection options, with these besides or instead."""
+    return openstack_cloud.openstack_full_argument_spec(**options)
+
+
+def import_sdk(module: AnsibleModule) -> t.Any:
+    """openstacksdk, or a sentence on what to install."""
+    try:
+        import openstack
+    except ImportError as exc:
+        raise ConfigurationError(
+            missing_required_lib("openstacksdk", url="https://pypi.org/project/openstacksdk/")
+        ) from exc
+    _warn_of_broken_pair(module, openstack)
+    return openstack
+
+
+def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
+    """Say that openstack.cloud cannot work here: its own modules would end in a traceback.
+
+    openstack.cloud up to 2.5.0 reads ``openstack.version``, which openstacksdk 4.15 dropped.
+    """
+    if hasattr(sdk, "version") or "sdk.version." not in inspect.getsource(openstack_cloud):
+        return
+    from importlib.metadata import version
+
+    module.warn(
+        f"The openstack.cloud collection in use does not work with openstacksdk {version('openstacksdk')}: install "
+        "openstacksdk below 4.15, or openstack.cloud 2.6.0 or later."
+    )
+
+
+def sdk_options(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The connection options that were given, under openstacksdk's names."""
+    given = {sdk_name: params[name] for name, sdk_name in SDK_NAMES.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def connect(module: AnsibleModule) -> openstack.connection.Connection:
+    """Connect as an openstack.cloud module does with the same options."""
+    sdk = import_sdk(module)
+    params = module.params
+    if params["sdk_log_path"]:
+        sdk.enable_logging(debug=params["sdk_log_level"] == "DEBUG", path=params["sdk_log_path"])
+    options = sdk_options(params)
+    cloud = params["cloud"]
+    if isinstance(cloud, dict):
+        options = {**options, **cloud}
+    else:
+        options.update(cloud=cloud, auth_type=params["auth_type"], auth=params["auth"])
+    try:
+        return sdk.connect(app_name=APPLICATION, app_version=VERSION, **options)
+    except sdk.exceptions.SDKException as exc:
+        raise ConfigurationError(f"The connection to cloud {cloud_name(params)} cannot be set up: {exc}") from exc
+
+
+def cloud_name(params: dict[str, t.Any]) -> str:
+    """How messages call the cloud that these options name."""
+    cloud = params["cloud"]
+    if isinstance(cloud, dict):
+        return "given by a mapping"
+    return repr(cloud) if cloud else "of the environment"

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can go wrong with a session; each message is one sentence for the user, with what to do and no secret."""
+
+from __future__ import annotations
+
+
+class OneTokenError(Exception):
+    """Anything that this collection reports to its user."""
+
+
+class ConfigurationError(OneTokenError):
+    """An option, a variable or a config file cannot be used as it is."""
+
+
+class CredentialsRefusedError(OneTokenError):
+    """Keystone does not accept the credentials; asking again could lock the account."""
+
+
+class KeystoneUnavailableError(OneTokenError):
+    """Keystone cannot be reached, or did not give a usable answer in time."""
+
+
+class SessionError(OneTokenError):
+    """A session's directory cannot be used."""
+
+
+class SessionClosedError(SessionError):
+    """The session was revoked; nothing is issued into it by itself any more."""
+
+
+class SourceUnreadableError(OneTokenError):
+    """The credentials that a session was made from cannot be read from here."""

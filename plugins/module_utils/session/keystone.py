@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The three requests that this collection makes to Keystone: issue a token, validate it, revoke it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+try:
+    import keystoneauth1.exceptions
+    import keystoneauth1.session
+except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
+    keystoneauth1 = None
+
+from . import clock, cloud_entry
+from .errors import ConfigurationError, CredentialsRefusedError, KeystoneUnavailableError, OneTokenError
+from .pacing import Waiter
+from .source import Source
+from .token import Token, TokenId
+from .version import APPLICATION, VERSION
+
+if t.TYPE_CHECKING:
+    import requests
+
+#: Refusals that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
+_PASSING = (413, 429, 503)
+#: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
+REQUEST_TIMEOUT = 60
+
+
+class Connection:
+    """How to reach Keystone again without the credentials: where, and how TLS is checked."""
+
+    def __init__(self, auth_url: str, verify: t.Any = True, cert: t.Any = None, timeout: float | None = None) -> None:
+        self.auth_url = auth_url
+        self.requests = 0
+        self._session = keystoneauth1.session.Session(
+            verify=verify,
+            cert=cert,
+            timeout=timeout or REQUEST_TIMEOUT,
+            app_name=APPLICATION,
+            app_version=VERSION,
+        )
+        self._session.session.hooks["response"].append(self._count)
+
+    @classmethod
+    def of_entry(cls, entry: cloud_entry.Entry, auth_url: str | None = None) -> Connection:
+        """To a cloud's Keystone as clouds.yaml describes it, or to the one at auth_url with that cloud's options."""
+        import openstack.config
+
+        config = openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False)
+        config.cloud_config = {"clouds": {"keystone": entry}}
+        region = config.get_one("keystone", validate=False)
+        auth_url = auth_url or region.config["auth"].get("auth_url") or region.config.get("auth_url")
+        if not auth_url:
+            raise ConfigurationError("Keystone's address is not known: set cloud, or auth with an auth_url.")
+        verify, cert = region.get_requests_verify_args()
+        return cls(auth_url, verify, cert, region.config.get("api_timeout"))
+
+    def _count(self, response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
+        self.requests += 1
+
+    def revoke(self, token: TokenId, waiter: Waiter) -> bool:
+        """Make Keystone refuse a token; False when it did already. The answer is the proof."""
+        return self._of_token("DELETE", token, waiter) == 204
+
+    def is_valid(self, token: TokenId, waiter: Waiter) -> bool:
+        """Ask Keystone whether it accepts a token."""
+        return self._of_token("GET", token, waiter) == 200
+
+    def _of_token(self, method: str, token: TokenId, waiter: Waiter) -> int:
+        """Ask about a token with the token itself, which costs no other one; the status of a final answer."""
+        while True:
+            headers: t.Mapping[str, str] = {}
+            try:
+                response = self._session.request(
+                    f"{versioned(self.auth_url)}/auth/tokens",
+                    method,
+                    headers={"X-Auth-Token": token.reveal(), "X-Subject-Token": token.reveal()},
+                    params={"nocatalog": "1"} if method == "GET" else None,
+                    authenticated=False,
+                    raise_exc=False,
+                    # The token goes to the recorded address and to no other that this one may point to.
+                    redirect=False,
+                )
+            except keystoneauth1.exceptions.ClientException as exc:
+                reason = unreachable(self.auth_url, exc)
+            else:
+                if response.status_code in (200, 204, 401, 404):
+                    return response.status_code
+                headers = response.headers
+                reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
+                if response.status_code not in _PASSING and response.status_code < 500:
+                    raise KeystoneUnavailableError(f"{reason}.")
+            if not waiter.wait(headers):
+                raise KeystoneUnavailableError(f"{reason} until the timeout; try again later.")
+
+
+def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
+    """Sign in with the source's credentials: the token, and how many requests that took."""
+    region = source.region()
+    auth = region.get_auth()
+    session = region.get_session()
+    session.timeout = session.timeout or REQUEST_TIMEOUT
+    requests_made = 0
+
+    def count(response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
+        nonlocal requests_made
+        requests_made += 1
+
+    session.session.hooks["response"].append(count)
+    auth_url = cloud_entry.auth_value(cloud_entry.normalized(region.config), "auth_url") or ""
+    while True:
+        obtained_at = clock.now()
+        try:
+            auth.get_access(session)
+        except keystoneauth1.exceptions.HttpError as exc:
+            if exc.http_status not in _PASSING:
+                raise _refused(source, region.config, auth_url, exc) from None
+            if not waiter.wait(exc.response.headers if exc.response is not None else None):
+                raise KeystoneUnavailableError(
+                    f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} until the "
+                    f"timeout; {_remedy(exc.http_status)}."
+                ) from None
+        except keystoneauth1.exceptions.ClientException as exc:
+            raise KeystoneUnavailableError(f"No token for {source.label()}: {unreachable(auth_url, exc)}.") from None
+        else:
+            break
+    state = auth.get_auth_state() if hasattr(auth, "get_auth_state") else None
+    if not state:
+        raise ConfigurationError(
+            f"{source.label()} signs in with {region.config.get('auth_type')!r}, which asks Keystone for no token: "
+            "there is nothing to share in a session."
+        )
+    answer = json.loads(state)
+    token = Token(TokenId(answer["auth_token"]), answer["body"]["token"], auth_url, obtained_at)
+    return token, requests_made
+
+
+def versioned(auth_url: str) -> str:
+    """The address of Keystone's version 3 interface."""
+    url = auth_url.rstrip("/")
+    return url if url.endswith("/v3") else url.removesuffix("/v2.0") + "/v3"
+
+
+def unreachable(auth_url: str, exc: Exception) -> str:
+    if isinstance(exc, keystoneauth1.exceptions.SSLFailure):
+        return f"the certificate of Keystone at {auth_url} cannot be trusted, set ca_cert or check the host name"
+    if isinstance(exc, keystoneauth1.exceptions.ConnectTimeout):
+        return f"Keystone at {auth_url} did not answer in time"
+    if isinstance(exc, keystoneauth1.exceptions.ConnectFailure):
+        return f"Keystone at {auth_url} cannot be reached, check auth_url and the network"
+    return f"Keystone at {auth_url} cannot be used ({exc})"
+
+
+def _refused(
+    source: Source, config: dict[str, t.Any], auth_url: str, exc: keystoneauth1.exceptions.HttpError
+) -> OneTokenError:
+    if exc.http_status == 401:
+        return CredentialsRefusedError(
+            f"Keystone at {auth_url} refused {_who(config)} of {source.label()} (HTTP 401): check the name, its "
+            "domain, the secret and the project; it was not tried again, because that can lock an account."
+        )
+    return ConfigurationError(
+        f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} ({exc.message}): check "
+        "auth_url and the scope."
+    )
+
+
+def _who(config: dict[str, t.Any]) -> str:
+    entry = cloud_entry.normalized(config)
+    for key in cloud_entry.IDENTITY_KEYS:
+        name = cloud_entry.auth_value(entry, key)
+        if name:
+            kind = "application credential" if key.startswith("application") else "user"
+            return f"{kind} {name!r}"
+    return "the credentials"
+
+
+def _remedy(status: int) -> str:
+    if status == 503:
+        return "Keystone is out of service, try again later"
+    return "the account's limit of token requests is used up, lower the number of sign-ins or raise timeout"

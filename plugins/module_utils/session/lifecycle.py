@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The verbs of a session's life: issue, use and renew, revoke."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from . import clock, keystone, session_clouds, site
+from .errors import CredentialsRefusedError, OneTokenError, SessionError
+from .pacing import Waiter
+from .renewal import RenewalPolicy
+from .source import Source
+from .store import Failure, Session, SessionRecord, StoredTokens
+from .token import Token, TokenId
+
+#: How long a process that renews by itself goes on asking Keystone, in seconds.
+RENEWAL_TIMEOUT = 120
+#: After a failed renewal, processes use what is left for so long before one of them asks again, in seconds.
+RENEWAL_PAUSE = 60
+
+
+def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: float) -> tuple[Token, bool]:
+    """The session's token for a cloud, a new one if there is none or it is due; and whether it is new."""
+    waiter = Waiter(timeout)
+    if not session.exists:
+        # What cannot work is said before a directory is made for it.
+        source.region()
+    session.make()
+    with session.locked(waiter.seconds_left):
+        is_new = not session.exists
+        try:
+            record = SessionRecord(source.files, {}, policy) if is_new else session.read_record()
+            token = None if is_new else usable_token(session, source, policy)
+            changed = token is None
+            if is_new or changed or record.policy != policy:
+                record.sources[source.cloud] = source
+                record.policy = policy
+                token = token or _issue_into(session, record, source, waiter)
+                session_clouds.write(session, record, source.cloud)
+                session.write_record(record)
+                session.reopen()
+            session.write_site(site.files())
+        except BaseException:
+            if is_new:
+                session.discard()
+            raise
+    return token, changed
+
+
+def foresee_issue(session: Session, source: Source, policy: RenewalPolicy) -> tuple[Token | None, bool]:
+    """What issuing would come to, without asking Keystone or writing anything."""
+    token = usable_token(session, source, policy)
+    if token is None:
+        source.region()
+    return token, token is None
+
+
+def usable_token(session: Session, source: Source, policy: RenewalPolicy) -> Token | None:
+    """The token in the session, if it was issued for the same source and is not due."""
+    if not session.exists or session.closed or session.read_record().source(source.cloud) != source:
+        return None
+    stored = session.read_tokens(source.cloud)
+    return None if stored is None or policy.is_due(stored.current) else stored.current
+
+
+def current_token(session: Session, cloud: str, refused: TokenId | None = None) -> Token:
+    """The token for a process that needs one now; issued or renewed first, once for all, where that is due."""
+    session.refuse_closed()
+    policy = session.read_record().policy
+    token = _not_due(session.read_tokens(cloud), policy, refused)
+    if token is not None:
+        return token
+    with session.locked():
+        session.refuse_closed()
+        # Another process may have renewed it while this one waited for the lock.
+        stored = session.read_tokens(cloud)
+        token = _not_due(stored, policy, refused)
+        if token is not None:
+            return token
+        if stored is not None and _accepted_after_all(session, cloud, stored.current, refused):
+            return stored.current
+        try:
+            return _renew(session, cloud)
+        except OneTokenError as exc:
+            if stored is not None and not stored.current.expired and stored.current.id != refused:
+                return stored.current
+            raise SessionError(_no_token(session, cloud, stored, refused, exc)) from None
+
+
+def _not_due(stored: StoredTokens | None, policy: RenewalPolicy, refused: TokenId | None) -> Token | None:
+    if stored is None or stored.current.id == refused or policy.is_due(stored.current):
+        return None
+    return stored.current
+
+
+def _accepted_after_all(session: Session, cloud: str, token: Token, refused: TokenId | None) -> bool:
+    """Whether the fault is the service's: Keystone accepts the token that the service refused."""
+    if token.id != refused or token.expired:
+        return False
+    return connection(session, cloud, token).is_valid(token.id, Waiter(RENEWAL_TIMEOUT))
+
+
+def _renew(session: Session, cloud: str) -> Token:
+    record = session.read_record()
+    failure = record.failures.get(cloud)
+    if failure is not None:
+        age = (clock.now() - clock.parse(failure.at)).total_seconds()
+        if failure.final or age < RENEWAL_PAUSE:
+            raise SessionError(failure.message)
+    source = record.source(cloud)
+    if source is None:
+        raise SessionError(f"cloud {cloud!r} is not one of the session's clouds.")
+    try:
+        return _issue_into(session, record, source, Waiter(RENEWAL_TIMEOUT))
+    except OneTokenError as exc:
+        final = isinstance(exc, CredentialsRefusedError)
+        record.failures[cloud] = Failure(str(exc), clock.now().isoformat(), final)
+        session.write_record(record)
+        raise
+
+
+def _issue_into(session: Session, record: SessionRecord, source: Source, waiter: Waiter) -> Token:
+    """Ask Keystone for a token and put it on the session's list before anything else can happen to it."""
+    token, requests_made = keystone.issue(source, waiter)
+    try:
+        stored = session.read_tokens(source.cloud)
+        replaced = stored.newest_first if stored else ()
+        alive = tuple(old for old in replaced if not old.expired)
+        session.write_tokens(source.cloud, StoredTokens(token, alive))
+        record.keystone_requests += requests_made
+        record.tokens_issued += 1
+        record.failures.pop(source.cloud, None)
+        session.write_record(record)
+    except BaseException:
+        # A token that no list knows would live on for a day.
+        keystone.Connection.of_entry(source.entry(), token.auth_url).revoke(token.id, waiter)
+        raise
+    return token
+
+
+def _no_token(
+    session: Session, cloud: str, stored: StoredTokens | None, refused: TokenId | None, reason: OneTokenError
+) -> str:
+    if stored is None:
+        state = "has no token yet"
+    elif stored.current.id == refused:
+        state = "has a token that Keystone does not accept any more"
+    else:
+        state = f"has a token that expired at {clock.show(stored.current.expires_at)}"
+    return (
+        f"The session {session.path} {state} for cloud {cloud!r}, and a new one cannot be issued: {reason} Issue it "
+        "with os_token_issue."
+    )
+
+
+@dataclasses.dataclass
+class Revocation:
+    """What revoking a session came to."""
+
+    revoked: int = 0
+    #: Tokens that were past their expiry, or that Keystone refused already.
+    already_dead: int = 0
+    keystone_requests: int = 0
+    tokens_issued: int = 0
+
+
+def revoke(session: Session, timeout: float) -> Revocation:
+    """Close the session and make Keystone refuse every token that it ever held, newest first."""
+    waiter = Waiter(timeout)
+    problems = []
+    with session.locked(waiter.seconds_left):
+        record = session.read_record()
+        if not session.closed:
+            session.close()
+        result = Revocation(tokens_issued=record.tokens_issued)
+        for cloud in session.clouds_with_tokens():
+            stored = session.read_tokens(cloud)
+            try:
+                for token in stored.newest_first if stored else ():
+                    _revoke_one(session, cloud, token, waiter, record, result)
+            except OneTokenError as exc:
+                problems.append(f"cloud {cloud!r}: {exc}")
+            else:
+                session.remove_tokens(cloud)
+        session.write_record(record)
+        result.keystone_requests = record.keystone_requests
+    if problems:
+        raise SessionError(
+            f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): "
+            "run os_token_revoke again once Keystone answers."
+        )
+    return result
+
+
+def _revoke_one(
+    session: Session, cloud: str, token: Token, waiter: Waiter, record: SessionRecord, result: Revocation
+) -> None:
+    if token.expired:
+        result.already_dead += 1
+        return
+    keystone_connection = connection(session, cloud, token)
+    try:
+        revoked = keystone_connection.revoke(token.id, waiter)
+    finally:
+        record.keystone_requests += keystone_connection.requests
+    if revoked:
+        result.revoked += 1
+    else:
+        result.already_dead += 1
+
+
+def connection(session: Session, cloud: str, token: Token) -> keystone.Connection:
+    """How to reach the Keystone that issued a token, with the TLS options that the session has for its cloud."""
+    return keystone.Connection.of_entry(session_clouds.entry(session, cloud), token.auth_url)
+
+
+def foresee_revoke(session: Session) -> Revocation:
+    """What revoking would come to, as far as the session knows, without asking Keystone or writing anything."""
+    record = session.read_record()
+    result = Revocation(keystone_requests=record.keystone_requests, tokens_issued=record.tokens_issued)
+    for cloud in session.clouds_with_tokens():
+        stored = session.read_tokens(cloud)
+        for token in stored.newest_first if stored else ():
+            if token.expired:
+                result.already_dead += 1
+            else:
+                result.revoked += 1
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What a session holds for a cloud."""
+
+    cloud: str
+    state: str
+    token: Token | None = None
+    renews_in: int = 0
+    validated: bool = False
+
+
+def status(session: Session, cloud: str | None, validate: bool, timeout: float) -> Status:
+    """The state of a session's token, from the session alone or after asking Keystone."""
+    if not session.exists:
+        return Status(cloud or "", "absent")
+    record = session.read_record()
+    cloud = cloud or _only_cloud(session, record)
+    stored = session.read_tokens(cloud)
+    token = stored.current if stored else None
+    if session.closed:
+        return Status(cloud, "closed", token)
+    if token is None:
+        return Status(cloud, "absent")
+    renews_in = max(0, int(record.policy.due_age(token.lifetime) - token.age))
+    if token.expired:
+        return Status(cloud, "expired", token)
+    if validate and not connection(session, cloud, token).is_valid(token.id, Waiter(timeout)):
+        return Status(cloud, "refused", token, renews_in, validated=True)
+    return Status(cloud, "due" if record.policy.is_due(token) else "valid", token, renews_in, validate)
+
+
+def _only_cloud(session: Session, record: SessionRecord) -> str:
+    clouds = sorted({*record.sources, *session.clouds_with_tokens()})
+    if len(clouds) == 1:
+        return clouds[0]
+    raise SessionError(f"The session {session.path} has several clouds ({', '.join(clouds)}): name one with cloud.")

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Waiting, the one place where this collection sleeps: at a server's word, or longer each time within a limit."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import math
+import random
+import time
+import typing as t
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 30.0
+#: A reset header above this is a moment in epoch seconds, below it a number of seconds from now.
+_EPOCH = 1_000_000_000
+
+
+def delay_asked(headers: t.Mapping[str, str], now: float) -> float | None:
+    """The seconds for which a refusal's headers ask to wait, None when they say nothing that can be read."""
+    for name in ("Retry-After", "X-Retry-After", "X-RateLimit-Reset"):
+        value = (headers.get(name) or "").strip()
+        if not value:
+            continue
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                moment = email.utils.parsedate_to_datetime(value)
+            except (TypeError, ValueError):
+                continue
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=datetime.timezone.utc)
+            seconds = moment.timestamp() - now
+        else:
+            if seconds > _EPOCH:
+                seconds -= now
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None
+
+
+class Waiter:
+    """Waits between the tries of one thing, until its time is up."""
+
+    def __init__(
+        self,
+        timeout: float,
+        clock: t.Callable[[], float] = time.monotonic,
+        wall_clock: t.Callable[[], float] = time.time,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._deadline = clock() + timeout
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._sleep = sleep
+        self._backoff = FIRST_DELAY
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self._deadline - self._clock())
+
+    def wait(self, headers: t.Mapping[str, str] | None = None) -> bool:
+        """Wait before the next try; False, at once, when that would be too late."""
+        delay = delay_asked(headers or {}, self._wall_clock())
+        if delay is None:
+            # Full jitter: many processes refused in one moment do not come back in one moment.
+            delay = random.uniform(self._backoff / 2, self._backoff)
+            self._backoff = min(LONGEST_DELAY, self._backoff * 2)
+        return self.pause(delay)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait for this long; False, at once, when that would be too late."""
+        if seconds > self.seconds_left:
+            return False
+        self._sleep(seconds)
+        return True

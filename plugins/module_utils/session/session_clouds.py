@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The session's clouds.yaml: every cloud that the user knows by name, signing in with the session."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import cloud_entry
+from .site import AUTH_TYPE
+from .store import Session, SessionRecord
+
+
+def write(session: Session, record: SessionRecord, cloud: str) -> None:
+    """Write the clouds of the config files, and this one as it was issued, over what the session has already."""
+    import yaml
+
+    clouds = _read(session)
+    for name, entry in record.files.entries().items():
+        if name not in record.sources:
+            clouds[name] = _of_session(session, name, entry)
+    clouds[cloud] = _of_session(session, cloud, cloud_entry.normalized(record.sources[cloud].entry()))
+    text = yaml.safe_dump({"clouds": clouds}, default_flow_style=False, allow_unicode=True)
+    session.write_clouds(text)
+
+
+def entry(session: Session, cloud: str) -> cloud_entry.Entry:
+    """What the session's clouds.yaml says of a cloud: how to connect to it, and nothing secret."""
+    return _read(session).get(cloud, {})
+
+
+def _read(session: Session) -> dict[str, t.Any]:
+    import yaml
+
+    content = yaml.safe_load(session.read_clouds() or "") or {}
+    return content.get("clouds", {})
+
+
+def _of_session(session: Session, name: str, entry: cloud_entry.Entry) -> dict[str, t.Any]:
+    public = cloud_entry.without_secrets(entry)
+    public["auth_type"] = AUTH_TYPE
+    public["auth"].update(onetoken_session=session.path, onetoken_cloud=name)
+    return public

@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where a session's credentials come from; read again whenever a token is needed, never stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from . import cloud_entry
+from .errors import ConfigurationError, SourceUnreadableError
+from .version import APPLICATION, VERSION
+
+if t.TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
+
+#: The name, in a session, of a cloud that has none: OS_* variables, or an explicit auth.
+UNNAMED = "onetoken"
+
+CONFIG = "config"
+ENVIRONMENT = "environment"
+EXPLICIT = "explicit"
+
+#: Variables that choose among configured clouds, or do not concern the connection.
+_SELECTORS = ("OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
+_UNRELATED = ("OS_TEST", "OS_STD", "OS_LOG")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFiles:
+    """The clouds.yaml and secure.yaml that openstacksdk found for the user."""
+
+    clouds: str | None = None
+    secure: str | None = None
+
+    @classmethod
+    def of_user(cls) -> ConfigFiles:
+        import openstack.config
+
+        try:
+            found = openstack.config.OpenStackConfig()
+        except openstack.exceptions.ConfigException as exc:
+            raise ConfigurationError(f"The OpenStack configuration cannot be used: {exc}") from exc
+        return cls(_absolute(found.config_filename), _absolute(getattr(found, "secure_config_filename", None)))
+
+    def entries(self) -> dict[str, cloud_entry.Entry]:
+        """Every cloud of these files, secrets included."""
+        if self.clouds is None:
+            return {}
+        import openstack.config
+
+        if not os.access(self.clouds, os.R_OK):
+            raise SourceUnreadableError(
+                f"The credentials cannot be read again from {self.clouds}: make that file readable for this user, or "
+                "renew the token where it is."
+            )
+        try:
+            # clouds.yaml of the working directory or of the user must not take the place of the recorded file.
+            found = openstack.config.OpenStackConfig(
+                config_files=[self.clouds], secure_files=[self.secure] if self.secure else [], load_envvars=False
+            )
+        except openstack.exceptions.ConfigException as exc:
+            raise ConfigurationError(f"{self.clouds} cannot be used: {exc}") from exc
+        clouds = found.cloud_config.get("clouds") or {}
+        return {str(name): cloud_entry.normalized(entry or {}) for name, entry in clouds.items() if name != "defaults"}
+
+
+def _absolute(path: str | None) -> str | None:
+    return os.path.abspath(path) if path else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the credentials for one cloud come from, and what of them is asked for."""
+
+    kind: str
+    #: The cloud's name in the config files, and in the session.
+    cloud: str
+    files: ConfigFiles = ConfigFiles()
+    #: Connection options that take the place of the configured ones.
+    options: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    #: A scope that takes the place of the configured one; an empty one asks for an unscoped token.
+    scope: dict[str, str] | None = None
+    #: The plugin's name that OS_AUTH_TYPE had before the session's took its place.
+    auth_type: str | None = None
+    #: Who authenticates and where, as far as it is no secret; only of an explicit source.
+    public_auth: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: An explicit source, credentials included: never recorded, never shown.
+    explicit: cloud_entry.Entry | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def record(self) -> dict[str, t.Any]:
+        """What a session may keep of it."""
+        return {
+            "kind": self.kind,
+            "cloud": self.cloud,
+            "files": dataclasses.asdict(self.files),
+            "options": self.options,
+            "scope": self.scope,
+            "auth_type": self.auth_type,
+            "public_auth": self.public_auth,
+        }
+
+    @classmethod
+    def of_record(cls, record: dict[str, t.Any]) -> Source:
+        return cls(**{**record, "files": ConfigFiles(**record["files"])})
+
+    def entry(self) -> cloud_entry.Entry:
+        """The cloud with its credentials, as clouds.yaml would describe it; read now."""
+        if self.kind == CONFIG:
+            entry = self._configured()
+        elif self.kind == ENVIRONMENT:
+            entry = self._of_environment(os.environ)
+        elif self.explicit is None:
+            raise SourceUnreadableError(
+                f"The token of cloud {self.cloud!r} cannot be renewed by itself because its credentials were given "
+                "to the task that issued it: run os_token_issue again with the same credentials."
+            )
+        else:
+            entry = self.explicit
+        if self.scope is not None:
+            entry = cloud_entry.with_scope(entry, self.scope)
+        return {**entry, **self.options}
+
+    def region(self) -> CloudRegion:
+        """openstacksdk's view of the cloud, ready to authenticate."""
+        import keystoneauth1.exceptions
+        import openstack.config
+
+        config = openstack.config.OpenStackConfig(
+            load_yaml_config=False, load_envvars=False, app_name=APPLICATION, app_version=VERSION
+        )
+        config.cloud_config = {"clouds": {self.cloud: self.entry()}}
+        try:
+            return config.get_one(self.cloud)
+        except keystoneauth1.exceptions.MissingRequiredOptions as exc:
+            missing = ", ".join(option.dest for option in exc.options)
+            raise ConfigurationError(
+                f"The credentials of {self.label()} are not complete: {missing} is missing."
+            ) from None
+        except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
+            raise ConfigurationError(f"The configuration of {self.label()} cannot be used: {exc}") from None
+        except TypeError as exc:
+            # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
+            key = str(exc).rpartition("argument ")[2] or "a key"
+            raise ConfigurationError(
+                f"The authentication of {self.label()} has {key}, which its auth_type does not take: remove it."
+            ) from None
+
+    def label(self) -> str:
+        """How messages call it."""
+        if self.kind == ENVIRONMENT:
+            return "the OS_* variables"
+        if self.kind == EXPLICIT and self.cloud == UNNAMED:
+            return "the auth option"
+        return f"cloud {self.cloud!r}"
+
+    def _configured(self) -> cloud_entry.Entry:
+        entries = self.files.entries()
+        if self.cloud not in entries:
+            raise unknown_cloud(self.cloud, entries, self.files)
+        return entries[self.cloud]
+
+    def _of_environment(self, environ: t.Mapping[str, str]) -> cloud_entry.Entry:
+        values = {
+            name[len("OS_") :].lower(): value
+            for name, value in environ.items()
+            if name.startswith("OS_") and value and name not in _SELECTORS and not name.startswith(_UNRELATED)
+        }
+        if "auth_url" not in values:
+            raise SourceUnreadableError(
+                "The session's credentials come from OS_* variables, which this process does not have: source the "
+                "openrc file before ansible-playbook, or issue the token again."
+            )
+        values["auth_type"] = self.auth_type or "password"
+        return cloud_entry.normalized(values)
+
+
+def unknown_cloud(name: str, entries: t.Mapping[str, t.Any], files: ConfigFiles) -> ConfigurationError:
+    """What to say of a cloud that is not configured."""
+    if files.clouds is None:
+        return ConfigurationError(
+            f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."
+        )
+    return ConfigurationError(
+        f"Cloud {name!r} is not in {files.clouds}, which has {', '.join(sorted(entries)) or 'no cloud'}: name one of "
+        "these, or add it there."
+    )
+
+
+def environment_has_credentials(environ: t.Mapping[str, str]) -> bool:
+    """Whether an openrc file was sourced."""
+    return bool(environ.get("OS_AUTH_URL"))

@@ -1,0 +1,316 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A session on disk: the one place where its files are read and written."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import secrets
+import typing as t
+import urllib.parse
+
+from . import clock, directory, site
+from .errors import SessionClosedError, SessionError
+from .pacing import Waiter
+from .renewal import RenewalPolicy
+from .source import ConfigFiles, Source
+from .token import Token, TokenId
+
+FORMAT = 1
+_SOURCE = "source.json"
+_CLOUDS = "clouds.yaml"
+_TOKENS = "tokens"
+_LOCK = "lock"
+_CLOSED = "closed.json"
+#: How long one process waits for another that holds the session's lock, in seconds.
+LOCK_TIMEOUT = 300
+_LOCK_POLL = 0.05
+#: Folders of site/, innermost first: Python leaves its compiled files beside the plugin's own.
+_SITE_FOLDERS = (
+    f"site/{site.PACKAGE}/__pycache__",
+    f"site/{site.PACKAGE}",
+    f"site/{site.DISTRIBUTION}",
+    "site",
+)
+_OWN_ENDINGS = (".json", ".py", ".pyc", "METADATA", "entry_points.txt")
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTokens:
+    """What a session holds for one cloud: the token in use, and those that it took the place of."""
+
+    current: Token
+    replaced: tuple[Token, ...] = ()
+
+    @property
+    def newest_first(self) -> tuple[Token, ...]:
+        return (self.current, *self.replaced)
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why issuing failed, kept so that not every process asks Keystone again to hear the same."""
+
+    message: str
+    at: str
+    #: The credentials were refused: a process does not try them again by itself.
+    final: bool
+
+
+@dataclasses.dataclass
+class SessionRecord:
+    """What a session knows of itself, besides tokens: no secret is in it."""
+
+    files: ConfigFiles
+    sources: dict[str, Source]
+    policy: RenewalPolicy
+    #: Requests to Keystone made for this session so far.
+    keystone_requests: int = 0
+    tokens_issued: int = 0
+    #: Why the last try to issue a cloud's token failed.
+    failures: dict[str, Failure] = dataclasses.field(default_factory=dict)
+
+    def source(self, cloud: str) -> Source | None:
+        """Where a cloud's credentials come from; a cloud that no one issued yet comes from the config files."""
+        if cloud in self.sources:
+            return self.sources[cloud]
+        return Source("config", cloud, self.files) if self.files.clouds else None
+
+
+class Session:
+    """A run's borrowed identity, in a directory of its own."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Session({self.path!r})"
+
+    @classmethod
+    def named(cls, name: str | None, environ: t.Mapping[str, str]) -> Session:
+        """The session of this name or path; the one of the environment, or a new one, when it has none."""
+        if not name:
+            return cls.of_environment(environ) or cls(
+                os.path.join(directory.default_base(environ), f"run-{secrets.token_hex(8)}")
+            )
+        path = os.path.expanduser(name)
+        if os.path.isabs(path):
+            return cls(os.path.normpath(path))
+        if os.sep in path or path in (".", ".."):
+            raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
+        return cls(os.path.join(directory.default_base(environ), path))
+
+    @classmethod
+    def of_environment(cls, environ: t.Mapping[str, str]) -> Session | None:
+        """The session that was injected into this process."""
+        clouds = environ.get("OS_CLIENT_CONFIG_FILE", "")
+        path = os.path.dirname(clouds)
+        if os.path.basename(clouds) == _CLOUDS and os.path.isfile(os.path.join(path, _SOURCE)):
+            return cls(path)
+        return None
+
+    @property
+    def clouds_file(self) -> str:
+        return os.path.join(self.path, _CLOUDS)
+
+    @property
+    def site(self) -> str:
+        return os.path.join(self.path, "site")
+
+    @property
+    def exists(self) -> bool:
+        return os.path.lexists(os.path.join(self.path, _SOURCE))
+
+    def make(self) -> None:
+        """Make the directory; one that holds something else than a session is left alone."""
+        try:
+            made = directory.make(self.path)
+        except OSError as exc:
+            raise SessionError(
+                f"The session's directory {self.path} cannot be made ({exc.strerror}): name one that you can write to."
+            ) from None
+        with self._opened() as handle:
+            if not made and not self.exists and os.listdir(handle):
+                raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
+
+    @contextlib.contextmanager
+    def _opened(self) -> t.Iterator[int]:
+        with directory.opened(self.path) as handle:
+            yield handle
+
+    @contextlib.contextmanager
+    def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+        """Keep others from issuing, renewing and revoking meanwhile."""
+        with self._opened() as handle:
+            try:
+                lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=handle)
+            except OSError as exc:
+                raise SessionError(f"The session {self.path} cannot be locked ({exc.strerror}).") from None
+        try:
+            waiter = Waiter(timeout)
+            while not _try_lock(lock):
+                if not waiter.pause(_LOCK_POLL):
+                    raise SessionError(
+                        f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
+                        "holds it, then try again."
+                    )
+            yield
+        finally:
+            os.close(lock)
+
+    def read_record(self) -> SessionRecord:
+        with self._opened() as handle:
+            data = self._read_json(handle, _SOURCE)
+        if data is None:
+            raise SessionError(f"{self.path} is not a session: issue one with os_token_issue.")
+        if data.get("format") != FORMAT:
+            raise SessionError(
+                f"The session {self.path} was written by another version of this collection: issue a new one."
+            )
+        return SessionRecord(
+            ConfigFiles(**data["files"]),
+            {cloud: Source.of_record(record) for cloud, record in data["clouds"].items()},
+            RenewalPolicy(**data["renewal"]),
+            data["keystone_requests"],
+            data["tokens_issued"],
+            {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
+        )
+
+    def write_record(self, record: SessionRecord) -> None:
+        data = {
+            "format": FORMAT,
+            "files": dataclasses.asdict(record.files),
+            "clouds": {cloud: source.record() for cloud, source in record.sources.items()},
+            "renewal": dataclasses.asdict(record.policy),
+            "keystone_requests": record.keystone_requests,
+            "tokens_issued": record.tokens_issued,
+            "failures": {cloud: dataclasses.asdict(failure) for cloud, failure in record.failures.items()},
+        }
+        with self._opened() as handle:
+            directory.write(handle, _SOURCE, json.dumps(data, indent=2))
+
+    def read_clouds(self) -> str | None:
+        with self._opened() as handle:
+            return directory.read(handle, _CLOUDS)
+
+    def write_clouds(self, text: str) -> None:
+        with self._opened() as handle:
+            directory.write(handle, _CLOUDS, text)
+
+    def write_site(self, files: t.Mapping[str, str]) -> None:
+        """Put the keystoneauth plugin in place; files that are as shipped stay as they are."""
+        with self._opened() as handle, directory.subdirectory(handle, "site") as site:
+            for name, text in files.items():
+                folder, _, file = name.partition("/")
+                with directory.subdirectory(site, folder) as inner:
+                    if directory.read(inner, file) != text:
+                        directory.write(inner, file, text)
+
+    def read_tokens(self, cloud: str) -> StoredTokens | None:
+        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+            data = self._read_json(tokens, _token_file(cloud))
+        if data is None:
+            return None
+        return StoredTokens(_token_of(data["current"]), tuple(_token_of(token) for token in data["replaced"]))
+
+    def write_tokens(self, cloud: str, stored: StoredTokens) -> None:
+        data = {
+            "format": FORMAT,
+            "current": _record_of(stored.current, stored.current.body),
+            # Of a token that only waits to be revoked, the catalog is of no use any more.
+            "replaced": [_record_of(token, _without_catalog(token.body)) for token in stored.replaced],
+        }
+        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+            directory.write(tokens, _token_file(cloud), json.dumps(data))
+
+    def remove_tokens(self, cloud: str) -> None:
+        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+            directory.remove(tokens, _token_file(cloud))
+
+    def clouds_with_tokens(self) -> list[str]:
+        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+            names = [name for name in os.listdir(tokens) if name.endswith(".json") and not name.startswith(".")]
+        return sorted(urllib.parse.unquote(name[: -len(".json")]) for name in names)
+
+    @property
+    def closed(self) -> bool:
+        with self._opened() as handle:
+            return directory.read(handle, _CLOSED) is not None
+
+    def close(self) -> None:
+        """From here on nothing is issued into it, unless os_token_issue opens it again."""
+        with self._opened() as handle:
+            directory.write(handle, _CLOSED, json.dumps({"closed_at": clock.show(clock.now())}))
+
+    def reopen(self) -> None:
+        with self._opened() as handle:
+            directory.remove(handle, _CLOSED)
+
+    def refuse_closed(self) -> None:
+        if self.closed:
+            raise SessionClosedError(
+                f"The session {self.path} was revoked, so this task has no token: issue it again with os_token_issue, "
+                "or move the revoke behind this task."
+            )
+
+    def discard(self) -> None:
+        """Remove the session's own files, then the directories that this leaves empty: never a tree."""
+        with self._opened() as handle:
+            for folder in (_TOKENS, *_SITE_FOLDERS):
+                self._discard_folder(handle, folder)
+            for name in (_CLOUDS, _CLOSED, _LOCK, _SOURCE):
+                directory.remove(handle, name)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.path)
+
+    def _discard_folder(self, handle: int, folder: str) -> None:
+        with contextlib.suppress(FileNotFoundError, OSError):
+            for name in os.listdir(os.path.join(self.path, folder)):
+                if name.endswith(_OWN_ENDINGS):
+                    directory.remove(handle, os.path.join(folder, name))
+            os.rmdir(folder, dir_fd=handle)
+
+    def _read_json(self, handle: int, name: str) -> dict[str, t.Any] | None:
+        try:
+            text = directory.read(handle, name)
+            return None if text is None else json.loads(text)
+        except (OSError, ValueError):
+            raise SessionError(
+                f"The file {name} of the session {self.path} cannot be read: issue the token again."
+            ) from None
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _token_file(cloud: str) -> str:
+    # A name of any characters stays one file of the directory, and none that starts with a dot.
+    return urllib.parse.quote(cloud, safe=" ").replace(".", "%2E") + ".json"
+
+
+def _record_of(token: Token, body: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {
+        "token": token.id.reveal(),
+        "auth_url": token.auth_url,
+        "obtained_at": token.obtained_at.isoformat(),
+        "body": body,
+    }
+
+
+def _token_of(record: dict[str, t.Any]) -> Token:
+    obtained_at = datetime.datetime.fromisoformat(record["obtained_at"])
+    return Token(TokenId(record["token"]), record["body"], record["auth_url"], obtained_at)
+
+
+def _without_catalog(body: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {key: value for key, value in body.items() if key != "catalog"}

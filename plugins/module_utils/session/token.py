@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A token, with what Keystone said when it issued it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from . import clock
+
+
+class TokenId:
+    """The secret part of a token; it shows itself only to who asks for it by name."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TokenId) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "TokenId(hidden)"
+
+    def __reduce__(self) -> t.NoReturn:
+        raise TypeError("a token's id is not to be pickled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """A token and the body of Keystone's answer: catalog, project, roles and times."""
+
+    id: TokenId
+    body: dict[str, t.Any] = dataclasses.field(repr=False)
+    auth_url: str
+    #: When this machine got it. Ages are counted from here, so a clock that differs from Keystone's does no harm.
+    obtained_at: datetime.datetime
+
+    @property
+    def issued_at(self) -> datetime.datetime:
+        return clock.parse(self.body["issued_at"])
+
+    @property
+    def expires_at(self) -> datetime.datetime:
+        return clock.parse(self.body["expires_at"])
+
+    @property
+    def lifetime(self) -> float:
+        """How long the token lives in all, in seconds."""
+        return (self.expires_at - self.issued_at).total_seconds()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was obtained."""
+        return (clock.now() - self.obtained_at).total_seconds()
+
+    @property
+    def seconds_left(self) -> float:
+        return self.lifetime - self.age
+
+    @property
+    def expired(self) -> bool:
+        return self.seconds_left <= 0
+
+    @property
+    def audit_id(self) -> str:
+        return self.body["audit_ids"][0]
+
+    @property
+    def roles(self) -> list[str]:
+        return sorted(role["name"] for role in self.body.get("roles", []))
+
+    @property
+    def regions(self) -> list[str]:
+        """Every region that the catalog names."""
+        endpoints = (e for service in self.body.get("catalog", []) for e in service.get("endpoints", []))
+        return sorted({e["region_id"] for e in endpoints if e.get("region_id")})
+
+    @property
+    def scope(self) -> str:
+        for scope in ("project", "domain", "system"):
+            if scope in self.body:
+                return scope
+        return "unscoped"

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: os_token_issue
+short_description: Issue one Keystone token for a whole Ansible run
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Signs in once and keeps the token, with the catalog that came with it, in a session on disk.
+  - Every process that gets the variables in RV(environment) signs in from that session. C(openstack.cloud) modules, the
+    C(openstack) command and openstacksdk scripts then ask Keystone for no token of their own.
+  - Run again on the same session, it asks Keystone for nothing as long as the token is younger than O(renew_after).
+  - HTTP 429 and 503 are waited out, for as long as the server asks or with growing delays, until O(timeout). HTTP 401
+    is never tried again, because that can lock an account.
+options:
+  renew_after:
+    description:
+      - The age from which the token is due for a new one, in seconds, or as a share of its lifetime.
+      - V(33%) is 8 hours of a token that lives 24, and 20 minutes of one that lives an hour.
+    type: str
+    default: 33%
+  min_remaining:
+    description:
+      - The seconds for which the token must still live. With less than that left it is renewed before O(renew_after),
+        as is fit before one long action.
+      - A token whose whole lifetime is shorter is not renewed for that; a warning says so.
+    type: int
+    default: 0
+  project:
+    description:
+      - Name or id of the project to issue the token for, instead of the configured one.
+      - A name is looked for in O(project_domain), else in the configured project domain.
+    type: str
+  project_domain:
+    description: Name or id of the domain of O(project).
+    type: str
+  domain:
+    description: Name or id of the domain to issue the token for, instead of a project.
+    type: str
+  system:
+    description: Whether to issue a token for the whole system, instead of a project.
+    type: bool
+    default: false
+  unscoped:
+    description: Whether to issue a token without any scope. It has no catalog and serves Keystone only.
+    type: bool
+    default: false
+  return_token:
+    description:
+      - Whether to return the token's id as RV(token), and the variables of OS_TOKEN mode as RV(token_environment).
+      - Set C(no_log) on such a task. Whoever reads the id can act as you until it is revoked.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - openstack.cloud.openstack
+  - onetoken.openstack.session
+seealso:
+  - module: onetoken.openstack.os_token_revoke
+  - module: onetoken.openstack.os_token_info
+  - ref: ansible_collections.onetoken.openstack.os_token_role
+    description: The role that issues, injects and revokes.
+"""
+
+EXAMPLES = r"""
+- name: Sign in once
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+  register: session
+
+- name: Run tasks on the session
+  environment: "{{ session.environment }}"
+  block:
+    - name: List the servers without asking Keystone for a token
+      openstack.cloud.server_info:
+
+    - name: Run the openstack command without asking Keystone for a token
+      ansible.builtin.command: openstack server list
+      changed_when: false
+
+- name: Have at least two hours left before a long task
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+    session: "{{ session.session }}"
+    min_remaining: 7200
+
+- name: Sign in for another project, in a session that several playbooks share by its name
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox-admin
+    project: demo
+    session: nightly
+
+- name: Get the token itself for a program that takes nothing else
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+    return_token: true
+  register: issued
+  no_log: true
+"""
+
+RETURN = r"""
+session:
+  description: The session's directory.
+  returned: always
+  type: str
+  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+cloud:
+  description: The name of the cloud in the session; C(onetoken) for credentials of OS_* variables or O(auth).
+  returned: always
+  type: str
+  sample: sandbox
+environment:
+  description: The variables that make a task sign in with the session; none of them is secret.
+  returned: when there is a session
+  type: dict
+  sample:
+    OS_CLIENT_CONFIG_FILE: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/clouds.yaml
+    OS_CLOUD: sandbox
+    OS_AUTH_TYPE: onetoken
+    PYTHONPATH: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/site
+issued_at:
+  description: When Keystone issued the token, in UTC, ISO 8601.
+  returned: when there is a token
+  type: str
+  sample: "2026-01-31T12:00:00Z"
+expires_at:
+  description: When the token expires, in UTC, ISO 8601.
+  returned: when there is a token
+  type: str
+  sample: "2026-02-01T12:00:00Z"
+seconds_left:
+  description: The seconds until the token expires.
+  returned: when there is a token
+  type: int
+  sample: 86399
+audit_id:
+  description: The id under which the cloud's logs name the token; not secret.
+  returned: when there is a token
+  type: str
+  sample: xhJ3Q0tFSUyd2L9QzJzJmg
+user:
+  description: Whose token it is.
+  returned: when there is a token
+  type: dict
+  sample: {"id": "a3b8b6c1d2e94f1f9a0b1c2d3e4f5a6b", "name": "demo", "domain": "Default"}
+scope:
+  description: What the token is for, C(project), C(domain), C(system) or C(unscoped).
+  returned: when there is a token
+  type: str
+  sample: project
+project:
+  description: The project that it is for; null for another scope.
+  returned: when there is a token
+  type: dict
+  sample: {"id": "0c5a1b2d3e4f5a6b7c8d9e0f1a2b3c4d", "name": "demo", "domain": "Default"}
+domain:
+  description: The domain that it is for; null for another scope.
+  returned: when there is a token
+  type: dict
+  sample: null
+roles:
+  description: The roles that it carries.
+  returned: when there is a token
+  type: list
+  elements: str
+  sample: [member, reader]
+regions:
+  description: The regions in its catalog.
+  returned: when there is a token
+  type: list
+  elements: str
+  sample: [RegionOne, RegionTwo]
+token:
+  description: The token's id. Secret.
+  returned: with O(return_token=true)
+  type: str
+  sample: gAAAAABn...
+token_environment:
+  description:
+    - The variables of OS_TOKEN mode, for programs that know no session. Secret, and at the cost of one token request by
+      every process that uses them.
+  returned: with O(return_token=true)
+  type: dict
+  sample: {"OS_TOKEN": "gAAAAABn...", "OS_AUTH_TYPE": "token", "OS_AUTH_URL": "https://auth.example.com/v3"}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.session import environment, lifecycle
+from ..module_utils.session.renewal import RenewalPolicy
+from ..module_utils.session.store import Session
+from ..module_utils.source_options import source_of
+from ..module_utils.token_module import run_module
+from ..module_utils.token_report import describe
+
+
+def issue(module: AnsibleModule) -> dict:
+    params = module.params
+    policy = RenewalPolicy(params["renew_after"], params["min_remaining"])
+    session = Session.named(params["session"], os.environ)
+    source = source_of(params, os.environ, session)
+    if module.check_mode:
+        token, changed = lifecycle.foresee_issue(session, source, policy)
+    else:
+        token, changed = lifecycle.issue(session, source, policy, params["timeout"])
+    result = {"changed": changed, "session": session.path, "cloud": source.cloud}
+    if session.exists:
+        result["environment"] = environment.of_session(session, source.cloud, os.environ)
+    if token is None:
+        return result
+    if token.lifetime <= policy.min_remaining:
+        module.warn(
+            f"min_remaining asks for {policy.min_remaining} s, but this cloud's tokens live {token.lifetime:.0f} s."
+        )
+    if params["return_token"]:
+        result["token"] = token.id.reveal()
+        result["token_environment"] = environment.of_token(token, params["region_name"])
+    return {**result, **describe(token)}
+
+
+def main() -> None:
+    run_module(
+        issue,
+        options={
+            "session": {"type": "str"},
+            "renew_after": {"type": "str", "default": "33%"},
+            "min_remaining": {"type": "int", "default": 0},
+            "project": {"type": "str"},
+            "project_domain": {"type": "str"},
+            "domain": {"type": "str"},
+            "system": {"type": "bool", "default": False},
+            "unscoped": {"type": "bool", "default": False},
+            "return_token": {"type": "bool", "default": False, "no_log": False},
+        },
+        required_by={"project_domain": ["project"]},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: os_token_revoke
+short_description: Revoke the tokens of a session, or one token
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Makes Keystone refuse every token that a session ever held, newest first, and closes the session. A task that comes
+    later fails; it does not fall back to the password.
+  - The token itself authenticates the request, so no other token is needed. Keystone's answer is the proof, and
+    nothing more is asked.
+  - A token's file goes only after Keystone confirmed, or when the token is past its expiry. If Keystone cannot be
+    reached until O(timeout), the task fails and can be run again.
+  - Revoke when the work is done. A service that still works with the token, such as a snapshot under way, can fail.
+options:
+  token:
+    description:
+      - The id of one token to revoke, instead of a session. Set C(no_log) on the task.
+      - Keystone's address is taken from O(cloud), O(auth) or the environment; the credentials there are not used.
+    type: str
+extends_documentation_fragment:
+  - openstack.cloud.openstack
+  - onetoken.openstack.session
+seealso:
+  - module: onetoken.openstack.os_token_issue
+  - module: onetoken.openstack.os_token_info
+"""
+
+EXAMPLES = r"""
+- name: Revoke what was issued, whatever happens in between
+  block:
+    - name: Sign in once
+      onetoken.openstack.os_token_issue:
+        cloud: sandbox
+      register: session
+
+    - name: Work on the session
+      openstack.cloud.server_info:
+      environment: "{{ session.environment }}"
+  always:
+    - name: Revoke the token
+      onetoken.openstack.os_token_revoke:
+        session: "{{ session.session }}"
+      when: session.session is defined
+
+- name: Revoke one token by its id
+  onetoken.openstack.os_token_revoke:
+    cloud: sandbox
+    token: "{{ issued.token }}"
+  no_log: true
+"""
+
+RETURN = r"""
+session:
+  description: The session's directory.
+  returned: without O(token)
+  type: str
+  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+revoked:
+  description: How many tokens Keystone refuses from now on because of this task.
+  returned: always
+  type: int
+  sample: 1
+already_dead:
+  description: How many tokens had expired or been revoked before.
+  returned: always
+  type: int
+  sample: 0
+tokens_issued:
+  description: How many tokens the session got in its life.
+  returned: without O(token)
+  type: int
+  sample: 1
+keystone_requests:
+  description: How many requests to Keystone the session made in its life, this one included.
+  returned: always
+  type: int
+  sample: 3
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.session import lifecycle
+from ..module_utils.session.errors import SessionError
+from ..module_utils.session.pacing import Waiter
+from ..module_utils.session.store import Session
+from ..module_utils.session.token import TokenId
+from ..module_utils.source_options import keystone_of
+from ..module_utils.token_module import run_module
+
+
+def revoke(module: AnsibleModule) -> dict:
+    if module.params["token"]:
+        return _revoke_token(module)
+    if not module.params["session"] and Session.of_environment(os.environ) is None:
+        raise SessionError("Nothing to revoke is named: set session to what os_token_issue returned, or set token.")
+    session = Session.named(module.params["session"], os.environ)
+    if module.check_mode:
+        result = lifecycle.foresee_revoke(session)
+    else:
+        result = lifecycle.revoke(session, module.params["timeout"])
+    return {
+        "changed": result.revoked > 0,
+        "session": session.path,
+        "revoked": result.revoked,
+        "already_dead": result.already_dead,
+        "tokens_issued": result.tokens_issued,
+        "keystone_requests": result.keystone_requests,
+    }
+
+
+def _revoke_token(module: AnsibleModule) -> dict:
+    keystone = keystone_of(module.params, os.environ)
+    token = TokenId(module.params["token"])
+    # Whether a bare id is alive, Keystone alone knows.
+    method = keystone.is_valid if module.check_mode else keystone.revoke
+    changed = method(token, Waiter(module.params["timeout"]))
+    return {
+        "changed": changed,
+        "revoked": int(changed),
+        "already_dead": int(not changed),
+        "keystone_requests": keystone.requests,
+    }
+
+
+def main() -> None:
+    run_module(
+        revoke,
+        options={"session": {"type": "str"}, "token": {"type": "str", "no_log": True}},
+        mutually_exclusive=[("session", "token")],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Nova's fake hypervisor, taught to remember its servers and to upload its snapshots."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+
+import nova.conf
+import nova.context
+from nova import objects
+from nova.compute import power_state, task_states, vm_states
+from nova.image import glance
+from nova.virt import fake, node
+from rate_limits import Limits
+
+SNAPSHOT_BYTES = 16 * 1024
+
+
+class SandboxDriver(fake.FakeDriver):
+    """FakeDriver keeps its servers in memory, and its snapshot leaves the image `queued` for ever."""
+
+    limits: Limits  # for snapshot_seconds
+
+    def init_host(self, host):
+        """Take up the servers that the database knows on this host, as a hypervisor would that never stopped."""
+        super().init_host(host)
+        servers = objects.InstanceList.get_by_host(
+            nova.context.get_admin_context(), host, expected_attrs=["flavor"]
+        )
+        for server in servers:
+            state = power_state.SHUTDOWN if server.vm_state == vm_states.STOPPED else power_state.RUNNING
+            self.instances[server.uuid] = fake.FakeInstance(server.name, state, server.uuid)
+            self.resources.claim(
+                vcpus=server.flavor.vcpus, mem=server.flavor.memory_mb, disk=server.flavor.root_gb
+            )
+
+    def get_nodenames_by_uuid(self, refresh=False):
+        """Nova's compute_id file instead of a node id that is another one after each start."""
+        return {node.get_local_node_uuid(): self._host}
+
+    def get_available_resource(self, nodename):
+        return {**super().get_available_resource(nodename), "uuid": node.get_local_node_uuid()}
+
+    def snapshot(self, context, instance, image_id, update_task_state):
+        """Upload random bytes as the image, through the states that libvirt's driver goes through."""
+        images = glance.API()
+        image = images.get(context, image_id)
+        update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
+        time.sleep(self.limits.current()[0].get("snapshot_seconds") or 0)
+        update_task_state(
+            task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD
+        )
+        metadata = {
+            "name": image["name"],
+            "status": "active",
+            "disk_format": "raw",
+            "container_format": "bare",
+            "properties": {"image_location": "snapshot", "image_state": "available"},
+        }
+        images.update(context, image_id, metadata, io.BytesIO(os.urandom(SNAPSHOT_BYTES)), purge_props=False)
+
+
+def install(limits: Limits) -> None:
+    """Put the driver where nova.conf's compute_driver is looked for: below nova.virt."""
+    SandboxDriver.limits = limits
+    fake.SandboxDriver = SandboxDriver

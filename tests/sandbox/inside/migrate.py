@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bring one service's database up to date: migrate.py SERVICE SANDBOX-DIRECTORY.
+
+What PROGRAM-manage would do in several processes is done in one where starting them is most of the time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def keystone(configuration: str, sandbox: str) -> None:
+    """db_sync and bootstrap: the schema, the roles, the admin user and Keystone's first endpoint."""
+    import keystone.conf
+    from keystone.cmd import bootstrap
+    from keystone.common import sql
+    from keystone.common.sql import upgrades
+
+    keystone.conf.configure()
+    sql.initialize()
+    keystone.conf.CONF([], project="keystone", default_config_files=[f"{configuration}/keystone.conf"])
+    upgrades.offline_sync_database_to_version()
+
+    with open(os.path.join(sandbox, "passwords.json"), encoding="utf-8") as stream:
+        passwords = json.load(stream)
+    first = bootstrap.Bootstrapper()
+    first.admin_username = first.admin_role_name = first.project_name = "admin"
+    first.admin_password = passwords["admin"]
+    first.immutable_roles = True
+    first.region_id = "RegionOne"
+    first.bootstrap()
+
+
+def nova(configuration: str, sandbox: str) -> None:
+    """Both schemas and the two cells: cell0, where unscheduled servers go, and the one with the compute."""
+    from nova.cmd import manage  # first: it chooses threads over eventlet
+    from nova import config, objects
+
+    config.parse_args(["nova-manage"], default_config_files=[f"{configuration}/nova.conf"])
+    objects.register_all()
+    manage.ApiDbCommands().sync()
+    cells = manage.CellV2Commands()
+    cells.map_cell0()
+    manage.DbCommands().sync()
+    # 2: there is one already.
+    if cells.create_cell(name="cell1", transport_url="fake://") not in (0, 2):
+        sys.exit("Nova's cell could not be made.")
+
+
+def glance(configuration: str, sandbox: str) -> None:
+    from glance.cmd.manage import main
+
+    sys.argv = ["glance-manage", "--config-dir", configuration, "db_sync"]
+    sys.exit(main())
+
+
+def neutron(configuration: str, sandbox: str) -> None:
+    from neutron.db.migration.cli import main
+
+    sys.argv = ["neutron-db-manage", "--config-file", f"{configuration}/neutron.conf", "upgrade", "heads"]
+    sys.exit(main())
+
+
+def cinder(configuration: str, sandbox: str) -> None:
+    from cinder.cmd.manage import main
+
+    sys.argv = ["cinder-manage", "--config-file", f"{configuration}/cinder.conf", "db", "sync"]
+    sys.exit(main())
+
+
+def main() -> None:
+    service, sandbox = sys.argv[1], sys.argv[2]
+    del sys.argv[1:]
+    migrations = {"keystone": keystone, "nova": nova, "glance": glance, "neutron": neutron, "cinder": cinder}
+    migrations[service](os.path.join(sandbox, "etc", service), sandbox)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Fill the cloud, adding only what is missing: seed.py identity|resources SANDBOX-DIRECTORY [SERVERS].
+
+All of it goes through the internal endpoints, so that it neither counts in the access log's public lines
+nor against a limit.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+import openstack
+
+SERVICES = {
+    "keystone": ("identity", "/v3"),
+    "nova": ("compute", "/v2.1"),
+    "glance": ("image", ""),
+    "neutron": ("network", ""),
+    "placement": ("placement", ""),
+    "cinder": ("volumev3", "/v3/%(project_id)s"),
+}
+DOORS = {"RegionOne": "", "RegionTwo": "/RegionTwo"}
+MEMBERS = ("demo", "short")
+
+FLAVORS = {"small": (1, 512), "medium": (2, 1024)}
+IMAGE = "cirros"
+IMAGE_BYTES = 16 * 1024
+NETWORK = "private"
+DATA_VOLUMES = ("data-01", "data-02", "data-03")
+BROKEN = "broken-01"
+
+
+class Sandbox:
+    """What the control side wrote down: ports and passwords."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.ports = self.read("ports.json")
+        self.passwords = self.read("passwords.json")
+
+    def read(self, name: str) -> dict[str, t.Any]:
+        try:
+            with open(os.path.join(self.directory, name), encoding="utf-8") as stream:
+                return json.load(stream)
+        except FileNotFoundError:
+            return {}
+
+    def write(self, name: str, content: dict[str, t.Any]) -> None:
+        draft = os.path.join(self.directory, f"{name}.new")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=2)
+        os.replace(draft, os.path.join(self.directory, name))
+
+    def url(self, service: str, door: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}{door}"
+
+    def connect(self, user: str, project: str) -> openstack.connection.Connection:
+        keystone = f"{self.url('keystone', '/internal')}/v3"
+        return openstack.connection.Connection(
+            auth={
+                "auth_url": keystone,
+                "username": user,
+                "password": self.passwords[user],
+                "project_name": project,
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+            },
+            region_name="RegionOne",
+            interface="internal",
+            # The catalog may still hold the ports of yesterday.
+            identity_endpoint_override=keystone,
+            app_name="sandbox-seed",
+        )
+
+
+def seed_identity(sandbox: Sandbox) -> None:
+    """Projects, users, the catalog of both regions, and the demo user's application credential."""
+    admin = sandbox.connect("admin", "admin")
+    identity = admin.identity
+    roles = {role.name: role for role in identity.roles()}
+    projects = {project.name: project for project in identity.projects(domain_id="default")}
+    for name in ("demo", "service"):
+        if name not in projects:
+            projects[name] = identity.create_project(name=name, domain_id="default")
+    users = {user.name: user for user in identity.users(domain_id="default")}
+    assigned = {(found.user.get("id"), found.role["id"]) for found in identity.role_assignments()}
+    wanted = [(name, sandbox.passwords[name], "demo", ("member",)) for name in MEMBERS]
+    wanted += [
+        (name, sandbox.passwords["service"], "service", ("admin", "service")) for name in SERVICES if name != "keystone"
+    ]
+    for name, password, project, role_names in wanted:
+        if name not in users:
+            users[name] = identity.create_user(name=name, password=password, domain_id="default")
+        for role in role_names:
+            if (users[name].id, roles[role].id) not in assigned:
+                identity.assign_project_role_to_user(projects[project], users[name], roles[role])
+    seed_catalog(sandbox, identity)
+    seed_application_credential(sandbox, projects["demo"].id, users["demo"].id)
+
+
+def seed_catalog(sandbox: Sandbox, identity) -> None:
+    """Each service in each region, behind a door of its own."""
+    regions = {region.id for region in identity.regions()}
+    for region in DOORS:
+        if region not in regions:
+            identity.create_region(id=region)
+    services = {service.type: service for service in identity.services()}
+    endpoints = {(found.service_id, found.region_id, found.interface): found for found in identity.endpoints()}
+    for name, (service_type, path) in SERVICES.items():
+        service = services.get(service_type) or identity.create_service(name=name, type=service_type)
+        for region, door in DOORS.items():
+            for interface, prefix in (("public", door), ("internal", "/internal")):
+                url = sandbox.url(name, prefix) + path
+                found = endpoints.get((service.id, region, interface))
+                if found is None:
+                    identity.create_endpoint(service_id=service.id, region_id=region, interface=interface, url=url)
+                elif found.url != url:
+                    identity.update_endpoint(found, url=url)
+
+
+def seed_application_credential(sandbox: Sandbox, project: str, user: str) -> None:
+    """Only its making shows the secret: one whose secret is lost is made anew."""
+    known = sandbox.read("state/identity.json")
+    demo = sandbox.connect("demo", "demo")
+    existing = {found.id: found for found in demo.identity.application_credentials(user)}
+    if known.get("application_credential_id") in existing:
+        return
+    for found in existing.values():
+        if found.name == "sandbox":
+            demo.identity.delete_application_credential(user, found)
+    made = demo.identity.create_application_credential(user, "sandbox")
+    sandbox.write(
+        "state/identity.json",
+        {
+            "project_id": project,
+            "user_id": user,
+            "application_credential_id": made.id,
+            "application_credential_secret": made.secret,
+        },
+    )
+
+
+class Resources:
+    """The demo project's servers, volumes, network, and what they are made from."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.demo = sandbox.connect("demo", "demo")
+        self.sandbox = sandbox
+
+    @functools.cached_property
+    def admin(self) -> openstack.connection.Connection:
+        """Only for what the policy keeps from a member; made when there is such a thing to do."""
+        return self.sandbox.connect("admin", "admin")
+
+    def seed(self, servers: int) -> None:
+        names = server_names(servers)
+        existing = {server.name: server for server in self.demo.compute.servers()}
+        missing = [name for name in (*names, BROKEN) if name not in existing]
+        self.flavors = self.ensure_flavors()
+        self.image = self.ensure_image()
+        self.network = self.ensure_network()
+        self.volumes = self.ensure_volumes([f"{name}-root" for name in names if name.startswith("db")])
+        if missing:
+            print(f"creating {len(missing)} servers", flush=True)
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(self.create_server, missing))
+            self.wait_for_servers(missing)
+        if BROKEN in missing:
+            broken = self.demo.compute.find_server(BROKEN, ignore_missing=False)
+            self.admin.compute.reset_server_state(broken, "error")
+        self.ensure_attached(names)
+
+    def ensure_flavors(self) -> dict[str, t.Any]:
+        found = {flavor.name: flavor for flavor in self.demo.compute.flavors()}
+        for name, (vcpus, ram) in FLAVORS.items():
+            if name not in found:
+                found[name] = self.admin.compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=1)
+        return found
+
+    def ensure_image(self):
+        """A few random bytes: the hypervisor does not look into them."""
+        images = {image.name: image for image in self.demo.image.images(visibility="public")}
+        if IMAGE in images:
+            return images[IMAGE]
+        return self.admin.image.create_image(
+            name=IMAGE,
+            data=os.urandom(IMAGE_BYTES),
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            min_disk=1,
+        )
+
+    def ensure_network(self):
+        network = self.demo.network.find_network(NETWORK)
+        if network is None:
+            network = self.demo.network.create_network(name=NETWORK)
+        if not list(self.demo.network.subnets(network_id=network.id)):
+            # There is no DHCP agent to wait for.
+            self.demo.network.create_subnet(
+                network_id=network.id, name=NETWORK, ip_version=4, cidr="10.0.0.0/16", is_dhcp_enabled=False
+            )
+        return network
+
+    def ensure_volumes(self, roots: t.Sequence[str]) -> dict[str, t.Any]:
+        storage = self.demo.block_storage
+        found = {volume.name: volume for volume in storage.volumes()}
+        made = []
+        for name in (*roots, *DATA_VOLUMES):
+            if name not in found:
+                found[name] = storage.create_volume(name=name, size=1, metadata={"seeded": "yes"})
+                made.append(name)
+        for name in made:
+            storage.wait_for_status(found[name], "available", interval=0.2, wait=60)
+        for name in roots:
+            if not found[name].is_bootable:
+                storage.set_volume_bootable_status(found[name], True)
+        return found
+
+    def create_server(self, name: str):
+        role = name.split("-")[0]
+        boot: dict[str, t.Any] = {"image_id": self.image.id}
+        if role == "db":
+            boot = {
+                "block_device_mapping": [
+                    {
+                        "boot_index": 0,
+                        "source_type": "volume",
+                        "destination_type": "volume",
+                        "uuid": self.volumes[f"{name}-root"].id,
+                        "delete_on_termination": False,
+                    }
+                ]
+            }
+        return self.demo.compute.create_server(
+            name=name,
+            flavor_id=self.flavors["medium" if role == "db" else "small"].id,
+            networks=[{"uuid": self.network.id}],
+            metadata={"role": role, "environment": "test"},
+            **boot,
+        )
+
+    def wait_for_servers(self, names: t.Collection[str]) -> None:
+        deadline = time.monotonic() + 60 + 3 * len(names)
+        while True:
+            servers = [server for server in self.demo.compute.servers() if server.name in names]
+            failed = [server for server in servers if server.status == "ERROR"]
+            if failed:
+                fault = self.demo.compute.get_server(failed[0].id).fault or {}
+                sys.exit(f"{failed[0].name} went into ERROR: {fault.get('message', 'no reason is given')}")
+            active = sum(server.status == "ACTIVE" for server in servers)
+            if active >= len(names):
+                return
+            if time.monotonic() > deadline:
+                sys.exit(f"{len(names) - active} of {len(names)} servers did not become ACTIVE in time.")
+            time.sleep(0.5)
+
+    def ensure_attached(self, names: t.Sequence[str]) -> None:
+        """One data volume in use, by the first web server."""
+        volume = self.volumes[DATA_VOLUMES[0]]
+        if volume.status == "available" and "web-01" in names:
+            server = self.demo.compute.find_server("web-01", ignore_missing=False)
+            self.demo.compute.create_volume_attachment(server, volume_id=volume.id)
+            self.demo.block_storage.wait_for_status(volume, "in-use", interval=0.2, wait=60)
+
+
+def server_names(count: int) -> list[str]:
+    """Two of them boot from a volume, if there are that many."""
+    databases = [f"db-{number:02d}" for number in (1, 2)] if count > 2 else []
+    return databases + [f"web-{number:02d}" for number in range(1, count - len(databases) + 1)]
+
+
+def main() -> None:
+    what, sandbox = sys.argv[1], Sandbox(sys.argv[2])
+    if what == "identity":
+        seed_identity(sandbox)
+    else:
+        Resources(sandbox).seed(int(sys.argv[3]))
+
+
+if __name__ == "__main__":
+    main()

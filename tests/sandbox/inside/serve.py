@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Serve one OpenStack service: serve.py SERVICE PORT SANDBOX-DIRECTORY.
+
+From the outside in: readiness, access log, doors, Keystone's limit, the service. The limit of the other
+services sits behind their token check, the first place that knows the project.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+from access_log import AccessLog, Application
+from entrances import Entrances, Readiness
+from rate_limits import Limits, ProjectLimit, TokenRequestLimit
+
+WSGI_MODULES = {
+    "keystone": "keystone.wsgi.api",
+    "glance": "glance.wsgi.api",
+    "placement": "placement.wsgi.api",
+}
+THREADS = 16
+
+
+def limit_projects(limits: Limits) -> None:
+    """Put the limit behind keystonemiddleware, wherever a service's pipeline has it."""
+    from keystonemiddleware.auth_token import AuthProtocol
+
+    initialise = AuthProtocol.__init__
+
+    def with_limit(self, app: Application, conf) -> None:
+        initialise(self, ProjectLimit(app, limits), conf)
+
+    AuthProtocol.__init__ = with_limit
+
+
+def load(service: str, limits: Limits) -> Application:
+    if service == "keystone":
+        return TokenRequestLimit(importlib.import_module(WSGI_MODULES[service]).application, limits)
+    if service == "cinder":
+        import cinder_services  # first of all: it replaces threads with green ones
+
+        limit_projects(limits)
+        return cinder_services.start()
+    limit_projects(limits)
+    if service == "nova":
+        import nova_services
+
+        return nova_services.start(limits)
+    if service == "neutron":
+        import neutron_services
+
+        return neutron_services.start()
+    return importlib.import_module(WSGI_MODULES[service]).application
+
+
+def serve_green(application: Application, port: int) -> None:
+    import eventlet
+    import eventlet.wsgi
+
+    class Protocol(eventlet.wsgi.HttpProtocol):
+        """Says which version the client speaks: eventlet says HTTP/1.0 of all."""
+
+        def get_environ(self):
+            return {**super().get_environ(), "SERVER_PROTOCOL": self.request_version}
+
+    listener = eventlet.listen(("127.0.0.1", port), backlog=512)
+    eventlet.wsgi.server(listener, application, protocol=Protocol, log_output=False, debug=False)
+
+
+def serve_threaded(application: Application, port: int) -> None:
+    import waitress
+
+    waitress.serve(
+        application, host="127.0.0.1", port=port, threads=THREADS, connection_limit=1000, channel_timeout=75, ident=None
+    )
+
+
+def main() -> None:
+    service, port, sandbox = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    # The services would take our arguments for theirs; the first one they put into their user agents.
+    sys.argv[:] = [service]
+    try:
+        application = load(service, Limits(os.path.join(sandbox, "limits.json")))
+    except BaseException:
+        # Threads that were started already would keep half a service alive.
+        traceback.print_exc()
+        os._exit(1)
+    log = os.path.join(sandbox, "logs", f"{service}.access.log")
+    application = Readiness(AccessLog(Entrances(application), log))
+    (serve_green if service == "cinder" else serve_threaded)(application, port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A real OpenStack on this machine alone, for the tests: sandbox.py up|down|reset|status|limits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from control.cloud import Cloud
+from control.errors import SandboxError
+from control.layout import REPOSITORY, Layout
+from control.limits import DIALECTS, read_limits, write_limits
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="sandbox.py", description="A real OpenStack on this machine, for the tests.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="up|down|reset|status|limits")
+    commands.add_parser("up", help="install, start and fill whatever is missing")
+    commands.add_parser("down", help="stop everything, keep the data")
+    commands.add_parser("reset", help="stop, delete the data, start anew")
+    commands.add_parser("status", help="what runs; exit code 1 if not everything does")
+    limits = commands.add_parser("limits", help="change the rate limits of the running cloud and clear the counts")
+    limits.add_argument("--token-requests-per-minute", type=natural, metavar="N", help="0: no limit")
+    limits.add_argument("--requests-per-second", type=natural, metavar="N", help="0: no limit")
+    limits.add_argument("--dialect", choices=DIALECTS)
+    limits.add_argument(
+        "--keystone-status", type=status, metavar="STATUS|off", help="answer every token request with this status"
+    )
+    return top
+
+
+def natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 on")
+    return int(text)
+
+
+def status(text: str) -> int:
+    """A status of HTTP's; 0 is `off`, None would be "not said"."""
+    if text == "off":
+        return 0
+    if not text.isdecimal() or not 400 <= int(text) <= 599:
+        raise argparse.ArgumentTypeError(f"{text} is neither a status from 400 to 599 nor off")
+    return int(text)
+
+
+def change_limits(layout: Layout, options: argparse.Namespace) -> None:
+    chosen = {
+        name: getattr(options, name)
+        for name in ("token_requests_per_minute", "requests_per_second", "dialect", "keystone_status")
+    }
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    if "keystone_status" in changes:
+        changes["keystone_status"] = changes["keystone_status"] or None
+    limits = write_limits(layout, changes) if layout.root.exists() else read_limits(layout)
+    for name, value in limits.items():
+        print(f"{name}: {'off' if value is None else value}")
+
+
+def main() -> int:
+    options = parser().parse_args()
+    layout = Layout(REPOSITORY / ".sandbox")
+    cloud = Cloud(layout)
+    try:
+        if options.command == "status":
+            return 0 if cloud.status() else 1
+        if options.command == "limits":
+            change_limits(layout, options)
+            return 0
+        with cloud.alone():
+            getattr(cloud, options.command)()
+    except SandboxError as error:
+        print(f"sandbox {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"sandbox {options.command}: interrupted; `up` takes up where this stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
