@@ -125,8 +125,12 @@ class PatientRequests:
                 )
             except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
                 raise ServiceAbsentError(f"The cloud offers this project no {_spoken(service)} service.") from exc
-            except keystoneauth.RetriableConnectionFailure as exc:
-                raise LostAnswerError(f"The {_spoken(service)} service gave no answer: {sentence(exc)}") from exc
+            except (keystoneauth.RetriableConnectionFailure, sdk.NotSupported, sdk.ServiceDiscoveryException) as exc:
+                # "Does not have any supported versions" is how the SDK puts it when the list of versions is refused, as
+                # by a rate limit.
+                raise LostAnswerError(
+                    f"A request to the {_spoken(service)} service got no answer: {sentence(exc)}"
+                ) from exc
             except keystoneauth.HttpError as exc:
                 # Not this request's answer (raise_exc is off), but Keystone's while a token was obtained for it.
                 status, headers = exc.http_status, getattr(exc.response, "headers", {})

@@ -212,7 +212,7 @@ class Report:
     def failure(self) -> str:
         """The servers that failed and why, in a sentence."""
         reasons = "; ".join(f"{item.name}: {item.reason.rstrip('.')}" for item in self.failed)
-        return f"{len(self.failed)} of {len(self.items)} servers have no snapshot of run {self.run}: {reasons}."
+        return f"Run {self.run} failed for {len(self.failed)} of {len(self.items)} servers: {reasons}."
 
 
 def snapshot_servers(

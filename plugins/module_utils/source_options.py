@@ -76,19 +76,19 @@ def keystone_of(params: dict[str, t.Any], environ: t.Mapping[str, str]) -> Conne
 
 def scope_of(params: dict[str, t.Any]) -> dict[str, str] | None:
     """The scope that the options ask for, None to keep the configured one."""
-    asked = [name for name in ("project", "domain", "system", "unscoped") if params[name]]
+    asked = [name for name in ("project", "domain", "system", "unscoped") if params.get(name)]
     if len(asked) > 1:
         raise ConfigurationError(f"A token has one scope, but {' and '.join(asked)} are given: keep one of them.")
-    if params["project"]:
+    if not asked:
+        return None
+    if params.get("project"):
         scope = _name_or_id("project", params["project"])
-        if params["project_domain"]:
+        if params.get("project_domain"):
             scope.update(_name_or_id("project_domain", params["project_domain"]))
         return scope
-    if params["domain"]:
+    if params.get("domain"):
         return _name_or_id("domain", params["domain"])
-    if params["system"]:
-        return {"system_scope": "all"}
-    return {} if params["unscoped"] else None
+    return {"system_scope": "all"} if params.get("system") else {}
 
 
 def _name_or_id(key: str, value: str) -> dict[str, str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from . import clock, keystone, session_clouds, site
 from .errors import CredentialsRefusedError, OneTokenError, SessionError
@@ -12,6 +13,7 @@ from .pacing import Waiter
 from .renewal import RenewalPolicy
 from .source import Source
 from .store import Failure, Session, SessionRecord, StoredTokens
+from .sweep import sweep
 from .token import Token, TokenId
 
 #: How long a process that renews by itself goes on asking Keystone, in seconds.
@@ -45,6 +47,8 @@ def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: floa
             if is_new:
                 session.discard()
             raise
+    if is_new and session.is_of_one_run:
+        sweep(os.path.dirname(session.path))
     return token, changed
 
 

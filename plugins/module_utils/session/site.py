@@ -33,6 +33,7 @@ MODULES = (
     "site",
     "source",
     "store",
+    "sweep",
     "token",
     "version",
 )

@@ -30,6 +30,8 @@ _CLOSED = "closed.json"
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
 _LOCK_POLL = 0.05
+#: How the sessions are called that a run makes for itself, as opposed to those that a user named.
+_RUN_PREFIX = "run-"
 #: Folders of site/, innermost first: Python leaves its compiled files beside the plugin's own.
 _SITE_FOLDERS = (
     f"site/{site.PACKAGE}/__pycache__",
@@ -96,7 +98,7 @@ class Session:
         """The session of this name or path; the one of the environment, or a new one, when it has none."""
         if not name:
             return cls.of_environment(environ) or cls(
-                os.path.join(directory.default_base(environ), f"run-{secrets.token_hex(8)}")
+                os.path.join(directory.default_base(environ), f"{_RUN_PREFIX}{secrets.token_hex(8)}")
             )
         path = os.path.expanduser(name)
         if os.path.isabs(path):
@@ -113,6 +115,11 @@ class Session:
         if os.path.basename(clouds) == _CLOUDS and os.path.isfile(os.path.join(path, _SOURCE)):
             return cls(path)
         return None
+
+    @property
+    def is_of_one_run(self) -> bool:
+        """Whether a run made it for itself."""
+        return os.path.basename(self.path).startswith(_RUN_PREFIX)
 
     @property
     def clouds_file(self) -> str:

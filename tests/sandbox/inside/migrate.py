@@ -58,10 +58,21 @@ def glance(configuration: str, sandbox: str) -> None:
 
 
 def neutron(configuration: str, sandbox: str) -> None:
-    from neutron.db.migration.cli import main
+    """Its program joins the directories of its migrations with spaces: below a path with one it finds none."""
+    from neutron.db.migration import cli
 
+    set_joined_by_spaces = cli._set_version_locations
+
+    def set_joined_by_lines(config) -> None:
+        set_joined_by_spaces(config)
+        first = cli._get_version_branch_path(config)
+        joined = config.get_main_option("version_locations").replace(f" {first}", f"\n{first}")
+        config.set_main_option("version_locations", joined)
+        config.set_main_option("path_separator", "newline")
+
+    cli._set_version_locations = set_joined_by_lines
     sys.argv = ["neutron-db-manage", "--config-file", f"{configuration}/neutron.conf", "upgrade", "heads"]
-    sys.exit(main())
+    sys.exit(cli.main())
 
 
 def cinder(configuration: str, sandbox: str) -> None:

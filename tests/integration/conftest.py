@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Real ansible-playbook runs against the sandbox, judged by Keystone's own access log."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SANDBOX = REPOSITORY / ".sandbox"
+#: Where ansible-playbook is, so that the same tests run on every supported ansible-core.
+ANSIBLE_BIN = pathlib.Path(os.environ.get("ONETOKEN_ANSIBLE_BIN", REPOSITORY / ".venv" / "bin"))
+#: A play that hangs must not hang the tests; long enough for a machine that is busy with other things.
+PLAYBOOK_TIMEOUT = 400
+#: What of the caller's environment a play may see; no OS_*, ANSIBLE_* or XDG_* of the developer's own.
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TERM", "PYENV_ROOT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A line of an access log."""
+
+    method: str
+    path: str
+    status: int
+    agent: str
+
+
+class AccessLog:
+    """The requests of clients that a service got since a moment; those between the services are not among them."""
+
+    _LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d+) \S+ "[^"]*" "(?P<agent>[^"]*)"')
+
+    def __init__(self, service: str) -> None:
+        self._path = SANDBOX / "logs" / f"{service}.access.log"
+        self.restart()
+
+    def restart(self) -> None:
+        self._start = self._path.stat().st_size
+
+    def requests(self) -> list[Request]:
+        with self._path.open(encoding="utf-8") as log:
+            log.seek(self._start)
+            lines = [self._LINE.search(line) for line in log]
+        found = [Request(m["method"], m["path"], int(m["status"]), m["agent"]) for m in lines if m]
+        return [request for request in found if not request.path.startswith("/internal")]
+
+    def count(self, method: str, path: str = "/v3/auth/tokens") -> int:
+        return sum(1 for request in self.requests() if request.method == method and request.path.split("?")[0] == path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What an ansible-playbook run came to."""
+
+    status: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 0
+
+
+class Controller:
+    """A user's machine: a home of its own, a clouds.yaml, and ansible-playbook."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        self.home = home
+        self.environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        self.environment.update(
+            HOME=str(home),
+            PATH=f"{ANSIBLE_BIN}{os.pathsep}{os.environ['PATH']}",
+            ANSIBLE_COLLECTIONS_PATH=str(ANSIBLE_BIN.parent / "collections"),
+            ANSIBLE_NOCOLOR="1",
+            ANSIBLE_LOCALHOST_WARNING="False",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="False",
+            OS_CLIENT_CONFIG_FILE=str(SANDBOX / "clouds.yaml"),
+        )
+
+    @property
+    def sessions(self) -> list[pathlib.Path]:
+        """Sessions on this machine, by age."""
+        base = self.home / ".local" / "state" / "onetoken"
+        return sorted(base.iterdir(), key=lambda path: path.stat().st_mtime) if base.is_dir() else []
+
+    def tokens(self) -> list[str]:
+        """The ids of all tokens in the sessions on this machine."""
+        files = [file for session in self.sessions for file in (session / "tokens").glob("*.json")]
+        return [json.loads(file.read_text())["current"]["token"] for file in files]
+
+    def play(
+        self,
+        tasks: str | list[dict[str, t.Any]] | None = None,
+        *arguments: str,
+        plays: str | None = None,
+        **variables: str,
+    ) -> Run:
+        """Run tasks on localhost, or whole plays; further arguments and variables are as on the command line."""
+        content = plays or yaml.safe_dump(
+            [{"hosts": "localhost", "gather_facts": False, "tasks": _tasks(tasks)}], sort_keys=False
+        )
+        playbook = self.home / "play.yml"
+        playbook.write_text(content)
+        return self.run(str(playbook), *arguments, **variables)
+
+    def run(self, playbook: str, *arguments: str, **variables: str) -> Run:
+        return self.command(str(ANSIBLE_BIN / "ansible-playbook"), playbook, *arguments, **variables)
+
+    def command(self, *command: str, **variables: str) -> Run:
+        done = subprocess.run(
+            command,
+            cwd=self.home,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PLAYBOOK_TIMEOUT,
+            check=False,
+            text=True,
+        )
+        return Run(done.returncode, done.stdout)
+
+
+def _tasks(tasks: str | list[dict[str, t.Any]] | None) -> list[dict[str, t.Any]]:
+    return yaml.safe_load(tasks) if isinstance(tasks, str) else tasks or []
+
+
+class Sandbox:
+    """The cloud that the tests run against."""
+
+    clouds_file = SANDBOX / "clouds.yaml"
+    openrc = SANDBOX / "openrc.sh"
+
+    def command(self, *arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, str(REPOSITORY / "tests" / "sandbox" / "sandbox.py"), *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=1800,
+        )
+
+    @property
+    def clouds(self) -> dict[str, t.Any]:
+        return yaml.safe_load(self.clouds_file.read_text())["clouds"]
+
+    def password(self, user: str) -> str:
+        return json.loads((SANDBOX / "passwords.json").read_text())[user]
+
+    def sourced_openrc(self) -> dict[str, str]:
+        """The variables that a shell has after sourcing the openrc file."""
+        script = f"source {shlex.quote(str(self.openrc))}; env -0"
+        environment = {"PATH": os.environ["PATH"], "OS_PASSWORD": self.password("demo")}
+        done = subprocess.run(["bash", "-c", script], env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        pairs = (line.split("=", 1) for line in done.stdout.split("\0") if line.startswith("OS_"))
+        return dict(pairs)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    cloud = Sandbox()
+    cloud.command("up")
+    return cloud
+
+
+@pytest.fixture
+def keystone(sandbox: Sandbox) -> AccessLog:
+    """Keystone's log from the start of the test."""
+    return AccessLog("keystone")
+
+
+@pytest.fixture
+def controller(sandbox: Sandbox, tmp_path: pathlib.Path) -> Controller:
+    return Controller(tmp_path)
+
+
+@pytest.fixture
+def limits(sandbox: Sandbox) -> t.Iterator[t.Callable[..., None]]:
+    """Change the cloud's limits for one test."""
+    changed = []
+
+    def change(**values: object) -> None:
+        changed.append(values)
+        sandbox.command("limits", *(f"--{name.replace('_', '-')}={value}" for name, value in values.items()))
+
+    yield change
+    if changed:
+        sandbox.command(
+            "limits", "--token-requests-per-minute=60", "--requests-per-second=20", "--dialect=none",
+            "--keystone-status=off",
+        )  # fmt: skip

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whatever signs a user in today signs a session in, and what does not says why."""
+
+from __future__ import annotations
+
+import pytest
+
+LIST_SERVERS = """
+- openstack.cloud.server_info:
+  environment: "{{ session.environment }}"
+  register: listed
+- assert: {that: "listed.servers | length > 1"}
+- command: openstack server list
+  environment: "{{ session.environment }}"
+"""
+REVOKE = "- onetoken.openstack.os_token_revoke: {session: '{{ session.session }}'}\n"
+
+
+def issue(options: str) -> str:
+    return f"- onetoken.openstack.os_token_issue: {{{options}}}\n  register: session\n"
+
+
+@pytest.mark.versions
+def test_a_sourced_openrc_signs_a_session_in_and_may_stay_in_the_environment(controller, keystone, sandbox):
+    variables = {**sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": ""}
+    run = controller.play(issue("") + LIST_SERVERS + REVOKE, **variables)
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+def test_an_application_credential_signs_a_session_in(controller, keystone):
+    run = controller.play(issue("cloud: sandbox-appcred") + LIST_SERVERS + REVOKE)
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+def test_an_explicit_auth_signs_a_session_in(controller, keystone, sandbox):
+    options = {"auth": sandbox.clouds["sandbox"]["auth"], "region_name": "RegionTwo"}
+    tasks = f"""
+- onetoken.openstack.os_token_issue: {options}
+  register: session
+"""
+    run = controller.play(tasks + LIST_SERVERS + REVOKE, "-vvv", OS_CLIENT_CONFIG_FILE="")
+    assert run.ok, run.output
+    assert keystone.count("POST") == 1
+    assert sandbox.password("demo") not in run.output
+
+
+def test_os_cloud_chooses_the_cloud(controller):
+    run = controller.play(
+        issue("") + "- assert: {that: session.cloud == 'sandbox-admin'}\n" + REVOKE, OS_CLOUD="sandbox-admin"
+    )
+    assert run.ok, run.output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("project: demo", "project"),
+        ("domain: default", "domain"),
+        ("system: true", "system"),
+        ("unscoped: true", "unscoped"),
+    ],
+)
+def test_the_scope_is_the_one_asked_for(controller, options, expected):
+    run = controller.play(
+        issue(f"cloud: sandbox-admin, {options}")
+        + f"- assert: {{that: session.scope == '{expected}'}}\n"
+        + ("- assert: {that: session.project.name == 'demo'}\n" if expected == "project" else "")
+        + REVOKE
+    )
+    assert run.ok, run.output
+
+
+def test_every_cloud_of_the_users_file_works_in_one_session_each_on_first_use(controller, keystone):
+    run = controller.play(
+        issue("cloud: sandbox")
+        + """
+- openstack.cloud.compute_flavor_info: {cloud: "{{ item }}"}
+  environment: "{{ session.environment }}"
+  loop: [sandbox, sandbox-admin, sandbox, sandbox-admin]
+- onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
+  register: revoked
+- assert: {that: revoked.revoked == 2}
+"""
+    )
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (2, 2)
+
+
+@pytest.mark.versions
+def test_a_wrong_password_is_tried_once_and_the_message_names_cloud_and_user(controller, keystone, sandbox):
+    clouds = sandbox.clouds_file.read_text().replace(sandbox.password("demo"), "not-the-password")
+    own = controller.home / "clouds.yaml"
+    own.write_text(clouds)
+    run = controller.play(issue("cloud: sandbox"), "-vvv", OS_CLIENT_CONFIG_FILE=str(own))
+    assert run.status == 2
+    assert "refused user 'demo' of cloud 'sandbox' (HTTP 401)" in run.output.replace("\\'", "'")
+    assert "not-the-password" not in run.output and "Traceback" not in run.output
+    assert keystone.count("POST") == 1
+    assert controller.sessions == []
+
+
+def test_an_unknown_cloud_is_named_with_those_that_are_known(controller, keystone):
+    run = controller.play(issue("cloud: nowhere"))
+    assert run.status == 2
+    assert "'nowhere' is not in" in run.output.replace("\\'", "'") and "sandbox-appcred" in run.output
+    assert "Traceback" not in run.output
+    assert keystone.requests() == []
+    assert controller.sessions == []
+
+
+def test_no_cloud_at_all_is_a_sentence(controller):
+    run = controller.play(issue(""))
+    assert run.status == 2
+    assert "No cloud is named" in run.output and "Traceback" not in run.output
+
+
+@pytest.mark.versions
+def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox):
+    """The password's two letters occur in every token, and Ansible masks what is secret wherever it occurs."""
+    auth = {**sandbox.clouds["sandbox-short"]["auth"]}
+    assert auth["password"] == "gA"
+    run = controller.play(
+        [
+            {"onetoken.openstack.os_token_issue": {"auth": auth, "return_token": True}, "register": "session"},
+            {"copy": {"content": "{{ session.token }}", "dest": str(controller.home / "token")}},
+        ],
+        "-vvv",
+    )
+    assert run.ok, run.output
+    assert [(controller.home / "token").read_text()] == controller.tokens()
+    assert "'gA'" not in run.output and '"gA"' not in run.output
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok
+
+
+def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keystone, sandbox):
+    """The variables stand up to an openrc file that was sourced before."""
+    run = controller.play(
+        issue("return_token: true")
+        + """
+- command: openstack server list
+  environment: "{{ session.token_environment }}"
+- openstack.cloud.server_info:
+  environment: "{{ session.token_environment }}"
+"""
+        + REVOKE,
+        **{**sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": ""},
+    )
+    assert run.ok, run.output
+    # The price of this mode: a request for each of the two processes, besides the session's own.
+    assert keystone.count("POST") == 3
+
+
+def test_no_token_is_returned_unless_asked_for(controller):
+    run = controller.play(issue("cloud: sandbox") + "- debug: {var: session}\n", "-vvv")
+    assert run.ok, run.output
+    (token,) = controller.tokens()
+    assert token not in run.output and "token_environment" not in run.output
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok

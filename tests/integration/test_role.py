@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The role os_token: one token for every host of a play, by include, by block and always, and by one include."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+HOSTS = "".join(f"host{number} ansible_connection=local\n" for number in range(3))
+
+BLOCK_AND_ALWAYS = """
+- hosts: all
+  gather_facts: false
+  vars: {os_token_cloud: sandbox}
+  environment: "{{ os_token_environment | default({}) }}"
+  tasks:
+    - block:
+        - include_role: {name: onetoken.openstack.os_token}
+        - openstack.cloud.compute_flavor_info:
+        - command: openstack flavor list
+          when: inventory_hostname == 'host1'
+        - fail: {msg: "in the middle"}
+          when: fail_in_the_middle | default(false) | bool
+        - include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
+      always:
+        - include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}
+"""
+
+
+@pytest.mark.versions
+def test_the_role_issues_once_for_all_hosts_and_renews_only_what_is_due(controller, keystone):
+    (controller.home / "inventory").write_text(HOSTS)
+    run = controller.play(None, "-i", "inventory", plays=BLOCK_AND_ALWAYS)
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+def test_the_role_revokes_when_the_play_fails_on_every_host(controller, keystone):
+    (controller.home / "inventory").write_text(HOSTS)
+    run = controller.play(None, "-i", "inventory", "-e", "fail_in_the_middle=true", plays=BLOCK_AND_ALWAYS)
+    assert run.status == 2
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+def test_run_issues_runs_the_users_tasks_and_revokes(controller, keystone):
+    (controller.home / "work.yml").write_text(
+        "- openstack.cloud.compute_flavor_info:\n- command: openstack flavor list\n"
+    )
+    include = "- include_role: {name: onetoken.openstack.os_token, tasks_from: run}\n"
+    variables = "  vars: {os_token_cloud: sandbox, os_token_run_tasks: work.yml}\n"
+    run = controller.play(include + variables)
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+def test_run_takes_a_role_and_revokes_when_it_fails(controller, keystone):
+    tasks = controller.home / "roles" / "work" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "main.yml").write_text("- openstack.cloud.compute_flavor_info:\n- fail: {msg: half-way}\n")
+    include = "- include_role: {name: onetoken.openstack.os_token, tasks_from: run}\n"
+    variables = "  vars: {os_token_cloud: sandbox, os_token_run_role: work}\n"
+    run = controller.play(include + variables)
+    assert run.status == 2 and "half-way" in run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
+@pytest.mark.parametrize("variables", [{}, {"os_token_run_tasks": "a.yml", "os_token_run_role": "b"}])
+def test_run_says_what_it_needs(controller, keystone, variables):
+    play = [
+        {
+            "include_role": {"name": "onetoken.openstack.os_token", "tasks_from": "run"},
+            "vars": {"os_token_cloud": "sandbox", **variables},
+        }
+    ]
+    run = controller.play(play)
+    assert run.status == 2
+    assert "os_token_run_tasks to a file with tasks or os_token_run_role to a role" in run.output
+    assert keystone.requests() == []
+
+
+def test_renewing_nothing_is_a_sentence_and_revoking_nothing_is_fine(controller):
+    run = controller.play("- include_role: {name: onetoken.openstack.os_token, tasks_from: renew}")
+    assert run.status == 2 and "There is no token to renew" in run.output
+    assert controller.play("- include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}").ok
+
+
+def test_os_token_mode_of_the_role_hides_the_token_from_its_own_output(controller):
+    run = controller.play(
+        """
+- include_role: {name: onetoken.openstack.os_token}
+  vars: {os_token_cloud: sandbox, os_token_mode: token}
+- command: openstack token issue -f value -c user_id
+  environment: "{{ os_token_environment }}"
+  no_log: true
+- assert: {that: "'token' not in os_token_issued"}
+- copy: {content: "{{ os_token_environment.OS_TOKEN }}", dest: "{{ playbook_dir }}/token"}
+  no_log: true
+- include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}
+""",
+        "-vv",
+    )
+    assert run.ok, run.output
+    assert (controller.home / "token").read_text() not in run.output
+
+
+def test_the_readme_shows_plays_that_run(controller, keystone):
+    """Every example of the README that is a play runs against the sandbox as it stands."""
+    from conftest import REPOSITORY
+
+    blocks = (REPOSITORY / "README.md").read_text().split("```yaml\n")[1:]
+    plays = [yaml.safe_load(block.split("```")[0]) for block in blocks]
+    plays = [play for play in plays if isinstance(play, list) and "hosts" in play[0]]
+    assert plays
+    for play in plays:
+        (controller.home / "snapshots.yml").write_text("- openstack.cloud.server_info:\n")
+        keystone.restart()
+        content = yaml.safe_dump(play, sort_keys=False).replace("mycloud", "sandbox")
+        run = controller.play(None, plays=content)
+        assert run.ok, run.output
+        assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)

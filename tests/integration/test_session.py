@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A session carries a play: what it costs Keystone, and that it ends when it should."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+ISSUE = """
+- onetoken.openstack.os_token_issue: {cloud: sandbox}
+  register: session
+"""
+REVOKE = """
+- onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
+  register: revoked
+"""
+
+
+@pytest.mark.versions
+def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone):
+    run = controller.play(
+        ISSUE
+        + """
+- openstack.cloud.compute_flavor_info:
+  environment: "{{ session.environment }}"
+  loop: "{{ range(10) | list }}"
+- openstack.cloud.server_info:
+  environment: "{{ session.environment }}"
+- openstack.cloud.image_info:
+  environment: "{{ session.environment }}"
+- openstack.cloud.networks_info:
+  environment: "{{ session.environment }}"
+- openstack.cloud.volume_info:
+  environment: "{{ session.environment }}"
+- openstack.cloud.project_info: {name: demo}
+  environment: "{{ session.environment }}"
+  ignore_errors: true  # listing projects is the administrator's
+- openstack.cloud.server_info: {cloud: sandbox}
+  environment: "{{ session.environment }}"
+- openstack.cloud.server_info: {region_name: RegionTwo}
+  environment: "{{ session.environment }}"
+- command: openstack server list
+  environment: "{{ session.environment }}"
+- command: openstack --os-region-name RegionTwo image list
+  environment: "{{ session.environment }}"
+- command: python3 -c 'import openstack; print(len(list(openstack.connect().compute.servers())))'
+  environment: "{{ session.environment | combine({'PATH': ansible_playbook_python | dirname ~ ':' ~ lookup('env', 'PATH')}) }}"
+"""
+        + REVOKE
+    )
+    assert run.ok, run.output
+    assert keystone.count("POST") == 1
+    assert keystone.count("DELETE") == 1
+
+
+@pytest.mark.versions
+def test_the_password_costs_a_token_request_a_task(controller, keystone):
+    """The measure works: the same tasks without a session are seen in the same log."""
+    run = controller.play("- openstack.cloud.compute_flavor_info: {cloud: sandbox}\n  loop: '{{ range(3) | list }}'")
+    assert run.ok, run.output
+    assert keystone.count("POST") == 3
+
+
+def test_two_plays_in_a_row_get_a_token_each(controller, keystone):
+    for number in (1, 2):
+        run = controller.play(ISSUE + REVOKE)
+        assert run.ok, run.output
+        assert keystone.count("POST") == keystone.count("DELETE") == number
+
+
+def test_a_named_session_is_used_again_by_the_next_play(controller, keystone):
+    issue = ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: nightly")
+    for expected in ("changed=1", "changed=0"):
+        run = controller.play(issue)
+        assert run.ok and expected in run.output, run.output
+    assert keystone.count("POST") == 1
+    assert controller.play("- onetoken.openstack.os_token_revoke: {session: nightly}").ok
+    # A closed session is opened again by the next issue.
+    assert controller.play(issue).ok
+    assert keystone.count("POST") == 2
+    assert controller.play("- onetoken.openstack.os_token_revoke: {session: nightly}").ok
+
+
+@pytest.mark.versions
+def test_the_token_is_revoked_when_a_task_fails(controller, keystone):
+    run = controller.play(
+        """
+- block:
+    - onetoken.openstack.os_token_issue: {cloud: sandbox}
+      register: session
+    - command: "false"
+  always:
+    - onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
+"""
+    )
+    assert run.status == 2, run.output
+    assert [request.status for request in keystone.requests() if request.method == "DELETE"] == [204]
+
+
+def test_after_the_revoke_keystone_refuses_the_token(controller, keystone, sandbox):
+    assert controller.play(ISSUE).ok
+    (token,) = controller.tokens()
+    auth_url = sandbox.clouds["sandbox"]["auth"]["auth_url"]
+    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"X-Auth-Token: {token}"]
+    address = f"{auth_url}/auth/catalog"
+    assert controller.command(*ask, address).output == "200"
+    session = str(controller.sessions[0])
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
+    assert controller.command(*ask, address).output == "401"
+    assert controller.tokens() == []
+
+
+def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, keystone):
+    late = "- openstack.cloud.server_info: {cloud: sandbox}\n  environment: '{{ session.environment }}'\n"
+    run = controller.play(ISSUE + REVOKE + late)
+    assert run.status == 2
+    assert "was revoked, so this task has no token" in run.output
+    assert "Traceback" not in run.output
+    assert keystone.count("POST") == 1
+
+
+def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keystone):
+    assert controller.play(ISSUE).ok
+    (session,) = controller.sessions
+    _age(session, hours=25)
+    environment = _environment(session)
+    run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
+    assert run.ok, run.output
+    assert keystone.count("POST") == 2
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
+
+
+def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, keystone):
+    """Somebody revoked it elsewhere: Keystone's 401 is believed, and one process signs in for all."""
+    assert controller.play(ISSUE).ok
+    (token,) = controller.tokens()
+    (session,) = controller.sessions
+    revoke = f"- onetoken.openstack.os_token_revoke: {{cloud: sandbox, token: '{token}'}}\n  no_log: true"
+    assert controller.play(revoke).ok
+    environment = _environment(session)
+    run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
+    assert run.ok, run.output
+    assert keystone.count("POST") == 2
+
+
+def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, keystone, sandbox):
+    auth = {**sandbox.clouds["sandbox"]["auth"]}
+    issue = [{"onetoken.openstack.os_token_issue": {"auth": auth}}]
+    assert controller.play(issue).ok
+    (session,) = controller.sessions
+    _age(session, hours=25)
+    run = controller.play("- openstack.cloud.server_info:", **_environment(session, "onetoken"))
+    assert run.status == 2
+    assert "expired at" in run.output and "run os_token_issue again with the same credentials" in run.output
+    assert controller.play(issue[:1]).ok
+    assert keystone.count("POST") == 2
+
+
+def test_a_second_issue_asks_keystone_for_nothing_until_the_token_is_due(controller, keystone):
+    again = "- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: '{{{{ session.session }}}}'{}}}\n"
+    run = controller.play(
+        ISSUE
+        + again.format("")
+        + "  register: same\n- assert: {that: not same.changed}\n"
+        + again.format(", min_remaining: 86000, renew_after: 1%")
+        + "  register: young\n- assert: {that: not young.changed}\n"
+    )
+    assert run.ok, run.output
+    assert keystone.count("POST") == 1
+    (session,) = controller.sessions
+    _age(session, hours=9)
+    run = controller.play(again.format("").replace("{{ session.session }}", str(session)))
+    assert run.ok and "changed=1" in run.output, run.output
+    assert keystone.count("POST") == 2
+    # Revoking kills the old token as well.
+    run = controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}")
+    assert run.ok, run.output
+    assert [request.status for request in keystone.requests() if request.method == "DELETE"] == [204, 204]
+
+
+@pytest.mark.versions
+def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, keystone):
+    run = controller.play(ISSUE + "- assert: {that: session.changed}\n", "--check")
+    assert run.ok, run.output
+    assert keystone.requests() == []
+    assert controller.sessions == []
+    assert controller.play(ISSUE).ok
+    (session,) = controller.sessions
+    keystone.restart()
+    run = controller.play(
+        f"""
+- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: {session}}}
+  register: issued
+- onetoken.openstack.os_token_info: {{session: {session}}}
+  register: info
+- onetoken.openstack.os_token_revoke: {{session: {session}}}
+  register: revoked
+- assert: {{that: [not issued.changed, info.state == 'valid', revoked.changed]}}
+""",
+        "--check",
+    )
+    assert run.ok, run.output
+    assert keystone.requests() == []
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
+
+
+def _age(session, hours: int) -> None:
+    """Let the session believe that it got its tokens this long ago."""
+    for file in (session / "tokens").glob("*.json"):
+        content = json.loads(file.read_text())
+        moment = content["current"]["obtained_at"]
+        content["current"]["obtained_at"] = _earlier(moment, hours)
+        file.write_text(json.dumps(content))
+
+
+def _earlier(moment: str, hours: int) -> str:
+    import datetime
+
+    return (datetime.datetime.fromisoformat(moment) - datetime.timedelta(hours=hours)).isoformat()
+
+
+def _environment(session, cloud: str = "sandbox") -> dict[str, str]:
+    return {
+        "OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"),
+        "OS_CLOUD": cloud,
+        "OS_AUTH_TYPE": "onetoken",
+        "PYTHONPATH": str(session / "site"),
+    }

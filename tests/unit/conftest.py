@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the unit tests of the session share: an environment that knows no cloud, and a cloud to put into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    StandInKeystone,
+)
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A process without a cloud in its environment, its home or its working directory; the home."""
+    for name in list(os.environ):
+        if name.startswith(("OS_", "XDG_", "ANSIBLE_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir(mode=0o700)
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(work)
+    return home
+
+
+@pytest.fixture
+def keystone() -> t.Iterator[StandInKeystone]:
+    with StandInKeystone() as running:
+        yield running
+
+
+@pytest.fixture
+def write_clouds(no_cloud: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    """Write the clouds.yaml of the user, which openstacksdk then finds by its variable."""
+
+    def write(content: dict[str, t.Any]) -> str:
+        path = tmp_path / "config" / "clouds.yaml"
+        path.parent.mkdir(exist_ok=True)
+        # Every JSON text is a YAML text.
+        path.write_text(json.dumps(content), encoding="utf-8")
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def clouds_yaml(write_clouds: t.Any, keystone: StandInKeystone) -> str:
+    """A clouds.yaml with two clouds of one Keystone."""
+    return write_clouds({"clouds": {"sandbox": keystone.entry(), "second": keystone.entry()}})
+
+
+@pytest.fixture
+def source(clouds_yaml: str) -> Source:
+    return Source(CONFIG, "sandbox", ConfigFiles(clouds_yaml))
+
+
+@pytest.fixture
+def session(tmp_path: pathlib.Path) -> Session:
+    """A session that is not made yet."""
+    return Session(str(tmp_path / "session"))
+
+
+@pytest.fixture
+def run_python(no_cloud: pathlib.Path, tmp_path: pathlib.Path) -> t.Any:
+    """Run Python code in a process of its own, without Ansible's packages unless a PYTHONPATH brings them."""
+
+    def run(code: str, *arguments: str, give_up_after: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env={**inherited, **environ},
+            cwd=tmp_path / "work",
+            capture_output=True,
+            text=True,
+            timeout=give_up_after,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def collections_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A collection path that has this checkout, for processes that the tests start."""
+    root = tmp_path_factory.mktemp("collections")
+    parent = root / "ansible_collections" / "onetoken"
+    parent.mkdir(parents=True)
+    (parent / "openstack").symlink_to(REPOSITORY)
+    return str(root)

@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Time that passes only when somebody waits."""
+
+from __future__ import annotations
+
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import Waiter
+
+
+class FakeTime:
+    def __init__(self, wall: float = 1_800_000_000.0) -> None:
+        self.naps: list[float] = []
+        self._passed = 0.0
+        self._wall = wall
+
+    def clock(self) -> float:
+        return self._passed
+
+    def wall_clock(self) -> float:
+        return self._wall + self._passed
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self._passed += seconds
+
+    def waiter(self, timeout: float) -> Waiter:
+        return Waiter(timeout, self.clock, self.wall_clock, self.sleep)

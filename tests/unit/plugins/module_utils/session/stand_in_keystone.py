@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stand-in for Keystone, to be storms of errors and slow answers that no real Keystone gives on request.
+
+It knows one user and one project, issues tokens for a password or a token, tells whether a token is alive, and revokes.
+Every service of its catalog is at /compute on the same port and answers 200 to a token that is alive, 401 to any other.
+What it does beyond that is told to it by a test: see ``answers`` and ``stuck``. The real thing is in tests/sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import http.server
+import json
+import secrets
+import threading
+import typing as t
+
+USER = "demo"
+PASSWORD = "correct horse"
+PROJECT_ID = "0c5a1b2d3e4f5a6b7c8d9e0f1a2b3c4d"
+REGIONS = ("RegionOne", "RegionTwo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a test has it answer instead of the right thing."""
+
+    status: int
+    headers: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: str = '{"error": {"message": "as the test wants it"}}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What it was asked."""
+
+    method: str
+    path: str
+    headers: t.Mapping[str, str]
+    body: str
+
+
+class StandInKeystone:
+    """A small HTTP server on 127.0.0.1 that speaks enough of Keystone's version 3."""
+
+    def __init__(self) -> None:
+        self.lifetime = 24 * 3600
+        #: By method, for /v3/auth/tokens: answers that are given first, one a request.
+        self.answers: dict[str, list[Answer]] = {}
+        #: By method, for /v3/auth/tokens: an answer that is given for ever.
+        self.stuck: dict[str, Answer] = {}
+        #: How long it thinks over a token request, in seconds.
+        self.slowness = 0.0
+        self.alive: dict[str, dict[str, t.Any]] = {}
+        self.revoked: list[str] = []
+        self.requests: list[Request] = []
+        self._issued = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> StandInKeystone:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """From here on nobody listens on its port."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def auth_url(self) -> str:
+        return f"{self.url}/v3"
+
+    def asked(self, method: str) -> list[Request]:
+        """The requests about tokens with this method, oldest first."""
+        return [one for one in self.requests if one.method == method and one.path.startswith("/v3/auth/tokens")]
+
+    @property
+    def keystone_requests(self) -> list[Request]:
+        return [one for one in self.requests if not one.path.startswith("/compute")]
+
+    def entry(self, **options: t.Any) -> dict[str, t.Any]:
+        """How clouds.yaml describes it."""
+        auth = {
+            "auth_url": self.auth_url,
+            "username": USER,
+            "password": PASSWORD,
+            "user_domain_name": "Default",
+            "project_name": "demo",
+            "project_domain_name": "Default",
+        }
+        return {"auth": auth, "region_name": REGIONS[0], "identity_api_version": 3, **options}
+
+    def issue(self) -> str:
+        """A token, as if somebody had signed in."""
+        with self._lock:
+            self._issued += 1
+            token = f"gAAAAABgA2026-{self._issued}-{secrets.token_urlsafe(24)}"
+            self.alive[token] = self._token_body()
+            return token
+
+    def _token_body(self) -> dict[str, t.Any]:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        endpoints = [
+            {"id": f"e-{region}", "interface": "public", "region": region, "region_id": region, "url": self.url + path}
+            for region, path in zip(REGIONS, ("/compute", "/compute/two"), strict=True)
+        ]
+        return {
+            "methods": ["password"],
+            "user": {"id": "u1", "name": USER, "domain": {"id": "default", "name": "Default"}},
+            "project": {"id": PROJECT_ID, "name": "demo", "domain": {"id": "default", "name": "Default"}},
+            "roles": [{"id": "r2", "name": "reader"}, {"id": "r1", "name": "member"}],
+            "catalog": [{"id": "s1", "type": "compute", "name": "nova", "endpoints": endpoints}],
+            "audit_ids": [f"audit-{self._issued}"],
+            "issued_at": _keystone_time(now),
+            "expires_at": _keystone_time(now + datetime.timedelta(seconds=self.lifetime)),
+        }
+
+    def _answer(self, request: Request) -> tuple[int, t.Mapping[str, str], str]:
+        path = request.path.partition("?")[0]
+        token = request.headers.get("X-Auth-Token", "")
+        if path.startswith("/compute"):
+            return (200 if token in self.alive else 401), {}, "{}"
+        if path != "/v3/auth/tokens":
+            version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": f"{self.url}/v3/"}]}
+            return 200, {}, json.dumps({"version": version} if path == "/v3" else {"versions": {"values": [version]}})
+        with self._lock:
+            told = self.answers.get(request.method) or []
+            answer = told.pop(0) if told else self.stuck.get(request.method)
+        if answer:
+            return answer.status, answer.headers, answer.body
+        return self._right_answer(request, token)
+
+    def _right_answer(self, request: Request, token: str) -> tuple[int, t.Mapping[str, str], str]:
+        subject = request.headers.get("X-Subject-Token", "")
+        if request.method == "POST":
+            self._stopped.wait(self.slowness)
+            identity = json.loads(request.body)["auth"]["identity"]
+            if not self._knows(identity):
+                return 401, {}, '{"error": {"message": "The request you have made requires authentication."}}'
+            new = self.issue()
+            return 201, {"X-Subject-Token": new}, json.dumps({"token": self.alive[new]})
+        if token not in self.alive:
+            return 401, {}, "{}"
+        if subject not in self.alive:
+            return 404, {}, "{}"
+        if request.method == "DELETE":
+            del self.alive[subject]
+            self.revoked.append(subject)
+            return 204, {}, ""
+        return 200, {}, json.dumps({"token": self.alive[subject]})
+
+    def _knows(self, identity: dict[str, t.Any]) -> bool:
+        if identity["methods"] == ["token"]:
+            return identity["token"]["id"] in self.alive
+        user = identity["password"]["user"]
+        return user["name"] == USER and user["password"] == PASSWORD
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        stand_in = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def handle_request(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8")
+                request = Request(self.command, self.path, dict(self.headers.items()), body)
+                stand_in.requests.append(request)
+                status, headers, text = stand_in._answer(request)
+                # A client that had no patience is gone by now.
+                with contextlib.suppress(ConnectionError):
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    if status != 204:
+                        self.send_header("Content-Type", "application/json")
+                        self.send_header("Content-Length", str(len(text.encode())))
+                    self.end_headers()
+                    if status != 204:
+                        self.wfile.write(text.encode())
+
+            do_GET = do_POST = do_DELETE = handle_request
+
+            def log_message(self, *args: t.Any) -> None:
+                pass
+
+        return Handler
+
+
+def _keystone_time(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

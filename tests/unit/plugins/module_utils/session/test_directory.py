@@ -1,0 +1,357 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import tempfile
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
+
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.fixture
+def private(tmp_path):
+    path = tmp_path / "private"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def handle(private):
+    with directory.opened(str(private)) as handle:
+        yield handle
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def refusal(path) -> str:
+    with pytest.raises(SessionError) as caught, directory.opened(str(path)):
+        pass
+    return str(caught.value)
+
+
+@pytest.fixture
+def never_chmod(monkeypatch):
+    """A mode that is set afterwards leaves a moment in which another user can get in."""
+
+    def too_late(*args, **kwargs):
+        raise AssertionError("a mode was set after the fact")
+
+    for name in ("chmod", "fchmod", "lchmod"):
+        monkeypatch.setattr(os, name, too_late, raising=False)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077], ids=oct)
+def test_everything_is_private_from_the_first_moment_whatever_the_umask(tmp_path, umask, never_chmod, mask):
+    umask(mask)
+    path = tmp_path / "new"
+    assert directory.make(str(path))
+    with directory.opened(str(path)) as handle:
+        directory.write(handle, "file", "text")
+        with directory.subdirectory(handle, "inner") as inner:
+            directory.write(inner, "file", "text")
+
+    assert mode(path) == mode(path / "inner") == 0o700
+    assert mode(path / "file") == mode(path / "inner" / "file") == 0o600
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077], ids=oct)
+def test_the_parents_that_it_makes_are_good_enough_for_itself_whatever_the_umask(tmp_path, umask, mask):
+    umask(mask)
+    path = tmp_path / "one" / "two" / "three"
+    directory.make(str(path))
+
+    with directory.opened(str(path)):
+        pass
+    assert {mode(parent) for parent in (path.parent, path.parent.parent)} <= {0o700, 0o755}
+
+
+def test_make_says_whether_it_was_there_already(tmp_path):
+    assert directory.make(str(tmp_path / "new")) is True
+    assert directory.make(str(tmp_path / "new")) is False
+
+
+def test_a_missing_directory_is_a_sentence(tmp_path):
+    assert "There is no session at" in refusal(tmp_path / "missing")
+
+
+def test_a_link_is_refused(tmp_path, private):
+    link = tmp_path / "link"
+    link.symlink_to(private)
+
+    assert "is a link or a file" in refusal(link)
+
+
+def test_a_file_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+
+    assert "is a link or a file" in refusal(file)
+
+
+@pytest.mark.parametrize("open_to", [0o750, 0o770, 0o701, 0o704, 0o777], ids=oct)
+def test_a_directory_that_others_can_enter_is_refused(private, open_to):
+    private.chmod(open_to)
+
+    assert f"open to other users (mode {open_to:04o})" in refusal(private)
+
+
+@pytest.mark.parametrize("open_to", [0o770, 0o702, 0o777], ids=oct)
+def test_a_parent_that_others_can_write_to_is_refused(tmp_path, open_to):
+    parent = tmp_path / "parent"
+    directory.make(str(parent / "between" / "session"))
+    parent.chmod(open_to)
+
+    message = refusal(parent / "between" / "session")
+    assert f"{parent} can be changed by other users" in message
+
+
+def test_a_parent_that_everybody_writes_to_is_fine_when_sticky(tmp_path):
+    """/tmp is such a directory: nobody can rename or remove what belongs to somebody else."""
+    parent = tmp_path / "parent"
+    directory.make(str(parent / "session"))
+    parent.chmod(0o1777)
+
+    with directory.opened(str(parent / "session")):
+        pass
+
+
+def test_a_link_on_the_way_that_others_can_change_is_refused(tmp_path):
+    """Who can change the link can put another directory, with code in its site/, in this one's place later."""
+    directory.make(str(tmp_path / "mine" / "session"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "link").symlink_to(tmp_path / "mine")
+    shared.chmod(0o777)
+
+    assert "can be changed by other users" in refusal(shared / "link" / "session")
+
+
+@needs_root
+def test_a_directory_of_another_user_is_refused(private):
+    os.chown(private, NOBODY, -1)
+
+    message = refusal(private)
+    assert f"belongs to user {NOBODY}" in message
+    assert "run the task as the user who issued it" in message
+
+
+@needs_root
+def test_a_parent_of_another_user_is_refused(tmp_path):
+    parent = tmp_path / "parent"
+    directory.make(str(parent / "session"))
+    os.chown(parent, NOBODY, -1)
+
+    assert f"{parent} can be changed by other users" in refusal(parent / "session")
+
+
+@needs_root
+def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, collections_path):
+    """What a task sees that became another user."""
+    process = run_python(
+        "import os, sys\n"
+        "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory, errors\n"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        "try:\n"
+        "    with directory.opened(sys.argv[1]): pass\n"
+        "except errors.SessionError as exc: print(exc)\n",
+        str(private),
+        PYTHONPATH=collections_path,
+    )
+
+    assert "run the task as the user who issued it" in process.stdout, process.stderr
+
+
+def test_a_session_right_below_the_root_directory_is_looked_up_like_any_other(run_python, collections_path):
+    process = run_python(
+        "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory, errors\n"
+        "try:\n"
+        "    with directory.opened('/no-such-session-of-onetoken'): pass\n"
+        "except errors.SessionError as exc: print(exc)\n",
+        PYTHONPATH=collections_path,
+        give_up_after=5,
+    )
+
+    assert "There is no session at" in process.stdout, process.stderr
+
+
+def test_what_is_written_can_be_read(handle):
+    assert directory.read(handle, "file") is None
+
+    directory.write(handle, "file", "grün\n")
+    assert directory.read(handle, "file") == "grün\n"
+
+    directory.write(handle, "file", "new")
+    assert directory.read(handle, "file") == "new"
+
+
+def test_writing_leaves_nothing_else_behind(handle, private):
+    directory.write(handle, "file", "one")
+    directory.write(handle, "file", "two")
+
+    assert os.listdir(private) == ["file"]
+
+
+def test_a_failed_write_leaves_nothing_behind_and_is_a_sentence(handle, private):
+    (private / "file").mkdir()
+
+    with pytest.raises(SessionError, match="The session's file file cannot be written"):
+        directory.write(handle, "file", "text")
+    assert os.listdir(private) == ["file"]
+
+
+def test_a_reader_sees_the_old_text_or_the_new_one(handle):
+    texts = ("a" * 200_000, "b" * 200_000)
+    directory.write(handle, "file", texts[0])
+    seen = []
+    done = threading.Event()
+
+    def read():
+        while not done.is_set():
+            seen.append(directory.read(handle, "file") in texts)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(40):
+        directory.write(handle, "file", texts[number % 2])
+    done.set()
+    reader.join()
+
+    assert len(seen) > 5
+    assert all(seen)
+
+
+def test_writing_replaces_a_link_and_leaves_its_target(handle, private, tmp_path):
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (private / "file").symlink_to(target)
+
+    directory.write(handle, "file", "text")
+
+    assert target.read_text() == "precious"
+    assert not (private / "file").is_symlink()
+
+
+def test_reading_does_not_follow_a_link(handle, private, tmp_path):
+    (tmp_path / "target").write_text("of somebody else")
+    (private / "file").symlink_to(tmp_path / "target")
+
+    with pytest.raises((OSError, SessionError)):
+        directory.read(handle, "file")
+
+
+def test_a_subdirectory_is_not_entered_through_a_link(handle, private, tmp_path):
+    (private / "inner").symlink_to(tmp_path)
+
+    with (
+        pytest.raises(SessionError, match="directory inner cannot be opened"),
+        directory.subdirectory(handle, "inner"),
+    ):
+        pass
+
+
+def test_removing_twice_is_no_error(handle, private):
+    directory.write(handle, "file", "text")
+    directory.remove(handle, "file")
+    directory.remove(handle, "file")
+
+    assert os.listdir(private) == []
+
+
+def test_handles_are_closed(private):
+    def handles():
+        return len(os.listdir("/proc/self/fd"))
+
+    before = handles()
+    for _ in range(3):
+        with directory.opened(str(private)) as handle, directory.subdirectory(handle, "inner") as inner:
+            directory.write(inner, "file", "text")
+            directory.read(inner, "file")
+    with pytest.raises(SessionError), directory.opened(str(private / "inner" / "file")):
+        pass
+    private.chmod(0o755)
+    with pytest.raises(SessionError), directory.opened(str(private)):
+        pass
+
+    assert handles() == before
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    path = tmp_path / "runtime"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def test_the_runtime_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
+    base = directory.default_base({"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(tmp_path / "state")})
+
+    assert base == str(runtime / "onetoken")
+    assert mode(base) == 0o700
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("gone", ["", "relative", "/no/such/directory"])
+def test_without_a_runtime_directory_it_is_the_state_directory(no_cloud, tmp_path, gone):
+    state = tmp_path / "state"
+
+    assert directory.default_base({"XDG_RUNTIME_DIR": gone, "XDG_STATE_HOME": str(state)}) == str(state / "onetoken")
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077], ids=oct)
+def test_without_either_it_is_the_state_directory_of_the_home(no_cloud, umask, mask):
+    """002 is the umask of a user who has a group of his own, as on Fedora and Ubuntu."""
+    umask(mask)
+
+    assert directory.default_base({}) == str(no_cloud / ".local" / "state" / "onetoken")
+
+
+def test_a_runtime_directory_that_others_can_write_to_is_passed_over(no_cloud, runtime):
+    runtime.chmod(0o777)
+
+    assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
+
+
+def test_a_base_that_others_can_read_is_passed_over(no_cloud, runtime):
+    (runtime / "onetoken").mkdir(mode=0o755)
+
+    assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
+
+
+def test_a_user_who_can_write_to_neither_gets_a_temporary_directory(no_cloud, run_python, collections_path):
+    become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n" if os.geteuid() == 0 else ""
+    no_cloud.chmod(0o500)
+    with tempfile.TemporaryDirectory(prefix="onetoken-test-") as everybody_s:
+        os.chmod(everybody_s, 0o1777)
+        process = run_python(
+            "import os, stat\n"
+            "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory\n"
+            f"{become}"
+            "base = directory.default_base(os.environ)\n"
+            "print(base, oct(stat.S_IMODE(os.stat(base).st_mode)))\n",
+            PYTHONPATH=collections_path,
+            TMPDIR=everybody_s,
+            XDG_RUNTIME_DIR=str(no_cloud),
+        )
+        assert process.returncode == 0, process.stderr
+        base, base_mode = process.stdout.split()
+        assert pathlib.Path(base).parent == pathlib.Path(everybody_s)
+        assert base_mode == "0o700"
+        os.rmdir(base)

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime
+import json
+import pickle
+import traceback
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import TokenId
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
+    SECRET,
+    make_token,
+)
+
+SHOWN_BY = {
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "f-string": lambda thing: f"{thing} {thing!r} {thing!s}",
+    "percent": lambda thing: "%s %r" % (thing, thing),  # noqa: UP031
+    "in a list": lambda thing: str([thing]),
+    "in a dict": lambda thing: str({"token": thing}),
+    "as an exception": lambda thing: repr(ValueError(thing)) + str(KeyError(thing)),
+    "json": lambda thing: json.dumps({"token": thing}, default=str),
+}
+TAKEN_APART_BY = {
+    "pickle": pickle.dumps,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "asdict": lambda thing: dataclasses.asdict(thing) if dataclasses.is_dataclass(thing) else copy.deepcopy(thing),
+    "vars": vars,
+    "bytes": lambda thing: bytes(thing),
+}
+HOLDERS = {
+    "id": lambda: TokenId(SECRET),
+    "token": make_token,
+    "list of the session": lambda: StoredTokens(make_token(), (make_token(),)),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("show", SHOWN_BY.values(), ids=SHOWN_BY)
+def test_no_way_to_make_text_of_it_shows_the_id(holder, show):
+    shown = show(holder())
+
+    assert shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("take_apart", TAKEN_APART_BY.values(), ids=TAKEN_APART_BY)
+def test_nothing_that_takes_it_apart_gets_at_the_id(holder, take_apart):
+    try:
+        parts = take_apart(holder())
+    except TypeError:
+        report = traceback.format_exc()
+        assert SECRET not in report
+    else:
+        assert SECRET.encode() not in (parts if isinstance(parts, bytes) else repr(parts).encode())
+
+
+def test_a_traceback_does_not_show_the_id():
+    def fails(token):
+        raise ValueError(f"cannot use {token}")
+
+    with pytest.raises(ValueError) as caught:
+        fails(make_token())
+
+    assert SECRET not in str(caught.getrepr(showlocals=True))
+
+
+def test_the_id_is_there_for_who_asks_by_name():
+    assert TokenId(SECRET).reveal() == SECRET
+
+
+def test_ids_are_equal_when_their_text_is():
+    assert TokenId("a") == TokenId("a")
+    assert hash(TokenId("a")) == hash(TokenId("a"))
+    assert TokenId("a") != TokenId("b")
+    assert TokenId("a") != "a"
+
+
+def test_age_counts_from_when_it_was_obtained_not_from_keystone_s_clock():
+    ahead = datetime.timedelta(hours=5)
+    token = make_token(lifetime=3600, age=600)
+    skewed = {name: (datetime.datetime.fromisoformat(token.body[name]) + ahead).isoformat() for name in token.body if name.endswith("_at")}
+    token = dataclasses.replace(token, body={**token.body, **skewed})
+
+    assert token.lifetime == 3600
+    assert token.age == pytest.approx(600, abs=5)
+    assert token.seconds_left == pytest.approx(3000, abs=5)
+
+
+@pytest.mark.parametrize(("age", "expired"), [(0, False), (3590, False), (3600, True), (9999, True)])
+def test_expired_when_its_lifetime_is_over(age, expired):
+    assert make_token(lifetime=3600, age=age).expired is expired
+
+
+@pytest.mark.parametrize(
+    ("body", "scope"),
+    [
+        ({"project": {"id": "p"}}, "project"),
+        ({"domain": {"id": "d"}}, "domain"),
+        ({"system": {"all": True}}, "system"),
+        ({"user": {"id": "u"}}, "unscoped"),
+    ],
+)
+def test_scope(body, scope):
+    assert make_token(**body).scope == scope
+
+
+def test_regions_and_roles_are_sorted_and_named_once():
+    endpoints = [{"region_id": "B"}, {"region_id": "A"}, {"region_id": None}, {}, {"region_id": "B"}]
+    token = make_token(catalog=[{"endpoints": endpoints}, {}], roles=[{"name": "reader"}, {"name": "admin"}])
+
+    assert token.regions == ["A", "B"]
+    assert token.roles == ["admin", "reader"]
+
+
+def test_a_token_without_catalog_and_roles_has_none():
+    token = make_token(user={"id": "u"})
+
+    assert (token.regions, token.roles) == ([], [])

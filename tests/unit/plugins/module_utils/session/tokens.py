@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tokens for tests, made here and of any age."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+
+SECRET = "gAAAAABsecret-part-of-a-token"
+
+
+def make_token(text: str = SECRET, lifetime: float = 24 * 3600, age: float = 0, **body: t.Any) -> Token:
+    obtained_at = clock.now() - datetime.timedelta(seconds=age)
+    times = {
+        "issued_at": obtained_at.isoformat(),
+        "expires_at": (obtained_at + datetime.timedelta(seconds=lifetime)).isoformat(),
+    }
+    described = {"project": {"id": "p1", "name": "demo"}, "audit_ids": ["audit-1"], "catalog": []} if not body else body
+    return Token(TokenId(text), {**times, **described}, "http://127.0.0.1:5000/v3", obtained_at)
+
+
+def older(token: Token, seconds: float) -> Token:
+    """The same token, obtained so much earlier."""
+    return dataclasses.replace(token, obtained_at=token.obtained_at - datetime.timedelta(seconds=seconds))
+
+
+def let_it_age(session: Session, cloud: str, seconds: float) -> None:
+    """Make the tokens in a session's file as old as if this time had passed."""
+    stored = session.read_tokens(cloud)
+    replaced = tuple(older(token, seconds) for token in stored.replaced)
+    session.write_tokens(cloud, StoredTokens(older(stored.current, seconds), replaced))
