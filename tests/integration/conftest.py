@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -77,6 +78,7 @@ class Controller:
 
     def __init__(self, home: pathlib.Path) -> None:
         self.home = home
+        self.directory = home
         self.environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         self.environment.update(
             HOME=str(home),
@@ -115,12 +117,12 @@ class Controller:
         return self.run(str(playbook), *arguments, **variables)
 
     def run(self, playbook: str, *arguments: str, **variables: str) -> Run:
-        return self.command(str(ANSIBLE_BIN / "ansible-playbook"), playbook, *arguments, **variables)
+        return self.command("ansible-playbook", playbook, *arguments, **variables)
 
     def command(self, *command: str, **variables: str) -> Run:
         done = subprocess.run(
-            command,
-            cwd=self.home,
+            [shutil.which(command[0], path=self.environment["PATH"]) or command[0], *command[1:]],
+            cwd=self.directory,
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -173,6 +175,11 @@ def sandbox() -> Sandbox:
     cloud = Sandbox()
     cloud.command("up")
     return cloud
+
+
+@pytest.fixture
+def repository() -> pathlib.Path:
+    return REPOSITORY
 
 
 @pytest.fixture

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
+import pathlib
 import re
 import secrets
 
 import pytest
-from conftest import ANSIBLE_BIN, REPOSITORY
 
-PLAYBOOK = str(REPOSITORY / "playbooks" / "bulk_snapshot.yml")
+
+@pytest.fixture
+def playbook(repository: pathlib.Path) -> str:
+    return str(repository / "playbooks" / "bulk_snapshot.yml")
 
 
 @pytest.fixture
@@ -22,15 +24,17 @@ def run_name() -> str:
 
 
 def openstack(controller, *arguments: str) -> list[dict]:
-    done = controller.command(str(ANSIBLE_BIN / "openstack"), "--os-cloud", "sandbox", *arguments, "-f", "json")
+    done = controller.command("openstack", "--os-cloud", "sandbox", *arguments, "-f", "json")
     assert done.ok, done.output
     return json.loads(done.output)
 
 
 @pytest.mark.versions
-def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twice(controller, keystone, run_name):
+def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twice(
+    controller, keystone, playbook, run_name
+):
     arguments = ("-e", f"run_name={run_name}", "-e", "name_pattern='web-*'", "-e", "cloud=sandbox")
-    run = controller.run(PLAYBOOK, *arguments)
+    run = controller.run(playbook, *arguments)
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
     made = re.findall(r"(web-\d+): done, image \S+ \(active\)", run.output)
@@ -41,24 +45,24 @@ def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twi
     report = re.search(r"Keystone requests of this run: (\d+), tokens issued: 1, revoked: 1", run.output)
     assert report, run.output
 
-    again = controller.run(PLAYBOOK, *arguments)
+    again = controller.run(playbook, *arguments)
     assert again.ok, again.output
     assert len(re.findall(r"web-\d+: already", again.output)) == len(made)
 
 
-def test_the_requests_that_it_reports_are_those_in_keystones_log(controller, keystone, run_name):
-    run = controller.run(PLAYBOOK, "-e", f"run_name={run_name}", "-e", '{"servers": ["web-01"]}', "-e", "cloud=sandbox")
+def test_the_requests_that_it_reports_are_those_in_keystones_log(controller, keystone, playbook, run_name):
+    run = controller.run(playbook, "-e", f"run_name={run_name}", "-e", '{"servers": ["web-01"]}', "-e", "cloud=sandbox")
     assert run.ok, run.output
     reported = int(re.search(r"Keystone requests of this run: (\d+)", run.output)[1])
     assert reported == len(keystone.requests())
 
 
-def test_a_volume_backed_server_gets_its_volume_snapshots(controller, run_name):
+def test_a_volume_backed_server_gets_its_volume_snapshots(controller, playbook, run_name):
     servers = openstack(controller, "server", "list", "--long")
     volume_backed = [server["Name"] for server in servers if not server.get("Image Name") or "booted" in str(server)]
     assert volume_backed
     run = controller.run(
-        PLAYBOOK, "-e", json.dumps({"servers": volume_backed[:1], "run_name": run_name, "cloud": "sandbox"})
+        playbook, "-e", json.dumps({"servers": volume_backed[:1], "run_name": run_name, "cloud": "sandbox"})
     )
     assert run.ok, run.output
     assert re.search(r"1 volume snapshots", run.output), run.output
@@ -67,9 +71,9 @@ def test_a_volume_backed_server_gets_its_volume_snapshots(controller, run_name):
     assert mine and {one["Status"] for one in mine} == {"available"}
 
 
-def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controller, keystone, run_name):
+def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controller, keystone, playbook, run_name):
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
-    run = controller.run(PLAYBOOK, *arguments, "-e", "cloud=sandbox")
+    run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
     assert "No snapshot of broken-01, nobody" in run.output
     assert "web-01: done" in run.output
@@ -77,14 +81,14 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_the_collection_is_built_installed_and_run_by_its_name(controller, keystone, run_name, tmp_path):
-    galaxy = str(ANSIBLE_BIN / "ansible-galaxy")
-    built = controller.command(galaxy, "collection", "build", str(REPOSITORY), "--output-path", str(tmp_path / "dist"))
+def test_the_collection_is_built_installed_and_run_by_its_name(controller, keystone, run_name, repository, tmp_path):
+    galaxy = "ansible-galaxy"
+    built = controller.command(galaxy, "collection", "build", str(repository), "--output-path", str(tmp_path / "dist"))
     assert built.ok, built.output
     (tarball,) = (tmp_path / "dist").iterdir()
     there = str(tmp_path / "collections")
     installed = controller.command(
-        galaxy, "collection", "install", str(tarball), "--no-deps", "--collections-path", there
+        galaxy, "collection", "install", str(tarball), "--force", "--no-deps", "--collections-path", there
     )
     assert installed.ok, installed.output
     files = {path.name for path in (tmp_path / "collections").glob("ansible_collections/onetoken/openstack/*")}
@@ -101,19 +105,11 @@ def test_the_collection_is_built_installed_and_run_by_its_name(controller, keyst
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_the_playbook_runs_in_the_checkout_as_it_stands(controller, run_name):
+def test_the_playbook_runs_in_the_checkout_as_it_stands(controller, repository):
     """With the checkout's own ansible.cfg and no variable of Ansible's."""
-    environment = {name: value for name, value in controller.environment.items() if not name.startswith("ANSIBLE_")}
-    import subprocess
-
-    done = subprocess.run(
-        [str(ANSIBLE_BIN / "ansible-playbook"), "playbooks/bulk_snapshot.yml", "--syntax-check"],
-        cwd=REPOSITORY,
-        env={**environment, "PATH": os.environ["PATH"]},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    of_ansible = [name for name in controller.environment if name.startswith("ANSIBLE_")]
+    for name in of_ansible:
+        del controller.environment[name]
+    controller.directory = repository
+    run = controller.run("playbooks/bulk_snapshot.yml", "--syntax-check")
+    assert run.ok, run.output

@@ -9,7 +9,13 @@ import textwrap
 import pytest
 
 #: Twenty hosts, each with one task, as an inventory of servers has.
-INVENTORY = "".join(f"host{number:02} ansible_connection=local\n" for number in range(20))
+INVENTORY = """
+[all]
+host[01:20]
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
 TASK = """
     - openstack.cloud.compute_flavor_info: {cloud: sandbox}
 """
@@ -50,20 +56,23 @@ def test_a_run_over_the_limit_fails_with_the_password_and_passes_with_the_sessio
 @pytest.mark.parametrize("dialect", ["none", "retry-after", "x-ratelimit-reset", "x-retry-after", "413"])
 def test_issuing_waits_for_the_limit_in_every_dialect(controller, keystone, limits, dialect):
     limits(token_requests_per_minute=1, dialect=dialect)
-    issue = "- onetoken.openstack.os_token_issue: {cloud: sandbox, session: %s, timeout: %d}"
-    assert controller.play(issue % ("first", 60)).ok
-    run = controller.play(issue % ("second", 2))
+
+    def issue(session: str, timeout: int) -> str:
+        return f"- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: {session}, timeout: {timeout}}}"
+
+    assert controller.play(issue("first", 60)).ok
+    run = controller.play(issue("second", 2))
     assert run.status == 2
     assert "the account's limit of token requests is used up" in run.output
     if dialect == "retry-after":
         keystone.restart()
-        run = controller.play(issue % ("second", 90))
+        run = controller.play(issue("second", 90))
         assert run.ok, run.output
         statuses = [request.status for request in keystone.requests() if request.method == "POST"]
         # It waited for as long as it was told to: one refusal, then the token.
         assert statuses in ([429, 201], [201])
     for session in ("first", "second"):
-        controller.play("- onetoken.openstack.os_token_revoke: {session: %s}" % session)
+        controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}")
 
 
 def test_a_storm_of_503_ends_with_a_sentence_and_the_revoke_keeps_the_token_on_its_list(controller, limits):

@@ -7,7 +7,15 @@ from __future__ import annotations
 import pytest
 import yaml
 
-HOSTS = "".join(f"host{number} ansible_connection=local\n" for number in range(3))
+HOSTS = """
+[all]
+host0
+host1
+host2
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
 
 BLOCK_AND_ALWAYS = """
 - hosts: all
@@ -104,11 +112,9 @@ def test_os_token_mode_of_the_role_hides_the_token_from_its_own_output(controlle
     assert (controller.home / "token").read_text() not in run.output
 
 
-def test_the_readme_shows_plays_that_run(controller, keystone):
+def test_the_readme_shows_plays_that_run(controller, keystone, repository):
     """Every example of the README that is a play runs against the sandbox as it stands."""
-    from conftest import REPOSITORY
-
-    blocks = (REPOSITORY / "README.md").read_text().split("```yaml\n")[1:]
+    blocks = (repository / "README.md").read_text().split("```yaml\n")[1:]
     plays = [yaml.safe_load(block.split("```")[0]) for block in blocks]
     plays = [play for play in plays if isinstance(play, list) and "hosts" in play[0]]
     assert plays

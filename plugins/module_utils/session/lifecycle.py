@@ -221,6 +221,9 @@ def connection(session: Session, cloud: str, token: Token) -> keystone.Connectio
 
 def foresee_revoke(session: Session) -> Revocation:
     """What revoking would come to, as far as the session knows, without asking Keystone or writing anything."""
+    if not session.exists:
+        # In check mode the task that issues made none.
+        return Revocation()
     record = session.read_record()
     result = Revocation(keystone_requests=record.keystone_requests, tokens_issued=record.tokens_issued)
     for cloud in session.clouds_with_tokens():

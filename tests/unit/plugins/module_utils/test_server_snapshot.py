@@ -390,6 +390,36 @@ def test_when_the_time_is_up_what_is_under_way_is_told_with_its_image(cloud, tim
     assert 59 <= time.now <= 60
 
 
+def test_an_image_that_a_late_listing_lacks_is_not_given_up(cloud):
+    cloud.server("a")
+    listings = []
+
+    def late(path):
+        if path != "/images":
+            return None
+        listings.append(path)
+        return FakeResponse(200, {"images": []}) if len(listings) in (2, 3) else None
+
+    cloud.before_listing = late
+    assert outcomes(snapshot(cloud)) == {"a": "done"}
+
+
+def test_of_two_images_the_complete_one_counts(cloud, time):
+    cloud.server("a")
+    for _count in range(2):
+        cloud.make_image(cloud.servers[0], marked(cloud.servers[0]))
+    cloud.images[0]["made"] = -100
+    assert snapshot(cloud, check_mode=True).items[0].image.id == "image-0"
+
+
+def test_old_volume_snapshots_are_not_listed(cloud):
+    cloud.snapshots = [{"id": f"old-{number}", "size": 1, "made": -100} for number in range(9)]
+    cloud.page = 3
+    cloud.server("a", volumes=1)
+    assert outcomes(snapshot(cloud, wait=False)) == {"a": "done"}
+    assert cloud.count("GET", "/snapshots/detail") == 1
+
+
 def test_looks_become_rarer(cloud):
     cloud.image_seconds = 600
     cloud.server("a")

@@ -1,0 +1,63 @@
+# `make` lists the targets. Works in any directory, as root or with sudo, with Python 3.11 or later.
+
+PYTHON ?= python3
+SANDBOX = $(PYTHON) tests/sandbox/sandbox.py
+PYTEST = .venv/bin/python -m pytest
+
+# Ansible wants UTF-8, and its settings from here, even in a directory that everyone may write.
+export LC_ALL := C.UTF-8
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
+
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test build clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+install: ## install Ansible, openstacksdk and the checks' tools into .venv
+	@$(PYTHON) tests/tools/install.py
+
+sandbox-up: ## install and start a real OpenStack on 127.0.0.1, in .sandbox
+	$(SANDBOX) up
+
+sandbox-down: ## stop it, keep its data
+	$(SANDBOX) down
+
+sandbox-reset: ## stop it, delete its data, start it anew
+	$(SANDBOX) reset
+
+demo: install sandbox-up ## snapshot the sandbox's servers on one token and count the requests
+	@.venv/bin/python tests/tools/demo.py
+
+lint: install ## style and common mistakes
+	.venv/bin/ruff check plugins tests
+	.venv/bin/ruff format --check plugins tests
+	.venv/bin/yamllint --strict .
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint
+	.venv/bin/antsibull-changelog lint
+	@! grep -rnwE 'TO[D]O|FIX[M]E' --binary-files=without-match --exclude-dir='.?*' --exclude-dir=__pycache__ . .ci/run
+
+sanity: install ## ansible-test sanity
+	$(PYTHON) tests/tools/sanity.py
+
+unit: install ## tests without a cloud
+	$(PYTEST) tests/unit
+
+integration: install sandbox-up ## tests against the sandbox
+	$(PYTEST) tests/integration
+
+test-versions: install sandbox-up ## tests against the sandbox, on the oldest and the newest ansible-core
+	$(PYTHON) tests/tools/versions.py
+
+# What needs no sandbox runs while that is being installed.
+test: ## everything
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity unit sandbox-up
+	$(MAKE) --no-print-directory integration
+	$(MAKE) --no-print-directory test-versions
+
+build: install ## the collection's tarball
+	.venv/bin/ansible-galaxy collection build --force
+
+clean: sandbox-down ## stop the sandbox and delete everything that make has made
+	rm -rf .venv .venv-oldest .venv-newest .sandbox .ansible .pytest_cache .ruff_cache onetoken-openstack-*.tar.gz
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run the tests marked `versions` on the oldest and on the newest ansible-core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from environments import MAIN, NEWEST, OLDEST, REPOSITORY, Environment, InstallError, NoPythonError, say
+
+
+def passes(environment: Environment) -> bool:
+    """pytest runs in .venv, the ansible-playbook that it starts in the environment."""
+    version = subprocess.run([environment.bin / "ansible", "--version"], capture_output=True, text=True, check=True)
+    say(f"{environment.name}: {version.stdout.splitlines()[0]}")
+    env = {**os.environ, "ONETOKEN_ANSIBLE_BIN": str(environment.bin)}
+    env["ANSIBLE_COLLECTIONS_PATH"] = str(environment.collections)
+    command = [MAIN.python, "-m", "pytest", "-m", "versions", "tests/integration"]
+    return subprocess.run(command, cwd=REPOSITORY, env=env, check=False).returncode == 0
+
+
+def main() -> int:
+    failed = []
+    for environment in (OLDEST, NEWEST):
+        try:
+            environment.ensure()
+        except NoPythonError as error:
+            say(f"{environment.name}: SKIPPED, {error}")
+            continue
+        except InstallError as error:
+            print(f"{environment.name}: {error}", file=sys.stderr)
+            failed.append(environment.name)
+            continue
+        if not passes(environment):
+            failed.append(environment.name)
+    if failed:
+        print(f"failed on {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

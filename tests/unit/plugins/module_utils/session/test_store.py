@@ -1,0 +1,406 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Failure, Session, SessionRecord, StoredTokens
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
+    SECRET,
+    make_token,
+)
+
+NASTY_NAMES = ["../x", ".hidden", "a/b", "ü", "with spaces", "x" * 200, "..", "%2E", "a.json", "\\", "*", "a\nb"]
+
+
+@pytest.fixture
+def made(session):
+    session.make()
+    return session
+
+
+def record() -> SessionRecord:
+    files = ConfigFiles("/clouds.yaml")
+    sources = {"sandbox": Source(CONFIG, "sandbox", files, scope={"project_id": "p"})}
+    failures = {"second": Failure("refused", "2026-01-31T12:00:00+00:00", final=True)}
+    return SessionRecord(files, sources, RenewalPolicy("50%", 60), 7, 3, failures)
+
+
+@pytest.fixture
+def full(made):
+    """A session that has all the files that a session can have."""
+    made.write_record(record())
+    made.write_clouds("clouds: {}")
+    made.write_site(site.files())
+    made.write_tokens("sandbox", StoredTokens(make_token()))
+    made.close()
+    with made.locked():
+        pass
+    pycache = os.path.join(made.site, site.PACKAGE, "__pycache__")
+    os.mkdir(pycache)
+    with open(os.path.join(pycache, "token.cpython-311.pyc"), "w", encoding="utf-8"):
+        pass
+    return made
+
+
+def files_of(session: Session) -> set[str]:
+    return {
+        os.path.relpath(os.path.join(folder, name), session.path)
+        for folder, _, names in os.walk(session.path)
+        for name in names
+    }
+
+
+class TestNaming:
+    def test_a_plain_name_is_below_the_default_place(self, no_cloud, tmp_path):
+        environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+        assert Session.named("nightly", environ).path == str(tmp_path / "state" / "onetoken" / "nightly")
+
+    def test_a_path_is_taken_as_it_is(self, no_cloud):
+        assert Session.named("/run/mine//", {}).path == "/run/mine"
+        assert Session.named("~/mine", {}).path == str(no_cloud / "mine")
+
+    def test_naming_a_path_makes_nothing(self, no_cloud, tmp_path):
+        Session.named(str(tmp_path / "mine"), {})
+
+        assert not (tmp_path / "mine").exists()
+        assert os.listdir(no_cloud) == []
+
+    @pytest.mark.parametrize("name", ["a/b", "../a", ".", "..", "./a"])
+    def test_a_relative_path_is_refused(self, no_cloud, name):
+        with pytest.raises(SessionError, match="give a plain name, or an absolute path"):
+            Session.named(name, {})
+
+    @pytest.mark.parametrize("name", ["night:ly", "/tmp/night:ly", "night\nly"])
+    def test_a_name_that_would_break_a_search_path_is_refused(self, no_cloud, name):
+        """PYTHONPATH would get the part behind the colon, relative to any working directory."""
+        with pytest.raises(SessionError):
+            Session.named(name, {})
+
+    def test_without_a_name_it_is_a_new_one_each_time(self, no_cloud):
+        assert Session.named(None, {}).path != Session.named("", {}).path
+
+    def test_without_a_name_it_is_the_injected_one(self, full):
+        environ = {"OS_CLIENT_CONFIG_FILE": full.clouds_file}
+
+        assert Session.named(None, environ).path == full.path
+        assert Session.of_environment(environ).path == full.path
+
+    @pytest.mark.parametrize("variable", [None, "", "clouds.yaml", "/etc/openstack/clouds.yaml"])
+    def test_a_clouds_yaml_of_the_user_is_no_session(self, no_cloud, variable):
+        assert Session.of_environment({} if variable is None else {"OS_CLIENT_CONFIG_FILE": variable}) is None
+
+    def test_a_clouds_yaml_beside_somebody_s_source_json_is_no_session(self, no_cloud, tmp_path):
+        for name in ("clouds.yaml", "source.json"):
+            (tmp_path / "work" / name).write_text("{}")
+
+        assert Session.of_environment({"OS_CLIENT_CONFIG_FILE": str(tmp_path / "work" / "clouds.yaml")}) is None
+        assert Session.of_environment({"OS_CLIENT_CONFIG_FILE": "clouds.yaml"}) is None
+
+
+class TestMaking:
+    def test_a_new_directory_and_an_empty_one_are_fine(self, tmp_path):
+        Session(str(tmp_path / "new")).make()
+        Session(str(tmp_path / "new")).make()
+
+        assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o700
+
+    def test_a_session_can_be_made_again(self, full):
+        before = files_of(full)
+        full.make()
+
+        assert files_of(full) == before
+
+    def test_a_directory_with_something_else_in_it_is_left_alone(self, tmp_path):
+        path = tmp_path / "photos"
+        path.mkdir(mode=0o700)
+        (path / "cat.jpg").touch()
+
+        with pytest.raises(SessionError, match="is not a session but has files in it"):
+            Session(str(path)).make()
+        assert os.listdir(path) == ["cat.jpg"]
+
+    def test_a_session_that_another_process_is_just_making_is_no_stranger(self, session):
+        """It has a lock before it has anything else."""
+        session.make()
+        with session.locked():
+            Session(session.path).make()
+
+    def test_a_place_that_cannot_be_made_is_a_sentence(self, tmp_path):
+        (tmp_path / "file").touch()
+
+        with pytest.raises(SessionError, match="cannot be made"):
+            Session(str(tmp_path / "file" / "session")).make()
+
+
+class TestRecord:
+    def test_it_comes_back_as_it_was(self, made):
+        assert not made.exists
+        made.write_record(record())
+
+        assert made.exists
+        assert made.read_record() == record()
+
+    def test_a_cloud_that_nobody_issued_yet_comes_from_the_config_files(self):
+        assert record().source("second") == Source(CONFIG, "second", ConfigFiles("/clouds.yaml"))
+        assert record().source("sandbox").scope == {"project_id": "p"}
+        assert SessionRecord(ConfigFiles(), {}, RenewalPolicy()).source("second") is None
+
+    def test_a_session_of_another_version_is_a_sentence(self, made):
+        made.write_record(record())
+        path = os.path.join(made.path, "source.json")
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text.replace('"format": 1', '"format": 2'))
+
+        with pytest.raises(SessionError, match="another version of this collection"):
+            made.read_record()
+
+    def test_a_directory_that_is_no_session_is_a_sentence(self, made):
+        with pytest.raises(SessionError, match="is not a session"):
+            made.read_record()
+
+
+class TestTokens:
+    def test_they_come_back_as_they_were(self, made):
+        stored = StoredTokens(make_token("new", catalog=[{"type": "compute"}]), (make_token("old"),))
+        made.write_tokens("sandbox", stored)
+
+        read = made.read_tokens("sandbox")
+        assert read.current == stored.current
+        assert [token.id for token in read.newest_first] == [token.id for token in stored.newest_first]
+
+    def test_a_token_that_only_waits_to_be_revoked_is_kept_without_its_catalog(self, made):
+        catalog = [{"type": "compute"}]
+        made.write_tokens("sandbox", StoredTokens(make_token("a", catalog=catalog), (make_token("b", catalog=catalog),)))
+
+        stored = made.read_tokens("sandbox")
+        assert stored.current.body["catalog"] == catalog
+        assert "catalog" not in stored.replaced[0].body
+
+    def test_a_cloud_without_a_token_has_none(self, made):
+        assert made.read_tokens("sandbox") is None
+        assert made.clouds_with_tokens() == []
+
+    @pytest.mark.parametrize("cloud", NASTY_NAMES)
+    def test_a_nasty_name_is_one_private_file_in_the_directory_and_comes_back(self, made, cloud):
+        made.write_tokens(cloud, StoredTokens(make_token()))
+
+        (file,) = files_of(made)
+        assert os.path.dirname(file) == "tokens"
+        assert not os.path.basename(file).startswith(".")
+        assert stat.S_IMODE(os.stat(os.path.join(made.path, file)).st_mode) == 0o600
+        assert made.clouds_with_tokens() == [cloud]
+        assert made.read_tokens(cloud).current.id == make_token().id
+
+        made.remove_tokens(cloud)
+        assert files_of(made) == set()
+
+    def test_names_that_differ_are_different_files(self, made):
+        for cloud in NASTY_NAMES:
+            made.write_tokens(cloud, StoredTokens(make_token()))
+
+        assert made.clouds_with_tokens() == sorted(NASTY_NAMES)
+
+    def test_the_id_is_in_no_other_file(self, full):
+        for file in files_of(full) - {"tokens/sandbox.json"}:
+            with open(os.path.join(full.path, file), encoding="utf-8") as stream:
+                assert SECRET not in stream.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b"null", b'"text"', b"1"], ids=repr)
+@pytest.mark.parametrize(
+    ("file", "read"),
+    [("source.json", lambda s: s.read_record()), ("tokens/sandbox.json", lambda s: s.read_tokens("sandbox"))],
+    ids=["source.json", "tokens"],
+)
+def test_a_damaged_file_is_a_sentence(full, file, read, content):
+    with open(os.path.join(full.path, file), "wb") as stream:
+        stream.write(content)
+
+    with pytest.raises(SessionError, match=r"issue (it|one|the token|a new one)\b"):
+        read(full)
+
+
+class TestLock:
+    def test_it_keeps_another_process_out_until_it_is_let_go(self, full, run_python):
+        code = (
+            "import sys\n"
+            "from onetoken_session.store import Session\n"
+            "from onetoken_session.errors import SessionError\n"
+            "try:\n"
+            "    with Session(sys.argv[1]).locked(0.2): print('got it')\n"
+            "except SessionError as exc: print(exc)\n"
+        )
+        with full.locked():
+            refused = run_python(code, full.path, PYTHONPATH=full.site)
+        allowed = run_python(code, full.path, PYTHONPATH=full.site)
+
+        assert "is still locked by another process after 0 s" in refused.stdout, refused.stderr
+        assert allowed.stdout == "got it\n", allowed.stderr
+
+    def test_a_process_that_died_holds_no_lock(self, full, run_python):
+        process = run_python(
+            "import os, sys\n"
+            "from onetoken_session.store import Session\n"
+            "Session(sys.argv[1]).locked().__enter__()\n"
+            "os.kill(os.getpid(), 9)\n",
+            full.path,
+            PYTHONPATH=full.site,
+        )
+        assert process.returncode == -9, process.stderr
+
+        with full.locked(0):
+            pass
+
+    def test_waiting_for_it_is_over_when_it_is_free(self, made):
+        got_it = threading.Event()
+
+        def wait():
+            with made.locked(10):
+                got_it.set()
+
+        waiting = threading.Thread(target=wait)
+        with made.locked():
+            waiting.start()
+            assert not got_it.wait(0.1)
+        waiting.join(10)
+
+        assert got_it.is_set()
+
+    def test_an_error_inside_lets_it_go(self, made):
+        with pytest.raises(ZeroDivisionError), made.locked():
+            raise ZeroDivisionError
+        with made.locked(0):
+            pass
+
+    def test_who_waits_for_a_session_that_is_discarded_meanwhile_holds_the_lock_that_others_ask_for(self, made):
+        """A lock on a file that is gone keeps nobody out."""
+        problems = []
+        waiting, discarded, done = threading.Event(), threading.Event(), threading.Event()
+
+        def wait():
+            waiting.set()
+            try:
+                with made.locked(10):
+                    discarded.wait(10)
+                    made.make()
+                    try:
+                        with Session(made.path).locked(0):
+                            problems.append("two hold the lock")
+                    except SessionError:
+                        pass
+            except SessionError:
+                pass  # to be told that the session is gone is as good
+            done.set()
+
+        thread = threading.Thread(target=wait)
+        with made.locked():
+            thread.start()
+            waiting.wait(10)
+            made.discard()
+            discarded.set()
+        thread.join(10)
+
+        assert done.is_set()
+        assert problems == []
+
+
+class TestClosing:
+    def test_a_closed_session_refuses_until_it_is_opened_again(self, made):
+        made.refuse_closed()
+        made.close()
+
+        assert made.closed
+        with pytest.raises(SessionClosedError, match="was revoked, so this task has no token"):
+            made.refuse_closed()
+
+        made.reopen()
+        assert not made.closed
+        made.refuse_closed()
+
+
+class TestSite:
+    def test_it_is_put_in_place_and_stays_as_shipped(self, made):
+        made.write_site(site.files())
+
+        assert files_of(made) == {f"site/{name}" for name in site.files()}
+
+    def test_files_as_shipped_are_not_written_again(self, made):
+        made.write_site(site.files())
+        path = os.path.join(made.site, site.PACKAGE, "token.py")
+        before = os.stat(path).st_ino
+        made.write_site(site.files())
+
+        assert os.stat(path).st_ino == before
+
+    def test_a_changed_file_is_put_right(self, made):
+        made.write_site(site.files())
+        path = os.path.join(made.site, site.PACKAGE, "token.py")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write("import os; os.system('rm -rf ~')")
+        made.write_site(site.files())
+
+        with open(path, encoding="utf-8") as stream:
+            assert stream.read() == site.files()[f"{site.PACKAGE}/token.py"]
+
+
+class TestDiscarding:
+    def test_nothing_is_left_of_a_session(self, full):
+        full.discard()
+
+        assert not os.path.lexists(full.path)
+
+    @pytest.mark.parametrize(
+        "folder", ["", "tokens", "site", f"site/{site.PACKAGE}", f"site/{site.PACKAGE}/__pycache__"]
+    )
+    @pytest.mark.parametrize("kind", ["file", "directory"])
+    def test_what_is_not_its_own_stays_where_it_is(self, full, folder, kind):
+        stranger = os.path.join(full.path, folder, "stranger.txt")
+        if kind == "file":
+            with open(stranger, "w", encoding="utf-8") as stream:
+                stream.write("precious")
+        else:
+            os.mkdir(stranger)
+            with open(os.path.join(stranger, "a.json"), "w", encoding="utf-8") as stream:
+                stream.write("precious")
+        full.discard()
+
+        expected = "stranger.txt" if kind == "file" else "stranger.txt/a.json"
+        assert files_of(full) == {os.path.join(folder, expected)}
+
+    def test_it_does_not_reach_through_a_link(self, full, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "precious.json").touch()
+        full.remove_tokens("sandbox")
+        os.rmdir(os.path.join(full.path, "tokens"))
+        os.symlink(elsewhere, os.path.join(full.path, "tokens"))
+
+        full.discard()
+
+        assert os.listdir(elsewhere) == ["precious.json"]
+
+    def test_a_token_that_a_killed_writer_left_under_a_temporary_name_goes_too(self, full):
+        with open(os.path.join(full.path, "tokens", ".sandbox.json.0123abcd"), "w", encoding="utf-8") as stream:
+            stream.write(SECRET)
+        full.discard()
+
+        assert not os.path.lexists(full.path)
+
+
+def test_a_session_shows_its_path_and_its_list_shows_no_token(full):
+    assert repr(full) == f"Session({full.path!r})"
+    assert SECRET not in repr(full.read_tokens("sandbox"))
+    assert dataclasses.is_dataclass(full.read_record())
