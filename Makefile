@@ -33,7 +33,7 @@ lint: install ## style and common mistakes
 	.venv/bin/ruff check plugins tests
 	.venv/bin/ruff format --check plugins tests
 	.venv/bin/yamllint --strict .
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --nocolor
 	.venv/bin/antsibull-changelog lint
 	@! grep -rnwE 'TO[D]O|FIX[M]E' --binary-files=without-match --exclude-dir='.?*' --exclude-dir=__pycache__ . .ci/run
 
@@ -51,7 +51,7 @@ test-versions: install sandbox-up ## tests against the sandbox, on the oldest an
 
 # What needs no sandbox runs while that is being installed.
 test: ## everything
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity unit sandbox-up
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target sandbox-up lint sanity unit
 	$(MAKE) --no-print-directory integration
 	$(MAKE) --no-print-directory test-versions
 

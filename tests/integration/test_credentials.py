@@ -159,3 +159,46 @@ def test_no_token_is_returned_unless_asked_for(controller):
     (token,) = controller.tokens()
     assert token not in run.output and "token_environment" not in run.output
     assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok
+
+
+def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(controller, keystone, sandbox):
+    """Under the session's variables a task must not work as somebody else than it was told to."""
+    clouds = {name: cloud["auth"] for name, cloud in sandbox.clouds.items()}
+    tasks = [
+        {"onetoken.openstack.os_token_issue": {"cloud": "sandbox"}, "register": "session"},
+        {
+            "environment": "{{ session.environment }}",
+            "block": [
+                {"openstack.cloud.auth": {}, "register": "session_token"},
+                {"openstack.cloud.auth": {"auth": clouds["sandbox"]}, "register": "same"},
+                {"openstack.cloud.auth": {"auth": clouds["sandbox-admin"]}, "register": "admin"},
+                {
+                    "openstack.cloud.auth": {
+                        "auth": clouds["sandbox-appcred"],
+                        "auth_type": "v3applicationcredential",
+                    },
+                    "register": "application",
+                },
+                {
+                    "openstack.cloud.auth": {"auth": {"project_name": "elsewhere"}},
+                    "register": "elsewhere",
+                    "failed_when": "'issue a session for that' not in elsewhere.msg",
+                },
+                # The module reads every cloud there is, that of the injected variables among them.
+                {"openstack.cloud.config": {}, "no_log": True},
+            ],
+        },
+        {
+            "assert": {
+                "that": [
+                    "same.auth_token == session_token.auth_token",
+                    "admin.auth_token != session_token.auth_token",
+                    "application.auth_token != session_token.auth_token",
+                ]
+            }
+        },
+        {"onetoken.openstack.os_token_revoke": {"session": "{{ session.session }}"}},
+    ]
+    run = controller.play(tasks)
+    assert run.ok, run.output
+    assert keystone.count("POST") == 3

@@ -24,6 +24,11 @@ import ensurepip
 
 ensurepip.bootstrap(default_pip=True)
 """
+# ansible-test hands no PIP_QUIET on.
+PIP_CHATTER = re.compile(
+    r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
+    r"|Successfully installed|Using cached|WARNING: Location|WARNING: Using locale"
+)
 
 
 def unpack_collection() -> Path:
@@ -62,9 +67,21 @@ def main() -> int:
         text=True,
         check=True,
     )
-    env = {**os.environ, "HOME": str(HOME), "PATH": f"{MAIN.bin}{os.pathsep}{os.environ['PATH']}", "PIP_QUIET": "1"}
+    env = {
+        **os.environ,
+        "HOME": str(HOME),
+        "PATH": f"{MAIN.bin}{os.pathsep}{os.environ['PATH']}",
+        # Without it, ansible-test looks for a git checkout further up and tests only what that one tracks.
+        "ANSIBLE_TEST_CONTENT_ROOT": str(collection),
+    }
     command = [MAIN.bin / "ansible-test", "sanity", "--python", version.stdout.strip(), "--color", "no"]
-    return subprocess.run(command, cwd=collection, env=env, check=False).returncode
+    with subprocess.Popen(
+        command, cwd=collection, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            if not PIP_CHATTER.match(line):
+                print(line, end="", flush=True)
+    return process.returncode
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def keystone() -> t.Iterator[StandInKeystone]:
 def write_clouds(no_cloud: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     """Write the clouds.yaml of the user, which openstacksdk then finds by its variable."""
 
-    def write(content: dict[str, t.Any]) -> str:
+    def write(content: t.Any) -> str:
         path = tmp_path / "config" / "clouds.yaml"
         path.parent.mkdir(exist_ok=True)
         # Every JSON text is a YAML text.

@@ -28,6 +28,8 @@ IDENTITY_KEYS = (
     "application_credential_name",
     "application_credential_id",
 )
+#: Where these differ, it is another sign-in.
+DECISIVE_KEYS = ("auth_url", *IDENTITY_KEYS, "project_id", "project_name", "system_scope")
 #: What a connection needs besides its authentication. Everything that is not here may be a secret and is left out.
 CONNECTION_KEYS = frozenset(
     {
@@ -101,6 +103,14 @@ def auth_value(entry: Entry, key: str) -> t.Any:
     return entry.get(key) or entry["auth"].get(key)
 
 
+def identity(entry: Entry) -> dict[str, str]:
+    """Who signs in, where and for what, as far as it is no secret; under the names that openstacksdk settles on."""
+    named = {key: auth_value(entry, key) for key in (*DECISIVE_KEYS, "tenant_id", "tenant_name")}
+    for name in ("id", "name"):
+        named[f"project_{name}"] = named[f"project_{name}"] or named[f"tenant_{name}"]
+    return {key: str(named[key]) for key in DECISIVE_KEYS if named[key]}
+
+
 def with_scope(entry: Entry, scope: t.Mapping[str, str]) -> Entry:
     """The same cloud for another scope: a project, a domain, the system, or none where the scope is empty."""
     rescoped = {key: value for key, value in entry.items() if key not in SCOPE_KEYS}
@@ -117,9 +127,11 @@ def with_scope(entry: Entry, scope: t.Mapping[str, str]) -> Entry:
 def without_secrets(entry: Entry) -> Entry:
     """What of a cloud may be written into a session's clouds.yaml."""
     public = {key: value for key, value in entry.items() if _is_connection_key(key)}
-    public["auth"] = {
-        key: auth_value(entry, key) for key in sorted(SCOPE_KEYS | {"auth_url"}) if auth_value(entry, key)
-    }
+    # As openstacksdk has it, identity is served at auth_url where no scope is named, and from the catalog elsewhere.
+    # More would be in the way of a task that brings an auth of its own, as that is laid over this one.
+    scoped = any(auth_value(entry, key) for key in SCOPE_KEYS)
+    auth_url = auth_value(entry, "auth_url")
+    public["auth"] = {"auth_url": auth_url} if auth_url and not scoped else {}
     if entry.get("regions"):
         public["regions"] = [_region_without_secrets(region) for region in entry["regions"]]
     return public

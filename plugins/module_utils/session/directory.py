@@ -41,8 +41,10 @@ def default_base(environ: t.Mapping[str, str]) -> str:
 
 
 def make(path: str) -> bool:
-    """Make a private directory and the parents that it lacks; False when it was there already."""
-    os.makedirs(os.path.dirname(path), mode=PRIVATE_DIRECTORY, exist_ok=True)
+    """Make a private directory, and the parents that it lacks as private; False when it was there already."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make(parent)
     try:
         os.mkdir(path, PRIVATE_DIRECTORY)
     except FileExistsError:

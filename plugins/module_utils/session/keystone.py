@@ -145,7 +145,7 @@ def versioned(auth_url: str) -> str:
 
 
 def unreachable(auth_url: str, exc: Exception) -> str:
-    if isinstance(exc, keystoneauth1.exceptions.SSLFailure):
+    if isinstance(exc, keystoneauth1.exceptions.SSLError):
         return f"the certificate of Keystone at {auth_url} cannot be trusted, set ca_cert or check the host name"
     if isinstance(exc, keystoneauth1.exceptions.ConnectTimeout):
         return f"Keystone at {auth_url} did not answer in time"

@@ -33,16 +33,19 @@ def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: floa
         is_new = not session.exists
         try:
             record = SessionRecord(source.files, {}, policy) if is_new else session.read_record()
-            token = None if is_new else usable_token(session, source, policy)
+            token = usable_token(session, source, policy)
             changed = token is None
-            if is_new or changed or record.policy != policy:
+            # Whatever can fail for want of space or rights comes before there is a token to lose.
+            session.write_site(site.files())
+            if token is None:
                 record.sources[source.cloud] = source
                 record.policy = policy
-                token = token or _issue_into(session, record, source, waiter)
                 session_clouds.write(session, record, source.cloud)
-                session.write_record(record)
+                token = _issue_into(session, record, source, waiter)
                 session.reopen()
-            session.write_site(site.files())
+            elif record.policy != policy:
+                record.policy = policy
+                session.write_record(record)
         except BaseException:
             if is_new:
                 session.discard()
@@ -102,7 +105,18 @@ def _accepted_after_all(session: Session, cloud: str, token: Token, refused: Tok
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
     if token.id != refused or token.expired:
         return False
-    return connection(session, cloud, token).is_valid(token.id, Waiter(RENEWAL_TIMEOUT))
+    return _is_valid(session, cloud, token, RENEWAL_TIMEOUT)
+
+
+def _is_valid(session: Session, cloud: str, token: Token, timeout: float) -> bool:
+    """Ask Keystone; the session's lock is held, as the request goes on the session's account."""
+    keystone_connection = connection(session, cloud, token)
+    try:
+        return keystone_connection.is_valid(token.id, Waiter(timeout))
+    finally:
+        record = session.read_record()
+        record.keystone_requests += keystone_connection.requests
+        session.write_record(record)
 
 
 def _renew(session: Session, cloud: str) -> Token:
@@ -262,8 +276,11 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
     renews_in = max(0, int(record.policy.due_age(token.lifetime) - token.age))
     if token.expired:
         return Status(cloud, "expired", token)
-    if validate and not connection(session, cloud, token).is_valid(token.id, Waiter(timeout)):
-        return Status(cloud, "refused", token, renews_in, validated=True)
+    if validate:
+        with session.locked(timeout):
+            valid = _is_valid(session, cloud, token, timeout)
+        if not valid:
+            return Status(cloud, "refused", token, renews_in, validated=True)
     return Status(cloud, "due" if record.policy.is_due(token) else "valid", token, renews_in, validate)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 try:
@@ -18,7 +19,7 @@ except ImportError:  # Ansible looks into every file of a collection; only keyst
 else:
     BaseLoader = loading.BaseLoader
 
-from . import lifecycle
+from . import cloud_entry, lifecycle
 from .errors import OneTokenError
 from .store import Session
 from .token import TokenId
@@ -34,10 +35,10 @@ class SessionUnusableError(SDKException, AuthorizationFailure):
 class SessionAuth(BaseIdentityPlugin):
     """Signs in with the token that the session holds for a cloud."""
 
-    def __init__(self, onetoken_session: str, onetoken_cloud: str) -> None:
+    def __init__(self, session: str, cloud: str) -> None:
         super().__init__(auth_url=None, reauthenticate=True)
-        self._session = Session(onetoken_session)
-        self._cloud = onetoken_cloud
+        self._session = Session(session)
+        self._cloud = cloud
         self._refused: TokenId | None = None
 
     def get_auth_ref(self, session: t.Any, **kwargs: t.Any) -> t.Any:
@@ -64,13 +65,52 @@ class SessionLoader(BaseLoader):
         return SessionAuth
 
     def get_options(self) -> list[t.Any]:
-        # Distinct names: the openstack command makes an argument --os-NAME of every option of every plugin.
-        return [
-            loading.Opt("onetoken-session", required=True, help="Directory of the session"),
-            loading.Opt("onetoken-cloud", required=True, help="Name of the cloud in the session"),
-        ]
+        # A name of its own: the openstack command makes an argument --os-NAME of every option of every plugin.
+        return [loading.Opt("onetoken", help="The session, as its clouds.yaml has it")]
 
     def load_from_options(self, **kwargs: t.Any) -> t.Any:
-        # The scope, the auth URL and what a secure.yaml adds to the same cloud stand beside our options.
-        own = {option.dest for option in self.get_options()}
-        return super().load_from_options(**{key: value for key, value in kwargs.items() if key in own})
+        """The session's sign-in, unless the process was given another one of its own.
+
+        An explicit ``auth`` arrives here laid over the session's cloud. It must not be taken for the session's: the
+        process would work as another user, or in another project, than it was told to.
+        """
+        # openstacksdk makes a cloud of the OS_* variables as well, and to that one OS_AUTH_TYPE is all that it is told.
+        own = kwargs.pop("onetoken", None) or {}
+        session = own.get("session", _session_of_this_file())
+        cloud = own.get("cloud", os.environ.get("OS_CLOUD", ""))
+        identity = own.get("identity")
+        differences = [key for key in cloud_entry.DECISIVE_KEYS if _differs(key, kwargs.get(key), identity)]
+        if not differences:
+            return SessionAuth(session, cloud)
+        if kwargs.keys() & {*cloud_entry.IDENTITY_KEYS, "token"}:
+            return _load_own(kwargs)
+        raise SessionUnusableError(
+            f"The session {session} was issued with {differences[0]} {identity.get(differences[0])!r} for cloud "
+            f"{cloud!r}, and this process asks for {kwargs[differences[0]]!r}: issue a session for that, or give the "
+            "process credentials of its own."
+        )
+
+
+def _session_of_this_file() -> str:
+    """The session in whose site/ this file lies."""
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def _differs(key: str, value: t.Any, identity: dict[str, str] | None) -> bool:
+    if not value or identity is None or str(value) == identity.get(key):
+        return False
+    if key == "auth_url" and key not in identity:
+        return False  # a vendor profile has it, for the session and for the process alike
+    # The openstack command takes an openrc file that was sourced before for arguments; the session comes before that.
+    variables = [f"OS_{key.upper()}", f"OS_{key.upper().replace('PROJECT', 'TENANT')}"]
+    return str(value) not in [os.environ.get(variable) for variable in variables]
+
+
+def _load_own(options: dict[str, t.Any]) -> t.Any:
+    """The plugin for credentials that a process brought itself."""
+    name = "token" if options.get("token") else "password"
+    if options.get("application_credential_id") or options.get("application_credential_name"):
+        name = "v3applicationcredential"
+    loader = loading.get_plugin_loader(name)
+    known = {option.dest for option in loader.get_options()}
+    return loader.load_from_options(**{key: value for key, value in options.items() if key in known})

@@ -39,6 +39,7 @@ _SITE_FOLDERS = (
     f"site/{site.DISTRIBUTION}",
     "site",
 )
+_OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, "site"}
 _OWN_ENDINGS = (".json", ".py", ".pyc", "METADATA", "entry_points.txt")
 
 
@@ -142,7 +143,9 @@ class Session:
                 f"The session's directory {self.path} cannot be made ({exc.strerror}): name one that you can write to."
             ) from None
         with self._opened() as handle:
-            if not made and not self.exists and os.listdir(handle):
+            # A process that makes the same session at this moment may have put down the first of its files.
+            strangers = {name for name in os.listdir(handle) if not name.startswith(".")} - _OWN_NAMES
+            if not made and not self.exists and strangers:
                 raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
 
     @contextlib.contextmanager

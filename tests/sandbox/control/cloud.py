@@ -19,8 +19,17 @@ from .configuration import Configuration, ensure_passwords, migration_of
 from .credentials import write_credentials
 from .database import Database
 from .errors import SandboxError
-from .layout import API_SERVICES, INSIDE, LISTENERS, Layout, Settings, choose_settings, read_json, save_settings
-from .layout import write_json
+from .layout import (
+    API_SERVICES,
+    INSIDE,
+    LISTENERS,
+    Layout,
+    Settings,
+    choose_settings,
+    read_json,
+    save_settings,
+    write_json,
+)
 from .processes import Daemon, answers, environment, interrupted, require_free, run
 
 START_SECONDS = 180.0
@@ -88,7 +97,8 @@ class Cloud:
     def down(self) -> None:
         """Stop everything; the data stays."""
         with ThreadPoolExecutor(len(API_SERVICES)) as pool:
-            stopped = dict(zip(API_SERVICES, pool.map(lambda name: Daemon(self.layout, name).stop(), API_SERVICES)))
+            stops = {name: pool.submit(Daemon(self.layout, name).stop) for name in API_SERVICES}
+        stopped = {name: stop.result() for name, stop in stops.items()}
         # Last: the others still write to it. It takes its time to write everything out.
         stopped["mariadb"] = Daemon(self.layout, "mariadb").stop(patience=60)
         for name, was_running in stopped.items():

@@ -202,6 +202,8 @@ class Configuration:
                 "sync_power_state_interval": -1,
                 "running_deleted_instance_action": "noop",
                 "max_concurrent_builds": 4,
+                # Asks Placement about each server, in every minute by default.
+                "update_resources_interval": 600,
             },
             "api_database": self.database("nova_api"),
             "database": self.database("nova"),
@@ -213,7 +215,7 @@ class Configuration:
             "neutron": self.client("nova"),
             "cinder": {"catalog_info": "volumev3::internalURL", "os_region_name": "RegionOne"},
             "oslo_concurrency": {"lock_path": f"{state}/locks"},
-            "quota": {item: UNLIMITED for item in ("instances", "cores", "ram", "key_pairs", "server_groups")},
+            "quota": dict.fromkeys(("instances", "cores", "ram", "key_pairs", "server_groups"), UNLIMITED),
         }
 
     def cinder(self) -> Options:

@@ -161,7 +161,7 @@ class Resources:
 
     def seed(self, servers: int) -> None:
         names = server_names(servers)
-        existing = {server.name: server for server in self.demo.compute.servers()}
+        existing = {server.name for server in self.demo.compute.servers(details=False)}
         missing = [name for name in (*names, BROKEN) if name not in existing]
         self.flavors = self.ensure_flavors()
         self.image = self.ensure_image()
@@ -248,19 +248,19 @@ class Resources:
         )
 
     def wait_for_servers(self, names: t.Collection[str]) -> None:
-        deadline = time.monotonic() + 60 + 3 * len(names)
-        while True:
-            servers = [server for server in self.demo.compute.servers() if server.name in names]
-            failed = [server for server in servers if server.status == "ERROR"]
-            if failed:
-                fault = self.demo.compute.get_server(failed[0].id).fault or {}
-                sys.exit(f"{failed[0].name} went into ERROR: {fault.get('message', 'no reason is given')}")
-            active = sum(server.status == "ACTIVE" for server in servers)
-            if active >= len(names):
-                return
+        """Ask for those that are not there yet: a list of all, again and again, would slow Nova down."""
+        deadline = time.monotonic() + 120 + 5 * len(names)
+        while waiting := self.count("BUILD"):
             if time.monotonic() > deadline:
-                sys.exit(f"{len(names) - active} of {len(names)} servers did not become ACTIVE in time.")
-            time.sleep(0.5)
+                sys.exit(f"{waiting} servers did not become ACTIVE in time.")
+            time.sleep(1)
+        failed = [server for server in self.demo.compute.servers(status="ERROR") if server.name in names]
+        if failed:
+            reason = (failed[0].fault or {}).get("message", "no reason is given")
+            sys.exit(f"The server {failed[0].name} went into ERROR: {reason}")
+
+    def count(self, status: str) -> int:
+        return sum(1 for server in self.demo.compute.servers(details=False, status=status))
 
     def ensure_attached(self, names: t.Sequence[str]) -> None:
         """One data volume in use, by the first web server."""

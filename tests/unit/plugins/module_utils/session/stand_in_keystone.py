@@ -170,7 +170,7 @@ class StandInKeystone:
         if identity["methods"] == ["token"]:
             return identity["token"]["id"] in self.alive
         user = identity["password"]["user"]
-        return user["name"] == USER and user["password"] == PASSWORD
+        return user.get("name") == USER and user.get("password") == PASSWORD
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         stand_in = self

@@ -46,7 +46,9 @@ def test_a_secret_is_left_out_wherever_it_stands_and_however_it_is_spelled(place
     assert SECRET not in repr(public)
 
 
-@pytest.mark.parametrize("key", both_spellings(["username", "user_id", "user_domain_name", "user_domain_id", "auth_type"]))
+@pytest.mark.parametrize(
+    "key", both_spellings(["username", "user_id", "user_domain_name", "user_domain_id", "auth_type"])
+)
 def test_who_signs_in_is_left_out_too(key):
     """With a user name beside it, the session's authentication would be one of two."""
     for entry in ({key: "demo"}, {"auth": {key: "demo"}}):
@@ -88,7 +90,10 @@ def test_what_a_connection_needs_is_kept(key):
 
 
 def test_regions_keep_their_names_and_their_connection():
-    regions = ["A", {"name": "B", "values": {"interface": "internal", "compute-api-version": "2.1", "password": SECRET}}]
+    regions = [
+        "A",
+        {"name": "B", "values": {"interface": "internal", "compute-api-version": "2.1", "password": SECRET}},
+    ]
 
     public = cloud_entry.without_secrets(cloud_entry.normalized({"regions": regions}))
 
@@ -163,7 +168,8 @@ def test_another_scope_takes_the_place_of_the_configured_one_everywhere(scope, a
 
 
 @pytest.mark.parametrize(
-    ("configured", "asked"), [("project_domain_id", "project_domain_name"), ("project_domain_name", "project_domain_id")]
+    ("configured", "asked"),
+    [("project_domain_id", "project_domain_name"), ("project_domain_name", "project_domain_id")],
 )
 @pytest.mark.parametrize("place", ["beside", "inside"])
 def test_another_project_domain_leaves_nothing_of_the_configured_one(place, configured, asked):

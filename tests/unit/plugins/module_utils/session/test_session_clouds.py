@@ -9,7 +9,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session import 
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.site import AUTH_TYPE
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ENVIRONMENT, EXPLICIT, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
+    CONFIG,
+    ENVIRONMENT,
+    EXPLICIT,
+    ConfigFiles,
+    Source,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
 
 SECRET = "s3cret"
@@ -96,7 +102,9 @@ def test_a_second_issue_leaves_the_first_cloud_as_it_was_issued(made, write_clou
     assert session_clouds.entry(made, "one")["region_name"] == "RegionTwo"
 
 
-@pytest.mark.parametrize("name", ["../x", ".hidden", "a/b", "ü", "with spaces", "x" * 200, "yes", "1", "a: b", "{{ x }}"])
+@pytest.mark.parametrize(
+    "name", ["../x", ".hidden", "a/b", "ü", "with spaces", "x" * 200, "yes", "1", "a: b", "{{ x }}"]
+)
 def test_a_nasty_name_comes_back_as_it_is(made, write_clouds, keystone, name):
     path = write_clouds({"clouds": {name: keystone.entry()}})
 

@@ -89,7 +89,11 @@ def test_ids_are_equal_when_their_text_is():
 def test_age_counts_from_when_it_was_obtained_not_from_keystone_s_clock():
     ahead = datetime.timedelta(hours=5)
     token = make_token(lifetime=3600, age=600)
-    skewed = {name: (datetime.datetime.fromisoformat(token.body[name]) + ahead).isoformat() for name in token.body if name.endswith("_at")}
+    skewed = {
+        name: (datetime.datetime.fromisoformat(token.body[name]) + ahead).isoformat()
+        for name in token.body
+        if name.endswith("_at")
+    }
     token = dataclasses.replace(token, body={**token.body, **skewed})
 
     assert token.lifetime == 3600

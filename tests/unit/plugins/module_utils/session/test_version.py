@@ -12,5 +12,5 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.version
 def test_it_is_the_version_and_the_name_of_the_collection():
     galaxy = yaml.safe_load((pathlib.Path(__file__).resolve().parents[5] / "galaxy.yml").read_text(encoding="utf-8"))
 
-    assert VERSION == galaxy["version"]
-    assert APPLICATION == f"{galaxy['namespace']}.{galaxy['name']}"
+    assert galaxy["version"] == VERSION
+    assert f"{galaxy['namespace']}.{galaxy['name']}" == APPLICATION

@@ -21,7 +21,7 @@ def make_token(text: str = SECRET, lifetime: float = 24 * 3600, age: float = 0, 
         "issued_at": obtained_at.isoformat(),
         "expires_at": (obtained_at + datetime.timedelta(seconds=lifetime)).isoformat(),
     }
-    described = {"project": {"id": "p1", "name": "demo"}, "audit_ids": ["audit-1"], "catalog": []} if not body else body
+    described = body if body else {"project": {"id": "p1", "name": "demo"}, "audit_ids": ["audit-1"], "catalog": []}
     return Token(TokenId(text), {**times, **described}, "http://127.0.0.1:5000/v3", obtained_at)
 
 

@@ -1,0 +1,644 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
+    ConfigurationError,
+    CredentialsRefusedError,
+    KeystoneUnavailableError,
+    OneTokenError,
+    SessionClosedError,
+    SessionError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, EXPLICIT, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    PASSWORD,
+    Answer,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
+
+POLICY = RenewalPolicy()
+#: Seconds that are past every due age, and not past the expiry, of a token that lives a day.
+DUE = 12 * 3600
+EXPIRED = 25 * 3600
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A process that renews by itself gives up after the first refusal."""
+    monkeypatch.setattr(lifecycle, "RENEWAL_TIMEOUT", 0.1)
+
+
+def posts(keystone) -> int:
+    return len(keystone.asked("POST"))
+
+
+def in_threads(number, work):
+    results, problems = [], []
+    start = threading.Barrier(number)
+
+    def run():
+        start.wait(10)
+        try:
+            results.append(work())
+        except Exception as exc:
+            problems.append(exc)
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results, problems
+
+
+class TestIssuing:
+    def test_a_new_session_gets_a_token_and_everything_that_a_process_needs(self, session, source, keystone):
+        token, changed = lifecycle.issue(session, source, POLICY, 10)
+
+        assert changed
+        assert session.read_tokens("sandbox").current.id == token.id
+        assert token.id.reveal() in keystone.alive
+        assert "sandbox" in session.read_clouds()
+        assert os.path.exists(os.path.join(session.site, site.PACKAGE, "plugin.py"))
+        assert session.read_record().tokens_issued == 1
+        assert session.read_record().keystone_requests == len(keystone.requests)
+
+    def test_a_token_that_is_not_due_is_used_again(self, issued, source, keystone):
+        keystone.requests.clear()
+        token, changed = lifecycle.issue(issued, source, POLICY, 10)
+
+        assert not changed
+        assert token.id == issued.read_tokens("sandbox").current.id
+        assert keystone.requests == []
+
+    @pytest.mark.parametrize("age", [DUE, EXPIRED])
+    def test_a_token_that_is_due_gets_a_new_one(self, issued, source, keystone, age):
+        let_it_age(issued, "sandbox", age)
+        _, changed = lifecycle.issue(issued, source, POLICY, 10)
+
+        assert changed
+        assert posts(keystone) == 1
+
+    def test_a_stricter_policy_makes_it_due_and_is_kept(self, issued, source, keystone):
+        let_it_age(issued, "sandbox", 600)
+        _, changed = lifecycle.issue(issued, source, RenewalPolicy("300"), 10)
+
+        assert changed
+        assert issued.read_record().policy == RenewalPolicy("300")
+
+    def test_a_laxer_policy_is_kept_and_costs_no_token(self, issued, source, keystone):
+        _, changed = lifecycle.issue(issued, source, RenewalPolicy("90%"), 10)
+
+        assert not changed
+        assert posts(keystone) == 0
+        assert issued.read_record().policy == RenewalPolicy("90%")
+
+    def test_another_scope_needs_another_token(self, issued, source, keystone):
+        other = dataclasses.replace(source, scope={"project_id": "other"})
+        _, changed = lifecycle.issue(issued, other, POLICY, 10)
+
+        assert changed
+        assert len(issued.read_tokens("sandbox").replaced) == 1
+
+    def test_a_second_cloud_has_a_token_of_its_own(self, issued, source, keystone):
+        lifecycle.issue(issued, dataclasses.replace(source, cloud="second"), POLICY, 10)
+
+        assert issued.clouds_with_tokens() == ["sandbox", "second"]
+        assert issued.read_record().tokens_issued == 2
+
+    def test_no_file_of_the_session_holds_the_password(self, session, source):
+        lifecycle.issue(session, source, POLICY, 10)
+
+        for folder, _, names in os.walk(session.path):
+            for name in names:
+                with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                    assert PASSWORD not in stream.read(), name
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (Answer(401), CredentialsRefusedError),
+            (Answer(403), ConfigurationError),
+            (Answer(429, {"Retry-After": "100"}), KeystoneUnavailableError),
+        ],
+        ids=["401", "403", "429"],
+    )
+    def test_a_new_session_that_gets_no_token_leaves_nothing_behind(self, session, source, keystone, answer, error):
+        keystone.stuck["POST"] = answer
+
+        with pytest.raises(error):
+            lifecycle.issue(session, source, POLICY, 10)
+        assert not os.path.lexists(session.path)
+
+    def test_what_cannot_work_makes_no_directory(self, session, source):
+        with pytest.raises(ConfigurationError):
+            lifecycle.issue(session, dataclasses.replace(source, cloud="unknown"), POLICY, 10)
+        assert not os.path.lexists(session.path)
+
+    def test_a_session_that_gets_no_new_token_keeps_the_old(self, issued, source, keystone):
+        let_it_age(issued, "sandbox", DUE)
+        keystone.stuck["POST"] = Answer(401)
+
+        with pytest.raises(CredentialsRefusedError):
+            lifecycle.issue(issued, source, POLICY, 10)
+        assert issued.read_tokens("sandbox") is not None
+        assert issued.exists
+
+    def test_a_token_that_cannot_be_put_on_the_list_is_revoked(self, issued, source, keystone, monkeypatch):
+        def fails(*args):
+            raise SessionError("the disk is full")
+
+        monkeypatch.setattr(type(issued), "write_tokens", fails)
+        let = dataclasses.replace(source, cloud="second")
+
+        with pytest.raises(SessionError, match="disk is full"):
+            lifecycle.issue(issued, let, POLICY, 10)
+        assert len(keystone.revoked) == 1
+        assert len(keystone.alive) == 1
+
+    def test_a_new_session_that_cannot_be_completed_leaves_no_live_token(self, session, source, keystone, monkeypatch):
+        def fails():
+            raise SessionError("the collection's files cannot be read")
+
+        monkeypatch.setattr(site, "files", fails)
+
+        with pytest.raises(SessionError, match="cannot be read"):
+            lifecycle.issue(session, source, POLICY, 10)
+        assert not os.path.lexists(session.path)
+        assert keystone.alive == {}
+
+    def test_two_tasks_that_make_one_session_at_once_share_one_token(self, session, source, keystone):
+        keystone.slowness = 0.3
+
+        results, problems = in_threads(4, lambda: lifecycle.issue(session, source, POLICY, 10))
+
+        assert problems == []
+        assert len({token.id for token, _ in results}) == 1
+        assert sorted(changed for _, changed in results) == [False, False, False, True]
+        assert posts(keystone) == 1
+
+    def test_to_foresee_it_asks_nothing_and_writes_nothing(self, session, source, keystone):
+        assert lifecycle.foresee_issue(session, source, POLICY) == (None, True)
+        assert keystone.requests == []
+        assert not os.path.lexists(session.path)
+
+        lifecycle.issue(session, source, POLICY, 10)
+        keystone.requests.clear()
+        token, changed = lifecycle.foresee_issue(session, source, POLICY)
+        assert not changed
+        assert token.id == session.read_tokens("sandbox").current.id
+        assert keystone.requests == []
+
+
+class TestUsing:
+    def test_a_token_that_is_not_due_costs_no_request(self, issued, keystone):
+        keystone.requests.clear()
+
+        assert lifecycle.current_token(issued, "sandbox").id == issued.read_tokens("sandbox").current.id
+        assert keystone.requests == []
+
+    def test_a_cloud_without_a_token_gets_one_at_its_first_use(self, issued, keystone):
+        token = lifecycle.current_token(issued, "second")
+
+        assert token.id.reveal() in keystone.alive
+        assert lifecycle.current_token(issued, "second").id == token.id
+        assert posts(keystone) == 1
+
+    def test_a_token_that_is_due_is_renewed_and_the_old_one_stays_on_the_list(self, issued, keystone):
+        old = issued.read_tokens("sandbox").current
+        let_it_age(issued, "sandbox", DUE)
+
+        token = lifecycle.current_token(issued, "sandbox")
+
+        assert token.id != old.id
+        assert [one.id for one in issued.read_tokens("sandbox").newest_first] == [token.id, old.id]
+        assert set(keystone.alive) == {token.id.reveal(), old.id.reveal()}
+        assert posts(keystone) == 1
+
+    def test_a_token_that_expired_leaves_the_list(self, issued):
+        let_it_age(issued, "sandbox", EXPIRED)
+        lifecycle.current_token(issued, "sandbox")
+
+        assert issued.read_tokens("sandbox").replaced == ()
+
+    def test_a_long_run_keeps_every_token_that_may_be_alive(self, issued):
+        ids = [issued.read_tokens("sandbox").current.id]
+        for _ in range(3):
+            let_it_age(issued, "sandbox", 8 * 3600)
+            ids.insert(0, lifecycle.current_token(issued, "sandbox").id)
+
+        # The first is 24 hours old by now.
+        assert [token.id for token in issued.read_tokens("sandbox").newest_first] == ids[:3]
+
+    def test_many_threads_that_find_no_token_ask_for_one(self, issued, keystone):
+        keystone.slowness = 0.3
+
+        results, problems = in_threads(8, lambda: lifecycle.current_token(issued, "second"))
+
+        assert problems == []
+        assert len({token.id for token in results}) == 1
+        assert posts(keystone) == 1
+
+    def test_many_processes_that_find_no_token_ask_for_one(self, issued, keystone, run_python):
+        keystone.slowness = 0.5
+        issued.write_site(site.files())
+
+        process = run_python(
+            "import os, sys\n"
+            "import openstack, onetoken_session.plugin\n"
+            "from onetoken_session import lifecycle, store\n"
+            "session = store.Session(sys.argv[1])\n"
+            "gate, opener = os.pipe()\n"
+            "children = []\n"
+            "for _ in range(8):\n"
+            "    child = os.fork()\n"
+            "    if not child:\n"
+            "        os.close(opener)\n"
+            "        os.read(gate, 1)\n"
+            "        token = lifecycle.current_token(session, 'second')\n"
+            "        os.write(1, (token.audit_id + ' ').encode())\n"
+            "        os._exit(0)\n"
+            "    children.append(child)\n"
+            "os.close(opener)\n"
+            "sys.exit(sum(os.waitpid(child, 0)[1] for child in children))\n",
+            issued.path,
+            PYTHONPATH=issued.site,
+        )
+
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.split() == ["audit-2"] * 8
+        assert posts(keystone) == 1
+
+    def test_a_renewal_that_fails_goes_on_with_what_is_left(self, issued, keystone, impatient):
+        old = issued.read_tokens("sandbox").current
+        let_it_age(issued, "sandbox", DUE)
+        keystone.stuck["POST"] = Answer(429)
+
+        assert lifecycle.current_token(issued, "sandbox").id == old.id
+
+    def test_after_a_renewal_that_failed_not_every_process_asks_again(self, issued, keystone, impatient):
+        let_it_age(issued, "sandbox", DUE)
+        keystone.stuck["POST"] = Answer(503)
+        for _ in range(3):
+            lifecycle.current_token(issued, "sandbox")
+
+        assert posts(keystone) == 1
+
+    def test_after_a_pause_one_process_asks_again(self, issued, keystone, impatient, monkeypatch):
+        let_it_age(issued, "sandbox", DUE)
+        keystone.answers["POST"] = [Answer(503)]
+        old = lifecycle.current_token(issued, "sandbox")
+
+        monkeypatch.setattr(lifecycle, "RENEWAL_PAUSE", 0)
+        assert lifecycle.current_token(issued, "sandbox").id != old.id
+        assert issued.read_record().failures == {}
+
+    def test_a_failure_with_nothing_left_is_a_sentence(self, issued, keystone, impatient):
+        let_it_age(issued, "sandbox", EXPIRED)
+        keystone.stuck["POST"] = Answer(429)
+
+        with pytest.raises(SessionError) as caught:
+            lifecycle.current_token(issued, "sandbox")
+        assert "has a token that expired at 20" in str(caught.value)
+        assert "HTTP 429" in str(caught.value)
+        assert "os_token_issue" in str(caught.value)
+
+    def test_credentials_that_were_refused_are_not_tried_by_the_next_process(self, issued, keystone, monkeypatch):
+        keystone.stuck["POST"] = Answer(401)
+        monkeypatch.setattr(lifecycle, "RENEWAL_PAUSE", 0)
+        for _ in range(3):
+            with pytest.raises(SessionError, match="HTTP 401"):
+                lifecycle.current_token(issued, "second")
+
+        assert posts(keystone) == 1
+        assert issued.read_record().failures["second"].final
+
+    def test_issuing_by_a_task_tries_refused_credentials_again(self, issued, source, keystone):
+        keystone.answers["POST"] = [Answer(401)]
+        with pytest.raises(SessionError):
+            lifecycle.current_token(issued, "second")
+
+        lifecycle.issue(issued, dataclasses.replace(source, cloud="second"), POLICY, 10)
+
+        assert lifecycle.current_token(issued, "second").id.reveal() in keystone.alive
+        assert issued.read_record().failures == {}
+
+    def test_a_token_that_was_refused_is_read_again_from_the_file(self, issued, keystone):
+        """Another process renewed it meanwhile."""
+        refused = issued.read_tokens("sandbox").current
+        let_it_age(issued, "sandbox", DUE)
+        renewed = lifecycle.current_token(issued, "sandbox")
+        keystone.requests.clear()
+
+        assert lifecycle.current_token(issued, "sandbox", refused.id).id == renewed.id
+        assert keystone.requests == []
+
+    def test_a_token_that_keystone_does_not_accept_any_more_is_replaced(self, issued, keystone):
+        refused = issued.read_tokens("sandbox").current
+        del keystone.alive[refused.id.reveal()]
+
+        token = lifecycle.current_token(issued, "sandbox", refused.id)
+
+        assert token.id != refused.id
+        assert token.id.reveal() in keystone.alive
+
+    def test_a_token_that_keystone_accepts_after_all_is_not_replaced(self, issued, keystone):
+        """The fault is the service's, and a new token for each of its refusals would be a storm."""
+        refused = issued.read_tokens("sandbox").current
+
+        assert lifecycle.current_token(issued, "sandbox", refused.id).id == refused.id
+        assert posts(keystone) == 0
+
+    def test_a_token_that_was_refused_is_not_what_is_left(self, issued, keystone, impatient):
+        refused = issued.read_tokens("sandbox").current
+        keystone.alive.clear()
+        keystone.stuck["POST"] = Answer(429)
+
+        with pytest.raises(SessionError, match="has a token that Keystone does not accept any more"):
+            lifecycle.current_token(issued, "sandbox", refused.id)
+
+    def test_a_token_that_expired_and_was_refused_is_not_asked_about(self, issued, keystone):
+        refused = issued.read_tokens("sandbox").current
+        let_it_age(issued, "sandbox", EXPIRED)
+
+        assert lifecycle.current_token(issued, "sandbox", refused.id).id != refused.id
+        assert keystone.asked("GET") == []
+
+    def test_a_keystone_that_cannot_say_whether_it_accepts_the_token_is_a_sentence(self, issued, keystone, impatient):
+        refused = issued.read_tokens("sandbox").current
+        keystone.stuck = {"GET": Answer(503), "POST": Answer(503)}
+
+        with pytest.raises(OneTokenError, match="HTTP 503"):
+            lifecycle.current_token(issued, "sandbox", refused.id)
+
+    def test_an_explicit_source_is_not_renewed_by_itself_and_says_so(self, session, keystone, no_cloud):
+        source = Source(EXPLICIT, "onetoken", explicit=keystone.entry())
+        lifecycle.issue(session, source, POLICY, 10)
+        let_it_age(session, "onetoken", DUE)
+        assert lifecycle.current_token(session, "onetoken").id == session.read_tokens("onetoken").current.id
+
+        let_it_age(session, "onetoken", EXPIRED)
+        with pytest.raises(SessionError, match="run os_token_issue again with the same credentials|given to the task"):
+            lifecycle.current_token(session, "onetoken")
+        assert posts(keystone) == 1
+
+    def test_a_cloud_that_nobody_knows_is_a_sentence_with_those_that_are_known(self, issued):
+        with pytest.raises(SessionError, match="sandbox, second"):
+            lifecycle.current_token(issued, "unknown")
+
+    def test_a_closed_session_refuses_without_a_request(self, issued, keystone):
+        lifecycle.revoke(issued, 10)
+        keystone.requests.clear()
+
+        for cloud in ("sandbox", "second"):
+            with pytest.raises(SessionClosedError, match="was revoked"):
+                lifecycle.current_token(issued, cloud)
+        assert keystone.requests == []
+
+    def test_who_waited_for_the_lock_while_it_was_closed_is_refused_too(self, issued, keystone):
+        let_it_age(issued, "sandbox", DUE)
+        problems = []
+
+        def use():
+            try:
+                lifecycle.current_token(issued, "sandbox")
+            except OneTokenError as exc:
+                problems.append(exc)
+
+        with issued.locked():
+            thread = threading.Thread(target=use)
+            thread.start()
+            thread.join(0.2)
+            issued.close()
+        thread.join(10)
+
+        assert isinstance(problems[0], SessionClosedError)
+        assert posts(keystone) == 0
+
+    def test_a_session_that_is_gone_is_a_sentence(self, session):
+        with pytest.raises(SessionError, match="There is no session"):
+            lifecycle.current_token(session, "sandbox")
+
+
+class TestRevoking:
+    def test_every_token_that_it_ever_held_dies_newest_first(self, issued, source, keystone):
+        let_it_age(issued, "sandbox", DUE)
+        lifecycle.current_token(issued, "sandbox")
+        lifecycle.current_token(issued, "second")
+        expected = [t.id.reveal() for c in ("sandbox", "second") for t in issued.read_tokens(c).newest_first]
+        assert len(expected) == 3
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert keystone.revoked == expected
+        assert keystone.alive == {}
+        assert (result.revoked, result.already_dead, result.tokens_issued) == (3, 0, 3)
+        assert result.keystone_requests == len(keystone.requests)
+
+    def test_it_closes_the_session_and_leaves_a_tombstone_without_tokens(self, issued):
+        lifecycle.revoke(issued, 10)
+
+        assert issued.closed
+        assert issued.clouds_with_tokens() == []
+        assert os.path.exists(issued.clouds_file)
+
+    def test_it_is_safe_to_repeat(self, issued, keystone):
+        lifecycle.revoke(issued, 10)
+        keystone.requests.clear()
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert (result.revoked, result.already_dead) == (0, 0)
+        assert keystone.requests == []
+
+    def test_issuing_opens_it_again(self, issued, source, keystone):
+        lifecycle.revoke(issued, 10)
+
+        token, changed = lifecycle.issue(issued, source, POLICY, 10)
+
+        assert changed
+        assert lifecycle.current_token(issued, "sandbox").id == token.id
+
+    def test_an_issue_that_fails_leaves_it_closed(self, issued, source, keystone):
+        lifecycle.revoke(issued, 10)
+        keystone.stuck["POST"] = Answer(401)
+
+        with pytest.raises(CredentialsRefusedError):
+            lifecycle.issue(issued, source, POLICY, 10)
+        assert issued.closed
+
+    @pytest.mark.parametrize("status", [404, 401])
+    def test_a_token_that_was_dead_already_is_confirmed_and_goes(self, issued, keystone, status):
+        keystone.stuck["DELETE"] = Answer(status)
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert (result.revoked, result.already_dead) == (0, 1)
+        assert issued.clouds_with_tokens() == []
+
+    def test_an_expired_token_goes_without_a_request(self, issued, keystone):
+        let_it_age(issued, "sandbox", EXPIRED)
+        keystone.requests.clear()
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert (result.revoked, result.already_dead) == (0, 1)
+        assert issued.clouds_with_tokens() == []
+        assert keystone.requests == []
+
+    @pytest.mark.parametrize("status", [500, 503, 403, 302, 200])
+    def test_without_keystone_s_word_the_token_stays_on_the_list_and_the_session_is_closed(
+        self, issued, keystone, status
+    ):
+        token = issued.read_tokens("sandbox").current
+        keystone.stuck["DELETE"] = Answer(status)
+
+        with pytest.raises(SessionError, match="may still have a live token.*'sandbox'.*run os_token_revoke again"):
+            lifecycle.revoke(issued, 0.1)
+
+        assert issued.read_tokens("sandbox").current.id == token.id
+        assert issued.closed
+
+        keystone.stuck.clear()
+        assert lifecycle.revoke(issued, 10).revoked == 1
+        assert keystone.alive == {}
+        assert issued.clouds_with_tokens() == []
+
+    def test_without_a_keystone_the_token_stays_on_the_list(self, issued, keystone):
+        keystone.stop()
+
+        with pytest.raises(SessionError, match="may still have a live token.*cannot be reached"):
+            lifecycle.revoke(issued, 0.1)
+        assert issued.clouds_with_tokens() == ["sandbox"]
+
+    def test_the_trouble_with_one_cloud_does_not_save_the_others(self, issued, keystone):
+        lifecycle.current_token(issued, "second")
+        keystone.answers["DELETE"] = [Answer(403)]
+
+        with pytest.raises(SessionError, match="'sandbox'"):
+            lifecycle.revoke(issued, 10)
+        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert len(keystone.revoked) == 1
+
+    def test_a_damaged_file_of_one_cloud_does_not_save_the_others(self, issued, keystone):
+        second = lifecycle.current_token(issued, "second")
+        with open(os.path.join(issued.path, "tokens", "sandbox.json"), "w", encoding="utf-8") as stream:
+            stream.write("{")
+
+        with pytest.raises(SessionError):
+            lifecycle.revoke(issued, 10)
+        assert keystone.revoked == [second.id.reveal()]
+
+    def test_it_needs_no_password(self, issued, keystone, clouds_yaml):
+        os.unlink(clouds_yaml)
+
+        assert lifecycle.revoke(issued, 10).revoked == 1
+
+    def test_the_token_goes_to_the_keystone_that_issued_it(self, issued, keystone):
+        """Whatever clouds.yaml of the session says by now."""
+        issued.write_clouds(issued.read_clouds().replace(keystone.auth_url, "http://127.0.0.1:1/v3"))
+
+        assert lifecycle.revoke(issued, 10).revoked == 1
+
+    def test_to_foresee_it_counts_without_asking(self, issued, keystone):
+        let_it_age(issued, "sandbox", DUE)
+        lifecycle.current_token(issued, "sandbox")
+        stored = issued.read_tokens("sandbox")
+        issued.write_tokens("sandbox", StoredTokens(stored.current, stored.replaced))
+        keystone.requests.clear()
+
+        result = lifecycle.foresee_revoke(issued)
+
+        assert (result.revoked, result.already_dead) == (2, 0)
+        assert keystone.requests == []
+        assert not issued.closed
+
+    def test_a_session_that_is_gone_is_a_sentence(self, session):
+        with pytest.raises(SessionError, match="There is no session"):
+            lifecycle.revoke(session, 10)
+
+
+class TestStatus:
+    def state(self, session, validate=False, cloud="sandbox"):
+        return lifecycle.status(session, cloud, validate, 10).state
+
+    def test_absent_before_anything_is_issued(self, session):
+        assert self.state(session) == "absent"
+
+    def test_absent_for_a_cloud_without_a_token(self, issued):
+        assert self.state(issued, cloud="second") == "absent"
+
+    @pytest.mark.parametrize(("age", "state"), [(0, "valid"), (DUE, "due"), (EXPIRED, "expired")])
+    def test_the_session_alone_tells_the_age(self, issued, keystone, age, state):
+        let_it_age(issued, "sandbox", age)
+        keystone.requests.clear()
+
+        assert self.state(issued) == state
+        assert keystone.requests == []
+
+    def test_renews_in_counts_down(self, issued):
+        let_it_age(issued, "sandbox", 20_000)
+        assert lifecycle.status(issued, "sandbox", False, 10).renews_in == pytest.approx(28_512 - 20_000, abs=5)
+
+        let_it_age(issued, "sandbox", DUE)
+        assert lifecycle.status(issued, "sandbox", False, 10).renews_in == 0
+
+    def test_closed_after_revoking(self, issued):
+        lifecycle.revoke(issued, 10)
+
+        assert self.state(issued) == "closed"
+
+    def test_keystone_s_word_costs_one_request_and_no_token(self, issued, keystone):
+        keystone.requests.clear()
+        status = lifecycle.status(issued, "sandbox", True, 10)
+
+        assert (status.state, status.validated) == ("valid", True)
+        assert [request.method for request in keystone.requests] == ["GET"]
+
+    def test_refused_when_keystone_says_so(self, issued, keystone):
+        keystone.alive.clear()
+
+        assert self.state(issued) == "valid"
+        assert self.state(issued, validate=True) == "refused"
+
+    def test_the_only_cloud_needs_no_name(self, issued):
+        assert lifecycle.status(issued, None, False, 10).cloud == "sandbox"
+
+    def test_of_several_clouds_one_must_be_named(self, issued):
+        lifecycle.current_token(issued, "second")
+
+        with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\)"):
+            lifecycle.status(issued, None, False, 10)
+
+    def test_asking_changes_nothing(self, issued):
+        def snapshot():
+            return {
+                os.path.join(folder, name): os.stat(os.path.join(folder, name)).st_mtime_ns
+                for folder, _, names in os.walk(issued.path)
+                for name in names
+            }
+
+        before = snapshot()
+        lifecycle.status(issued, "sandbox", True, 10)
+        assert snapshot() == before
+
+
+def test_a_cloud_s_name_may_be_anything(session, write_clouds, keystone):
+    name = "../ü x"
+    from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import ConfigFiles
+
+    source = Source(CONFIG, name, ConfigFiles(write_clouds({"clouds": {name: keystone.entry()}})))
+    lifecycle.issue(session, source, POLICY, 10)
+
+    assert lifecycle.current_token(session, name).id.reveal() in keystone.alive
+    assert lifecycle.revoke(session, 10).revoked == 1

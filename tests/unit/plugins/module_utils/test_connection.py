@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import builtins
+import types
+
+import openstack
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    PROJECT_ID,
+)
+
+
+def module(**given):
+    """What of an AnsibleModule these functions use."""
+    params = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
+    warnings: list[str] = []
+    return types.SimpleNamespace(params={**params, **given}, warn=warnings.append, warnings=warnings)
+
+
+def test_the_options_are_those_of_openstack_cloud_and_the_module_s_own():
+    spec = connection.argument_spec(session={"type": "str"})
+
+    assert {"cloud", "auth", "auth_type", "region_name", "interface", "validate_certs", "timeout", "session"} <= set(
+        spec
+    )
+    assert spec["auth"]["no_log"] is True
+
+
+def test_every_option_that_goes_to_openstacksdk_is_one_of_openstack_cloud_s():
+    assert set(connection.SDK_NAMES) <= set(connection.argument_spec())
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({}, {"interface": "public"}),
+        ({"region_name": "A"}, {"interface": "public", "region_name": "A"}),
+        ({"validate_certs": False}, {"interface": "public", "verify": False}),
+        (
+            {"ca_cert": "/ca", "client_cert": "/c", "client_key": "/k", "api_timeout": 0},
+            {"interface": "public", "cacert": "/ca", "cert": "/c", "key": "/k", "api_timeout": 0},
+        ),
+    ],
+)
+def test_the_options_that_were_given_go_under_openstacksdk_s_names(given, options):
+    assert connection.sdk_options(module(**given).params) == options
+
+
+@pytest.mark.parametrize(
+    ("cloud", "name"),
+    [("sandbox", "'sandbox'"), (None, "of the environment"), ({"auth": {"password": "x"}}, "given by a mapping")],
+)
+def test_a_cloud_is_called_by_its_name_and_never_by_what_is_in_it(cloud, name):
+    assert connection.cloud_name({"cloud": cloud}) == name
+
+
+class TestConnecting:
+    def test_to_a_cloud_by_its_name(self, clouds_yaml, keystone):
+        assert connection.connect(module(cloud="sandbox")).current_project_id == PROJECT_ID
+
+    def test_to_a_cloud_of_a_mapping(self, no_cloud, keystone):
+        connected = connection.connect(module(cloud=keystone.entry(region_name="RegionTwo")))
+
+        assert connected.current_project_id == PROJECT_ID
+        assert connected.config.region_name == "RegionTwo"
+
+    def test_with_an_explicit_auth(self, no_cloud, keystone):
+        assert connection.connect(module(auth=keystone.entry()["auth"])).current_project_id == PROJECT_ID
+
+    def test_keystone_s_log_shows_who_asked(self, clouds_yaml, keystone):
+        connection.connect(module(cloud="sandbox")).authorize()
+
+        assert "onetoken.openstack/" in keystone.asked("POST")[0].headers["User-Agent"]
+
+    def test_an_unknown_cloud_is_a_sentence(self, clouds_yaml):
+        with pytest.raises(ConfigurationError, match="The connection to cloud 'sandbocks' cannot be set up"):
+            connection.connect(module(cloud="sandbocks"))
+
+    def test_an_auth_that_is_not_complete_is_a_sentence(self, no_cloud):
+        with pytest.raises(ConfigurationError, match="auth_url"):
+            connection.connect(module(auth={"username": "demo", "password": "x"}))
+
+    def test_a_key_that_the_auth_type_does_not_take_is_a_sentence(self, no_cloud, keystone):
+        with pytest.raises(ConfigurationError):
+            connection.connect(module(auth_type="v3token", auth={**keystone.entry()["auth"], "token": "t"}))
+
+
+class TestImporting:
+    def test_without_openstacksdk_the_sentence_says_what_to_install(self, monkeypatch):
+        real = builtins.__import__
+
+        def without_sdk(name, *args, **kwargs):
+            if name == "openstack":
+                raise ImportError(name)
+            return real(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", without_sdk)
+
+        with pytest.raises(ConfigurationError, match="openstacksdk"):
+            connection.import_sdk(module())
+
+    @pytest.mark.parametrize("reads_it", [True, False])
+    @pytest.mark.parametrize("has_it", [True, False])
+    def test_a_pair_of_openstack_cloud_and_openstacksdk_that_cannot_work_is_told(self, monkeypatch, reads_it, has_it):
+        source = "minimum = sdk.version.__version__" if reads_it else "minimum = version('openstacksdk')"
+        monkeypatch.setattr(connection.inspect, "getsource", lambda module: source)
+        sdk = types.SimpleNamespace(version=None) if has_it else types.SimpleNamespace()
+        task = module()
+
+        connection._warn_of_broken_pair(task, sdk)
+
+        assert bool(task.warnings) is (reads_it and not has_it)
+
+    def test_the_pair_in_use_is_not_warned_of(self):
+        task = module()
+
+        assert connection.import_sdk(task) is openstack
+        assert task.warnings == []

@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The token modules as Ansible runs them: a process each, options on its input, an answer on its output."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    PASSWORD,
+    PROJECT_ID,
+)
+
+MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
+YEAR = str(datetime.datetime.now(datetime.timezone.utc).year)
+
+
+class Ran:
+    def __init__(self, process: subprocess.CompletedProcess[str]) -> None:
+        self.output = process.stdout + process.stderr
+        self.code = process.returncode
+        assert process.stdout.strip(), process.stderr
+        self.result = json.loads(process.stdout.strip().splitlines()[-1])
+
+    def __getitem__(self, key):
+        return self.result[key]
+
+
+@pytest.fixture
+def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    def run(name, check=False, environ=None, **options):
+        control = {"_ansible_check_mode": check}
+        if "inject_invocation" in PASS_VARS:
+            # From ansible-core 2.20 on, the options are returned only where that is asked for.
+            control["_ansible_inject_invocation"] = True
+        process = subprocess.run(
+            [sys.executable, "-m", f"{MODULES}.{name}"],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**options, **control}}),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([collections_path, *sys.path]), **(environ or {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ran(process)
+
+    return run
+
+
+def tree(*folders) -> set[str]:
+    return {
+        os.path.join(path, name)
+        for folder in folders
+        for path, inner, files in os.walk(folder)
+        for name in inner + files
+    }
+
+
+@pytest.fixture
+def password(request, monkeypatch):
+    monkeypatch.setattr(stand_in_keystone, "PASSWORD", request.param)
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("password", "where"),
+    [("gA", "auth"), (YEAR, "auth"), ("s3cret-word", "auth"), ("s3cret-word", "cloud")],
+    indirect=["password"],
+)
+def test_a_password_that_occurs_in_it_corrupts_neither_the_token_nor_the_times_and_is_not_returned(
+    run_module, keystone, session, password, where
+):
+    auth = keystone.entry()["auth"]
+    given = {"auth": auth} if where == "auth" else {"cloud": {"auth": auth}}
+
+    ran = run_module("os_token_issue", session=session.path, return_token=True, **given)
+
+    assert ran["changed"] is True, ran.output
+    assert ran["token"] in keystone.alive
+    assert ran["token_environment"]["OS_TOKEN"] == ran["token"]
+    body = keystone.alive[ran["token"]]
+    for name in ("issued_at", "expires_at"):
+        assert ran[name] == body[name].partition(".")[0] + "Z"
+    assert ran["session"] == session.path
+    assert "****" not in ran.output
+    assert f'"{password}"' not in ran.output
+    if password == "s3cret-word":
+        assert password not in ran.output
+
+
+@pytest.mark.parametrize("where", ["auth", "cloud"])
+def test_a_failure_does_not_show_the_password(run_module, keystone, session, where):
+    auth = {**keystone.entry()["auth"], "password": "s3cret-word"}
+    given = {"auth": auth} if where == "auth" else {"cloud": {"auth": auth}}
+
+    ran = run_module("os_token_issue", session=session.path, **given)
+
+    assert ran["failed"] is True
+    assert "refused user 'demo' of the auth option (HTTP 401)" in ran["msg"]
+    assert "s3cret-word" not in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_issue_use_and_revoke(run_module, keystone, clouds_yaml, run_python):
+    issued = run_module("os_token_issue", cloud="sandbox")
+    (token,) = keystone.alive
+    # Below a block with these variables, a task needs to name neither the session nor the cloud.
+    inside = {name: value for name, value in issued["environment"].items() if name != "PYTHONPATH"}
+    again = run_module("os_token_issue", environ=inside)
+    used = run_python("import openstack; print(openstack.connect().current_project_id)", **issued["environment"])
+    info = run_module("os_token_info", environ=inside, validate=True)
+    foreseen = run_module("os_token_revoke", check=True, session=issued["session"])
+    assert token in keystone.alive
+    revoked = run_module("os_token_revoke", session=issued["session"])
+
+    assert (issued["changed"], issued["cloud"], issued["project"]["id"]) == (True, "sandbox", PROJECT_ID)
+    assert (again["changed"], again["cloud"], again["session"]) == (False, "sandbox", issued["session"])
+    assert used.stdout.split() == [PROJECT_ID], used.stderr
+    assert (info["state"], info["validated"]) == ("valid", True)
+    assert (foreseen["changed"], foreseen["revoked"]) == (True, 1)
+    assert (revoked["changed"], revoked["revoked"], revoked["tokens_issued"]) == (True, 1, 1)
+    assert keystone.alive == {}
+    assert len(keystone.asked("POST")) == 1
+    for ran in (issued, again, info, foreseen, revoked):
+        assert token not in ran.output
+        assert PASSWORD not in ran.output
+
+
+def test_check_mode_changes_nothing_on_disk_or_in_keystone(run_module, keystone, clouds_yaml, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = tree(tmp_path)
+
+    ran = run_module("os_token_issue", check=True, cloud="sandbox")
+
+    assert ran["changed"] is True
+    assert "token" not in ran.result
+    assert keystone.requests == []
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["os_token_info", "os_token_revoke"])
+def test_without_a_session_the_sentence_says_what_to_set(run_module, name):
+    ran = run_module(name)
+
+    assert ran["failed"] is True
+    assert "set session to what os_token_issue returned" in ran["msg"]
+
+
+def test_naming_a_session_to_look_at_makes_nothing(run_module, tmp_path, clouds_yaml):
+    before = tree(tmp_path)
+
+    assert run_module("os_token_info", session="nightly")["state"] == "absent"
+    assert tree(tmp_path) == before
+
+
+def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone, write_clouds):
+    token = keystone.issue()
+    entry = keystone.entry()
+    entry["auth"]["password"] = "wrong"
+    write_clouds({"clouds": {"sandbox": entry}})
+
+    foreseen = run_module("os_token_revoke", check=True, token=token, cloud="sandbox")
+    assert (foreseen["changed"], foreseen["revoked"]) == (True, 1)
+    assert keystone.revoked == []
+
+    ran = run_module("os_token_revoke", token=token, cloud="sandbox")
+    assert (ran["changed"], ran["revoked"], ran["already_dead"], ran["keystone_requests"]) == (True, 1, 0, 1)
+    assert keystone.revoked == [token]
+
+    repeated = run_module("os_token_revoke", token=token, auth={"auth_url": keystone.auth_url})
+    assert (repeated["changed"], repeated["revoked"], repeated["already_dead"]) == (False, 0, 1)
+    assert token not in foreseen.output + ran.output + repeated.output
+    assert keystone.asked("POST") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"renew_after": "8h"}, "renew_after is '8h'"),
+        ({"project_domain": "b"}, "project"),
+        ({"session": "a/b"}, "give a plain name, or an absolute path"),
+    ],
+    ids=str,
+)
+def test_a_bad_option_is_a_sentence_and_makes_nothing(run_module, keystone, clouds_yaml, options, message):
+    ran = run_module("os_token_issue", **{"cloud": "sandbox", **options})
+
+    assert ran["failed"] is True
+    assert message in ran["msg"]
+    assert "Traceback" not in ran.output
+    assert keystone.requests == []
+
+
+def test_tokens_that_live_shorter_than_min_remaining_are_warned_of(run_module, keystone, session, clouds_yaml):
+    ran = run_module("os_token_issue", cloud="sandbox", session=session.path, min_remaining=100_000)
+
+    assert "min_remaining asks for 100000 s, but this cloud's tokens live 86400 s" in json.dumps(ran["warnings"])
+
+
+def test_from_the_archive_in_which_ansible_sends_it_it_makes_the_whole_session(
+    no_cloud, keystone, session, clouds_yaml, collections_path, run_python
+):
+    """With pipelining or not, a module runs from a zip file, and only what it imports is in there."""
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "adhoc", "localhost"),
+            *("-m", "onetoken.openstack.os_token_issue"),
+            *("-a", json.dumps({"cloud": "sandbox", "session": session.path})),
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([collections_path, *sys.path]),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert process.returncode == 0, process.stdout + process.stderr
+    shipped = {name: (pathlib.Path(session.site) / name).read_text(encoding="utf-8") for name in site.files()}
+    assert shipped == site.files()
+    assert PASSWORD not in process.stdout + process.stderr
+    assert next(iter(keystone.alive)) not in process.stdout + process.stderr
+    used = run_python(
+        "import openstack; print(openstack.connect().current_project_id)",
+        OS_CLIENT_CONFIG_FILE=session.clouds_file,
+        OS_CLOUD="sandbox",
+        OS_AUTH_TYPE="onetoken",
+        PYTHONPATH=session.site,
+    )
+    assert used.stdout.split() == [PROJECT_ID], used.stderr
