@@ -31,6 +31,7 @@ def environment(layout: Layout, extra: t.Mapping[str, str] | None = None) -> dic
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "PATH": f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",  # the launchers live in the checkout
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
         **(extra or {}),

@@ -101,6 +101,9 @@ def seed_identity(sandbox: Sandbox) -> None:
         for role in role_names:
             if (users[name].id, roles[role].id) not in assigned:
                 identity.assign_project_role_to_user(projects[project], users[name], roles[role])
+    # The administrator can sign in for each kind of scope; for the system, keystone-manage has seen to it.
+    identity.assign_project_role_to_user(projects["demo"], users["admin"], roles["admin"])
+    identity.assign_domain_role_to_user("default", users["admin"], roles["admin"])
     seed_catalog(sandbox, identity)
     seed_application_credential(sandbox, projects["demo"].id, users["demo"].id)
 
