@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
 from .session.errors import ConfigurationError
+from .session.source import explained
 from .session.version import APPLICATION, VERSION
 
 if t.TYPE_CHECKING:
@@ -80,15 +81,13 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
         options = {**options, **cloud}
     else:
         options.update(cloud=cloud, auth_type=params["auth_type"], auth=params["auth"])
-    try:
+    with explained(_label(params)):
         return sdk.connect(app_name=APPLICATION, app_version=VERSION, **options)
-    except sdk.exceptions.SDKException as exc:
-        raise ConfigurationError(f"The connection to cloud {cloud_name(params)} cannot be set up: {exc}") from exc
 
 
-def cloud_name(params: dict[str, t.Any]) -> str:
-    """How messages call the cloud that these options name."""
+def _label(params: dict[str, t.Any]) -> str:
+    """How messages call what these options name."""
     cloud = params["cloud"]
-    if isinstance(cloud, dict):
-        return "given by a mapping"
-    return repr(cloud) if cloud else "of the environment"
+    if isinstance(cloud, str) and cloud:
+        return f"cloud {cloud!r}"
+    return "the cloud option" if cloud else "the auth option" if params["auth"] else "the environment"

@@ -9,6 +9,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from .connection import HIDDEN, argument_spec, import_sdk
+from .session import cloud_entry
 from .session.errors import OneTokenError
 
 Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
@@ -21,29 +22,33 @@ def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> 
         import_sdk(module)
         result = run(module)
     except OneTokenError as exc:
-        _hide_mapping(module)
+        _unmask_public(module)
+        _hide_options(module)
         module.fail_json(msg=str(exc))
     else:
-        _exit(module, result)
+        _hide_options(module)
+        # Made of what Keystone said and never of the options.
+        module.no_log_values.clear()
+        module.exit_json(**result)
 
 
-def _exit(module: AnsibleModule, result: dict[str, t.Any]) -> None:
-    """End the task with an answer that is true to the letter.
+def _hide_options(module: AnsibleModule) -> None:
+    """Take the secret options out of what is returned with the answer, so that the answer need not be masked.
 
     Ansible masks every no_log value wherever it occurs in what a module returns: with the password ``gA`` a token that
-    has these letters in it would be returned with asterisks, and with the password ``2026`` every time would be. The
-    answer is made of what Keystone said and never of the options, so once the secret options are out of what is
-    returned with it, there is nothing left to mask.
+    has these letters in it would be returned with asterisks, and with the password ``2026`` every time would be.
     """
     for name in ("auth", "client_key", "token"):
         if module.params.get(name):
             module.params[name] = HIDDEN
-    _hide_mapping(module)
-    module.no_log_values.clear()
-    module.exit_json(**result)
-
-
-def _hide_mapping(module: AnsibleModule) -> None:
     # openstack.cloud declares cloud as a plain value, but it may be a mapping with a password in it.
     if isinstance(module.params["cloud"], dict):
         module.params["cloud"] = HIDDEN
+
+
+def _unmask_public(module: AnsibleModule) -> None:
+    """Let a message name the user and the address: Ansible takes all of auth for secret."""
+    auth = cloud_entry.normalized({"auth": module.params["auth"]})["auth"]
+    public = {str(value) for key, value in auth.items() if key in cloud_entry.PUBLIC_AUTH_KEYS}
+    secret = {str(value) for key, value in auth.items() if key not in cloud_entry.PUBLIC_AUTH_KEYS}
+    module.no_log_values -= public - secret

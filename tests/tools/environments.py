@@ -185,7 +185,8 @@ def install_venv_package(python: Python) -> Python:
     with contextlib.suppress(OSError):
         # Where the lists cannot be refreshed, those that are there may do.
         subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL, check=False)
-        subprocess.run([*apt_get, "install", "-y", "--no-install-recommends", package], check=False)
+        install = [*apt_get, "install", "-y", "--no-install-recommends", package]
+        subprocess.run(install, stdout=subprocess.DEVNULL, check=False)
     completed = Python.of(python.program)
     if not completed or not completed.has_pip:
         raise InstallError(f"Python {dotted(python.version)} has no pip to give: as root, apt-get install {package}")

@@ -27,7 +27,7 @@ ensurepip.bootstrap(default_pip=True)
 # ansible-test hands no PIP_QUIET on.
 PIP_CHATTER = re.compile(
     r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
-    r"|Successfully installed|Using cached|WARNING: Location|WARNING: Using locale"
+    r"|Successfully installed|Using cached|WARNING: (Location|Using locale|Reviewing)"
 )
 
 

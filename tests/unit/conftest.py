@@ -27,6 +27,11 @@ def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib
     for name in list(os.environ):
         if name.startswith(("OS_", "XDG_", "ANSIBLE_")):
             monkeypatch.delenv(name)
+    # Where openstacksdk looks by itself is settled when it is imported, and before 4.14 each lookup added to it.
+    import openstack.config.loader
+
+    for name in ("CONFIG_FILES", "SECURE_FILES", "VENDOR_FILES"):
+        monkeypatch.setattr(openstack.config.loader, name, [])
     home = tmp_path / "home"
     work = tmp_path / "work"
     home.mkdir(mode=0o700)

@@ -28,6 +28,8 @@ IDENTITY_KEYS = (
     "application_credential_name",
     "application_credential_id",
 )
+#: What of an authentication may be shown.
+PUBLIC_AUTH_KEYS = SCOPE_KEYS | {*IDENTITY_KEYS, "auth_url", "user_domain_id", "user_domain_name"}
 #: Where these differ, it is another sign-in.
 DECISIVE_KEYS = ("auth_url", *IDENTITY_KEYS, "project_id", "project_name", "system_scope")
 #: What a connection needs besides its authentication. Everything that is not here may be a secret and is left out.
@@ -59,10 +61,12 @@ CONNECTION_KEYS = frozenset(
         "profile",
         "region_name",
         "requires_floating_ip",
+        "rate_limit",
         "retriable_status_codes",
         "secgroup_source",
         "security_groups",
         "status_code_retries",
+        "status_code_retry_delay",
         "use_external_network",
         "use_internal_network",
         "vendor_hook",
@@ -82,7 +86,7 @@ SERVICE_SUFFIXES = (
     "_service_type",
     "_status_code_retries",
     "_connect_retries",
-    "_connect_retry_delay",
+    "_retry_delay",
     "_retriable_status_codes",
     "_min_version",
     "_max_version",
@@ -94,7 +98,8 @@ Entry = dict[str, t.Any]
 def normalized(entry: t.Mapping[str, t.Any]) -> Entry:
     """A copy with underscores in the names, as openstacksdk reads them."""
     copied = {str(key).replace("-", "_"): copy.deepcopy(value) for key, value in entry.items()}
-    copied["auth"] = {str(key).replace("-", "_"): value for key, value in (copied.get("auth") or {}).items()}
+    auth = copied.get("auth")
+    copied["auth"] = {str(key).replace("-", "_"): value for key, value in auth.items()} if auth else {}
     return copied
 
 
@@ -115,9 +120,10 @@ def with_scope(entry: Entry, scope: t.Mapping[str, str]) -> Entry:
     """The same cloud for another scope: a project, a domain, the system, or none where the scope is empty."""
     rescoped = {key: value for key, value in entry.items() if key not in SCOPE_KEYS}
     rescoped["auth"] = {key: value for key, value in entry["auth"].items() if key not in SCOPE_KEYS}
-    if "project_name" in scope:
+    project_domain = ("project_domain_id", "project_domain_name")
+    if "project_name" in scope and not scope.keys() & set(project_domain):
         # A project's name alone says nothing: it stays in the domain that was configured.
-        for key in ("project_domain_id", "project_domain_name"):
+        for key in project_domain:
             if auth_value(entry, key):
                 rescoped["auth"][key] = auth_value(entry, key)
     rescoped["auth"].update(scope)
@@ -138,7 +144,7 @@ def without_secrets(entry: Entry) -> Entry:
 
 
 def _is_connection_key(key: str) -> bool:
-    return key in CONNECTION_KEYS or key.endswith(SERVICE_SUFFIXES)
+    return key in CONNECTION_KEYS or key.startswith("has_") or key.endswith(SERVICE_SUFFIXES)
 
 
 def _region_without_secrets(region: t.Any) -> t.Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -19,25 +20,33 @@ PRIVATE_FILE = 0o600
 
 
 def default_base(environ: t.Mapping[str, str]) -> str:
-    """The folder in which sessions live by default, made when it is missing.
+    """The folder in which sessions live by default; nothing is made yet.
 
-    The user's runtime directory is the first choice (in memory, gone at logout), then the user's state directory,
-    and a new temporary directory where neither can be written.
+    The user's runtime directory is the first choice (in memory, gone at logout), then the user's state directory, and
+    a directory of the user's own among the temporary ones where neither can be written.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    state = environ.get("XDG_STATE_HOME", "") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    for parent in (runtime, state):
-        if not os.path.isabs(parent) or (parent == runtime and not os.path.isdir(parent)):
-            continue
+    state = environ.get("XDG_STATE_HOME", "")
+    parents = [runtime] if os.path.isdir(runtime) else []
+    parents.append(state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state"))
+    for parent in parents:
         base = os.path.join(parent, "onetoken")
-        try:
-            make(base)
-            with opened(base):
-                pass
-        except (OSError, SessionError):
-            continue
-        return base
-    return tempfile.mkdtemp(prefix="onetoken-")
+        if os.path.isabs(base) and _is_usable(base):
+            return base
+    return os.path.join(tempfile.gettempdir(), f"onetoken-{os.geteuid()}")
+
+
+def _is_usable(path: str) -> bool:
+    """Whether a private directory is there that can be written, or can be made there."""
+    try:
+        if os.path.lexists(path):
+            with opened(path):
+                return os.access(path, os.W_OK)
+        _check_parents(path)
+    except SessionError:
+        return False
+    parent = next(place for place in _upwards(os.path.dirname(path)) if os.path.exists(place))
+    return os.access(parent, os.W_OK | os.X_OK)
 
 
 def make(path: str) -> bool:
@@ -87,21 +96,29 @@ def opened(path: str) -> t.Iterator[int]:
 
 def _check_parents(path: str) -> None:
     """Refuse a path on which another user could put another directory in this one's place."""
-    parent = os.path.dirname(os.path.realpath(os.path.dirname(path)) + os.sep)
-    while True:
+    parent = os.path.dirname(os.path.abspath(path))
+    # Both ways up: by the names in the path, some of which may be links, and from where they lead to.
+    for place in {*_upwards(parent), *_upwards(os.path.realpath(parent))}:
         try:
-            status = os.stat(parent)
+            status = os.lstat(place)
         except OSError:
-            return  # opening the directory says what is wrong
-        writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-        if writable or status.st_uid not in (0, os.geteuid()):
+            continue  # opening the directory says what is wrong
+        # The mode of a link means nothing; in a sticky directory it is its owner who can change it.
+        open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        is_link = stat.S_ISLNK(status.st_mode)
+        if status.st_uid not in (0, os.geteuid()) or (open_to_others and not is_link):
             raise SessionError(
-                f"The session at {path} is not safe because {parent} can be changed by other users: name a session "
+                f"The session at {path} is not safe because {place} can be changed by other users: name a session "
                 "under a directory that only you can write to."
             )
-        if parent == os.sep:
-            return
-        parent = os.path.dirname(parent)
+
+
+def _upwards(path: str) -> t.Iterator[str]:
+    """A directory and all that it is in."""
+    yield path
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
 
 
 def read(handle: int, name: str) -> str | None:
@@ -148,3 +165,18 @@ def subdirectory(handle: int, name: str) -> t.Iterator[int]:
         yield inner
     finally:
         os.close(inner)
+
+
+@contextlib.contextmanager
+def nested(handle: int, path: str) -> t.Iterator[int]:
+    """A handle on an existing directory some levels inside a private one; a link on the way is an OSError."""
+    with contextlib.ExitStack() as opened_handles:
+        for name in path.split(os.sep):
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            opened_handles.callback(os.close, handle)
+        yield handle
+
+
+def is_temporary(name: str) -> bool:
+    """Whether it is a name under which write() puts a file first; a writer that was killed leaves it behind."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None

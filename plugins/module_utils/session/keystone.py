@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 
 #: Refusals that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
 _PASSING = (413, 429, 503)
+#: What Keystone answers when it did what it was asked to; another success comes from something that is not Keystone.
+_SUCCESS = {"GET": 200, "DELETE": 204}
 #: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
 REQUEST_TIMEOUT = 60
 
@@ -63,11 +65,11 @@ class Connection:
 
     def revoke(self, token: TokenId, waiter: Waiter) -> bool:
         """Make Keystone refuse a token; False when it did already. The answer is the proof."""
-        return self._of_token("DELETE", token, waiter) == 204
+        return self._of_token("DELETE", token, waiter) == _SUCCESS["DELETE"]
 
     def is_valid(self, token: TokenId, waiter: Waiter) -> bool:
         """Ask Keystone whether it accepts a token."""
-        return self._of_token("GET", token, waiter) == 200
+        return self._of_token("GET", token, waiter) == _SUCCESS["GET"]
 
     def _of_token(self, method: str, token: TokenId, waiter: Waiter) -> int:
         """Ask about a token with the token itself, which costs no other one; the status of a final answer."""
@@ -87,7 +89,7 @@ class Connection:
             except keystoneauth1.exceptions.ClientException as exc:
                 reason = unreachable(self.auth_url, exc)
             else:
-                if response.status_code in (200, 204, 401, 404):
+                if response.status_code in (_SUCCESS[method], 401, 404):
                     return response.status_code
                 headers = response.headers
                 reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
@@ -103,6 +105,11 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
     auth = region.get_auth()
     session = region.get_session()
     session.timeout = session.timeout or REQUEST_TIMEOUT
+    if not hasattr(auth, "get_access"):
+        raise ConfigurationError(
+            f"There is nothing to share in a session, because {source.label()} signs in with "
+            f"{region.config.get('auth_type')!r}, which asks Keystone for no token: use it without a session."
+        )
     requests_made = 0
 
     def count(response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
@@ -127,13 +134,7 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
             raise KeystoneUnavailableError(f"No token for {source.label()}: {unreachable(auth_url, exc)}.") from None
         else:
             break
-    state = auth.get_auth_state() if hasattr(auth, "get_auth_state") else None
-    if not state:
-        raise ConfigurationError(
-            f"{source.label()} signs in with {region.config.get('auth_type')!r}, which asks Keystone for no token: "
-            "there is nothing to share in a session."
-        )
-    answer = json.loads(state)
+    answer = json.loads(auth.get_auth_state())
     token = Token(TokenId(answer["auth_token"]), answer["body"]["token"], auth_url, obtained_at)
     return token, requests_made
 
@@ -162,10 +163,10 @@ def _refused(
             f"Keystone at {auth_url} refused {_who(config)} of {source.label()} (HTTP 401): check the name, its "
             "domain, the secret and the project; it was not tried again, because that can lock an account."
         )
-    return ConfigurationError(
-        f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} ({exc.message}): check "
-        "auth_url and the scope."
-    )
+    answer = f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} ({exc.message})"
+    if exc.http_status >= 500:
+        return KeystoneUnavailableError(f"{answer}, which is a fault of its own: try again later.")
+    return ConfigurationError(f"{answer}: check auth_url and the scope.")
 
 
 def _who(config: dict[str, t.Any]) -> str:

@@ -193,8 +193,8 @@ def revoke(session: Session, timeout: float) -> Revocation:
             session.close()
         result = Revocation(tokens_issued=record.tokens_issued)
         for cloud in session.clouds_with_tokens():
-            stored = session.read_tokens(cloud)
             try:
+                stored = session.read_tokens(cloud)
                 for token in stored.newest_first if stored else ():
                     _revoke_one(session, cloud, token, waiter, record, result)
             except OneTokenError as exc:

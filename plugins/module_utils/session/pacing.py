@@ -28,7 +28,7 @@ def delay_asked(headers: t.Mapping[str, str], now: float) -> float | None:
         except ValueError:
             try:
                 moment = email.utils.parsedate_to_datetime(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 continue
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=datetime.timezone.utc)
@@ -62,9 +62,9 @@ class Waiter:
         return max(0.0, self._deadline - self._clock())
 
     def wait(self, headers: t.Mapping[str, str] | None = None) -> bool:
-        """Wait before the next try; False, at once, when that would be too late."""
+        """Wait before the next try; False, at once, when that would be too late. No delay asked is no delay known."""
         delay = delay_asked(headers or {}, self._wall_clock())
-        if delay is None:
+        if not delay:
             # Full jitter: many processes refused in one moment do not come back in one moment.
             delay = random.uniform(self._backoff / 2, self._backoff)
             self._backoff = min(LONGEST_DELAY, self._backoff * 2)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from .errors import ConfigurationError
 from .token import Token
@@ -22,7 +23,7 @@ class RenewalPolicy:
     def __post_init__(self) -> None:
         share = self.renew_after.endswith("%")
         number = self.renew_after[:-1] if share else self.renew_after
-        if not number.strip().isdigit() or int(number) < 1 or (share and int(number) > 100):
+        if not re.fullmatch("[0-9]+", number) or int(number) < 1 or (share and int(number) > 100):
             raise ConfigurationError(
                 f"renew_after is {self.renew_after!r}, which is neither a number of seconds such as 3600 nor a share "
                 "of the token's lifetime from 1% to 100%."

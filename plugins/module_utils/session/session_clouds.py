@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from . import cloud_entry
+from .errors import SessionError
 from .site import AUTH_TYPE
 from .store import Session, SessionRecord
 
@@ -32,8 +33,11 @@ def entry(session: Session, cloud: str) -> cloud_entry.Entry:
 def _read(session: Session) -> dict[str, t.Any]:
     import yaml
 
-    content = yaml.safe_load(session.read_clouds() or "") or {}
-    return content.get("clouds", {})
+    try:
+        clouds = (yaml.safe_load(session.read_clouds() or "") or {"clouds": {}})["clouds"]
+        return {name: dict(entry) for name, entry in clouds.items()}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
+        raise SessionError(f"{session.clouds_file} is damaged: issue the token again in another session.") from None
 
 
 def _of_session(session: Session, name: str, entry: cloud_entry.Entry) -> dict[str, t.Any]:

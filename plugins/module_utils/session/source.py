@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -25,6 +26,27 @@ EXPLICIT = "explicit"
 #: Variables that choose among configured clouds, or do not concern the connection.
 _SELECTORS = ("OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _UNRELATED = ("OS_TEST", "OS_STD", "OS_LOG")
+
+
+@contextlib.contextmanager
+def explained(label: str) -> t.Iterator[None]:
+    """Put what the libraries raise over a configuration into a sentence."""
+    import keystoneauth1.exceptions
+    import openstack.exceptions
+
+    try:
+        yield
+    except keystoneauth1.exceptions.MissingRequiredOptions as exc:
+        missing = ", ".join(option.dest for option in exc.options)
+        raise ConfigurationError(f"The credentials of {label} are not complete: {missing} is missing.") from None
+    except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
+        raise ConfigurationError(f"The configuration of {label} cannot be used: {exc}") from None
+    except TypeError as exc:
+        # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
+        key = str(exc).rpartition("argument ")[2] or "a key"
+        raise ConfigurationError(
+            f"The authentication of {label} has {key}, which its auth_type does not take: remove it."
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +85,8 @@ class ConfigFiles:
         except openstack.exceptions.ConfigException as exc:
             raise ConfigurationError(f"{self.clouds} cannot be used: {exc}") from exc
         clouds = found.cloud_config.get("clouds") or {}
-        return {str(name): cloud_entry.normalized(entry or {}) for name, entry in clouds.items() if name != "defaults"}
+        # What is no mapping is no cloud, to openstacksdk neither, and keeps no other from being used.
+        return {str(name): cloud_entry.normalized(entry) for name, entry in clouds.items() if isinstance(entry, dict)}
 
 
 def _absolute(path: str | None) -> str | None:
@@ -124,28 +147,18 @@ class Source:
 
     def region(self) -> CloudRegion:
         """openstacksdk's view of the cloud, ready to authenticate."""
-        import keystoneauth1.exceptions
         import openstack.config
 
         config = openstack.config.OpenStackConfig(
             load_yaml_config=False, load_envvars=False, app_name=APPLICATION, app_version=VERSION
         )
         config.cloud_config = {"clouds": {self.cloud: self.entry()}}
-        try:
-            return config.get_one(self.cloud)
-        except keystoneauth1.exceptions.MissingRequiredOptions as exc:
-            missing = ", ".join(option.dest for option in exc.options)
-            raise ConfigurationError(
-                f"The credentials of {self.label()} are not complete: {missing} is missing."
-            ) from None
-        except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
-            raise ConfigurationError(f"The configuration of {self.label()} cannot be used: {exc}") from None
-        except TypeError as exc:
-            # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
-            key = str(exc).rpartition("argument ")[2] or "a key"
-            raise ConfigurationError(
-                f"The authentication of {self.label()} has {key}, which its auth_type does not take: remove it."
-            ) from None
+        with explained(self.label()):
+            region = config.get_one(self.cloud)
+        # keystoneauth notices only when it signs in, and then with a bare Exception.
+        if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
+            raise ConfigurationError(f"The credentials of {self.label()} are not complete: password is missing.")
+        return region
 
     def label(self) -> str:
         """How messages call it."""

@@ -102,6 +102,8 @@ class Session:
                 os.path.join(directory.default_base(environ), f"{_RUN_PREFIX}{secrets.token_hex(8)}")
             )
         path = os.path.expanduser(name)
+        if os.pathsep in path or not path.isprintable():
+            raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
         if os.path.isabs(path):
             return cls(os.path.normpath(path))
         if os.sep in path or path in (".", ".."):
@@ -113,9 +115,9 @@ class Session:
         """The session that was injected into this process."""
         clouds = environ.get("OS_CLIENT_CONFIG_FILE", "")
         path = os.path.dirname(clouds)
-        if os.path.basename(clouds) == _CLOUDS and os.path.isfile(os.path.join(path, _SOURCE)):
-            return cls(path)
-        return None
+        session = cls(path)
+        is_one = os.path.basename(clouds) == _CLOUDS and session.exists
+        return session if is_one and os.path.isdir(os.path.join(session.site, site.PACKAGE)) else None
 
     @property
     def is_of_one_run(self) -> bool:
@@ -156,22 +158,36 @@ class Session:
     @contextlib.contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from issuing, renewing and revoking meanwhile."""
+        waiter = Waiter(timeout)
+        lock = self._try_lock()
+        while lock is None:
+            if not waiter.pause(_LOCK_POLL):
+                raise SessionError(
+                    f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
+                    "holds it, then try again."
+                )
+            lock = self._try_lock()
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _try_lock(self) -> int | None:
+        """The lock's handle, None when another process has it."""
         with self._opened() as handle:
             try:
                 lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=handle)
             except OSError as exc:
                 raise SessionError(f"The session {self.path} cannot be locked ({exc.strerror}).") from None
-        try:
-            waiter = Waiter(timeout)
-            while not _try_lock(lock):
-                if not waiter.pause(_LOCK_POLL):
-                    raise SessionError(
-                        f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
-                        "holds it, then try again."
-                    )
-            yield
-        finally:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The session may have been removed in between, and its lock with it: then this one guards nothing.
+                if os.path.samestat(os.fstat(lock), os.stat(_LOCK, dir_fd=handle)):
+                    return lock
+            except (BlockingIOError, FileNotFoundError):
+                pass
             os.close(lock)
+            return None
 
     def read_record(self) -> SessionRecord:
         with self._opened() as handle:
@@ -182,14 +198,15 @@ class Session:
             raise SessionError(
                 f"The session {self.path} was written by another version of this collection: issue a new one."
             )
-        return SessionRecord(
-            ConfigFiles(**data["files"]),
-            {cloud: Source.of_record(record) for cloud, record in data["clouds"].items()},
-            RenewalPolicy(**data["renewal"]),
-            data["keystone_requests"],
-            data["tokens_issued"],
-            {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
-        )
+        with self._undamaged(_SOURCE):
+            return SessionRecord(
+                ConfigFiles(**data["files"]),
+                {cloud: Source.of_record(record) for cloud, record in data["clouds"].items()},
+                RenewalPolicy(**data["renewal"]),
+                data["keystone_requests"],
+                data["tokens_issued"],
+                {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
+            )
 
     def write_record(self, record: SessionRecord) -> None:
         data = {
@@ -226,7 +243,8 @@ class Session:
             data = self._read_json(tokens, _token_file(cloud))
         if data is None:
             return None
-        return StoredTokens(_token_of(data["current"]), tuple(_token_of(token) for token in data["replaced"]))
+        with self._undamaged(_token_file(cloud)):
+            return StoredTokens(_token_of(data["current"]), tuple(_token_of(token) for token in data["replaced"]))
 
     def write_tokens(self, cloud: str, stored: StoredTokens) -> None:
         data = {
@@ -273,34 +291,35 @@ class Session:
         with self._opened() as handle:
             for folder in (_TOKENS, *_SITE_FOLDERS):
                 self._discard_folder(handle, folder)
-            for name in (_CLOUDS, _CLOSED, _LOCK, _SOURCE):
+            temporary = [name for name in os.listdir(handle) if directory.is_temporary(name)]
+            for name in (*temporary, _CLOUDS, _CLOSED, _LOCK, _SOURCE):
                 directory.remove(handle, name)
         with contextlib.suppress(OSError):
             os.rmdir(self.path)
 
-    def _discard_folder(self, handle: int, folder: str) -> None:
-        with contextlib.suppress(FileNotFoundError, OSError):
-            for name in os.listdir(os.path.join(self.path, folder)):
-                if name.endswith(_OWN_ENDINGS):
-                    directory.remove(handle, os.path.join(folder, name))
+    @staticmethod
+    def _discard_folder(handle: int, folder: str) -> None:
+        # What is missing, or is a link to somewhere else, is left as it is.
+        with contextlib.suppress(OSError), directory.nested(handle, folder) as inner:
+            for name in os.listdir(inner):
+                if name.endswith(_OWN_ENDINGS) or directory.is_temporary(name):
+                    directory.remove(inner, name)
             os.rmdir(folder, dir_fd=handle)
 
     def _read_json(self, handle: int, name: str) -> dict[str, t.Any] | None:
-        try:
+        with self._undamaged(name):
             text = directory.read(handle, name)
-            return None if text is None else json.loads(text)
-        except (OSError, ValueError):
+            return None if text is None else dict(json.loads(text))
+
+    @contextlib.contextmanager
+    def _undamaged(self, name: str) -> t.Iterator[None]:
+        """Put it into a sentence when a file does not hold what this collection wrote into it."""
+        try:
+            yield
+        except (OSError, AttributeError, KeyError, TypeError, ValueError):
             raise SessionError(
                 f"The file {name} of the session {self.path} cannot be read: issue the token again."
             ) from None
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _token_file(cloud: str) -> str:

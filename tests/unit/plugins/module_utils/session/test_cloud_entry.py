@@ -104,15 +104,29 @@ def test_regions_keep_their_names_and_their_connection():
 
 
 @pytest.mark.parametrize("place", ["beside", "inside"])
-def test_where_and_for_what_is_kept_beside_auth_or_inside(place):
-    scope = {"auth_url": "https://example.com/v3", "project-name": "demo", "project_domain_name": "Default"}
-    entry = {"auth": scope} if place == "inside" else scope
+@pytest.mark.parametrize(
+    ("scope", "kept"),
+    [
+        ({}, {"auth_url": "https://example.com/v3"}),
+        ({"project-name": "demo", "project_domain_name": "Default"}, {}),
+        ({"domain_id": "default"}, {}),
+        ({"system_scope": "all"}, {}),
+    ],
+    ids=str,
+)
+def test_of_auth_only_the_address_is_kept_and_only_where_nothing_is_asked_for(place, scope, kept):
+    auth = {"auth_url": "https://example.com/v3", "username": "demo", "password": SECRET, **scope}
+    entry = {"auth": auth} if place == "inside" else auth
 
-    assert cloud_entry.without_secrets(cloud_entry.normalized(entry))["auth"] == {
-        "auth_url": "https://example.com/v3",
-        "project_name": "demo",
-        "project_domain_name": "Default",
-    }
+    assert cloud_entry.without_secrets(cloud_entry.normalized(entry))["auth"] == kept
+
+
+@pytest.mark.parametrize("place", ["beside", "inside"])
+def test_the_identity_is_who_where_and_for_what_and_no_secret(place):
+    auth = {"auth-url": "u", "username": "demo", "password": SECRET, "tenant_name": "p", "region_name": "A"}
+    entry = cloud_entry.normalized({"auth": auth} if place == "inside" else auth)
+
+    assert cloud_entry.identity(entry) == {"auth_url": "u", "username": "demo", "project_name": "p"}
 
 
 def test_normalizing_leaves_the_original_alone():

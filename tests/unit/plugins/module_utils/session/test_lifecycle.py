@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import threading
 
@@ -18,7 +19,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors 
     SessionError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, EXPLICIT, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
+    CONFIG,
+    EXPLICIT,
+    ConfigFiles,
+    Source,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
@@ -544,9 +550,11 @@ class TestRevoking:
 
         assert lifecycle.revoke(issued, 10).revoked == 1
 
-    def test_the_token_goes_to_the_keystone_that_issued_it(self, issued, keystone):
-        """Whatever clouds.yaml of the session says by now."""
-        issued.write_clouds(issued.read_clouds().replace(keystone.auth_url, "http://127.0.0.1:1/v3"))
+    def test_the_token_goes_to_the_keystone_that_issued_it(self, issued, keystone, write_clouds):
+        """Whatever the user's clouds.yaml and the session's say by now."""
+        elsewhere = {"clouds": {"sandbox": {"auth": {"auth_url": "http://127.0.0.1:1/v3"}}}}
+        write_clouds(elsewhere)
+        issued.write_clouds(json.dumps(elsewhere))
 
         assert lifecycle.revoke(issued, 10).revoked == 1
 
@@ -620,7 +628,7 @@ class TestStatus:
         with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\)"):
             lifecycle.status(issued, None, False, 10)
 
-    def test_asking_changes_nothing(self, issued):
+    def test_looking_changes_nothing(self, issued):
         def snapshot():
             return {
                 os.path.join(folder, name): os.stat(os.path.join(folder, name)).st_mtime_ns
@@ -629,14 +637,18 @@ class TestStatus:
             }
 
         before = snapshot()
-        lifecycle.status(issued, "sandbox", True, 10)
+        lifecycle.status(issued, "sandbox", False, 10)
         assert snapshot() == before
+
+    def test_asking_keystone_goes_on_the_session_s_account(self, issued):
+        before = issued.read_record().keystone_requests
+        lifecycle.status(issued, "sandbox", True, 10)
+
+        assert issued.read_record().keystone_requests == before + 1
 
 
 def test_a_cloud_s_name_may_be_anything(session, write_clouds, keystone):
     name = "../ü x"
-    from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import ConfigFiles
-
     source = Source(CONFIG, name, ConfigFiles(write_clouds({"clouds": {name: keystone.entry()}})))
     lifecycle.issue(session, source, POLICY, 10)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import keystoneauth1.session
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, session_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin import (
     SessionAuth,
     SessionLoader,
@@ -113,26 +113,64 @@ def test_it_shows_no_token(client):
 
 
 class TestLoader:
-    def test_it_takes_its_own_options_and_drops_what_stands_beside_them(self, issued):
-        """The address, the scope, and the password that a secure.yaml adds to the same cloud."""
-        plugin = SessionLoader().load_from_options(
-            onetoken_session=issued.path,
-            onetoken_cloud="sandbox",
-            auth_url="http://k/v3",
-            project_name="demo",
-            username="demo",
-            password="x",
-        )
+    """What arrives here is the session's cloud, and whatever else the process was told of it."""
 
-        assert isinstance(plugin, SessionAuth)
+    @pytest.fixture
+    def load(self, issued):
+        entry = session_clouds.entry(issued, "sandbox")
+        return lambda **told: SessionLoader().load_from_options(onetoken=entry["onetoken"], **told)
 
-    @pytest.mark.parametrize("missing", ["onetoken_session", "onetoken_cloud"])
-    def test_both_options_are_needed(self, missing):
-        options = {"onetoken_session": "/s", "onetoken_cloud": "c"}
-        del options[missing]
+    def test_the_session_signs_in(self, load, keystone):
+        keystone.requests.clear()
+        client = keystoneauth1.session.Session(auth=load())
 
-        with pytest.raises(ClientException, match=missing):
-            SessionLoader().load_from_options(**options)
+        assert client.get_project_id() == PROJECT_ID
+        assert keystone.requests == []
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"password": "of a secure.yaml"},
+            {"username": "demo", "password": "x"},
+            {"project_name": "demo"},
+            {"user_domain_name": "Default", "project_domain_name": "Default"},
+            {"username": "", "project_id": None},
+        ],
+        ids=str,
+    )
+    def test_it_signs_in_for_a_process_that_is_told_the_same_once_more(self, load, told):
+        assert isinstance(load(**told), SessionAuth)
+
+    @pytest.mark.parametrize(("name", "key"), [("OS_USERNAME", "username"), ("OS_TENANT_NAME", "project_name")])
+    def test_it_signs_in_for_a_command_that_takes_a_sourced_openrc_for_arguments(self, load, monkeypatch, name, key):
+        monkeypatch.setenv(name, "of the openrc")
+
+        assert isinstance(load(**{key: "of the openrc"}), SessionAuth)
+
+    @pytest.mark.parametrize(
+        ("told", "plugin"),
+        [
+            ({"username": "other", "password": "x"}, "Password"),
+            ({"auth_url": "http://other/v3", "username": "demo", "password": "x"}, "Password"),
+            ({"auth_url": "http://other/v3", "token": "t"}, "Token"),
+            ({"application_credential_id": "a", "application_credential_secret": "x"}, "ApplicationCredential"),
+        ],
+        ids=str,
+    )
+    def test_credentials_that_a_process_brings_itself_are_not_taken_for_the_session_s(self, load, told, plugin):
+        loaded = load(**{"auth_url": "http://127.0.0.1:1/v3", **told})
+
+        assert type(loaded).__name__ == plugin
+        assert not isinstance(loaded, SessionAuth)
+
+    @pytest.mark.parametrize(
+        "told", [{"project_name": "other"}, {"project_id": "p2"}, {"system_scope": "all"}], ids=str
+    )
+    def test_another_scope_without_credentials_is_refused_with_a_sentence(self, load, told):
+        (value,) = told.values()
+
+        with pytest.raises(SDKException, match=f"asks for '{value}': issue a session for that"):
+            load(**told)
 
     def test_its_options_are_called_like_no_other_plugin_s(self):
         """The openstack command makes one argument of every option of every plugin."""

@@ -48,8 +48,7 @@ def test_every_cloud_of_the_user_signs_in_with_the_session_and_none_has_a_secret
     assert set(written(made)) == {"one", "two"}
     for name, entry in written(made).items():
         assert entry["auth_type"] == AUTH_TYPE
-        assert entry["auth"]["onetoken_session"] == made.path
-        assert entry["auth"]["onetoken_cloud"] == name
+        assert (entry[AUTH_TYPE]["session"], entry[AUTH_TYPE]["cloud"]) == (made.path, name)
 
 
 def test_a_cloud_keeps_what_its_connection_needs(made, write_clouds, keystone):
@@ -60,8 +59,8 @@ def test_a_cloud_keeps_what_its_connection_needs(made, write_clouds, keystone):
 
     entry = session_clouds.entry(made, "one")
     assert {key: entry[key] for key in options} == options
-    assert entry["auth"]["auth_url"] == keystone.auth_url
-    assert entry["auth"]["project_name"] == "demo"
+    identity = {"auth_url": keystone.auth_url, "username": "demo", "project_name": "demo"}
+    assert entry[AUTH_TYPE]["identity"] == identity
 
 
 def test_the_issued_cloud_is_written_with_the_options_and_the_scope_it_was_issued_with(made, write_clouds, keystone):
@@ -72,8 +71,8 @@ def test_the_issued_cloud_is_written_with_the_options_and_the_scope_it_was_issue
 
     entry = session_clouds.entry(made, "one")
     assert entry["region_name"] == "RegionTwo"
-    assert entry["auth"]["project_id"] == "other"
-    assert "project_name" not in entry["auth"]
+    assert entry[AUTH_TYPE]["identity"]["project_id"] == "other"
+    assert "project_name" not in entry[AUTH_TYPE]["identity"]
     assert session_clouds.entry(made, "two")["region_name"] == "RegionOne"
 
 
@@ -111,7 +110,7 @@ def test_a_nasty_name_comes_back_as_it_is(made, write_clouds, keystone, name):
     session_clouds.write(made, record_of(path, Source(CONFIG, name, ConfigFiles(path))), name)
 
     assert set(written(made)) == {name}
-    assert session_clouds.entry(made, name)["auth"]["onetoken_cloud"] == name
+    assert session_clouds.entry(made, name)[AUTH_TYPE]["cloud"] == name
 
 
 def test_an_unknown_cloud_has_nothing_said_of_it(made):

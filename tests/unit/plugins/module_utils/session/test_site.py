@@ -99,7 +99,7 @@ def test_a_secure_yaml_that_adds_a_password_to_the_same_cloud_does_not_disturb(
     injected, keystone, run_python, tmp_path
 ):
     secure = tmp_path / "secure.yaml"
-    secure.write_text('{"clouds": {"sandbox": {"auth": {"password": "x", "username": "y"}}}}')
+    secure.write_text('{"clouds": {"sandbox": {"auth": {"password": "x"}}}}')
     keystone.requests.clear()
 
     process = run_python(

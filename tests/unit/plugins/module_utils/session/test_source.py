@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import openstack.config.loader
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
@@ -198,8 +199,8 @@ class TestConfigFiles:
         other = tmp_path / "other.yaml"
         other.write_text('{"clouds": {"sandbox": {"auth": {"password": "other"}}, "third": {}}}')
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(other))
-        for name in ("clouds.yaml", "secure.yaml"):
-            (tmp_path / "work" / name).write_text(other.read_text())
+        for name in ("CONFIG_FILES", "SECURE_FILES"):
+            monkeypatch.setattr(openstack.config.loader, name, [str(other)])
 
         entries = ConfigFiles(clouds_yaml).entries()
 

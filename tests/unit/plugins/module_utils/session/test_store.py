@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import site, store
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
@@ -292,35 +293,33 @@ class TestLock:
         with made.locked(0):
             pass
 
-    def test_who_waits_for_a_session_that_is_discarded_meanwhile_holds_the_lock_that_others_ask_for(self, made):
-        """A lock on a file that is gone keeps nobody out."""
+    def test_who_waits_for_a_session_that_is_discarded_holds_the_lock_that_others_ask_for(self, made, monkeypatch):
+        """A lock on a file that is gone keeps nobody out. To be told that the session is gone is as good."""
         problems = []
-        waiting, discarded, done = threading.Event(), threading.Event(), threading.Event()
+        waiting, discarded = threading.Event(), threading.Event()
+        try_lock = store._try_lock
+
+        def noticed(lock):
+            waiting.set()
+            return try_lock(lock)
 
         def wait():
-            waiting.set()
-            try:
-                with made.locked(10):
-                    discarded.wait(10)
-                    made.make()
-                    try:
-                        with Session(made.path).locked(0):
-                            problems.append("two hold the lock")
-                    except SessionError:
-                        pass
-            except SessionError:
-                pass  # to be told that the session is gone is as good
-            done.set()
+            with contextlib.suppress(SessionError), made.locked(10):
+                discarded.wait(10)
+                made.make()
+                with contextlib.suppress(SessionError), Session(made.path).locked(0):
+                    problems.append("two hold the lock")
 
         thread = threading.Thread(target=wait)
         with made.locked():
+            monkeypatch.setattr(store, "_try_lock", noticed)
             thread.start()
-            waiting.wait(10)
+            assert waiting.wait(10)
             made.discard()
             discarded.set()
-        thread.join(10)
+        thread.join(20)
 
-        assert done.is_set()
+        assert not thread.is_alive()
         assert problems == []
 
 
