@@ -149,7 +149,11 @@ class Environment:
         return self.directory / "install.log"
 
 
-MAIN = Environment(".venv", REPOSITORY / "tests" / "requirements.txt", ((3, 11), (3, 12), (3, 13), (3, 14)))
+SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
+# The Python that make was told to use, if it is new enough.
+PREFERRED = tuple(sorted(SUPPORTED, key=lambda version: version != sys.version_info[:2]))
+
+MAIN = Environment(".venv", REPOSITORY / "tests" / "requirements.txt", PREFERRED)
 # ansible-core 2.17 is made for up to Python 3.12, but works on 3.13; openstacksdk 4.14 needs 3.11.
 OLDEST = Environment(".venv-oldest", REPOSITORY / "tests" / "requirements-oldest.txt", ((3, 11), (3, 12), (3, 13)))
 NEWEST = Environment(".venv-newest", REPOSITORY / "tests" / "requirements-newest.txt", ((3, 14), (3, 13), (3, 12)))

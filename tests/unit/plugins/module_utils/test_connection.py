@@ -52,11 +52,20 @@ def test_the_options_that_were_given_go_under_openstacksdk_s_names(given, option
 
 
 @pytest.mark.parametrize(
-    ("cloud", "name"),
-    [("sandbox", "'sandbox'"), (None, "of the environment"), ({"auth": {"password": "x"}}, "given by a mapping")],
+    "given",
+    [
+        {"cloud": "sandbocks"},
+        {"cloud": {"auth": {"username": "demo", "password": "s3cret"}}},
+        {"auth": {"username": "demo", "password": "s3cret"}},
+    ],
+    ids=str,
 )
-def test_a_cloud_is_called_by_its_name_and_never_by_what_is_in_it(cloud, name):
-    assert connection.cloud_name({"cloud": cloud}) == name
+def test_a_message_names_the_cloud_and_never_what_is_in_it(clouds_yaml, given):
+    with pytest.raises(ConfigurationError) as caught:
+        connection.connect(module(**given))
+
+    assert "s3cret" not in str(caught.value)
+    assert "demo" not in str(caught.value)
 
 
 class TestConnecting:
@@ -78,7 +87,7 @@ class TestConnecting:
         assert "onetoken.openstack/" in keystone.asked("POST")[0].headers["User-Agent"]
 
     def test_an_unknown_cloud_is_a_sentence(self, clouds_yaml):
-        with pytest.raises(ConfigurationError, match="The connection to cloud 'sandbocks' cannot be set up"):
+        with pytest.raises(ConfigurationError, match="cloud 'sandbocks' cannot be used"):
             connection.connect(module(cloud="sandbocks"))
 
     def test_an_auth_that_is_not_complete_is_a_sentence(self, no_cloud):

@@ -304,8 +304,28 @@ def test_the_runtime_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
     base = directory.default_base({"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(tmp_path / "state")})
 
     assert base == str(runtime / "onetoken")
-    assert mode(base) == 0o700
+
+
+def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
+    directory.default_base({"XDG_RUNTIME_DIR": str(runtime)})
+    directory.default_base({"XDG_STATE_HOME": str(tmp_path / "state")})
+    directory.default_base({})
+
+    assert os.listdir(runtime) == os.listdir(no_cloud) == []
     assert not (tmp_path / "state").exists()
+
+
+def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, runtime):
+    environ = {"XDG_RUNTIME_DIR": str(runtime)}
+    base = directory.default_base(environ)
+    directory.make(base)
+
+    with directory.opened(base):
+        assert directory.default_base(environ) == base
+
+
+def test_a_relative_state_directory_is_ignored(no_cloud):
+    assert directory.default_base({"XDG_STATE_HOME": "state"}) == str(no_cloud / ".local" / "state" / "onetoken")
 
 
 @pytest.mark.parametrize("gone", ["", "relative", "/no/such/directory"])
@@ -335,7 +355,9 @@ def test_a_base_that_others_can_read_is_passed_over(no_cloud, runtime):
     assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
 
 
-def test_a_user_who_can_write_to_neither_gets_a_temporary_directory(no_cloud, run_python, collections_path):
+def test_a_user_who_can_write_to_neither_gets_a_directory_among_the_temporary_ones(
+    no_cloud, run_python, collections_path
+):
     become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n" if os.geteuid() == 0 else ""
     no_cloud.chmod(0o500)
     with tempfile.TemporaryDirectory(prefix="onetoken-test-") as everybody_s:
@@ -345,13 +367,14 @@ def test_a_user_who_can_write_to_neither_gets_a_temporary_directory(no_cloud, ru
             "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory\n"
             f"{become}"
             "base = directory.default_base(os.environ)\n"
-            "print(base, oct(stat.S_IMODE(os.stat(base).st_mode)))\n",
+            "directory.make(base)\n"
+            "with directory.opened(base): print(base)\n"
+            "print(directory.default_base(os.environ))\n",
             PYTHONPATH=collections_path,
             TMPDIR=everybody_s,
             XDG_RUNTIME_DIR=str(no_cloud),
         )
         assert process.returncode == 0, process.stderr
-        base, base_mode = process.stdout.split()
+        base, again = process.stdout.split()
         assert pathlib.Path(base).parent == pathlib.Path(everybody_s)
-        assert base_mode == "0o700"
-        os.rmdir(base)
+        assert again == base

@@ -23,8 +23,6 @@ DAY = 24 * HOUR
         ("1%", HOUR, 36),
         ("1200", HOUR, 1200),
         ("7200", HOUR, HOUR),
-        (" 1200 ", HOUR, 1200),
-        ("33 %", DAY, 28512),
     ],
 )
 def test_due_age(renew_after, lifetime, due_age):
@@ -36,7 +34,9 @@ def test_the_default_is_eight_hours_of_a_day_and_twenty_minutes_of_an_hour():
     assert RenewalPolicy().due_age(HOUR) == pytest.approx(20 * 60, rel=0.02)
 
 
-@pytest.mark.parametrize("renew_after", ["", "%", "0", "0%", "-1", "101%", "1.5", "8h", "33%%", "always", "²%", "²"])
+@pytest.mark.parametrize(
+    "renew_after", ["", "%", "0", "0%", "-1", "101%", "1.5", "8h", "33%%", "33 %", " 1200 ", "always", "²%", "²"]
+)
 def test_a_bad_renew_after_is_named_in_a_sentence_that_says_what_is_good(renew_after):
     with pytest.raises(ConfigurationError) as caught:
         RenewalPolicy(renew_after)

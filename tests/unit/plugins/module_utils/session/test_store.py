@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import site, store
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
@@ -297,11 +298,11 @@ class TestLock:
         """A lock on a file that is gone keeps nobody out. To be told that the session is gone is as good."""
         problems = []
         waiting, discarded = threading.Event(), threading.Event()
-        try_lock = store._try_lock
+        flock = fcntl.flock
 
-        def noticed(lock):
+        def noticed(*args):
             waiting.set()
-            return try_lock(lock)
+            flock(*args)
 
         def wait():
             with contextlib.suppress(SessionError), made.locked(10):
@@ -312,7 +313,7 @@ class TestLock:
 
         thread = threading.Thread(target=wait)
         with made.locked():
-            monkeypatch.setattr(store, "_try_lock", noticed)
+            monkeypatch.setattr(fcntl, "flock", noticed)
             thread.start()
             assert waiting.wait(10)
             made.discard()
