@@ -190,6 +190,14 @@ class Item:
         )
 
 
+class RunFailedError(OneTokenError):
+    """Servers of the run have no snapshot; the others have theirs."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.failure())
+        self.result = report.answer()
+
+
 @dataclass(frozen=True)
 class Report:
     run: str
@@ -208,6 +216,10 @@ class Report:
 
     def counts(self) -> dict[str, int]:
         return {outcome: sum(item.outcome == outcome for item in self.items) for outcome in OUTCOMES}
+
+    def answer(self) -> dict[str, t.Any]:
+        """What the task returns."""
+        return {"changed": self.changed, "run": self.run, "counts": self.counts(), "results": self.results()}
 
     def failure(self) -> str:
         """The servers that failed and why, in a sentence."""

@@ -243,52 +243,45 @@ results:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.connection import argument_spec, connect
+from ..module_utils.connection import connect
+from ..module_utils.module_frame import run_module
 from ..module_utils.server_selection import Criteria
-from ..module_utils.server_snapshot import SnapshotOptions, run_of_today, snapshot_servers
-from ..module_utils.session.errors import OneTokenError
+from ..module_utils.server_snapshot import RunFailedError, SnapshotOptions, run_of_today, snapshot_servers
+
+
+def snapshot(module: AnsibleModule) -> dict:
+    params = module.params
+    options = SnapshotOptions(
+        run=params["run"] or run_of_today(),
+        image_name=params["image_name"],
+        properties=params["properties"],
+        wait=params["wait"],
+        timeout=params["timeout"],
+    )
+    criteria = Criteria(params["servers"], params["name_pattern"], params["metadata"], params["status"])
+    report = snapshot_servers(connect(module), criteria, options, module.check_mode)
+    if not report.items:
+        module.warn("No server is selected: nothing was snapshotted.")
+    if report.failed and not params["ignore_failures"]:
+        raise RunFailedError(report)
+    return report.answer()
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(
-            servers={"type": "list", "elements": "str", "default": []},
-            name_pattern={"type": "str"},
-            metadata={"type": "dict", "default": {}},
-            status={"type": "list", "elements": "str", "default": []},
-            run={"type": "str"},
-            image_name={"type": "str", "default": "{server}-{run}"},
-            properties={"type": "dict", "default": {}},
-            timeout={"type": "int", "default": 1800},
-            ignore_failures={"type": "bool", "default": False},
-        ),
-        supports_check_mode=True,
+    run_module(
+        snapshot,
+        options={
+            "servers": {"type": "list", "elements": "str", "default": []},
+            "name_pattern": {"type": "str"},
+            "metadata": {"type": "dict", "default": {}},
+            "status": {"type": "list", "elements": "str", "default": []},
+            "run": {"type": "str"},
+            "image_name": {"type": "str", "default": "{server}-{run}"},
+            "properties": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 1800},
+            "ignore_failures": {"type": "bool", "default": False},
+        },
     )
-    params = module.params
-    try:
-        options = SnapshotOptions(
-            run=params["run"] or run_of_today(),
-            image_name=params["image_name"],
-            properties=params["properties"],
-            wait=params["wait"],
-            timeout=params["timeout"],
-        )
-        criteria = Criteria(params["servers"], params["name_pattern"], params["metadata"], params["status"])
-        report = snapshot_servers(connect(module), criteria, options, module.check_mode)
-    except OneTokenError as exc:
-        module.fail_json(msg=str(exc))
-
-    if not report.items:
-        module.warn("No server is selected: nothing was snapshotted.")
-    outcome = {
-        "changed": report.changed,
-        "run": report.run,
-        "counts": report.counts(),
-        "results": report.results(),
-    }
-    if report.failed and not params["ignore_failures"]:
-        module.fail_json(msg=report.failure(), **outcome)
-    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

@@ -132,10 +132,10 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.module_frame import run_module
 from ..module_utils.session import lifecycle
 from ..module_utils.session.errors import SessionError
 from ..module_utils.session.store import Session
-from ..module_utils.token_module import run_module
 from ..module_utils.token_report import describe
 
 

@@ -191,11 +191,11 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.module_frame import run_module
 from ..module_utils.session import environment, lifecycle
 from ..module_utils.session.renewal import RenewalPolicy
 from ..module_utils.session.store import Session
 from ..module_utils.source_options import source_of
-from ..module_utils.token_module import run_module
 from ..module_utils.token_report import describe
 
 

@@ -87,13 +87,13 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.module_frame import run_module
 from ..module_utils.session import lifecycle
 from ..module_utils.session.errors import SessionError
 from ..module_utils.session.pacing import Waiter
 from ..module_utils.session.store import Session
 from ..module_utils.session.token import TokenId
 from ..module_utils.source_options import keystone_of
-from ..module_utils.token_module import run_module
 
 
 def revoke(module: AnsibleModule) -> dict:

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import typing as t
+
 
 class OneTokenError(Exception):
     """Anything that this collection reports to its user."""
+
+    #: What the task returns besides the message.
+    result: t.Mapping[str, t.Any] = {}
 
 
 class ConfigurationError(OneTokenError):

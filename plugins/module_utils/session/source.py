@@ -59,10 +59,11 @@ class ConfigFiles:
     @classmethod
     def of_user(cls) -> ConfigFiles:
         import openstack.config
+        import yaml
 
         try:
             found = openstack.config.OpenStackConfig()
-        except openstack.exceptions.ConfigException as exc:
+        except (openstack.exceptions.ConfigException, yaml.YAMLError) as exc:
             raise ConfigurationError(f"The OpenStack configuration cannot be used: {exc}") from exc
         return cls(_absolute(found.config_filename), _absolute(getattr(found, "secure_config_filename", None)))
 
@@ -71,6 +72,7 @@ class ConfigFiles:
         if self.clouds is None:
             return {}
         import openstack.config
+        import yaml
 
         if not os.access(self.clouds, os.R_OK):
             raise SourceUnreadableError(
@@ -82,7 +84,7 @@ class ConfigFiles:
             found = openstack.config.OpenStackConfig(
                 config_files=[self.clouds], secure_files=[self.secure] if self.secure else [], load_envvars=False
             )
-        except openstack.exceptions.ConfigException as exc:
+        except (openstack.exceptions.ConfigException, yaml.YAMLError) as exc:
             raise ConfigurationError(f"{self.clouds} cannot be used: {exc}") from exc
         clouds = found.cloud_config.get("clouds") or {}
         # What is no mapping is no cloud, to openstacksdk neither, and keeps no other from being used.

@@ -219,14 +219,17 @@ class Start:
         """Run the seed with the environment's Python, its lines among ours."""
         log = self.layout.log("seed")
         command = [self.layout.python, INSIDE / "seed.py", arguments[0], self.layout.root, *arguments[1:]]
-        with open(log, "ab") as errors, subprocess.Popen(
-            [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment(self.layout),
-            text=True,
-        ) as process:
+        with (
+            open(log, "ab") as errors,
+            subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment(self.layout),
+                text=True,
+            ) as process,
+        ):
             for line in process.stdout or ():
                 self.say(line.rstrip())
         if process.returncode:

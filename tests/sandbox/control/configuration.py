@@ -270,5 +270,8 @@ def make_keys(directory: Path) -> None:
 
 def migration_of(requirements: bytes) -> str:
     """The releases that a migrated database belongs to."""
-    return " ".join(re.findall(r"^(?:keystone|nova|glance|neutron|openstack-placement|cinder)==\S+",
-                               requirements.decode(), re.MULTILINE))
+    return " ".join(
+        re.findall(
+            r"^(?:keystone|nova|glance|neutron|openstack-placement|cinder)==\S+", requirements.decode(), re.MULTILINE
+        )
+    )

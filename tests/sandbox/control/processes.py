@@ -107,9 +107,7 @@ class Daemon:
                 start_new_session=True,
             )
         started = start_time(process.pid)
-        write_json(
-            self.record, {"pid": process.pid, "start_time": started, "port": port, "fingerprint": fingerprint}
-        )
+        write_json(self.record, {"pid": process.pid, "start_time": started, "port": port, "fingerprint": fingerprint})
 
     def stop(self, patience: float = 15.0) -> bool:
         """SIGTERM, then SIGKILL after a while; False if there was nothing to stop."""

@@ -30,7 +30,7 @@ class Entrances:
         for door in (INTERNAL, *REGIONS):
             if path == door or path.startswith(f"{door}/"):
                 environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + door
-                environ["PATH_INFO"] = path[len(door):] or "/"
+                environ["PATH_INFO"] = path[len(door) :] or "/"
                 environ["sandbox.internal"] = door == INTERNAL
         return self.application(environ, start_response)
 

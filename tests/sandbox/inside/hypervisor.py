@@ -28,15 +28,11 @@ class SandboxDriver(fake.FakeDriver):
     def init_host(self, host):
         """Take up the servers that the database knows on this host, as a hypervisor would that never stopped."""
         super().init_host(host)
-        servers = objects.InstanceList.get_by_host(
-            nova.context.get_admin_context(), host, expected_attrs=["flavor"]
-        )
+        servers = objects.InstanceList.get_by_host(nova.context.get_admin_context(), host, expected_attrs=["flavor"])
         for server in servers:
             state = power_state.SHUTDOWN if server.vm_state == vm_states.STOPPED else power_state.RUNNING
             self.instances[server.uuid] = fake.FakeInstance(server.name, state, server.uuid)
-            self.resources.claim(
-                vcpus=server.flavor.vcpus, mem=server.flavor.memory_mb, disk=server.flavor.root_gb
-            )
+            self.resources.claim(vcpus=server.flavor.vcpus, mem=server.flavor.memory_mb, disk=server.flavor.root_gb)
 
     def get_nodenames_by_uuid(self, refresh=False):
         """Nova's compute_id file instead of a node id that is another one after each start."""
@@ -51,9 +47,7 @@ class SandboxDriver(fake.FakeDriver):
         image = images.get(context, image_id)
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
         time.sleep(self.limits.current()[0].get("snapshot_seconds") or 0)
-        update_task_state(
-            task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD
-        )
+        update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
         metadata = {
             "name": image["name"],
             "status": "active",

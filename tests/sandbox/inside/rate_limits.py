@@ -95,9 +95,7 @@ def refuse(start_response: StartResponse, dialect: str, wait: float, limit: int,
         ]
     elif dialect == "413":
         status, headers = "413 Request Entity Too Large", [("Retry-After", seconds)]
-        body = {
-            "overLimit": {"code": 413, "message": "This request was rate-limited.", "retryAfter": int(seconds)}
-        }
+        body = {"overLimit": {"code": 413, "message": "This request was rate-limited.", "retryAfter": int(seconds)}}
     return answer(start_response, status, body, headers)
 
 
@@ -105,9 +103,7 @@ def answer(
     start_response: StartResponse, status: str, body: dict[str, t.Any], headers: t.Sequence[tuple[str, str]] = ()
 ) -> list[bytes]:
     content = json.dumps(body).encode()
-    start_response(
-        status, [("Content-Type", "application/json"), ("Content-Length", str(len(content))), *headers]
-    )
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(content))), *headers])
     return [content]
 
 

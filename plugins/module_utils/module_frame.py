@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the token modules share: their frame, and answers in which nothing is masked by accident."""
+"""What the modules share: their frame, and answers in which nothing is masked by accident."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
 
 
 def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> None:
-    """Run a token module: its result is what the task returns, its exception is what the task fails with."""
+    """Run a module: its result is what the task returns, its exception is what the task fails with."""
     module = AnsibleModule(argument_spec(**options), supports_check_mode=True, **module_options)
     try:
         import_sdk(module)
@@ -24,10 +24,11 @@ def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> 
     except OneTokenError as exc:
         _unmask_public(module)
         _hide_options(module)
-        module.fail_json(msg=str(exc))
+        if exc.result:
+            module.no_log_values.clear()
+        module.fail_json(msg=str(exc), **exc.result)
     else:
         _hide_options(module)
-        # Made of what Keystone said and never of the options.
         module.no_log_values.clear()
         module.exit_json(**result)
 
@@ -36,7 +37,8 @@ def _hide_options(module: AnsibleModule) -> None:
     """Take the secret options out of what is returned with the answer, so that the answer need not be masked.
 
     Ansible masks every no_log value wherever it occurs in what a module returns: with the password ``gA`` a token that
-    has these letters in it would be returned with asterisks, and with the password ``2026`` every time would be.
+    has these letters in it would be returned with asterisks, and with the password ``2026`` every time would be. A
+    result is made of what the cloud said and never of the options: without them, nothing in it is to be masked.
     """
     for name in ("auth", "client_key", "token"):
         if module.params.get(name):
