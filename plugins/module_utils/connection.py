@@ -28,23 +28,11 @@ SDK_NAMES = {
     "api_timeout": "api_timeout",
 }
 
-HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-
-
-class CloudMapping(dict):
-    """A cloud described in full, password included, which Ansible would write to syslog with the other options."""
-
-    def __repr__(self) -> str:
-        return HIDDEN
-
-
-def _cloud(value: t.Any) -> t.Any:
-    return CloudMapping(value) if isinstance(value, dict) else value
-
 
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
     """openstack.cloud's connection options, with these besides or instead."""
-    return openstack_cloud.openstack_full_argument_spec(cloud={"type": _cloud}, **options)
+    # A mapping for cloud has a password in it, which Ansible would write to syslog with the other options.
+    return openstack_cloud.openstack_full_argument_spec(cloud={"type": "raw", "no_log": True}, **options)
 
 
 def import_sdk(module: AnsibleModule) -> t.Any:

@@ -8,9 +8,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .connection import HIDDEN, argument_spec, import_sdk
+from .connection import argument_spec, import_sdk
 from .session import cloud_entry
 from .session.errors import OneTokenError
+
+#: What Ansible itself puts in the place of a secret option.
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
 
@@ -43,14 +46,15 @@ def _hide_options(module: AnsibleModule) -> None:
     for name in ("auth", "client_key", "token"):
         if module.params.get(name):
             module.params[name] = HIDDEN
-    # openstack.cloud declares cloud as a plain value, but it may be a mapping with a password in it.
     if isinstance(module.params["cloud"], dict):
         module.params["cloud"] = HIDDEN
 
 
 def _unmask_public(module: AnsibleModule) -> None:
-    """Let a message name the user and the address: Ansible takes all of auth for secret."""
-    auth = cloud_entry.normalized({"auth": module.params["auth"]})["auth"]
-    public = {str(value) for key, value in auth.items() if key in cloud_entry.PUBLIC_AUTH_KEYS}
+    """Let a message name the cloud, the user and the address: to Ansible the options are secret as a whole."""
+    cloud = module.params["cloud"]
+    entry = cloud_entry.normalized(cloud if isinstance(cloud, dict) else {})
+    auth = {**entry["auth"], **cloud_entry.normalized({"auth": module.params["auth"]})["auth"]}
+    public = {str(value) for key, value in auth.items() if key in cloud_entry.PUBLIC_AUTH_KEYS} | {str(cloud)}
     secret = {str(value) for key, value in auth.items() if key not in cloud_entry.PUBLIC_AUTH_KEYS}
     module.no_log_values -= public - secret

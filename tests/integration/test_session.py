@@ -45,7 +45,8 @@ def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone
   environment: "{{ session.environment }}"
 - command: openstack --os-region-name RegionTwo image list
   environment: "{{ session.environment }}"
-- command: "{{ ansible_playbook_python }} -c 'import openstack; print(list(openstack.connect().compute.servers()))'"
+- command:
+    argv: ["{{ ansible_playbook_python }}", -c, "import openstack; print(list(openstack.connect().compute.servers()))"]
   environment: "{{ session.environment }}"
 """
         + REVOKE

@@ -14,7 +14,8 @@ try:
     from openstack.exceptions import SDKException
 except ImportError:  # Ansible looks into every file of a collection; only keystoneauth ever uses this one
     access = loading = None
-    AuthorizationFailure = SDKException = Exception
+    # Two of them: one cannot be a base twice.
+    SDKException, AuthorizationFailure = RuntimeError, Exception
     BaseIdentityPlugin = BaseLoader = object
 else:
     BaseLoader = loading.BaseLoader

@@ -233,7 +233,7 @@ class Session:
         """Put the keystoneauth plugin in place; files that are as shipped stay as they are."""
         with self._opened() as handle, directory.subdirectory(handle, "site") as site:
             for name, text in files.items():
-                folder, _, file = name.partition("/")
+                folder, _slash, file = name.partition("/")
                 with directory.subdirectory(site, folder) as inner:
                     if directory.read(inner, file) != text:
                         directory.write(inner, file, text)

@@ -441,7 +441,10 @@ def test_looks_become_rarer(cloud):
 def test_a_rate_limit_is_waited_out(cloud, time, refusal):
     for number in range(4):
         cloud.server(f"s{number}")
-    limited = lambda *_anything: refusal if time.now < 20 else None  # noqa: E731
+
+    def limited(*_anything):
+        return refusal if time.now < 20 else None
+
     cloud.intercept = limited
     assert snapshot(cloud).counts()["done"] == 4
     time.now = 0

@@ -280,7 +280,7 @@ def test_handles_are_closed(private):
         return len(os.listdir("/proc/self/fd"))
 
     before = handles()
-    for _ in range(3):
+    for _turn in range(3):
         with directory.opened(str(private)) as handle, directory.subdirectory(handle, "inner") as inner:
             directory.write(inner, "file", "text")
             directory.read(inner, "file")

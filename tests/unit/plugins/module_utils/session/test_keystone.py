@@ -377,7 +377,7 @@ def test_versioned_keeps_a_path():
 def test_debug_logs_show_neither_the_password_nor_the_token(keystone, source, connection, time, caplog):
     caplog.set_level(logging.DEBUG)
 
-    token, _ = requests_to_keystone.issue(source, time.waiter(60))
+    token, _requests = requests_to_keystone.issue(source, time.waiter(60))
     connection.is_valid(token.id, time.waiter(60))
     connection.revoke(token.id, time.waiter(60))
 

@@ -59,7 +59,7 @@ def in_threads(number, work):
         except Exception as exc:
             problems.append(exc)
 
-    threads = [threading.Thread(target=run) for _ in range(number)]
+    threads = [threading.Thread(target=run) for _turn in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -90,20 +90,20 @@ class TestIssuing:
     @pytest.mark.parametrize("age", [DUE, EXPIRED])
     def test_a_token_that_is_due_gets_a_new_one(self, issued, source, keystone, age):
         let_it_age(issued, "sandbox", age)
-        _, changed = lifecycle.issue(issued, source, POLICY, 10)
+        _token, changed = lifecycle.issue(issued, source, POLICY, 10)
 
         assert changed
         assert posts(keystone) == 1
 
     def test_a_stricter_policy_makes_it_due_and_is_kept(self, issued, source, keystone):
         let_it_age(issued, "sandbox", 600)
-        _, changed = lifecycle.issue(issued, source, RenewalPolicy("300"), 10)
+        _token, changed = lifecycle.issue(issued, source, RenewalPolicy("300"), 10)
 
         assert changed
         assert issued.read_record().policy == RenewalPolicy("300")
 
     def test_a_laxer_policy_is_kept_and_costs_no_token(self, issued, source, keystone):
-        _, changed = lifecycle.issue(issued, source, RenewalPolicy("90%"), 10)
+        _token, changed = lifecycle.issue(issued, source, RenewalPolicy("90%"), 10)
 
         assert not changed
         assert posts(keystone) == 0
@@ -111,7 +111,7 @@ class TestIssuing:
 
     def test_another_scope_needs_another_token(self, issued, source, keystone):
         other = dataclasses.replace(source, scope={"project_id": "other"})
-        _, changed = lifecycle.issue(issued, other, POLICY, 10)
+        _token, changed = lifecycle.issue(issued, other, POLICY, 10)
 
         assert changed
         assert len(issued.read_tokens("sandbox").replaced) == 1
@@ -125,7 +125,7 @@ class TestIssuing:
     def test_no_file_of_the_session_holds_the_password(self, session, source):
         lifecycle.issue(session, source, POLICY, 10)
 
-        for folder, _, names in os.walk(session.path):
+        for folder, _folders, names in os.walk(session.path):
             for name in names:
                 with open(os.path.join(folder, name), encoding="utf-8") as stream:
                     assert PASSWORD not in stream.read(), name
@@ -189,8 +189,8 @@ class TestIssuing:
         results, problems = in_threads(4, lambda: lifecycle.issue(session, source, POLICY, 10))
 
         assert problems == []
-        assert len({token.id for token, _ in results}) == 1
-        assert sorted(changed for _, changed in results) == [False, False, False, True]
+        assert len({token.id for token, _changed in results}) == 1
+        assert sorted(changed for _token, changed in results) == [False, False, False, True]
         assert posts(keystone) == 1
 
     def test_to_foresee_it_asks_nothing_and_writes_nothing(self, session, source, keystone):
@@ -239,7 +239,7 @@ class TestUsing:
 
     def test_a_long_run_keeps_every_token_that_may_be_alive(self, issued):
         ids = [issued.read_tokens("sandbox").current.id]
-        for _ in range(3):
+        for _turn in range(3):
             let_it_age(issued, "sandbox", 8 * 3600)
             ids.insert(0, lifecycle.current_token(issued, "sandbox").id)
 
@@ -266,7 +266,7 @@ class TestUsing:
             "session = store.Session(sys.argv[1])\n"
             "gate, opener = os.pipe()\n"
             "children = []\n"
-            "for _ in range(8):\n"
+            "for _turn in range(8):\n"
             "    child = os.fork()\n"
             "    if not child:\n"
             "        os.close(opener)\n"
@@ -295,7 +295,7 @@ class TestUsing:
     def test_after_a_renewal_that_failed_not_every_process_asks_again(self, issued, keystone, impatient):
         let_it_age(issued, "sandbox", DUE)
         keystone.stuck["POST"] = Answer(503)
-        for _ in range(3):
+        for _turn in range(3):
             lifecycle.current_token(issued, "sandbox")
 
         assert posts(keystone) == 1
@@ -322,7 +322,7 @@ class TestUsing:
     def test_credentials_that_were_refused_are_not_tried_by_the_next_process(self, issued, keystone, monkeypatch):
         keystone.stuck["POST"] = Answer(401)
         monkeypatch.setattr(lifecycle, "RENEWAL_PAUSE", 0)
-        for _ in range(3):
+        for _turn in range(3):
             with pytest.raises(SessionError, match="HTTP 401"):
                 lifecycle.current_token(issued, "second")
 
@@ -632,7 +632,7 @@ class TestStatus:
         def snapshot():
             return {
                 os.path.join(folder, name): os.stat(os.path.join(folder, name)).st_mtime_ns
-                for folder, _, names in os.walk(issued.path)
+                for folder, _folders, names in os.walk(issued.path)
                 for name in names
             }
 

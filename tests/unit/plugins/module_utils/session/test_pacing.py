@@ -82,7 +82,7 @@ def test_without_a_word_it_waits_longer_each_time_up_to_the_longest():
     fake = FakeTime()
     waiter = fake.waiter(10_000)
 
-    for _ in range(12):
+    for _turn in range(12):
         assert waiter.wait()
 
     bounds = [min(LONGEST_DELAY, FIRST_DELAY * 2**number) for number in range(12)]
@@ -92,7 +92,7 @@ def test_without_a_word_it_waits_longer_each_time_up_to_the_longest():
 
 def test_processes_that_were_refused_together_do_not_come_back_together():
     naps = set()
-    for _ in range(20):
+    for _turn in range(20):
         fake = FakeTime()
         fake.waiter(60).wait()
         naps.update(fake.naps)
@@ -103,7 +103,7 @@ def test_processes_that_were_refused_together_do_not_come_back_together():
 def test_it_never_waits_past_its_time():
     fake = FakeTime()
     waiter = fake.waiter(100)
-    for _ in range(1000):
+    for _look in range(1000):
         if not waiter.wait():
             break
 

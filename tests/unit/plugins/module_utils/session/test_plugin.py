@@ -69,7 +69,7 @@ def test_a_service_that_refuses_every_token_does_not_cause_a_storm(client, keyst
         (401, {}, "{}") if request.path.startswith("/compute") else type(keystone)._answer(keystone, request)
     )
 
-    for _ in range(5):
+    for _turn in range(5):
         assert compute(client) == 401
 
     assert keystone.asked("POST") == []

@@ -70,7 +70,7 @@ def test_the_variables_of_an_openrc_are_a_cloud(openrc, auth_type, monkeypatch):
 
     region = Source(ENVIRONMENT, UNNAMED, auth_type=auth_type).region()
 
-    assert region.config["auth_type"] == auth_type or "password"
+    assert region.config["auth_type"] == (auth_type or "password")
     assert region.config["auth"]["username"] == "demo"
     assert region.config["auth"]["password"] == PASSWORD
     assert region.config["auth"]["project_name"] == "demo"

@@ -62,7 +62,7 @@ def full(made):
 def files_of(session: Session) -> set[str]:
     return {
         os.path.relpath(os.path.join(folder, name), session.path)
-        for folder, _, names in os.walk(session.path)
+        for folder, _folders, names in os.walk(session.path)
         for name in names
     }
 

@@ -35,7 +35,7 @@ TAKEN_APART_BY = {
     "deepcopy": copy.deepcopy,
     "asdict": lambda thing: dataclasses.asdict(thing) if dataclasses.is_dataclass(thing) else copy.deepcopy(thing),
     "vars": vars,
-    "bytes": lambda thing: bytes(thing),
+    "bytes": bytes,
 }
 HOLDERS = {
     "id": lambda: TokenId(SECRET),
