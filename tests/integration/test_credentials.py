@@ -89,7 +89,6 @@ def test_every_cloud_of_the_users_file_works_in_one_session_each_on_first_use(co
     assert (keystone.count("POST"), keystone.count("DELETE")) == (2, 2)
 
 
-@pytest.mark.versions
 def test_a_wrong_password_is_tried_once_and_the_message_names_cloud_and_user(controller, keystone, sandbox):
     clouds = sandbox.clouds_file.read_text().replace(sandbox.password("demo"), "not-the-password")
     own = controller.home / "clouds.yaml"
@@ -117,7 +116,6 @@ def test_no_cloud_at_all_is_a_sentence(controller):
     assert "No cloud is named" in run.output and "Traceback" not in run.output
 
 
-@pytest.mark.versions
 def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox):
     """The password's two letters occur in every token, and Ansible masks what is secret wherever it occurs."""
     auth = {**sandbox.clouds["sandbox-short"]["auth"]}

@@ -56,7 +56,6 @@ def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone
     assert keystone.count("DELETE") == 1
 
 
-@pytest.mark.versions
 def test_the_password_costs_a_token_request_a_task(controller, keystone):
     """The measure works: the same tasks without a session are seen in the same log."""
     run = controller.play("- openstack.cloud.compute_flavor_info: {cloud: sandbox}\n  loop: '{{ range(3) | list }}'")
@@ -181,7 +180,6 @@ def test_a_second_issue_asks_keystone_for_nothing_until_the_token_is_due(control
     assert [request.status for request in keystone.requests() if request.method == "DELETE"] == [204, 204]
 
 
-@pytest.mark.versions
 def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, keystone):
     run = controller.play(ISSUE + "- assert: {that: session.changed}\n", "--check")
     assert run.ok, run.output
