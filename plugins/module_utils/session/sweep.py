@@ -21,13 +21,16 @@ def sweep(base: str) -> None:
         session = Session(os.path.join(base, name))
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
-            if session.is_of_one_run and session.exists and _is_over(session):
-                session.discard()
+            if session.is_of_one_run and session.exists and _is_old(session):
+                with session.locked(timeout=0):
+                    if _is_dead(session):
+                        session.discard()
 
 
-def _is_over(session: Session) -> bool:
-    if time.time() - os.stat(session.path).st_mtime < KEPT:
-        return False
-    with session.locked(timeout=0):
-        stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
+def _is_old(session: Session) -> bool:
+    return time.time() - os.stat(session.path).st_mtime > KEPT
+
+
+def _is_dead(session: Session) -> bool:
+    stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
     return all(token.expired for tokens in stored if tokens for token in tokens.newest_first)
