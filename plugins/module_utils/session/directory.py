@@ -31,9 +31,14 @@ def default_base(environ: t.Mapping[str, str]) -> str:
     parents.append(state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state"))
     for parent in parents:
         base = os.path.join(parent, "onetoken")
-        if os.path.isabs(base) and _is_usable(base):
+        if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):
             return base
     return os.path.join(tempfile.gettempdir(), f"onetoken-{os.geteuid()}")
+
+
+def fits_search_path(path: str) -> bool:
+    """Whether PYTHONPATH can hold this path, in one piece."""
+    return os.pathsep not in path and path.isprintable()
 
 
 def _is_usable(path: str) -> bool:

@@ -102,7 +102,7 @@ class Session:
                 os.path.join(directory.default_base(environ), f"{_RUN_PREFIX}{secrets.token_hex(8)}")
             )
         path = os.path.expanduser(name)
-        if os.pathsep in path or not path.isprintable():
+        if not directory.fits_search_path(path):
             raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
         if os.path.isabs(path):
             return cls(os.path.normpath(path))
