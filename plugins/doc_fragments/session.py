@@ -21,7 +21,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Says what would change and changes nothing, on disk or in Keystone.
+    description: Nothing is changed, on disk or in Keystone; what would change is said.
   diff_mode:
     support: none
     description: A token's id is a secret, so there is nothing to compare.

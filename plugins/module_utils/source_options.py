@@ -30,6 +30,12 @@ def source_of(params: dict[str, t.Any], environ: t.Mapping[str, str], session: S
         del options["interface"]
     scope = scope_of(params)
     cloud, auth = params["cloud"], params["auth"]
+    nothing_asked = not (cloud or auth or options) and scope is None
+    if params.get("session") and known and nothing_asked:
+        # To renew is to sign in as before, in another scope than the configured one if that was asked for.
+        issued = environ.get("OS_CLOUD") or "".join(known.sources if len(known.sources) == 1 else ())
+        if issued in known.sources:
+            return known.sources[issued]
     if isinstance(cloud, dict) or auth:
         base = _base_entry(cloud, environ, files)
         if params["auth_type"]:

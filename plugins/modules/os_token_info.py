@@ -29,6 +29,11 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Sign in once
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+  register: session
+
 - name: See how long the token lives
   onetoken.openstack.os_token_info:
     session: "{{ session.session }}"

@@ -13,6 +13,7 @@ description:
   - Signs in once and keeps the token, with the catalog that came with it, in a session on disk.
   - Every process that gets the variables in RV(environment) signs in from that session. C(openstack.cloud) modules, the
     C(openstack) command and openstacksdk scripts then ask Keystone for no token of their own.
+  - On a session that exists, without any option that says where to sign in, the session's own credentials are meant.
   - Run again on the same session, it asks Keystone for nothing as long as the token is younger than O(renew_after).
   - HTTP 429 and 503 are waited out, for as long as the server asks or with growing delays, until O(timeout). HTTP 401
     is never tried again, because that can lock an account.
@@ -32,7 +33,8 @@ options:
     default: 0
   project:
     description:
-      - Name or id of the project to issue the token for, instead of the configured one.
+      - Name or id of the project to issue the token for, instead of the configured one. An application credential is
+        bound to its project and takes no other scope.
       - A name is looked for in O(project_domain), else in the configured project domain.
     type: str
   project_domain:
@@ -87,10 +89,22 @@ EXAMPLES = r"""
     session: "{{ session.session }}"
     min_remaining: 7200
 
+- name: Renew it if it is due, with the credentials that it was issued with
+  onetoken.openstack.os_token_issue:
+    session: "{{ session.session }}"
+
+- name: Revoke it
+  onetoken.openstack.os_token_revoke:
+    session: "{{ session.session }}"
+
 - name: Sign in for another project, in a session that several playbooks share by its name
   onetoken.openstack.os_token_issue:
     cloud: sandbox-admin
     project: demo
+    session: nightly
+
+- name: Revoke what the playbooks shared
+  onetoken.openstack.os_token_revoke:
     session: nightly
 
 - name: Get the token itself for a program that takes nothing else
@@ -99,6 +113,10 @@ EXAMPLES = r"""
     return_token: true
   register: issued
   no_log: true
+
+- name: Revoke that as well
+  onetoken.openstack.os_token_revoke:
+    session: "{{ issued.session }}"
 """
 
 RETURN = r"""
@@ -210,7 +228,7 @@ def issue(module: AnsibleModule) -> dict:
         token, changed = lifecycle.issue(session, source, policy, params["timeout"])
     result = {"changed": changed, "session": session.path, "cloud": source.cloud}
     if session.exists:
-        result["environment"] = environment.of_session(session, source.cloud, os.environ)
+        result["environment"] = environment.of_session(session, source, os.environ)
     if token is None:
         return result
     if token.lifetime <= policy.min_remaining:
@@ -219,7 +237,7 @@ def issue(module: AnsibleModule) -> dict:
         )
     if params["return_token"]:
         result["token"] = token.id.reveal()
-        result["token_environment"] = environment.of_token(token, params["region_name"])
+        result["token_environment"] = environment.of_token(token, source.options.get("region_name"))
     return {**result, **describe(token)}
 
 

@@ -48,6 +48,13 @@ EXAMPLES = r"""
         session: "{{ session.session }}"
       when: session.session is defined
 
+- name: Get a token by its id
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+    return_token: true
+  register: issued
+  no_log: true
+
 - name: Revoke one token by its id
   onetoken.openstack.os_token_revoke:
     cloud: sandbox
@@ -67,7 +74,7 @@ revoked:
   type: int
   sample: 1
 already_dead:
-  description: How many tokens had expired or been revoked before.
+  description: How many tokens had expired or been revoked before, or were unknown to Keystone.
   returned: always
   type: int
   sample: 0

@@ -183,6 +183,12 @@ def repository() -> pathlib.Path:
 
 
 @pytest.fixture
+def access_log(sandbox: Sandbox) -> type[AccessLog]:
+    """A service's log from when it is asked for, by the service's name."""
+    return AccessLog
+
+
+@pytest.fixture
 def keystone(sandbox: Sandbox) -> AccessLog:
     """Keystone's log from the start of the test."""
     return AccessLog("keystone")

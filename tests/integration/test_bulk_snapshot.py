@@ -81,6 +81,32 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, access_log, playbook, run_name):
+    nova = access_log("nova")
+    variables = {"servers": ["web-01"], "run_name": run_name, "cloud": "sandbox", "region_name": "RegionTwo"}
+    run = controller.run(playbook, "-e", json.dumps(variables))
+    assert run.ok, run.output
+    assert nova.requests() and all(request.path.startswith("/RegionTwo/") for request in nova.requests())
+
+    variables["region_name"] = "Mars"
+    run = controller.run(playbook, "-e", json.dumps(variables))
+    assert run.status == 2 and "Mars is not a valid region name" in run.output
+
+
+def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_name):
+    variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
+    run = controller.run(playbook, "-e", variables, "--check")
+    assert run.ok, run.output
+    assert re.findall(r"(web-\d+): planned", run.output) == ["web-01", "web-02"]
+    assert controller.sessions == []
+
+
+def test_picking_no_server_is_a_failure(controller, keystone, playbook, run_name):
+    run = controller.run(playbook, "-e", "name_pattern=wbe-*", "-e", "cloud=sandbox")
+    assert run.status == 2 and "nothing was snapshotted" in run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
 def test_the_collection_is_built_installed_and_run_by_its_name(controller, keystone, run_name, repository, tmp_path):
     galaxy = "ansible-galaxy"
     built = controller.command(galaxy, "collection", "build", str(repository), "--output-path", str(tmp_path / "dist"))

@@ -87,6 +87,21 @@ def test_run_says_what_it_needs(controller, keystone, variables):
     assert keystone.requests() == []
 
 
+def test_renewing_signs_in_as_before_without_being_told_again(controller):
+    run = controller.play(
+        """
+- include_role: {name: onetoken.openstack.os_token}
+  vars: {os_token_cloud: sandbox-admin, os_token_project: demo}
+- include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
+  vars: {os_token_renew_after: "1"}
+- assert: {that: [os_token_issued.changed, os_token_issued.project.name == 'demo']}
+- include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}
+- assert: {that: os_token_revoked.revoked == 2}
+"""
+    )
+    assert run.ok, run.output
+
+
 def test_renewing_nothing_is_a_sentence_and_revoking_nothing_is_fine(controller):
     run = controller.play("- include_role: {name: onetoken.openstack.os_token, tasks_from: renew}")
     assert run.status == 2 and "There is no token to renew" in run.output

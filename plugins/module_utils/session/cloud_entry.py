@@ -130,6 +130,19 @@ def with_scope(entry: Entry, scope: t.Mapping[str, str]) -> Entry:
     return rescoped
 
 
+def with_options(entry: Entry, options: t.Mapping[str, t.Any]) -> Entry:
+    """The same cloud with other connection options."""
+    changed = {**entry, **options}
+    if "region_name" in options and entry.get("regions"):
+        # Where regions are listed, openstacksdk works in the first one, whatever region_name says.
+        changed["regions"] = sorted(entry["regions"], key=lambda region: _region_name(region) != options["region_name"])
+    return changed
+
+
+def _region_name(region: t.Any) -> t.Any:
+    return region.get("name") if isinstance(region, dict) else region
+
+
 def without_secrets(entry: Entry) -> Entry:
     """What of a cloud may be written into a session's clouds.yaml."""
     public = {key: value for key, value in entry.items() if _is_connection_key(key)}

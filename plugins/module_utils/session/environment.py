@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from .site import AUTH_TYPE, PACKAGE
+from .source import Source
 from .store import Session
 from .token import Token
 
@@ -38,11 +39,14 @@ _IN_THE_WAY = (
 )
 
 
-def of_session(session: Session, cloud: str, environ: t.Mapping[str, str]) -> dict[str, str]:
+def of_session(session: Session, source: Source, environ: t.Mapping[str, str]) -> dict[str, str]:
     """Variables for openstack.cloud, the openstack command and openstacksdk scripts; none of them is secret."""
+    region_name = source.options.get("region_name")
     return {
+        # The openstack command takes the one of a sourced openrc file otherwise.
+        **({"OS_REGION_NAME": region_name} if region_name else {}),
         "OS_CLIENT_CONFIG_FILE": session.clouds_file,
-        "OS_CLOUD": cloud,
+        "OS_CLOUD": source.cloud,
         "OS_AUTH_TYPE": AUTH_TYPE,
         "PYTHONPATH": os.pathsep.join([session.site, *_python_path(environ)]),
     }

@@ -185,6 +185,8 @@ class Revocation:
 
 def revoke(session: Session, timeout: float) -> Revocation:
     """Close the session and make Keystone refuse every token that it ever held, newest first."""
+    if not session.exists:
+        raise SessionError(f"There is no session at {session.path}, so nothing was revoked: check its name.")
     waiter = Waiter(timeout)
     problems = []
     with session.locked(waiter.seconds_left):

@@ -144,8 +144,12 @@ class Source:
         else:
             entry = self.explicit
         if self.scope is not None:
+            if str(entry.get("auth_type")).endswith("applicationcredential"):
+                raise ConfigurationError(
+                    f"The application credential of {self.label()} is bound to its project: leave out the scope."
+                )
             entry = cloud_entry.with_scope(entry, self.scope)
-        return {**entry, **self.options}
+        return cloud_entry.with_options(entry, self.options)
 
     def region(self) -> CloudRegion:
         """openstacksdk's view of the cloud, ready to authenticate."""
@@ -156,7 +160,7 @@ class Source:
         )
         config.cloud_config = {"clouds": {self.cloud: self.entry()}}
         with explained(self.label()):
-            region = config.get_one(self.cloud)
+            region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
         # keystoneauth notices only when it signs in, and then with a bare Exception.
         if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
             raise ConfigurationError(f"The credentials of {self.label()} are not complete: password is missing.")

@@ -201,3 +201,10 @@ def test_another_scope_leaves_the_original_alone():
     cloud_entry.with_scope(ENTRY, {"project_id": "new"})["auth"]["password"] = "changed"
 
     assert repr(ENTRY) == before
+
+
+@pytest.mark.parametrize("regions", [["RegionOne", "RegionTwo"], [{"name": "RegionOne"}, {"name": "RegionTwo"}]])
+def test_a_region_that_was_asked_for_is_the_first_of_the_list(regions):
+    entry = cloud_entry.with_options({"auth": {}, "regions": regions}, {"region_name": "RegionTwo"})
+
+    assert entry["regions"] == regions[::-1]

@@ -24,7 +24,7 @@ def injected(session, write_clouds, keystone):
     """The variables of a session that has a token."""
     path = write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
     lifecycle.issue(session, Source(CONFIG, "sandbox", ConfigFiles(path)), RenewalPolicy(), 10)
-    return environment.of_session(session, "sandbox", {})
+    return environment.of_session(session, Source(CONFIG, "sandbox"), {})
 
 
 def test_every_module_of_the_package_is_shipped():
