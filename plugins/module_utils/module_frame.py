@@ -30,6 +30,10 @@ def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> 
         if exc.result:
             module.no_log_values.clear()
         module.fail_json(msg=str(exc), **exc.result)
+    except Exception as exc:  # pylint: disable=broad-exception-caught
+        # Its text may quote anything, so only its kind is told.
+        _hide_options(module)
+        module.fail_json(msg=f"The task ended in an unexpected {type(exc).__name__}: please report this as a bug.")
     else:
         _hide_options(module)
         module.no_log_values.clear()

@@ -96,7 +96,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
 from ..module_utils.session import lifecycle
-from ..module_utils.session.errors import SessionError
+from ..module_utils.session.errors import ConfigurationError, SessionError
 from ..module_utils.session.pacing import Waiter
 from ..module_utils.session.store import Session
 from ..module_utils.session.token import TokenId
@@ -125,7 +125,10 @@ def revoke(module: AnsibleModule) -> dict:
 
 def _revoke_token(module: AnsibleModule) -> dict:
     keystone = keystone_of(module.params, os.environ)
-    token = TokenId(module.params["token"])
+    try:
+        token = TokenId(module.params["token"].strip())
+    except ValueError:
+        raise ConfigurationError("What token was set to is not a token's id: give the id in one piece.") from None
     # Whether a bare id is alive, Keystone alone knows.
     method = keystone.is_valid if module.check_mode else keystone.revoke
     changed = method(token, Waiter(module.params["timeout"]))

@@ -99,7 +99,9 @@ def normalized(entry: t.Mapping[str, t.Any]) -> Entry:
     """A copy with underscores in the names, as openstacksdk reads them."""
     copied = {str(key).replace("-", "_"): copy.deepcopy(value) for key, value in entry.items()}
     auth = copied.get("auth")
-    copied["auth"] = {str(key).replace("-", "_"): value for key, value in auth.items()} if auth else {}
+    # What is no mapping signs nobody in; it is told of the cloud that is used, and keeps no other from being used.
+    auth = auth if isinstance(auth, dict) else {}
+    copied["auth"] = {str(key).replace("-", "_"): value for key, value in auth.items()}
     return copied
 
 

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import typing as t
 
-from .errors import SessionError
+from .errors import SessionAbsentError, SessionError
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
@@ -73,7 +73,7 @@ def opened(path: str) -> t.Iterator[int]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise SessionError(f"There is no session at {path}: issue one with os_token_issue.") from None
+        raise SessionAbsentError(f"There is no session at {path}: issue one with os_token_issue.") from None
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENOTDIR):
             raise SessionError(

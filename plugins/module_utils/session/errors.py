@@ -30,6 +30,10 @@ class SessionError(OneTokenError):
     """A session's directory cannot be used."""
 
 
+class SessionAbsentError(SessionError):
+    """There is no directory at the session's path."""
+
+
 class SessionClosedError(SessionError):
     """The session was revoked; nothing is issued into it by itself any more."""
 

@@ -16,7 +16,7 @@ except ImportError:  # the modules ask for openstacksdk, which brings it, in a s
 from . import clock, cloud_entry
 from .errors import ConfigurationError, CredentialsRefusedError, KeystoneUnavailableError, OneTokenError
 from .pacing import Waiter
-from .source import Source
+from .source import Source, explained
 from .token import Token, TokenId
 from .version import APPLICATION, VERSION
 
@@ -88,6 +88,8 @@ class Connection:
                 )
             except keystoneauth1.exceptions.ClientException as exc:
                 reason = unreachable(self.auth_url, exc)
+                if not isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
+                    raise KeystoneUnavailableError(f"{reason}.") from None
             else:
                 if response.status_code in (_SUCCESS[method], 401, 404):
                     return response.status_code
@@ -103,7 +105,8 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
     """Sign in with the source's credentials: the token, and how many requests that took."""
     region = source.region()
     auth = region.get_auth()
-    session = region.get_session()
+    with explained(source.label()):
+        session = region.get_session()
     session.timeout = session.timeout or REQUEST_TIMEOUT
     if not hasattr(auth, "get_access"):
         raise ConfigurationError(
@@ -132,6 +135,12 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
                 ) from None
         except keystoneauth1.exceptions.ClientException as exc:
             raise KeystoneUnavailableError(f"No token for {source.label()}: {unreachable(auth_url, exc)}.") from None
+        except (OSError, ValueError) as exc:
+            # requests' own: a certificate file that is not there, an address that is none.
+            raise ConfigurationError(
+                f"No token for {source.label()}: the request to {auth_url} cannot be made ({type(exc).__name__}), so "
+                "check auth_url, ca_cert, client_cert and client_key."
+            ) from None
         else:
             break
     answer = json.loads(auth.get_auth_state())
@@ -152,7 +161,7 @@ def unreachable(auth_url: str, exc: Exception) -> str:
         return f"Keystone at {auth_url} did not answer in time"
     if isinstance(exc, keystoneauth1.exceptions.ConnectFailure):
         return f"Keystone at {auth_url} cannot be reached, check auth_url and the network"
-    return f"Keystone at {auth_url} cannot be used ({exc})"
+    return f"what answers at {auth_url} cannot be used as Keystone ({type(exc).__name__}), check auth_url"
 
 
 def _refused(
@@ -163,7 +172,9 @@ def _refused(
             f"Keystone at {auth_url} refused {_who(config)} of {source.label()} (HTTP 401): check the name, its "
             "domain, the secret and the project; it was not tried again, because that can lock an account."
         )
-    answer = f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} ({exc.message})"
+    # Of a request that it cannot read, Keystone quotes the part: that may be the password.
+    quoted = "" if exc.http_status == 400 else f" ({exc.message})"
+    answer = f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status}{quoted}"
     if exc.http_status >= 500:
         return KeystoneUnavailableError(f"{answer}, which is a fault of its own: try again later.")
     return ConfigurationError(f"{answer}: check auth_url and the scope.")

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import typing as t
 
 from . import clock, keystone, session_clouds, site
-from .errors import CredentialsRefusedError, OneTokenError, SessionError
+from .errors import CredentialsRefusedError, KeystoneUnavailableError, OneTokenError, SessionAbsentError, SessionError
 from .pacing import Waiter
 from .renewal import RenewalPolicy
-from .source import Source
+from .source import ConfigFiles, Source
 from .store import Failure, Session, SessionRecord, StoredTokens
 from .sweep import sweep
 from .token import Token, TokenId
@@ -28,11 +30,11 @@ def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: floa
     if not session.exists:
         # What cannot work is said before a directory is made for it.
         source.region()
-    session.make()
-    with session.locked(waiter.seconds_left):
-        is_new = not session.exists
+    with _made_and_locked(session, waiter):
+        # A task that was killed may have left tokens without a record: that session is not to be thrown away.
+        is_new = not session.exists and not session.has_tokens
         try:
-            record = SessionRecord(source.files, {}, policy) if is_new else session.read_record()
+            record = session.read_record() if session.exists else SessionRecord(source.files, {}, policy)
             token = usable_token(session, source, policy)
             changed = token is None
             # Whatever can fail for want of space or rights comes before there is a token to lose.
@@ -53,6 +55,23 @@ def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: floa
     if is_new and session.is_of_one_run:
         sweep(os.path.dirname(session.path))
     return token, changed
+
+
+@contextlib.contextmanager
+def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
+    """The session, made if it is missing, under its lock."""
+    while True:
+        session.make()
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(session.locked(waiter.seconds_left))
+            except SessionAbsentError:
+                # The task that made it could not issue a token, and took it away again while this one waited.
+                if waiter.pause(0):
+                    continue
+                raise
+            yield
+            return
 
 
 def foresee_issue(session: Session, source: Source, policy: RenewalPolicy) -> tuple[Token | None, bool]:
@@ -185,12 +204,12 @@ class Revocation:
 
 def revoke(session: Session, timeout: float) -> Revocation:
     """Close the session and make Keystone refuse every token that it ever held, newest first."""
-    if not session.exists:
+    if not session.exists and not session.has_tokens:
         raise SessionError(f"There is no session at {session.path}, so nothing was revoked: check its name.")
     waiter = Waiter(timeout)
     problems = []
     with session.locked(waiter.seconds_left):
-        record = session.read_record()
+        record = session.read_record() if session.exists else SessionRecord(ConfigFiles(), {}, RenewalPolicy())
         if not session.closed:
             session.close()
         result = Revocation(tokens_issued=record.tokens_issued)
@@ -216,12 +235,14 @@ def revoke(session: Session, timeout: float) -> Revocation:
 def _revoke_one(
     session: Session, cloud: str, token: Token, waiter: Waiter, record: SessionRecord, result: Revocation
 ) -> None:
-    if token.expired:
-        result.already_dead += 1
-        return
     keystone_connection = connection(session, cloud, token)
     try:
-        revoked = keystone_connection.revoke(token.id, waiter)
+        # A clock that was set forward is no proof of death, so Keystone is asked all the same, if only once.
+        revoked = keystone_connection.revoke(token.id, Waiter(0) if token.expired else waiter)
+    except KeystoneUnavailableError:
+        if not token.expired:
+            raise
+        revoked = False
     finally:
         record.keystone_requests += keystone_connection.requests
     if revoked:

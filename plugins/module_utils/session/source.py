@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import typing as t
 
 from . import cloud_entry
@@ -41,6 +42,12 @@ def explained(label: str) -> t.Iterator[None]:
         raise ConfigurationError(f"The credentials of {label} are not complete: {missing} is missing.") from None
     except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
         raise ConfigurationError(f"The configuration of {label} cannot be used: {exc}") from None
+    except (AttributeError, IndexError, KeyError, OSError, ValueError) as exc:
+        # What a value of another kind than expected leads to in the libraries; it may be quoted there, so not here.
+        raise ConfigurationError(
+            f"The configuration of {label} cannot be used, because a value in it is not of the kind that openstacksdk "
+            f"expects ({type(exc).__name__}): check it."
+        ) from None
     except TypeError as exc:
         # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
         key = str(exc).rpartition("argument ")[2] or "a key"
@@ -160,11 +167,24 @@ class Source:
         )
         config.cloud_config = {"clouds": {self.cloud: self.entry()}}
         with explained(self.label()):
+            self._refuse_unusable(self.entry())
             region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
         # keystoneauth notices only when it signs in, and then with a bare Exception.
         if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
             raise ConfigurationError(f"The credentials of {self.label()} are not complete: password is missing.")
         return region
+
+    def _refuse_unusable(self, entry: cloud_entry.Entry) -> None:
+        """Refuse what would end in a message of a library that quotes it."""
+        for key, value in entry["auth"].items():
+            if isinstance(value, (dict, list)):
+                raise ConfigurationError(f"The {key} of {self.label()} is not a text: put it in quotes.")
+        url = str(cloud_entry.auth_value(entry, "auth_url") or "")
+        if url and not re.match(r"https?://[^/@{}]+(/[^{}]*)?$", url):
+            raise ConfigurationError(
+                f"The auth_url of {self.label()} is not an address such as https://auth.example.com/v3, without a user "
+                "name or a password in it: correct it."
+            )
 
     def label(self) -> str:
         """How messages call it."""

@@ -136,6 +136,11 @@ class Session:
     def exists(self) -> bool:
         return os.path.lexists(os.path.join(self.path, _SOURCE))
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there are tokens on its list."""
+        return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.clouds_with_tokens())
+
     def make(self) -> None:
         """Make the directory; one that holds something else than a session is left alone."""
         try:
@@ -144,11 +149,19 @@ class Session:
             raise SessionError(
                 f"The session's directory {self.path} cannot be made ({exc.strerror}): name one that you can write to."
             ) from None
-        with self._opened() as handle:
-            # A process that makes the same session at this moment may have put down the first of its files.
-            strangers = {name for name in os.listdir(handle) if not name.startswith(".")} - _OWN_NAMES
-            if not made and not self.exists and strangers:
-                raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
+        if not made and not self.exists and self._has_strangers():
+            raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
+        with self._opened():
+            pass
+
+    def _has_strangers(self) -> bool:
+        """Whether there are files of somebody else's; opening the directory says what else may be wrong with it."""
+        try:
+            names = os.listdir(self.path)
+        except OSError:
+            return False
+        # A process that makes the same session at this moment may have put down the first of its files.
+        return bool({name for name in names if not name.startswith(".")} - _OWN_NAMES)
 
     @contextlib.contextmanager
     def _opened(self) -> t.Iterator[int]:
@@ -318,7 +331,8 @@ class Session:
             yield
         except (OSError, AttributeError, KeyError, TypeError, ValueError):
             raise SessionError(
-                f"The file {name} of the session {self.path} cannot be read: issue the token again."
+                f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
+                "its token lives until it expires, and issue a new one."
             ) from None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 from . import clock
@@ -17,6 +18,9 @@ class TokenId:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
+        # Anything else would be refused by the HTTP library, in a message that shows it.
+        if not re.fullmatch(r"[\x21-\x7e]+", text):
+            raise ValueError("not a token's id")
         self._text = text
 
     def reveal(self) -> str:

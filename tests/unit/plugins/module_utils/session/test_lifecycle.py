@@ -25,7 +25,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.source 
     ConfigFiles,
     Source,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, StoredTokens
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
     Answer,
@@ -94,6 +94,24 @@ class TestIssuing:
 
         assert changed
         assert posts(keystone) == 1
+
+    def test_a_session_that_another_task_took_away_again_is_made_again(self, session, source, keystone, monkeypatch):
+        """That task could not issue: its credentials were wrong, and these are not."""
+        make = session.make
+        lost = []
+
+        def make_and_lose_once():
+            make()
+            if not lost:
+                lost.append(session.path)
+                session.discard()
+
+        monkeypatch.setattr(session, "make", make_and_lose_once)
+
+        _token, changed = lifecycle.issue(session, source, POLICY, 10)
+
+        assert changed and lost
+        assert session.clouds_with_tokens() == ["sandbox"]
 
     def test_a_stricter_policy_makes_it_due_and_is_kept(self, issued, source, keystone):
         let_it_age(issued, "sandbox", 600)
@@ -492,15 +510,42 @@ class TestRevoking:
         assert (result.revoked, result.already_dead) == (0, 1)
         assert issued.clouds_with_tokens() == []
 
-    def test_an_expired_token_goes_without_a_request(self, issued, keystone):
+    def test_of_an_expired_token_keystone_is_asked_all_the_same(self, issued, keystone):
+        """The clock of this machine may have been set forward, and the token be alive."""
         let_it_age(issued, "sandbox", EXPIRED)
-        keystone.requests.clear()
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert (result.revoked, result.already_dead) == (1, 0)
+        assert len(keystone.asked("DELETE")) == 1
+
+    def test_an_expired_token_goes_though_keystone_is_out_of_service(self, issued, keystone):
+        let_it_age(issued, "sandbox", EXPIRED)
+        keystone.stuck["DELETE"] = Answer(503)
 
         result = lifecycle.revoke(issued, 10)
 
         assert (result.revoked, result.already_dead) == (0, 1)
         assert issued.clouds_with_tokens() == []
-        assert keystone.requests == []
+        assert len(keystone.asked("DELETE")) == 1
+
+    def test_tokens_of_a_session_that_lost_its_record_are_revoked(self, issued, keystone):
+        os.unlink(os.path.join(issued.path, "source.json"))
+
+        assert lifecycle.revoke(issued, 10).revoked == 1
+        assert issued.clouds_with_tokens() == []
+
+    def test_a_failing_issue_leaves_tokens_without_a_record_on_the_list(self, issued, keystone):
+        os.unlink(os.path.join(issued.path, "source.json"))
+        keystone.stuck["POST"] = Answer(401)
+
+        with pytest.raises(OneTokenError):
+            lifecycle.issue(issued, Source(EXPLICIT, "sandbox", explicit=keystone.entry()), POLICY, 10)
+        assert issued.clouds_with_tokens() == ["sandbox"]
+
+    def test_what_was_never_issued_is_not_called_revoked(self, tmp_path):
+        with pytest.raises(SessionError, match="nothing was revoked"):
+            lifecycle.revoke(Session(str(tmp_path / "nowhere")), 10)
 
     @pytest.mark.parametrize("status", [500, 503, 403, 302, 200])
     def test_without_keystone_s_word_the_token_stays_on_the_list_and_the_session_is_closed(

@@ -246,3 +246,31 @@ class TestConfigFiles:
         entries = ConfigFiles(path).entries()
 
         assert entries["sandbox"]["auth"]["password"] == PASSWORD
+
+
+@pytest.mark.parametrize("value", [["a", "b"], {"a": "b"}])
+def test_a_password_that_yaml_takes_for_a_list_is_not_quoted(keystone, no_cloud, value):
+    entry = keystone.entry()
+    entry["auth"]["password"] = value
+
+    with pytest.raises(ConfigurationError, match="^The password of the auth option is not a text: put it in quotes.$"):
+        Source(EXPLICIT, UNNAMED, explicit=entry).region()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:secret@127.0.0.1/v3", "127.0.0.1:5000/v3", "http://h/{x}", "5000", "http://"]
+)
+def test_an_address_that_is_none_is_not_quoted(keystone, no_cloud, url):
+    entry = keystone.entry()
+    entry["auth"]["auth_url"] = url
+
+    with pytest.raises(ConfigurationError, match="is not an address such as") as caught:
+        Source(EXPLICIT, UNNAMED, explicit=entry).region()
+    assert "secret" not in str(caught.value)
+
+
+def test_another_cloud_with_an_auth_that_is_no_mapping_keeps_no_other_from_being_used(no_cloud, tmp_path):
+    path = tmp_path / "clouds.yaml"
+    path.write_text("clouds: {sandbox: {auth: {auth_url: http://h/v3}}, other: {auth: hello}}")
+
+    assert ConfigFiles(str(path)).entries()["sandbox"]["auth"] == {"auth_url": "http://h/v3"}

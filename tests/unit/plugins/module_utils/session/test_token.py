@@ -131,3 +131,9 @@ def test_a_token_without_catalog_and_roles_has_none():
     token = make_token(user={"id": "u"})
 
     assert (token.regions, token.roles) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["", "gAAA\n", " gAAA", "gA AA", "gAÄ", "gA\x00"])
+def test_what_is_no_token_s_id_is_refused_without_quoting_it(text):
+    with pytest.raises(ValueError, match="^not a token's id$"):
+        TokenId(text)
