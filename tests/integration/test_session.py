@@ -25,7 +25,7 @@ def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone
         + """
 - openstack.cloud.compute_flavor_info:
   environment: "{{ session.environment }}"
-  loop: "{{ range(10) | list }}"
+  loop: "{{ range(13) | list }}"
 - openstack.cloud.server_info:
   environment: "{{ session.environment }}"
 - openstack.cloud.image_info:
