@@ -40,4 +40,4 @@ class RenewalPolicy:
     def is_due(self, token: Token) -> bool:
         # A lifetime that is shorter than min_remaining is no reason to renew: the next token would live no longer.
         too_short = token.seconds_left < self.min_remaining < token.lifetime
-        return token.expired or too_short or token.age >= self.due_age(token.lifetime)
+        return too_short or token.age >= self.due_age(token.lifetime)

@@ -165,9 +165,10 @@ class Source:
         config = openstack.config.OpenStackConfig(
             load_yaml_config=False, load_envvars=False, app_name=APPLICATION, app_version=VERSION
         )
-        config.cloud_config = {"clouds": {self.cloud: self.entry()}}
+        entry = self.entry()
+        self._refuse_unusable(entry)
+        config.cloud_config = {"clouds": {self.cloud: entry}}
         with explained(self.label()):
-            self._refuse_unusable(self.entry())
             region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
         # keystoneauth notices only when it signs in, and then with a bare Exception.
         if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
