@@ -10,9 +10,10 @@ import typing as t
 from .connection import sdk_options
 from .session import cloud_entry
 from .session import source as sources
+from .session.config_files import ConfigFiles
 from .session.errors import ConfigurationError
 from .session.keystone import Connection
-from .session.source import ConfigFiles, Source
+from .session.source import Source
 from .session.store import Session
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -23,7 +24,7 @@ def source_of(params: dict[str, t.Any], environ: t.Mapping[str, str], session: S
     injected = Session.of_environment(environ)
     known = next((one.read_record() for one in (injected, session) if one and one.exists), None)
     # In a process with a session, openstacksdk's own search would find the session's clouds.yaml.
-    files = known.files if injected and known else ConfigFiles.of_user()
+    files = known.files if injected and known else ConfigFiles.of_user(environ)
     options = sdk_options(params)
     if options.get("interface") == "public":
         # The option's default, not a wish: the cloud's own interface stays.
@@ -63,8 +64,7 @@ def source_of(params: dict[str, t.Any], environ: t.Mapping[str, str], session: S
             else Source(recorded.kind, cloud, files, options, scope, recorded.auth_type, recorded.public_auth)
         )
     if not cloud and sources.environment_has_credentials(environ):
-        auth_type = params["auth_type"] or environ.get("OS_AUTH_TYPE")
-        return Source(sources.ENVIRONMENT, sources.UNNAMED, files, options, scope, auth_type)
+        return Source.of_environment(environ, files, options, scope, params["auth_type"])
     return Source(sources.CONFIG, cloud or _only_cloud(files), files, options, scope)
 
 
@@ -115,7 +115,7 @@ def _base_entry(cloud: t.Any, environ: t.Mapping[str, str], files: ConfigFiles) 
     if cloud:
         return Source(sources.CONFIG, cloud, files).entry()
     if sources.environment_has_credentials(environ) and not environ.get("OS_CLOUD"):
-        return Source(sources.ENVIRONMENT, sources.UNNAMED, files, auth_type=environ.get("OS_AUTH_TYPE")).entry()
+        return Source.of_environment(environ, files).entry()
     return cloud_entry.normalized({})
 
 

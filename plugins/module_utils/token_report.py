@@ -7,7 +7,11 @@ from __future__ import annotations
 import typing as t
 
 from .session import clock
+from .session.renewal import RenewalPolicy
 from .session.token import Token
+
+#: Clocks that differ by less than this, in seconds, do no harm to any token.
+CLOCK_TOLERANCE = 60
 
 
 def describe(token: Token) -> dict[str, t.Any]:
@@ -25,6 +29,36 @@ def describe(token: Token) -> dict[str, t.Any]:
         "roles": token.roles,
         "regions": token.regions,
     }
+
+
+def still_good(cloud: str, token: Token, reason: str) -> str:
+    """What to say of a token that is due and could not be renewed."""
+    minutes = int(token.seconds_left // 60)
+    return f"The token of cloud {cloud!r} is not renewed, and the run goes on with its last {minutes} minutes: {reason}"
+
+
+def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
+    """What its user should know of a token, though it works."""
+    warnings = []
+    if token.lifetime <= policy.min_remaining:
+        warnings.append(
+            f"min_remaining asks for {policy.min_remaining} s, but this cloud's tokens live {token.lifetime:.0f} s."
+        )
+    if not token.renewable:
+        warnings.append(
+            f"This token was got for another one and ends with it, at {clock.show(token.expires_at)}: sign in with a "
+            "password or an application credential for a run that takes longer."
+        )
+    if "OS-TRUST:trust" in token.body:
+        warnings.append("This token comes from a trust, which may allow only so many tokens: renew it rarely.")
+    ahead = token.clock_difference
+    if abs(ahead) > CLOCK_TOLERANCE:
+        direction = "ahead of" if ahead > 0 else "behind"
+        warnings.append(
+            f"This machine's clock is {abs(ahead):.0f} s {direction} Keystone's, so other programs may take a fresh "
+            "token for an expired one: set the clock right."
+        )
+    return warnings
 
 
 def _named(thing: dict[str, t.Any] | None) -> dict[str, t.Any] | None:

@@ -210,11 +210,11 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import environment, lifecycle
+from ..module_utils.session import environment, lifecycle, sweep
 from ..module_utils.session.renewal import RenewalPolicy
 from ..module_utils.session.store import Session
 from ..module_utils.source_options import source_of
-from ..module_utils.token_report import describe
+from ..module_utils.token_report import describe, still_good, warnings_of
 
 
 def issue(module: AnsibleModule) -> dict:
@@ -225,16 +225,22 @@ def issue(module: AnsibleModule) -> dict:
     if module.check_mode:
         token, changed = lifecycle.foresee_issue(session, source, policy)
     else:
-        token, changed = lifecycle.issue(session, source, policy, params["timeout"])
+        is_new = not session.exists
+        issued = lifecycle.issue(session, source, policy, params["timeout"])
+        token, changed = issued.token, issued.changed
+        if issued.kept_because:
+            module.warn(still_good(source.cloud, token, issued.kept_because))
+        if is_new and session.is_of_one_run:
+            sweep.clear(os.path.dirname(session.path))
     result = {"changed": changed, "session": session.path, "cloud": source.cloud}
     if session.exists:
-        result["environment"] = environment.of_session(session, source, os.environ)
+        result["environment"] = environment.of_session(
+            session, source.cloud, os.environ, source.options.get("region_name")
+        )
     if token is None:
         return result
-    if token.lifetime <= policy.min_remaining:
-        module.warn(
-            f"min_remaining asks for {policy.min_remaining} s, but this cloud's tokens live {token.lifetime:.0f} s."
-        )
+    for warning in warnings_of(token, policy):
+        module.warn(warning)
     if params["return_token"]:
         result["token"] = token.id.reveal()
         result["token_environment"] = environment.of_token(token, source.options.get("region_name"))

@@ -16,8 +16,27 @@ description:
     nothing more is asked.
   - A token's file goes only after Keystone confirmed, or when the token is past its expiry. If Keystone cannot be
     reached until O(timeout), the task fails and can be run again.
-  - Revoke when the work is done. A service that still works with the token, such as a snapshot under way, can fail.
+  - It first waits for the processes that work on the session, such as asynchronous tasks, up to O(drain_timeout).
+    What a service does by itself with the token, such as a snapshot under way, it does not know; revoke when that is
+    done.
 options:
+  state:
+    description:
+      - V(revoked) revokes the session that O(session) or the environment names, or O(token).
+      - V(swept) looks through all sessions of this user on this machine, and revokes those whose runs have ended
+        without doing so, as after a power failure. A session that a run still uses, or that no run ever owned because
+        it was named, is left alone.
+    type: str
+    choices: [revoked, swept]
+    default: revoked
+  drain:
+    description: Whether to wait for the processes that work on the session before its tokens are revoked.
+    type: bool
+    default: true
+  drain_timeout:
+    description: The seconds for which to wait for them. The tokens are revoked after that all the same, with a warning.
+    type: int
+    default: 300
   token:
     description:
       - The id of one token to revoke, instead of a session. Set C(no_log) on the task.
@@ -48,6 +67,10 @@ EXAMPLES = r"""
         session: "{{ session.session }}"
       when: session.session is defined
 
+- name: Revoke what runs left behind that did not get to it, as after a power failure
+  onetoken.openstack.os_token_revoke:
+    state: swept
+
 - name: Get a token by its id
   onetoken.openstack.os_token_issue:
     cloud: sandbox
@@ -65,7 +88,7 @@ EXAMPLES = r"""
 RETURN = r"""
 session:
   description: The session's directory.
-  returned: without O(token)
+  returned: with O(state=revoked), without O(token)
   type: str
   sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
 revoked:
@@ -80,11 +103,24 @@ already_dead:
   sample: 0
 tokens_issued:
   description: How many tokens the session got in its life.
-  returned: without O(token)
+  returned: with O(state=revoked), without O(token)
   type: int
   sample: 1
+drained:
+  description: Whether no process worked on the session any more when its tokens were revoked.
+  returned: with O(state=revoked), without O(token)
+  type: bool
+  sample: true
+sessions:
+  description: The directories of the sessions that were revoked.
+  returned: with O(state=swept)
+  type: list
+  elements: str
+  sample: [/run/user/1000/onetoken/run-5f0c3d5e9b8a4c21]
 keystone_requests:
-  description: How many requests to Keystone the session made in its life, this one included.
+  description:
+    - How many requests to Keystone the session made in its life, this one included; with O(state=swept), how many the
+      sessions made together.
   returned: always
   type: int
   sample: 3
@@ -95,7 +131,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import lifecycle
+from ..module_utils.session import directory, lifecycle, sweep
 from ..module_utils.session.errors import ConfigurationError, SessionError
 from ..module_utils.session.pacing import Waiter
 from ..module_utils.session.store import Session
@@ -104,21 +140,58 @@ from ..module_utils.source_options import keystone_of
 
 
 def revoke(module: AnsibleModule) -> dict:
+    if module.params["state"] == "swept":
+        return _sweep(module)
     if module.params["token"]:
         return _revoke_token(module)
     if not module.params["session"] and Session.of_environment(os.environ) is None:
         raise SessionError("Nothing to revoke is named: set session to what os_token_issue returned, or set token.")
     session = Session.named(module.params["session"], os.environ)
+    drained = True
     if module.check_mode:
         result = lifecycle.foresee_revoke(session)
     else:
+        if module.params["drain"]:
+            drained = lifecycle.drain(session, Waiter(module.params["drain_timeout"]))
+            if not drained:
+                module.warn(
+                    f"A process still worked on the session {session.path} after {module.params['drain_timeout']} s, "
+                    "and its token is revoked: its next request fails."
+                )
         result = lifecycle.revoke(session, module.params["timeout"])
     return {
         "changed": result.revoked > 0,
         "session": session.path,
+        "drained": drained,
         "revoked": result.revoked,
         "already_dead": result.already_dead,
         "tokens_issued": result.tokens_issued,
+        "keystone_requests": result.keystone_requests,
+    }
+
+
+def _sweep(module: AnsibleModule) -> dict:
+    if module.params["session"] or module.params["token"]:
+        raise ConfigurationError("state is swept, which looks through all sessions: leave out session and token.")
+    base = directory.default_base(os.environ)
+    if module.check_mode:
+        found = sweep.orphans(base)
+        foreseen = [lifecycle.foresee_revoke(session) for session in found]
+        return {
+            "changed": bool(found),
+            "sessions": [session.path for session in found],
+            "revoked": sum(one.revoked for one in foreseen),
+            "already_dead": sum(one.already_dead for one in foreseen),
+            "keystone_requests": 0,
+        }
+    result = sweep.sweep(base, module.params["timeout"])
+    if result.problems:
+        raise SessionError(" ".join(result.problems))
+    return {
+        "changed": bool(result.sessions),
+        "sessions": result.sessions,
+        "revoked": result.revoked,
+        "already_dead": result.already_dead,
         "keystone_requests": result.keystone_requests,
     }
 
@@ -143,7 +216,13 @@ def _revoke_token(module: AnsibleModule) -> dict:
 def main() -> None:
     run_module(
         revoke,
-        options={"session": {"type": "str"}, "token": {"type": "str", "no_log": True}},
+        options={
+            "session": {"type": "str"},
+            "token": {"type": "str", "no_log": True},
+            "state": {"type": "str", "choices": ["revoked", "swept"], "default": "revoked"},
+            "drain": {"type": "bool", "default": True},
+            "drain_timeout": {"type": "int", "default": 300},
+        },
         mutually_exclusive=[("session", "token")],
     )
 

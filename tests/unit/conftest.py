@@ -12,7 +12,8 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     StandInKeystone,

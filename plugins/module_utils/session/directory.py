@@ -47,7 +47,7 @@ def _is_usable(path: str) -> bool:
         if os.path.lexists(path):
             with opened(path):
                 return os.access(path, os.W_OK)
-        _check_parents(path)
+        _check_parents(path, os.geteuid())
     except SessionError:
         return False
     parent = next(place for place in _upwards(os.path.dirname(path)) if os.path.exists(place))
@@ -68,8 +68,10 @@ def make(path: str) -> bool:
 
 @contextlib.contextmanager
 def opened(path: str) -> t.Iterator[int]:
-    """A handle on a directory that only its user can write to, at any level of its path."""
-    _check_parents(path)
+    """A handle on a directory that only its user can write to, at any level of its path.
+
+    The superuser, as whom a task may run under become, uses the directory of any user.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -84,7 +86,7 @@ def opened(path: str) -> t.Iterator[int]:
         ) from None
     try:
         status = os.fstat(handle)
-        if status.st_uid != os.geteuid():
+        if os.geteuid() not in (status.st_uid, 0):
             raise SessionError(
                 f"The session at {path} belongs to user {status.st_uid} but this runs as user {os.geteuid()}: run "
                 "the task as the user who issued it, or issue a session of its own for this one."
@@ -94,12 +96,13 @@ def opened(path: str) -> t.Iterator[int]:
                 f"The session at {path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}): revoke "
                 "its token, remove the directory and issue a new one."
             )
+        _check_parents(path, status.st_uid)
         yield handle
     finally:
         os.close(handle)
 
 
-def _check_parents(path: str) -> None:
+def _check_parents(path: str, owner: int) -> None:
     """Refuse a path on which another user could put another directory in this one's place."""
     parent = os.path.dirname(os.path.abspath(path))
     # Both ways up: by the names in the path, some of which may be links, and from where they lead to.
@@ -111,7 +114,7 @@ def _check_parents(path: str) -> None:
         # The mode of a link means nothing; in a sticky directory it is its owner who can change it.
         open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
         is_link = stat.S_ISLNK(status.st_mode)
-        if status.st_uid not in (0, os.geteuid()) or (open_to_others and not is_link):
+        if status.st_uid not in (0, owner) or (open_to_others and not is_link):
             raise SessionError(
                 f"The session at {path} is not safe because {place} can be changed by other users: name a session "
                 "under a directory that only you can write to."
@@ -143,6 +146,7 @@ def write(handle: int, name: str, text: str) -> None:
     try:
         file = os.open(temporary, flags, PRIVATE_FILE, dir_fd=handle)
         with os.fdopen(file, "w", encoding="utf-8") as stream:
+            _give_to_owner(handle, file)
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
@@ -150,6 +154,20 @@ def write(handle: int, name: str, text: str) -> None:
     except OSError as exc:
         remove(handle, temporary)
         raise SessionError(f"The session's file {name} cannot be written ({exc.strerror}).") from None
+
+
+def _give_to_owner(handle: int, file: int) -> None:
+    """Make what the superuser puts into a user's directory that user's own: else it could not be read there."""
+    owner = os.fstat(handle)
+    if os.geteuid() == 0 and os.fstat(file).st_uid != owner.st_uid:
+        os.fchown(file, owner.st_uid, owner.st_gid)
+
+
+def open_file(handle: int, name: str, flags: int = 0) -> int:
+    """A file to be locked or added to, made when it is missing."""
+    file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, PRIVATE_FILE, dir_fd=handle)
+    _give_to_owner(handle, file)
+    return file
 
 
 def remove(handle: int, name: str) -> None:
@@ -167,6 +185,7 @@ def subdirectory(handle: int, name: str) -> t.Iterator[int]:
     except OSError as exc:
         raise SessionError(f"The session's directory {name} cannot be opened ({exc.strerror}).") from None
     try:
+        _give_to_owner(handle, inner)
         yield inner
     finally:
         os.close(inner)

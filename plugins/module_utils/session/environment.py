@@ -8,7 +8,6 @@ import os
 import typing as t
 
 from .site import AUTH_TYPE, PACKAGE
-from .source import Source
 from .store import Session
 from .token import Token
 
@@ -37,19 +36,25 @@ _IN_THE_WAY = (
     "OS_APPLICATION_CREDENTIAL_NAME",
     "OS_APPLICATION_CREDENTIAL_SECRET",
 )
+#: What of_session can set.
+INJECTED = ("OS_CLIENT_CONFIG_FILE", "PYTHONPATH", "OS_CLOUD", "OS_AUTH_TYPE")
 
 
-def of_session(session: Session, source: Source, environ: t.Mapping[str, str]) -> dict[str, str]:
+def of_session(
+    session: Session, cloud: str | None, environ: t.Mapping[str, str], region_name: str | None = None
+) -> dict[str, str]:
     """Variables for openstack.cloud, the openstack command and openstacksdk scripts; none of them is secret."""
-    region_name = source.options.get("region_name")
-    return {
-        # The openstack command takes the one of a sourced openrc file otherwise.
-        **({"OS_REGION_NAME": region_name} if region_name else {}),
+    variables = {
         "OS_CLIENT_CONFIG_FILE": session.clouds_file,
-        "OS_CLOUD": source.cloud,
-        "OS_AUTH_TYPE": AUTH_TYPE,
         "PYTHONPATH": os.pathsep.join([session.site, *_python_path(environ)]),
     }
+    if cloud:
+        # The type with the name only: alone it would make openstacksdk look for credentials in the variables.
+        variables.update(OS_CLOUD=cloud, OS_AUTH_TYPE=AUTH_TYPE)
+    if region_name:
+        # The openstack command takes the one of a sourced openrc file otherwise.
+        variables["OS_REGION_NAME"] = region_name
+    return variables
 
 
 def _python_path(environ: t.Mapping[str, str]) -> list[str]:

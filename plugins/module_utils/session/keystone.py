@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 
 try:
@@ -17,7 +18,7 @@ from . import clock, cloud_entry
 from .errors import ConfigurationError, CredentialsRefusedError, KeystoneUnavailableError, OneTokenError
 from .pacing import Waiter
 from .source import Source, explained
-from .token import Token, TokenId
+from .token import Tls, Token, TokenId
 from .version import APPLICATION, VERSION
 
 if t.TYPE_CHECKING:
@@ -27,6 +28,8 @@ if t.TYPE_CHECKING:
 _PASSING = (413, 429, 503)
 #: What Keystone answers when it did what it was asked to; another success comes from something that is not Keystone.
 _SUCCESS = {"GET": 200, "DELETE": 204}
+#: What signs in with a token gets one that lives no longer.
+_TOKEN_AUTH_TYPES = ("token", "v2token", "v3token")
 #: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
 REQUEST_TIMEOUT = 60
 
@@ -47,14 +50,19 @@ class Connection:
         self._session.session.hooks["response"].append(self._count)
 
     @classmethod
-    def of_entry(cls, entry: cloud_entry.Entry, auth_url: str | None = None) -> Connection:
-        """To a cloud's Keystone as clouds.yaml describes it, or to the one at auth_url with that cloud's options."""
+    def of_token(cls, token: Token) -> Connection:
+        """To the Keystone that issued a token."""
+        return cls(token.auth_url, token.tls.verify, token.tls.cert)
+
+    @classmethod
+    def of_entry(cls, entry: cloud_entry.Entry) -> Connection:
+        """To a cloud's Keystone as clouds.yaml describes it."""
         import openstack.config
 
         config = openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False)
         config.cloud_config = {"clouds": {"keystone": entry}}
         region = config.get_one("keystone", validate=False)
-        auth_url = auth_url or region.config["auth"].get("auth_url") or region.config.get("auth_url")
+        auth_url = region.config["auth"].get("auth_url") or region.config.get("auth_url")
         if not auth_url:
             raise ConfigurationError("Keystone's address is not known: set cloud, or auth with an auth_url.")
         verify, cert = region.get_requests_verify_args()
@@ -144,8 +152,20 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
         else:
             break
     answer = json.loads(auth.get_auth_state())
-    token = Token(TokenId(answer["auth_token"]), answer["body"]["token"], auth_url, obtained_at)
+    tls = _tls(*region.get_requests_verify_args())
+    renewable = region.config.get("auth_type") not in _TOKEN_AUTH_TYPES
+    token = Token(TokenId(answer["auth_token"]), answer["body"]["token"], auth_url, obtained_at, tls, renewable)
     return token, requests_made
+
+
+def _tls(verify: t.Any, cert: t.Any) -> Tls:
+    """With whole paths: the process that revokes the token may work in another directory."""
+    certificates = cert if isinstance(cert, (tuple, list)) else [cert] if cert else []
+    paths = [os.path.abspath(path) for path in certificates]
+    return Tls(
+        os.path.abspath(verify) if isinstance(verify, str) else bool(verify),
+        (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
+    )
 
 
 def versioned(auth_url: str) -> str:

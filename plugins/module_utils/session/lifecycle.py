@@ -1,31 +1,48 @@
 # Copyright: (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The verbs of a session's life: issue, use and renew, revoke."""
+"""The verbs of a session's life: prepare, issue, use and renew, drain and revoke."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
+import sys
 import typing as t
 
-from . import clock, keystone, session_clouds, site
+from . import clock, detached, keystone, owners, session_clouds, site, usage
+from .config_files import ConfigFiles
 from .errors import CredentialsRefusedError, KeystoneUnavailableError, OneTokenError, SessionAbsentError, SessionError
 from .pacing import Waiter
 from .renewal import RenewalPolicy
-from .source import ConfigFiles, Source
+from .source import Source
 from .store import Failure, Session, SessionRecord, StoredTokens
-from .sweep import sweep
 from .token import Token, TokenId
 
-#: How long a process that renews by itself goes on asking Keystone, in seconds.
+#: How long a process that needs a token and has none goes on asking Keystone for one, in seconds.
 RENEWAL_TIMEOUT = 120
+#: The same with a token that is still good: the work is not to wait for what it does not need yet.
+EARLY_RENEWAL_TIMEOUT = 5
+#: A token with less than this left, in seconds, is not gone on with when it cannot be renewed.
+LAST_MINUTE = 60
+#: How long a run waits at its start for others who are at work on the same session, in seconds.
+LOCKED_FOR_A_MOMENT = 30
 #: After a failed renewal, processes use what is left for so long before one of them asks again, in seconds.
 RENEWAL_PAUSE = 60
 
 
-def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: float) -> tuple[Token, bool]:
-    """The session's token for a cloud, a new one if there is none or it is due; and whether it is new."""
+@dataclasses.dataclass(frozen=True)
+class Issued:
+    """The session's token after issuing, or after finding that there is a good one."""
+
+    token: Token
+    changed: bool
+    #: Why the token is not a new one, though it is due.
+    kept_because: str | None = None
+
+
+def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: float) -> Issued:
+    """The session's token for a cloud, a new one if there is none or it is due."""
     waiter = Waiter(timeout)
     if not session.exists:
         # What cannot work is said before a directory is made for it.
@@ -35,26 +52,77 @@ def issue(session: Session, source: Source, policy: RenewalPolicy, timeout: floa
         is_new = not session.exists and not session.has_tokens
         try:
             record = session.read_record() if session.exists else SessionRecord(source.files, {}, policy)
-            token = usable_token(session, source, policy)
-            changed = token is None
+            good = usable_token(session, source, policy)
             # Whatever can fail for want of space or rights comes before there is a token to lose.
             session.write_site(site.files())
-            if token is None:
-                record.sources[source.cloud] = source
-                record.policy = policy
-                session_clouds.write(session, record, source.cloud)
-                token = _issue_into(session, record, source, waiter)
-                session.reopen()
-            elif record.policy != policy:
-                record.policy = policy
-                session.write_record(record)
+            if good is not None:
+                issued = Issued(good, changed=False)
+                if record.policy != policy:
+                    record.policy = policy
+                    session.write_record(record)
+            else:
+                issued = _issue_or_keep(session, record, source, policy, waiter)
         except BaseException:
             if is_new:
                 session.discard()
             raise
-    if is_new and session.is_of_one_run:
-        sweep(os.path.dirname(session.path))
-    return token, changed
+    return issued
+
+
+def _issue_or_keep(
+    session: Session, record: SessionRecord, source: Source, policy: RenewalPolicy, waiter: Waiter
+) -> Issued:
+    """A new token; the one that is due if Keystone gives none, as long as that still does what the task asks for."""
+    old = None if session.closed or record.source(source.cloud) != source else session.read_tokens(source.cloud)
+    record.sources[source.cloud] = source
+    record.policy = policy
+    session_clouds.write(session, record, source.cloud)
+    try:
+        token = _sign_in(session, record, source, waiter)
+    except (CredentialsRefusedError, KeystoneUnavailableError) as exc:
+        if old is None or old.current.seconds_left < max(LAST_MINUTE, policy.min_remaining):
+            raise
+        return Issued(old.current, changed=False, kept_because=str(exc))
+    return Issued(token, changed=True)
+
+
+def prepare(
+    session: Session,
+    files: ConfigFiles,
+    policy: RenewalPolicy,
+    owner: owners.Owner,
+    clouds: list[str] | None = None,
+    fallback: bool = False,
+    environment: Source | None = None,
+) -> str:
+    """Make a session without any token, which the first process that needs one issues; the owner's name in it."""
+    with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
+        is_new = not session.exists
+        record = session.read_record() if session.exists else SessionRecord(files, {}, policy)
+        if record.files != files:
+            raise SessionError(
+                f"The session {session.path} was made from {record.files.clouds}, and this run has {files.clouds}: "
+                "name another session."
+            )
+        record.policy, record.clouds, record.fallback = policy, clouds, fallback
+        # What stood in the way of an earlier run may be mended.
+        record.failures.clear()
+        if environment is not None and record.sources.setdefault(environment.cloud, environment) != environment:
+            raise SessionError(
+                f"The session {session.path} was made with other OS_* variables than this run has: name another "
+                "session."
+            )
+        try:
+            session.write_site(site.files())
+            session_clouds.write(session, record, environment.cloud if environment else None)
+            session.write_record(record)
+            name = owners.add(session, owner)
+        except BaseException:
+            if is_new:
+                session.discard()
+            raise
+        session.reopen()
+    return name
 
 
 @contextlib.contextmanager
@@ -92,6 +160,7 @@ def usable_token(session: Session, source: Source, policy: RenewalPolicy) -> Tok
 
 def current_token(session: Session, cloud: str, refused: TokenId | None = None) -> Token:
     """The token for a process that needs one now; issued or renewed first, once for all, where that is due."""
+    usage.hold(session)
     session.refuse_closed()
     policy = session.read_record().policy
     token = _not_due(session.read_tokens(cloud), policy, refused)
@@ -104,12 +173,13 @@ def current_token(session: Session, cloud: str, refused: TokenId | None = None) 
         token = _not_due(stored, policy, refused)
         if token is not None:
             return token
-        if stored is not None and _accepted_after_all(session, cloud, stored.current, refused):
+        if stored is not None and _accepted_after_all(session, stored.current, refused):
             return stored.current
+        still_good = stored is not None and not stored.current.expired and stored.current.id != refused
         try:
-            return _renew(session, cloud)
+            return _renew(session, cloud, EARLY_RENEWAL_TIMEOUT if still_good else RENEWAL_TIMEOUT)
         except OneTokenError as exc:
-            if stored is not None and not stored.current.expired and stored.current.id != refused:
+            if stored is not None and still_good:
                 return stored.current
             raise SessionError(_no_token(session, cloud, stored, refused, exc)) from None
 
@@ -120,16 +190,16 @@ def _not_due(stored: StoredTokens | None, policy: RenewalPolicy, refused: TokenI
     return stored.current
 
 
-def _accepted_after_all(session: Session, cloud: str, token: Token, refused: TokenId | None) -> bool:
+def _accepted_after_all(session: Session, token: Token, refused: TokenId | None) -> bool:
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
     if token.id != refused or token.expired:
         return False
-    return _is_valid(session, cloud, token, RENEWAL_TIMEOUT)
+    return _is_valid(session, token, RENEWAL_TIMEOUT)
 
 
-def _is_valid(session: Session, cloud: str, token: Token, timeout: float) -> bool:
+def _is_valid(session: Session, token: Token, timeout: float) -> bool:
     """Ask Keystone; the session's lock is held, as the request goes on the session's account."""
-    keystone_connection = connection(session, cloud, token)
+    keystone_connection = keystone.Connection.of_token(token)
     try:
         return keystone_connection.is_valid(token.id, Waiter(timeout))
     finally:
@@ -138,7 +208,7 @@ def _is_valid(session: Session, cloud: str, token: Token, timeout: float) -> boo
         session.write_record(record)
 
 
-def _renew(session: Session, cloud: str) -> Token:
+def _renew(session: Session, cloud: str, timeout: float) -> Token:
     record = session.read_record()
     failure = record.failures.get(cloud)
     if failure is not None:
@@ -149,7 +219,7 @@ def _renew(session: Session, cloud: str) -> Token:
     if source is None:
         raise SessionError(f"cloud {cloud!r} is not one of the session's clouds.")
     try:
-        return _issue_into(session, record, source, Waiter(RENEWAL_TIMEOUT))
+        return _sign_in(session, record, source, Waiter(timeout))
     except OneTokenError as exc:
         final = isinstance(exc, CredentialsRefusedError)
         record.failures[cloud] = Failure(str(exc), clock.now().isoformat(), final)
@@ -157,23 +227,48 @@ def _renew(session: Session, cloud: str) -> Token:
         raise
 
 
-def _issue_into(session: Session, record: SessionRecord, source: Source, waiter: Waiter) -> Token:
-    """Ask Keystone for a token and put it on the session's list before anything else can happen to it."""
+def _sign_in(session: Session, record: SessionRecord, source: Source, waiter: Waiter) -> Token:
+    """Ask Keystone for a token and put it on the session's list, as one thing that nothing interrupts."""
+    session.write_record(record)
+    waiting = os.getpid()
+
+    def given_up() -> bool:
+        """Nobody waits for the token any more: the session was revoked, or is of nobody but a process that ended."""
+        return session.closed or (os.getppid() != waiting and not owners.living(session))
+
+    def issue_and_store() -> None:
+        _issue_and_store(session, record, source, Waiter(waiter.seconds_left, given_up=given_up))
+
+    closed = session.closed
+    if closed:
+        session.reopen()
+    try:
+        detached.run(issue_and_store)
+    except BaseException:
+        if closed:
+            session.close()
+        raise
+    stored = session.read_tokens(source.cloud)
+    if stored is None:
+        raise SessionError(f"The token of cloud {source.cloud!r} is gone from the session {session.path}.")
+    return stored.current
+
+
+def _issue_and_store(session: Session, record: SessionRecord, source: Source, waiter: Waiter) -> None:
     token, requests_made = keystone.issue(source, waiter)
     try:
         stored = session.read_tokens(source.cloud)
-        replaced = stored.newest_first if stored else ()
-        alive = tuple(old for old in replaced if not old.expired)
-        session.write_tokens(source.cloud, StoredTokens(token, alive))
+        session.write_tokens(source.cloud, StoredTokens(token, stored.newest_first if stored else ()))
         record.keystone_requests += requests_made
+        record.sign_in_requests = requests_made
         record.tokens_issued += 1
+        record.interpreter = sys.executable
         record.failures.pop(source.cloud, None)
         session.write_record(record)
     except BaseException:
         # A token that no list knows would live on for a day.
-        keystone.Connection.of_entry(source.entry(), token.auth_url).revoke(token.id, waiter)
+        keystone.Connection.of_token(token).revoke(token.id, waiter)
         raise
-    return token
 
 
 def _no_token(
@@ -202,28 +297,53 @@ class Revocation:
     tokens_issued: int = 0
 
 
+def drain(session: Session, waiter: Waiter) -> bool:
+    """Wait for the processes that work on the session, for which revoking would be too early; False if one is left."""
+    return not session.exists or usage.wait_until_idle(session, waiter)
+
+
 def revoke(session: Session, timeout: float) -> Revocation:
     """Close the session and make Keystone refuse every token that it ever held, newest first."""
     if not session.exists and not session.has_tokens:
         raise SessionError(f"There is no session at {session.path}, so nothing was revoked: check its name.")
     waiter = Waiter(timeout)
-    problems = []
+    if session.exists:
+        # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
+        session.close()
     with session.locked(waiter.seconds_left):
-        record = session.read_record() if session.exists else SessionRecord(ConfigFiles(), {}, RenewalPolicy())
-        if not session.closed:
-            session.close()
-        result = Revocation(tokens_issued=record.tokens_issued)
-        for cloud in session.clouds_with_tokens():
-            try:
-                stored = session.read_tokens(cloud)
-                for token in stored.newest_first if stored else ():
-                    _revoke_one(session, cloud, token, waiter, record, result)
-            except OneTokenError as exc:
-                problems.append(f"cloud {cloud!r}: {exc}")
-            else:
-                session.remove_tokens(cloud)
-        session.write_record(record)
-        result.keystone_requests = record.keystone_requests
+        return _revoke_locked(session, waiter)
+
+
+def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
+    """End a run's part in a session: the last run to leave revokes it; None for one that leaves others behind."""
+    waiter = Waiter(timeout)
+    if not owners.living(session, besides=owner) and session.exists:
+        session.close()
+    with session.locked(waiter.seconds_left):
+        if owners.living(session, besides=owner):
+            owners.remove(session, owner)
+            return None
+        result = _revoke_locked(session, waiter)
+        owners.remove(session, owner)
+    return result
+
+
+def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
+    problems = []
+    record = session.read_record() if session.exists else SessionRecord(ConfigFiles(), {}, RenewalPolicy())
+    session.close()
+    result = Revocation(tokens_issued=record.tokens_issued)
+    for cloud in session.clouds_with_tokens():
+        try:
+            stored = session.read_tokens(cloud)
+            for token in stored.newest_first if stored else ():
+                _revoke_one(token, waiter, record, result)
+        except OneTokenError as exc:
+            problems.append(f"cloud {cloud!r}: {exc}")
+        else:
+            session.remove_tokens(cloud)
+    session.write_record(record)
+    result.keystone_requests = record.keystone_requests
     if problems:
         raise SessionError(
             f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): "
@@ -232,10 +352,8 @@ def revoke(session: Session, timeout: float) -> Revocation:
     return result
 
 
-def _revoke_one(
-    session: Session, cloud: str, token: Token, waiter: Waiter, record: SessionRecord, result: Revocation
-) -> None:
-    keystone_connection = connection(session, cloud, token)
+def _revoke_one(token: Token, waiter: Waiter, record: SessionRecord, result: Revocation) -> None:
+    keystone_connection = keystone.Connection.of_token(token)
     try:
         # A clock that was set forward is no proof of death, so Keystone is asked all the same, if only once.
         revoked = keystone_connection.revoke(token.id, Waiter(0) if token.expired else waiter)
@@ -249,11 +367,6 @@ def _revoke_one(
         result.revoked += 1
     else:
         result.already_dead += 1
-
-
-def connection(session: Session, cloud: str, token: Token) -> keystone.Connection:
-    """How to reach the Keystone that issued a token, with the TLS options that the session has for its cloud."""
-    return keystone.Connection.of_entry(session_clouds.entry(session, cloud), token.auth_url)
 
 
 def foresee_revoke(session: Session) -> Revocation:
@@ -301,7 +414,7 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
         return Status(cloud, "expired", token)
     if validate:
         with session.locked(timeout):
-            valid = _is_valid(session, cloud, token, timeout)
+            valid = _is_valid(session, token, timeout)
         if not valid:
             return Status(cloud, "refused", token, renews_in, validated=True)
     return Status(cloud, "due" if record.policy.is_due(token) else "valid", token, renews_in, validate)

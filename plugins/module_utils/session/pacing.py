@@ -15,6 +15,8 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 #: A reset header above this is a moment in epoch seconds, below it a number of seconds from now.
 _EPOCH = 1_000_000_000
+#: How long a wait that can be given up goes without asking, in seconds.
+_ATTENTION = 1.0
 
 
 def delay_asked(headers: t.Mapping[str, str], now: float) -> float | None:
@@ -50,11 +52,14 @@ class Waiter:
         clock: t.Callable[[], float] = time.monotonic,
         wall_clock: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
+        given_up: t.Callable[[], bool] | None = None,
     ) -> None:
         self._deadline = clock() + timeout
         self._clock = clock
         self._wall_clock = wall_clock
         self._sleep = sleep
+        #: Asked each second while waiting: whether what is waited for is still wanted.
+        self._given_up = given_up
         self._backoff = FIRST_DELAY
 
     @property
@@ -74,5 +79,10 @@ class Waiter:
         """Wait for this long; False, at once, when that would be too late."""
         if seconds > self.seconds_left:
             return False
-        self._sleep(seconds)
-        return True
+        if self._given_up is None:
+            self._sleep(seconds)
+            return True
+        while seconds > 0 and not self._given_up():
+            self._sleep(min(seconds, _ATTENTION))
+            seconds -= _ATTENTION
+        return not self._given_up()

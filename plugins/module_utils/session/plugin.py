@@ -20,10 +20,12 @@ except ImportError:  # Ansible looks into every file of a collection; only keyst
 else:
     BaseLoader = loading.BaseLoader
 
-from . import cloud_entry, lifecycle
-from .errors import OneTokenError
+from . import cloud_entry, lifecycle, usage
+from .errors import OneTokenError, SessionClosedError
 from .store import Session
 from .token import TokenId
+
+_VARIABLE_KEYS = (*cloud_entry.DECISIVE_KEYS, "tenant_id", "tenant_name")
 
 
 class SessionUnusableError(SDKException, AuthorizationFailure):
@@ -45,10 +47,28 @@ class SessionAuth(BaseIdentityPlugin):
     def get_auth_ref(self, session: t.Any, **kwargs: t.Any) -> t.Any:
         try:
             token = lifecycle.current_token(self._session, self._cloud, self._refused)
-        except OneTokenError as exc:
+        except SessionClosedError as exc:
+            # Revoked is revoked: whatever the run may fall back to, this is the end of it.
             raise SessionUnusableError(str(exc)) from None
+        except OneTokenError as exc:
+            return self._fall_back(session, exc)
+        usage.count_authentication(self._session)
         self.auth_url = token.auth_url
         return access.create(body={"token": token.body}, auth_token=token.id.reveal())
+
+    def _fall_back(self, session: t.Any, reason: OneTokenError) -> t.Any:
+        """Sign in with the user's own credentials, if the run was told to where the session has no token."""
+        try:
+            record = self._session.read_record()
+            source = record.source(self._cloud)
+            if not record.fallback or source is None:
+                raise reason
+            own = source.region().get_auth()
+        except OneTokenError as exc:
+            raise SessionUnusableError(str(exc)) from None
+        answer = own.get_access(session)
+        self.auth_url = own.auth_url
+        return answer
 
     def invalidate(self) -> bool:
         """Remember which token a service refused; the next request gets another one, if there is one."""
@@ -80,6 +100,8 @@ class SessionLoader(BaseLoader):
         session = own.get("session", _session_of_this_file())
         cloud = own.get("cloud", os.environ.get("OS_CLOUD", ""))
         identity = own.get("identity")
+        if not own.get("covered", True) or _variables_differ(own.get("variables")):
+            return _sign_in_without(Session(session), cloud)
         differences = [key for key in cloud_entry.DECISIVE_KEYS if _differs(key, kwargs.get(key), identity)]
         if not differences:
             return SessionAuth(session, cloud)
@@ -90,6 +112,17 @@ class SessionLoader(BaseLoader):
             f"{cloud!r}, and this process asks for {kwargs[differences[0]]!r}: issue a session for that, or give the "
             "process credentials of its own."
         )
+
+
+def _sign_in_without(session: Session, cloud: str) -> t.Any:
+    """The own sign-in of a cloud that the run does not want on the session."""
+    try:
+        source = session.read_record().source(cloud)
+        if source is None:
+            raise SessionUnusableError(f"The session {session.path} does not know where cloud {cloud!r} is described.")
+        return source.region().get_auth()
+    except OneTokenError as exc:
+        raise SessionUnusableError(str(exc)) from None
 
 
 def _session_of_this_file() -> str:
@@ -105,6 +138,14 @@ def _differs(key: str, value: t.Any, identity: dict[str, str] | None) -> bool:
     # The openstack command takes an openrc file that was sourced before for arguments; the session comes before that.
     variables = [f"OS_{key.upper()}", f"OS_{key.upper().replace('PROJECT', 'TENANT')}"]
     return str(value) not in [os.environ.get(variable) for variable in variables]
+
+
+def _variables_differ(recorded: dict[str, str] | None) -> bool:
+    """Whether the session was made from an openrc file, and this process has the variables of another one."""
+    if recorded is None:
+        return False
+    entry = cloud_entry.normalized({key: os.environ.get(f"OS_{key.upper()}") for key in _VARIABLE_KEYS})
+    return any(recorded.get(key) not in (None, value) for key, value in cloud_entry.identity(entry).items())
 
 
 def _load_own(options: dict[str, t.Any]) -> t.Any:

@@ -38,6 +38,8 @@ class RenewalPolicy:
         return min(float(self.renew_after), lifetime)
 
     def is_due(self, token: Token) -> bool:
+        if not token.renewable:
+            return token.expired
         # A lifetime that is shorter than min_remaining is no reason to renew: the next token would live no longer.
         too_short = token.seconds_left < self.min_remaining < token.lifetime
         return too_short or token.age >= self.due_age(token.lifetime)

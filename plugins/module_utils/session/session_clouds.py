@@ -9,25 +9,22 @@ import typing as t
 from . import cloud_entry
 from .errors import SessionError
 from .site import AUTH_TYPE
+from .source import ENVIRONMENT
 from .store import Session, SessionRecord
 
 
-def write(session: Session, record: SessionRecord, cloud: str) -> None:
+def write(session: Session, record: SessionRecord, cloud: str | None) -> None:
     """Write the clouds of the config files, and this one as it was issued, over what the session has already."""
     import yaml
 
     clouds = _read(session)
     for name, entry in record.files.entries().items():
         if name not in record.sources:
-            clouds[name] = _of_session(session, name, entry)
-    clouds[cloud] = _of_session(session, cloud, cloud_entry.normalized(record.sources[cloud].entry()))
+            clouds[name] = _of_session(session, record, name, entry)
+    if cloud is not None:
+        clouds[cloud] = _of_session(session, record, cloud, cloud_entry.normalized(record.sources[cloud].entry()))
     text = yaml.safe_dump({"clouds": clouds}, default_flow_style=False, allow_unicode=True)
     session.write_clouds(text)
-
-
-def entry(session: Session, cloud: str) -> cloud_entry.Entry:
-    """What the session's clouds.yaml says of a cloud: how to connect to it, and nothing secret."""
-    return _read(session).get(cloud, {})
 
 
 def _read(session: Session) -> dict[str, t.Any]:
@@ -40,10 +37,17 @@ def _read(session: Session) -> dict[str, t.Any]:
         raise SessionError(f"{session.clouds_file} is damaged: issue the token again in another session.") from None
 
 
-def _of_session(session: Session, name: str, entry: cloud_entry.Entry) -> dict[str, t.Any]:
+def _of_session(session: Session, record: SessionRecord, name: str, entry: cloud_entry.Entry) -> dict[str, t.Any]:
     public = cloud_entry.without_secrets(entry)
     public["auth_type"] = AUTH_TYPE
+    source = record.sources.get(name)
     # Beside auth, not in it: there it would be in the way of a task that brings an auth_type of its own. A mapping,
     # because openstacksdk takes braces in a text for placeholders, and a path may have some.
-    public[AUTH_TYPE] = {"session": session.path, "cloud": name, "identity": cloud_entry.identity(entry)}
+    public[AUTH_TYPE] = {
+        "session": session.path,
+        "cloud": name,
+        "identity": cloud_entry.identity(entry),
+        "variables": source.public_auth if source and source.kind == ENVIRONMENT else None,
+        "covered": record.clouds is None or name in record.clouds,
+    }
     return public

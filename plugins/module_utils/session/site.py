@@ -11,8 +11,8 @@ from .errors import SessionError
 from .version import VERSION
 
 if t.TYPE_CHECKING:
-    # Only the entry point below names it; the import is what makes Ansible ship it with a module.
-    from . import plugin  # noqa: F401
+    # Nothing else imports them; this is what makes Ansible ship them with a module.
+    from . import plugin, watcher  # noqa: F401
 
 PACKAGE = "onetoken_session"
 #: The name of the authentication, as in auth_type and OS_AUTH_TYPE.
@@ -21,11 +21,14 @@ MODULES = (
     "__init__",
     "clock",
     "cloud_entry",
+    "config_files",
+    "detached",
     "directory",
     "environment",
     "errors",
     "keystone",
     "lifecycle",
+    "owners",
     "pacing",
     "plugin",
     "renewal",
@@ -35,7 +38,9 @@ MODULES = (
     "store",
     "sweep",
     "token",
+    "usage",
     "version",
+    "watcher",
 )
 
 

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from . import cloud_entry
+from .config_files import ConfigFiles
 from .errors import ConfigurationError, SourceUnreadableError
 from .version import APPLICATION, VERSION
 
@@ -57,52 +58,6 @@ def explained(label: str) -> t.Iterator[None]:
 
 
 @dataclasses.dataclass(frozen=True)
-class ConfigFiles:
-    """The clouds.yaml and secure.yaml that openstacksdk found for the user."""
-
-    clouds: str | None = None
-    secure: str | None = None
-
-    @classmethod
-    def of_user(cls) -> ConfigFiles:
-        import openstack.config
-        import yaml
-
-        try:
-            found = openstack.config.OpenStackConfig()
-        except (openstack.exceptions.ConfigException, yaml.YAMLError) as exc:
-            raise ConfigurationError(f"The OpenStack configuration cannot be used: {exc}") from exc
-        return cls(_absolute(found.config_filename), _absolute(getattr(found, "secure_config_filename", None)))
-
-    def entries(self) -> dict[str, cloud_entry.Entry]:
-        """Every cloud of these files, secrets included."""
-        if self.clouds is None:
-            return {}
-        import openstack.config
-        import yaml
-
-        if not os.access(self.clouds, os.R_OK):
-            raise SourceUnreadableError(
-                f"The credentials cannot be read again from {self.clouds}: make that file readable for this user, or "
-                "renew the token where it is."
-            )
-        try:
-            # clouds.yaml of the working directory or of the user must not take the place of the recorded file.
-            found = openstack.config.OpenStackConfig(
-                config_files=[self.clouds], secure_files=[self.secure] if self.secure else [], load_envvars=False
-            )
-        except (openstack.exceptions.ConfigException, yaml.YAMLError) as exc:
-            raise ConfigurationError(f"{self.clouds} cannot be used: {exc}") from exc
-        clouds = found.cloud_config.get("clouds") or {}
-        # What is no mapping is no cloud, to openstacksdk neither, and keeps no other from being used.
-        return {str(name): cloud_entry.normalized(entry) for name, entry in clouds.items() if isinstance(entry, dict)}
-
-
-def _absolute(path: str | None) -> str | None:
-    return os.path.abspath(path) if path else None
-
-
-@dataclasses.dataclass(frozen=True)
 class Source:
     """Where the credentials for one cloud come from, and what of them is asked for."""
 
@@ -116,10 +71,25 @@ class Source:
     scope: dict[str, str] | None = None
     #: The plugin's name that OS_AUTH_TYPE had before the session's took its place.
     auth_type: str | None = None
-    #: Who authenticates and where, as far as it is no secret; only of an explicit source.
+    #: Who authenticates and where, as far as it is no secret; not of a config source, where the cloud's name tells.
     public_auth: dict[str, str] = dataclasses.field(default_factory=dict)
     #: An explicit source, credentials included: never recorded, never shown.
     explicit: cloud_entry.Entry | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_environment(
+        cls,
+        environ: t.Mapping[str, str],
+        files: ConfigFiles,
+        options: dict[str, t.Any] | None = None,
+        scope: dict[str, str] | None = None,
+        auth_type: str | None = None,
+    ) -> Source:
+        """The OS_* variables of an openrc file that was sourced."""
+        auth_type = auth_type or environ.get("OS_AUTH_TYPE") or None
+        source = cls(ENVIRONMENT, UNNAMED, files, options or {}, scope, auth_type)
+        identity = cloud_entry.identity(source._of_environment(environ))
+        return dataclasses.replace(source, public_auth=identity)
 
     def record(self) -> dict[str, t.Any]:
         """What a session may keep of it."""

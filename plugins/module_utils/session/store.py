@@ -15,11 +15,12 @@ import typing as t
 import urllib.parse
 
 from . import clock, directory, site
+from .config_files import ConfigFiles
 from .errors import SessionClosedError, SessionError
 from .pacing import Waiter
 from .renewal import RenewalPolicy
-from .source import ConfigFiles, Source
-from .token import Token, TokenId
+from .source import Source
+from .token import Tls, Token, TokenId
 
 FORMAT = 1
 _SOURCE = "source.json"
@@ -27,6 +28,9 @@ _CLOUDS = "clouds.yaml"
 _TOKENS = "tokens"
 _LOCK = "lock"
 _CLOSED = "closed.json"
+OWNERS = "owners"
+IN_USE = "in-use"
+AUTHENTICATIONS = "authentications"
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
 _LOCK_POLL = 0.05
@@ -39,7 +43,7 @@ _SITE_FOLDERS = (
     f"site/{site.DISTRIBUTION}",
     "site",
 )
-_OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, "site"}
+_OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, OWNERS, IN_USE, AUTHENTICATIONS, "site"}
 _OWN_ENDINGS = (".json", ".py", ".pyc", "METADATA", "entry_points.txt")
 
 
@@ -75,8 +79,16 @@ class SessionRecord:
     #: Requests to Keystone made for this session so far.
     keystone_requests: int = 0
     tokens_issued: int = 0
+    #: Requests that signing in took the last time.
+    sign_in_requests: int = 0
+    #: The Python that signed in, and so can sign in and revoke: the one of the run itself may have no openstacksdk.
+    interpreter: str = ""
     #: Why the last try to issue a cloud's token failed.
     failures: dict[str, Failure] = dataclasses.field(default_factory=dict)
+    #: The clouds that sign in with the session; all where it is None.
+    clouds: list[str] | None = None
+    #: Whether a process uses the user's own credentials where no token can be issued.
+    fallback: bool = False
 
     def source(self, cloud: str) -> Source | None:
         """Where a cloud's credentials come from; a cloud that no one issued yet comes from the config files."""
@@ -98,9 +110,7 @@ class Session:
     def named(cls, name: str | None, environ: t.Mapping[str, str]) -> Session:
         """The session of this name or path; the one of the environment, or a new one, when it has none."""
         if not name:
-            return cls.of_environment(environ) or cls(
-                os.path.join(directory.default_base(environ), f"{_RUN_PREFIX}{secrets.token_hex(8)}")
-            )
+            return cls.of_environment(environ) or cls.new(environ)
         path = os.path.expanduser(name)
         if not directory.fits_search_path(path):
             raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
@@ -109,6 +119,12 @@ class Session:
         if os.sep in path or path in (".", ".."):
             raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
         return cls(os.path.join(directory.default_base(environ), path))
+
+    @classmethod
+    def new(cls, environ: t.Mapping[str, str], base: str | None = None) -> Session:
+        """One for a run by itself, not made yet."""
+        base = base or directory.default_base(environ)
+        return cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str]) -> Session | None:
@@ -141,6 +157,15 @@ class Session:
         """Whether there are tokens on its list."""
         return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.clouds_with_tokens())
 
+    @property
+    def state(self) -> tuple[int, int] | None:
+        """Something that is another after every change of the record; None when there is none."""
+        try:
+            status = os.stat(os.path.join(self.path, _SOURCE))
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
     def make(self) -> None:
         """Make the directory; one that holds something else than a session is left alone."""
         try:
@@ -151,7 +176,7 @@ class Session:
             ) from None
         if not made and not self.exists and self._has_strangers():
             raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
-        with self._opened():
+        with self.opened():
             pass
 
     def _has_strangers(self) -> bool:
@@ -164,7 +189,8 @@ class Session:
         return bool({name for name in names if not name.startswith(".")} - _OWN_NAMES)
 
     @contextlib.contextmanager
-    def _opened(self) -> t.Iterator[int]:
+    def opened(self) -> t.Iterator[int]:
+        """A handle on its directory, which is checked each time."""
         with directory.opened(self.path) as handle:
             yield handle
 
@@ -187,9 +213,9 @@ class Session:
 
     def _try_lock(self) -> int | None:
         """The lock's handle, None when another process has it."""
-        with self._opened() as handle:
+        with self.opened() as handle:
             try:
-                lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=handle)
+                lock = directory.open_file(handle, _LOCK)
             except OSError as exc:
                 raise SessionError(f"The session {self.path} cannot be locked ({exc.strerror}).") from None
             try:
@@ -203,7 +229,7 @@ class Session:
             return None
 
     def read_record(self) -> SessionRecord:
-        with self._opened() as handle:
+        with self.opened() as handle:
             data = self._read_json(handle, _SOURCE)
         if data is None:
             raise SessionError(f"{self.path} is not a session: issue one with os_token_issue.")
@@ -214,45 +240,59 @@ class Session:
         with self._undamaged(_SOURCE):
             return SessionRecord(
                 ConfigFiles(**data["files"]),
-                {cloud: Source.of_record(record) for cloud, record in data["clouds"].items()},
+                {cloud: Source.of_record(record) for cloud, record in data["sources"].items()},
                 RenewalPolicy(**data["renewal"]),
                 data["keystone_requests"],
                 data["tokens_issued"],
+                data["sign_in_requests"],
+                data["interpreter"],
                 {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
+                data["clouds"],
+                data["fallback"],
             )
 
     def write_record(self, record: SessionRecord) -> None:
         data = {
             "format": FORMAT,
             "files": dataclasses.asdict(record.files),
-            "clouds": {cloud: source.record() for cloud, source in record.sources.items()},
+            "sources": {cloud: source.record() for cloud, source in record.sources.items()},
             "renewal": dataclasses.asdict(record.policy),
             "keystone_requests": record.keystone_requests,
             "tokens_issued": record.tokens_issued,
+            "sign_in_requests": record.sign_in_requests,
+            "interpreter": record.interpreter,
             "failures": {cloud: dataclasses.asdict(failure) for cloud, failure in record.failures.items()},
+            "clouds": record.clouds,
+            "fallback": record.fallback,
         }
-        with self._opened() as handle:
+        with self.opened() as handle:
             directory.write(handle, _SOURCE, json.dumps(data, indent=2))
 
     def read_clouds(self) -> str | None:
-        with self._opened() as handle:
+        with self.opened() as handle:
             return directory.read(handle, _CLOUDS)
 
     def write_clouds(self, text: str) -> None:
-        with self._opened() as handle:
+        with self.opened() as handle:
             directory.write(handle, _CLOUDS, text)
 
     def write_site(self, files: t.Mapping[str, str]) -> None:
         """Put the keystoneauth plugin in place; files that are as shipped stay as they are."""
-        with self._opened() as handle, directory.subdirectory(handle, "site") as site:
+        with self.opened() as handle, directory.subdirectory(handle, "site") as folders:
             for name, text in files.items():
                 folder, _slash, file = name.partition("/")
-                with directory.subdirectory(site, folder) as inner:
+                with directory.subdirectory(folders, folder) as inner:
                     if directory.read(inner, file) != text:
                         directory.write(inner, file, text)
+            # Made by the superuser later, under become, its owner could not clear it away.
+            with (
+                directory.subdirectory(folders, site.PACKAGE) as package,
+                directory.subdirectory(package, "__pycache__"),
+            ):
+                pass
 
     def read_tokens(self, cloud: str) -> StoredTokens | None:
-        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
             data = self._read_json(tokens, _token_file(cloud))
         if data is None:
             return None
@@ -266,30 +306,30 @@ class Session:
             # Of a token that only waits to be revoked, the catalog is of no use any more.
             "replaced": [_record_of(token, _without_catalog(token.body)) for token in stored.replaced],
         }
-        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
             directory.write(tokens, _token_file(cloud), json.dumps(data))
 
     def remove_tokens(self, cloud: str) -> None:
-        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
             directory.remove(tokens, _token_file(cloud))
 
     def clouds_with_tokens(self) -> list[str]:
-        with self._opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
             names = [name for name in os.listdir(tokens) if name.endswith(".json") and not name.startswith(".")]
         return sorted(urllib.parse.unquote(name[: -len(".json")]) for name in names)
 
     @property
     def closed(self) -> bool:
-        with self._opened() as handle:
+        with self.opened() as handle:
             return directory.read(handle, _CLOSED) is not None
 
     def close(self) -> None:
         """From here on nothing is issued into it, unless os_token_issue opens it again."""
-        with self._opened() as handle:
+        with self.opened() as handle:
             directory.write(handle, _CLOSED, json.dumps({"closed_at": clock.show(clock.now())}))
 
     def reopen(self) -> None:
-        with self._opened() as handle:
+        with self.opened() as handle:
             directory.remove(handle, _CLOSED)
 
     def refuse_closed(self) -> None:
@@ -301,11 +341,11 @@ class Session:
 
     def discard(self) -> None:
         """Remove the session's own files, then the directories that this leaves empty: never a tree."""
-        with self._opened() as handle:
-            for folder in (_TOKENS, *_SITE_FOLDERS):
+        with self.opened() as handle:
+            for folder in (_TOKENS, OWNERS, *_SITE_FOLDERS):
                 self._discard_folder(handle, folder)
             temporary = [name for name in os.listdir(handle) if directory.is_temporary(name)]
-            for name in (*temporary, _CLOUDS, _CLOSED, _LOCK, _SOURCE):
+            for name in (*temporary, IN_USE, AUTHENTICATIONS, _CLOUDS, _CLOSED, _LOCK, _SOURCE):
                 directory.remove(handle, name)
         with contextlib.suppress(OSError):
             os.rmdir(self.path)
@@ -346,13 +386,16 @@ def _record_of(token: Token, body: dict[str, t.Any]) -> dict[str, t.Any]:
         "token": token.id.reveal(),
         "auth_url": token.auth_url,
         "obtained_at": token.obtained_at.isoformat(),
+        "tls": dataclasses.asdict(token.tls),
+        "renewable": token.renewable,
         "body": body,
     }
 
 
 def _token_of(record: dict[str, t.Any]) -> Token:
     obtained_at = datetime.datetime.fromisoformat(record["obtained_at"])
-    return Token(TokenId(record["token"]), record["body"], record["auth_url"], obtained_at)
+    tls = Tls(**record["tls"])
+    return Token(TokenId(record["token"]), record["body"], record["auth_url"], obtained_at, tls, record["renewable"])
 
 
 def _without_catalog(body: dict[str, t.Any]) -> dict[str, t.Any]:

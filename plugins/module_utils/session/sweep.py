@@ -1,30 +1,84 @@
 # Copyright: (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Clearing away the sessions that earlier runs left behind."""
+"""Clearing away what earlier runs left behind: the live tokens of runs that ended, and the sessions without any."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import sys
 import time
+import typing as t
 
-from .errors import SessionError
+from . import owners, usage
+from .errors import OneTokenError, SessionError
 from .store import Session
 
 #: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
 KEPT = 24 * 3600
+#: Seconds for which Keystone is asked again to revoke one session.
+TIMEOUT = 60
 
 
-def sweep(base: str) -> None:
-    """Remove the runs' own sessions in this folder that hold no live token and were not touched for a day."""
-    for name in os.listdir(base):
-        session = Session(os.path.join(base, name))
+@dataclasses.dataclass
+class Sweep:
+    """What sweeping came to."""
+
+    #: The sessions whose runs had ended, and whose tokens are revoked now.
+    sessions: list[str] = dataclasses.field(default_factory=list)
+    revoked: int = 0
+    already_dead: int = 0
+    keystone_requests: int = 0
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+
+def orphans(base: str) -> list[Session]:
+    """The sessions below a directory that hold tokens, although every run that owned them has ended."""
+    return [session for session in _sessions(base) if _is_orphan(session)]
+
+
+def sweep(base: str, timeout: float) -> Sweep:
+    """Revoke the orphans below a directory, then clear it. A session that anything still works on is left alone."""
+    from . import lifecycle
+
+    result = Sweep()
+    for session in orphans(base):
+        try:
+            revocation = lifecycle.revoke(session, timeout)
+        except OneTokenError as exc:
+            result.problems.append(str(exc))
+        else:
+            result.sessions.append(session.path)
+            result.revoked += revocation.revoked
+            result.already_dead += revocation.already_dead
+            result.keystone_requests += revocation.keystone_requests
+    clear(base)
+    return result
+
+
+def clear(base: str) -> None:
+    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day."""
+    for session in _sessions(base):
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
             if session.is_of_one_run and session.exists and _is_old(session):
                 with session.locked(timeout=0):
-                    if _is_dead(session):
+                    if _is_dead(session) and not owners.living(session):
                         session.discard()
+
+
+def _sessions(base: str) -> t.Iterator[Session]:
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(base)):
+            yield Session(os.path.join(base, name))
+
+
+def _is_orphan(session: Session) -> bool:
+    # A directory of somebody else's, or one that is damaged, is none of ours.
+    with contextlib.suppress(SessionError, OSError):
+        return session.exists and session.has_tokens and owners.orphaned(session) and usage.is_idle(session)
+    return False
 
 
 def _is_old(session: Session) -> bool:
@@ -34,3 +88,8 @@ def _is_old(session: Session) -> bool:
 def _is_dead(session: Session) -> bool:
     stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
     return all(token.expired for tokens in stored if tokens for token in tokens.newest_first)
+
+
+if __name__ == "__main__":
+    # A watcher's errand.
+    sweep(sys.argv[1], TIMEOUT)

@@ -40,6 +40,14 @@ class TokenId:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tls:
+    """How the certificate of a Keystone is checked, and with which one it is shown who asks: files, no secrets."""
+
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Token:
     """A token and the body of Keystone's answer: catalog, project, roles and times."""
 
@@ -48,6 +56,9 @@ class Token:
     auth_url: str
     #: When this machine got it. Ages are counted from here, so a clock that differs from Keystone's does no harm.
     obtained_at: datetime.datetime
+    tls: Tls = Tls()
+    #: Whether signing in again gives a longer life: a token that was got for another one ends with that.
+    renewable: bool = True
 
     @property
     def issued_at(self) -> datetime.datetime:
@@ -74,6 +85,11 @@ class Token:
     @property
     def expired(self) -> bool:
         return self.seconds_left <= 0
+
+    @property
+    def clock_difference(self) -> float:
+        """Seconds by which this machine's clock is ahead of Keystone's."""
+        return (self.obtained_at - self.issued_at).total_seconds()
 
     @property
     def audit_id(self) -> str:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.connection import argument_spec
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
@@ -13,7 +16,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.source 
     ENVIRONMENT,
     EXPLICIT,
     UNNAMED,
-    ConfigFiles,
     Source,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
@@ -262,8 +264,6 @@ class TestWithASession:
         assert source.entry()["auth"]["password"] == PASSWORD
 
     def test_another_session_gets_its_credentials_from_the_user_s_own_files_too(self, injected, clouds_yaml, tmp_path):
-        import os
-
         other = Session(str(tmp_path / "other"))
 
         assert source_of(options(cloud="second"), os.environ, other).files == ConfigFiles(clouds_yaml)
@@ -282,7 +282,7 @@ class TestWithASession:
 
         assert again == source
         assert again.entry()["auth_type"] == "password"
-        assert lifecycle.issue(session, again, RenewalPolicy(), 10)[1] is False
+        assert lifecycle.issue(session, again, RenewalPolicy(), 10).changed is False
 
     def test_a_scope_is_put_on_the_recorded_source(self, session, openrc, monkeypatch, keystone, find):
         monkeypatch.setenv("OS_AUTH_URL", keystone.auth_url)
@@ -305,21 +305,19 @@ class TestKeystoneOf:
         elif isinstance(given["cloud"], dict):
             given = {"cloud": {"auth": bare}}
 
-        assert keystone_of(options(**given), {}).auth_url == keystone.auth_url
+        assert keystone_of(options(**given), os.environ).auth_url == keystone.auth_url
 
     def test_without_the_scope_options_it_works_as_well(self, clouds_yaml, keystone):
         """os_token_revoke has none."""
         params = {name: value for name, value in options(cloud="sandbox").items() if name not in SCOPE_OPTIONS}
 
-        assert keystone_of(params, {}).auth_url == keystone.auth_url
+        assert keystone_of(params, os.environ).auth_url == keystone.auth_url
 
     def test_the_options_of_tls_are_those_of_the_cloud_and_of_the_task(self, write_clouds, keystone):
         write_clouds({"clouds": {"sandbox": keystone.entry(verify=False)}})
 
-        assert keystone_of(options(cloud="sandbox"), {})._session.verify is False
-        assert keystone_of(options(cloud="sandbox", validate_certs=True), {})._session.verify is True
+        assert keystone_of(options(cloud="sandbox"), os.environ)._session.verify is False
+        assert keystone_of(options(cloud="sandbox", validate_certs=True), os.environ)._session.verify is True
 
     def test_an_openrc_names_it_too(self, openrc, no_cloud):
-        import os
-
         assert keystone_of(options(), os.environ).auth_url == OPENRC["OS_AUTH_URL"]

@@ -145,12 +145,41 @@ def test_a_link_on_the_way_that_others_can_change_is_refused(tmp_path):
 
 
 @needs_root
-def test_a_directory_of_another_user_is_refused(private):
+def test_a_directory_of_another_user_is_refused(private, monkeypatch):
     os.chown(private, NOBODY, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY + 1)
 
     message = refusal(private)
     assert f"belongs to user {NOBODY}" in message
     assert "run the task as the user who issued it" in message
+
+
+@needs_root
+def test_the_superuser_uses_a_directory_of_a_user_and_leaves_nothing_there_that_is_not_the_user_s(tmp_path):
+    """What a task does that becomes root."""
+    os.chown(tmp_path, NOBODY, -1)
+    private = tmp_path / "session"
+    private.mkdir(mode=0o700)
+    os.chown(private, NOBODY, -1)
+
+    with directory.opened(str(private)) as handle:
+        directory.write(handle, "written", "text")
+        os.close(directory.open_file(handle, "opened"))
+        with directory.subdirectory(handle, "below") as below:
+            directory.write(below, "written", "text")
+
+    assert {path.stat().st_uid for path in private.rglob("*")} == {NOBODY}
+    assert len(list(private.rglob("*"))) == 4
+
+
+@needs_root
+def test_the_superuser_refuses_a_directory_that_a_third_user_could_replace(tmp_path):
+    private = tmp_path / "session"
+    private.mkdir(mode=0o700)
+    os.chown(private, NOBODY, -1)
+    os.chown(tmp_path, NOBODY + 1, -1)
+
+    assert f"{tmp_path} can be changed by other users" in refusal(private)
 
 
 @needs_root

@@ -8,7 +8,6 @@ import os
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import environment
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.site import PACKAGE
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PROJECT_ID,
@@ -28,7 +27,7 @@ def other_site(tmp_path):
 
 def python_path(session: Session, before: str | None) -> list[str]:
     environ = {} if before is None else {"PYTHONPATH": before}
-    return environment.of_session(session, Source(CONFIG, "sandbox"), environ)["PYTHONPATH"].split(os.pathsep)
+    return environment.of_session(session, "sandbox", environ)["PYTHONPATH"].split(os.pathsep)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_its_own_site_is_there_once(session):
 
 
 def test_the_variables_name_the_session_and_hold_nothing_else(session):
-    assert environment.of_session(session, Source(CONFIG, "sandbox"), {"OS_PASSWORD": SECRET}) == {
+    assert environment.of_session(session, "sandbox", {"OS_PASSWORD": SECRET}) == {
         "OS_CLIENT_CONFIG_FILE": session.clouds_file,
         "OS_CLOUD": "sandbox",
         "OS_AUTH_TYPE": "onetoken",
@@ -133,6 +132,4 @@ def test_what_a_sourced_openrc_left_behind_does_not_disturb_a_bare_token(keyston
 
 
 def test_a_region_that_was_asked_for_comes_before_the_one_of_a_sourced_openrc():
-    source = Source(CONFIG, "sandbox", options={"region_name": "RegionTwo"})
-
-    assert environment.of_session(Session("/s"), source, {})["OS_REGION_NAME"] == "RegionTwo"
+    assert environment.of_session(Session("/s"), "sandbox", {}, "RegionTwo")["OS_REGION_NAME"] == "RegionTwo"

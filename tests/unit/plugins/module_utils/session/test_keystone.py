@@ -348,11 +348,6 @@ class TestConnectionOfEntry:
         assert of_entry._session.verify is True
         assert of_entry._session.timeout == requests_to_keystone.REQUEST_TIMEOUT
 
-    def test_an_address_on_record_goes_before_the_configured_one(self, no_cloud):
-        assert (
-            Connection.of_entry({"auth": {"auth_url": "https://other/v3"}}, "https://k/v3").auth_url == "https://k/v3"
-        )
-
     def test_it_needs_no_credentials_and_no_plugin(self, no_cloud):
         entry = {"auth_type": "onetoken", "auth": {"auth_url": "https://k/v3", "onetoken_session": "/s"}}
 

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
     ConfigurationError,
     CredentialsRefusedError,
@@ -22,7 +23,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
     CONFIG,
     EXPLICIT,
-    ConfigFiles,
     Source,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, StoredTokens
@@ -42,6 +42,7 @@ EXPIRED = 25 * 3600
 def impatient(monkeypatch):
     """A process that renews by itself gives up after the first refusal."""
     monkeypatch.setattr(lifecycle, "RENEWAL_TIMEOUT", 0.1)
+    monkeypatch.setattr(lifecycle, "EARLY_RENEWAL_TIMEOUT", 0.1)
 
 
 def posts(keystone) -> int:
@@ -69,11 +70,11 @@ def in_threads(number, work):
 
 class TestIssuing:
     def test_a_new_session_gets_a_token_and_everything_that_a_process_needs(self, session, source, keystone):
-        token, changed = lifecycle.issue(session, source, POLICY, 10)
+        issued = lifecycle.issue(session, source, POLICY, 10)
 
-        assert changed
-        assert session.read_tokens("sandbox").current.id == token.id
-        assert token.id.reveal() in keystone.alive
+        assert issued.changed
+        assert session.read_tokens("sandbox").current.id == issued.token.id
+        assert issued.token.id.reveal() in keystone.alive
         assert "sandbox" in session.read_clouds()
         assert os.path.exists(os.path.join(session.site, site.PACKAGE, "plugin.py"))
         assert session.read_record().tokens_issued == 1
@@ -81,7 +82,8 @@ class TestIssuing:
 
     def test_a_token_that_is_not_due_is_used_again(self, issued, source, keystone):
         keystone.requests.clear()
-        token, changed = lifecycle.issue(issued, source, POLICY, 10)
+        result = lifecycle.issue(issued, source, POLICY, 10)
+        token, changed = result.token, result.changed
 
         assert not changed
         assert token.id == issued.read_tokens("sandbox").current.id
@@ -90,9 +92,7 @@ class TestIssuing:
     @pytest.mark.parametrize("age", [DUE, EXPIRED])
     def test_a_token_that_is_due_gets_a_new_one(self, issued, source, keystone, age):
         let_it_age(issued, "sandbox", age)
-        _token, changed = lifecycle.issue(issued, source, POLICY, 10)
-
-        assert changed
+        assert lifecycle.issue(issued, source, POLICY, 10).changed
         assert posts(keystone) == 1
 
     def test_a_session_that_another_task_took_away_again_is_made_again(self, session, source, keystone, monkeypatch):
@@ -108,30 +108,23 @@ class TestIssuing:
 
         monkeypatch.setattr(session, "make", make_and_lose_once)
 
-        _token, changed = lifecycle.issue(session, source, POLICY, 10)
-
-        assert changed and lost
+        assert lifecycle.issue(session, source, POLICY, 10).changed
+        assert lost
         assert session.clouds_with_tokens() == ["sandbox"]
 
     def test_a_stricter_policy_makes_it_due_and_is_kept(self, issued, source, keystone):
         let_it_age(issued, "sandbox", 600)
-        _token, changed = lifecycle.issue(issued, source, RenewalPolicy("300"), 10)
-
-        assert changed
+        assert lifecycle.issue(issued, source, RenewalPolicy("300"), 10).changed
         assert issued.read_record().policy == RenewalPolicy("300")
 
     def test_a_laxer_policy_is_kept_and_costs_no_token(self, issued, source, keystone):
-        _token, changed = lifecycle.issue(issued, source, RenewalPolicy("90%"), 10)
-
-        assert not changed
+        assert not lifecycle.issue(issued, source, RenewalPolicy("90%"), 10).changed
         assert posts(keystone) == 0
         assert issued.read_record().policy == RenewalPolicy("90%")
 
     def test_another_scope_needs_another_token(self, issued, source, keystone):
         other = dataclasses.replace(source, scope={"project_id": "other"})
-        _token, changed = lifecycle.issue(issued, other, POLICY, 10)
-
-        assert changed
+        assert lifecycle.issue(issued, other, POLICY, 10).changed
         assert len(issued.read_tokens("sandbox").replaced) == 1
 
     def test_a_second_cloud_has_a_token_of_its_own(self, issued, source, keystone):
@@ -169,14 +162,32 @@ class TestIssuing:
             lifecycle.issue(session, dataclasses.replace(source, cloud="unknown"), POLICY, 10)
         assert not os.path.lexists(session.path)
 
-    def test_a_session_that_gets_no_new_token_keeps_the_old(self, issued, source, keystone):
+    @pytest.mark.parametrize("status", [401, 503])
+    def test_a_session_that_gets_no_new_token_goes_on_with_the_old(self, issued, source, keystone, status):
+        old = issued.read_tokens("sandbox").current
+        let_it_age(issued, "sandbox", DUE)
+        keystone.stuck["POST"] = Answer(status)
+
+        result = lifecycle.issue(issued, source, POLICY, 0.1)
+
+        assert (result.token.id, result.changed) == (old.id, False)
+        assert f"HTTP {status}" in result.kept_because
+
+    def test_it_does_not_go_on_with_less_than_the_task_asks_for(self, issued, source, keystone):
         let_it_age(issued, "sandbox", DUE)
         keystone.stuck["POST"] = Answer(401)
 
         with pytest.raises(CredentialsRefusedError):
-            lifecycle.issue(issued, source, POLICY, 10)
+            lifecycle.issue(issued, source, RenewalPolicy("33%", DUE + 60), 10)
         assert issued.read_tokens("sandbox") is not None
         assert issued.exists
+
+    def test_it_does_not_go_on_in_the_last_minute(self, issued, source, keystone):
+        let_it_age(issued, "sandbox", 24 * 3600 - 30)
+        keystone.stuck["POST"] = Answer(503)
+
+        with pytest.raises(KeystoneUnavailableError):
+            lifecycle.issue(issued, source, POLICY, 0.1)
 
     def test_a_token_that_cannot_be_put_on_the_list_is_revoked(self, issued, source, keystone, monkeypatch):
         def fails(*args):
@@ -207,8 +218,8 @@ class TestIssuing:
         results, problems = in_threads(4, lambda: lifecycle.issue(session, source, POLICY, 10))
 
         assert problems == []
-        assert len({token.id for token, _changed in results}) == 1
-        assert sorted(changed for _token, changed in results) == [False, False, False, True]
+        assert len({result.token.id for result in results}) == 1
+        assert sorted(result.changed for result in results) == [False, False, False, True]
         assert posts(keystone) == 1
 
     def test_to_foresee_it_asks_nothing_and_writes_nothing(self, session, source, keystone):
@@ -249,20 +260,14 @@ class TestUsing:
         assert set(keystone.alive) == {token.id.reveal(), old.id.reveal()}
         assert posts(keystone) == 1
 
-    def test_a_token_that_expired_leaves_the_list(self, issued):
-        let_it_age(issued, "sandbox", EXPIRED)
-        lifecycle.current_token(issued, "sandbox")
-
-        assert issued.read_tokens("sandbox").replaced == ()
-
-    def test_a_long_run_keeps_every_token_that_may_be_alive(self, issued):
+    def test_a_long_run_keeps_every_token_on_its_list(self, issued):
+        """Those as well that this machine's clock takes for expired: Keystone is asked about each of them."""
         ids = [issued.read_tokens("sandbox").current.id]
         for _turn in range(3):
             let_it_age(issued, "sandbox", 8 * 3600)
             ids.insert(0, lifecycle.current_token(issued, "sandbox").id)
 
-        # The first is 24 hours old by now.
-        assert [token.id for token in issued.read_tokens("sandbox").newest_first] == ids[:3]
+        assert [token.id for token in issued.read_tokens("sandbox").newest_first] == ids
 
     def test_many_threads_that_find_no_token_ask_for_one(self, issued, keystone):
         keystone.slowness = 0.3
@@ -488,10 +493,10 @@ class TestRevoking:
     def test_issuing_opens_it_again(self, issued, source, keystone):
         lifecycle.revoke(issued, 10)
 
-        token, changed = lifecycle.issue(issued, source, POLICY, 10)
+        result = lifecycle.issue(issued, source, POLICY, 10)
 
-        assert changed
-        assert lifecycle.current_token(issued, "sandbox").id == token.id
+        assert result.changed
+        assert lifecycle.current_token(issued, "sandbox").id == result.token.id
 
     def test_an_issue_that_fails_leaves_it_closed(self, issued, source, keystone):
         lifecycle.revoke(issued, 10)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import keystoneauth1.session
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, session_clouds
+import yaml
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin import (
     SessionAuth,
     SessionLoader,
@@ -117,7 +118,7 @@ class TestLoader:
 
     @pytest.fixture
     def load(self, issued):
-        entry = session_clouds.entry(issued, "sandbox")
+        entry = yaml.safe_load(issued.read_clouds())["clouds"]["sandbox"]
         return lambda **told: SessionLoader().load_from_options(onetoken=entry["onetoken"], **told)
 
     def test_the_session_signs_in(self, load, keystone):

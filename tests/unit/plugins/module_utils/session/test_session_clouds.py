@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.site import AUTH_TYPE
@@ -13,7 +14,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.source 
     CONFIG,
     ENVIRONMENT,
     EXPLICIT,
-    ConfigFiles,
     Source,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
@@ -57,7 +57,7 @@ def test_a_cloud_keeps_what_its_connection_needs(made, write_clouds, keystone):
 
     session_clouds.write(made, record_of(path, Source(CONFIG, "one", ConfigFiles(path))), "one")
 
-    entry = session_clouds.entry(made, "one")
+    entry = written(made)["one"]
     assert {key: entry[key] for key in options} == options
     identity = {"auth_url": keystone.auth_url, "username": "demo", "project_name": "demo"}
     assert entry[AUTH_TYPE]["identity"] == identity
@@ -69,11 +69,11 @@ def test_the_issued_cloud_is_written_with_the_options_and_the_scope_it_was_issue
 
     session_clouds.write(made, record_of(path, source), "one")
 
-    entry = session_clouds.entry(made, "one")
+    entry = written(made)["one"]
     assert entry["region_name"] == "RegionTwo"
     assert entry[AUTH_TYPE]["identity"]["project_id"] == "other"
     assert "project_name" not in entry[AUTH_TYPE]["identity"]
-    assert session_clouds.entry(made, "two")["region_name"] == "RegionOne"
+    assert written(made)["two"]["region_name"] == "RegionOne"
 
 
 @pytest.mark.parametrize("kind", [EXPLICIT, ENVIRONMENT])
@@ -85,7 +85,7 @@ def test_a_cloud_without_a_config_file_is_written_under_its_own_name(made, no_cl
     session_clouds.write(made, record_of(None, Source(kind, "onetoken", explicit=explicit)), "onetoken")
 
     assert set(written(made)) == {"onetoken"}
-    assert session_clouds.entry(made, "onetoken")["auth"]["auth_url"] == "http://127.0.0.1/v3"
+    assert written(made)["onetoken"]["auth"]["auth_url"] == "http://127.0.0.1/v3"
     assert SECRET not in made.read_clouds()
 
 
@@ -98,7 +98,7 @@ def test_a_second_issue_leaves_the_first_cloud_as_it_was_issued(made, write_clou
     record.sources["two"] = Source(CONFIG, "two", ConfigFiles(path))
     session_clouds.write(made, record, "two")
 
-    assert session_clouds.entry(made, "one")["region_name"] == "RegionTwo"
+    assert written(made)["one"]["region_name"] == "RegionTwo"
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,7 @@ def test_a_nasty_name_comes_back_as_it_is(made, write_clouds, keystone, name):
     session_clouds.write(made, record_of(path, Source(CONFIG, name, ConfigFiles(path))), name)
 
     assert set(written(made)) == {name}
-    assert session_clouds.entry(made, name)[AUTH_TYPE]["cloud"] == name
-
-
-def test_an_unknown_cloud_has_nothing_said_of_it(made):
-    assert session_clouds.entry(made, "unknown") == {}
+    assert written(made)[name][AUTH_TYPE]["cloud"] == name
 
 
 @pytest.mark.parametrize("text", ["{", "clouds: [", "- a", "clouds: text", "\x00"])
@@ -122,4 +118,4 @@ def test_a_damaged_clouds_yaml_is_a_sentence(made, text):
     made.write_clouds(text)
 
     with pytest.raises(OneTokenError):
-        session_clouds.entry(made, "one")
+        session_clouds.write(made, SessionRecord(ConfigFiles(), {}, RenewalPolicy()), None)

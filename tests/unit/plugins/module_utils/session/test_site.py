@@ -9,8 +9,9 @@ import pathlib
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import environment, lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PROJECT_ID,
     REGIONS,
@@ -24,7 +25,7 @@ def injected(session, write_clouds, keystone):
     """The variables of a session that has a token."""
     path = write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
     lifecycle.issue(session, Source(CONFIG, "sandbox", ConfigFiles(path)), RenewalPolicy(), 10)
-    return environment.of_session(session, Source(CONFIG, "sandbox"), {})
+    return environment.of_session(session, "sandbox", {})
 
 
 def test_every_module_of_the_package_is_shipped():

@@ -8,6 +8,7 @@ import json
 import openstack.config.loader
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
     ConfigurationError,
     SourceUnreadableError,
@@ -17,7 +18,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.source 
     ENVIRONMENT,
     EXPLICIT,
     UNNAMED,
-    ConfigFiles,
     Source,
     environment_has_credentials,
 )

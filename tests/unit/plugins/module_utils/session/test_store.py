@@ -12,9 +12,10 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, ConfigFiles, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
     Failure,
     Session,
@@ -39,7 +40,9 @@ def record() -> SessionRecord:
     files = ConfigFiles("/clouds.yaml")
     sources = {"sandbox": Source(CONFIG, "sandbox", files, scope={"project_id": "p"})}
     failures = {"second": Failure("refused", "2026-01-31T12:00:00+00:00", final=True)}
-    return SessionRecord(files, sources, RenewalPolicy("50%", 60), 7, 3, failures)
+    return SessionRecord(
+        files, sources, RenewalPolicy("50%", 60), 7, 3, 2, "/usr/bin/python3", failures, ["sandbox"], fallback=True
+    )
 
 
 @pytest.fixture
@@ -53,7 +56,6 @@ def full(made):
     with made.locked():
         pass
     pycache = os.path.join(made.site, site.PACKAGE, "__pycache__")
-    os.mkdir(pycache)
     with open(os.path.join(pycache, "token.cpython-311.pyc"), "w", encoding="utf-8"):
         pass
     return made

@@ -7,14 +7,14 @@ import os
 import pathlib
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
     Session,
     SessionRecord,
     StoredTokens,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import KEPT, sweep
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import KEPT, clear
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     make_token,
 )
@@ -43,14 +43,14 @@ def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, u
 @pytest.mark.parametrize("token_age", [DEAD, None], ids=["expired", "none"])
 def test_a_run_s_session_without_a_live_token_is_removed_after_a_day(base, token_age):
     left_behind(base, "run-1", token_age)
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == []
 
 
 def test_a_live_token_stays_to_be_revoked(base):
     left_behind(base, "run-1", token_age=3600)
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
 
@@ -58,21 +58,21 @@ def test_a_live_token_stays_to_be_revoked(base):
 def test_a_live_token_that_was_replaced_stays_too(base):
     session = left_behind(base, "run-1")
     session.write_tokens("sandbox", StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
 
 
 def test_a_session_that_was_touched_stays_so_that_a_late_task_finds_it(base):
     left_behind(base, "run-1", untouched=KEPT - 60)
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
 
 
 def test_a_session_that_a_user_named_stays(base):
     left_behind(base, "nightly")
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == ["nightly"]
 
@@ -81,7 +81,7 @@ def test_a_session_that_somebody_works_on_stays(base):
     session = left_behind(base, "run-1")
     with session.locked():
         os.utime(session.path, (0, 0))
-        sweep(str(base))
+        clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
 
@@ -90,7 +90,7 @@ def test_what_is_no_session_stays(base):
     (base / "run-photos").mkdir(mode=0o700)
     (base / "run-photos" / "cat.json").touch()
     (base / "run-file").touch()
-    sweep(str(base))
+    clear(str(base))
 
     assert sorted(os.listdir(base)) == ["run-file", "run-photos"]
     assert os.listdir(base / "run-photos") == ["cat.json"]
@@ -101,6 +101,6 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
     os.utime(damaged.path, (0, 0))
     left_behind(base, "run-2")
-    sweep(str(base))
+    clear(str(base))
 
     assert os.listdir(base) == ["run-1"]

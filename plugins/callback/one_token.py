@@ -1,0 +1,299 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: one_token
+type: aggregate
+short_description: One Keystone token for a playbook that is not to be changed
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Puts every local task of a run on one session. C(openstack.cloud) modules, the C(openstack) command and openstacksdk
+    scripts sign in from there, and ask Keystone for no token of their own.
+  - The first process that needs a token issues it, whoever finds it due renews it, and at the end it is revoked. A
+    run without an OpenStack task asks Keystone for nothing.
+  - A small process, the watcher, revokes the token also when the run is interrupted, cancelled or killed.
+  - Tasks on other hosts are not touched. Use the role P(onetoken.openstack.os_token#role) for those.
+  - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
+    this. Programs that read clouds.yaml but know no keystoneauth plugin need that, such as terraform.
+  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning.
+  - Within a run that has a session already, it does nothing.
+requirements:
+  - enable in configuration
+options:
+  clouds:
+    description:
+      - Names of the clouds that sign in with the session. The others sign in with their own credentials, as before.
+      - By default these are all clouds of the user's clouds.yaml, and the OS_* variables of a sourced openrc file.
+        Each gets its token when a task first uses it.
+    type: list
+    elements: str
+    ini: [{section: callback_one_token, key: clouds}]
+    env: [{name: ONETOKEN_CLOUDS}]
+  renew_after:
+    description: The age from which a token is due for a new one, in seconds, or as a share of its lifetime.
+    type: str
+    default: 33%
+    ini: [{section: callback_one_token, key: renew_after}]
+    env: [{name: ONETOKEN_RENEW_AFTER}]
+  session:
+    description:
+      - Name or absolute path of a session to share with other runs of this user on this machine. The last of them to
+        end revokes it.
+      - By default each run has its own.
+    type: str
+    ini: [{section: callback_one_token, key: session}]
+    env: [{name: ONETOKEN_SESSION}]
+  directory:
+    description:
+      - The directory below which a run's own session is made. Only this user may be able to write to it.
+      - By default it is C($XDG_RUNTIME_DIR/onetoken) or, without a runtime directory,
+        C(${XDG_STATE_HOME:-~/.local/state}/onetoken).
+    type: path
+    ini: [{section: callback_one_token, key: directory}]
+    env: [{name: ONETOKEN_DIRECTORY}]
+  fallback:
+    description:
+      - What a task does when no token can be issued.
+      - With V(none) it fails with the reason. Keystone is asked once, and not once a task.
+      - With V(credentials) it signs in with the user's own credentials, as it would without this callback.
+    type: str
+    choices: [none, credentials]
+    default: none
+    ini: [{section: callback_one_token, key: fallback}]
+    env: [{name: ONETOKEN_FALLBACK}]
+  drain:
+    description:
+      - Whether to wait at the end for processes that still work on the session, such as asynchronous tasks, before the
+        token is revoked. An interrupted run does not wait.
+    type: bool
+    default: true
+    ini: [{section: callback_one_token, key: drain}]
+    env: [{name: ONETOKEN_DRAIN}]
+  drain_timeout:
+    description: The seconds for which to wait for them.
+    type: int
+    default: 300
+    ini: [{section: callback_one_token, key: drain_timeout}]
+    env: [{name: ONETOKEN_DRAIN_TIMEOUT}]
+  revoke_timeout:
+    description:
+      - The seconds for which the end of the run waits for Keystone to confirm. After that the watcher goes on alone,
+        until Keystone confirmed or the token has expired.
+    type: int
+    default: 90
+    ini: [{section: callback_one_token, key: revoke_timeout}]
+    env: [{name: ONETOKEN_REVOKE_TIMEOUT}]
+"""
+
+EXAMPLES = r"""
+# ansible.cfg: all that an existing playbook needs
+# [defaults]
+# callbacks_enabled = onetoken.openstack.one_token
+#
+# [callback_one_token]
+# renew_after = 28800
+# clouds = mycloud, othercloud
+"""
+
+import atexit
+import contextlib
+import os
+import signal
+import typing as t
+
+from ansible import constants, context
+from ansible.plugins.callback import CallbackBase
+
+from ..module_utils.playbook_task import DECLINE, PlaybookTask
+from ..module_utils.run import Run, Settings
+from ..module_utils.session.environment import INJECTED
+from ..module_utils.session.errors import OneTokenError
+
+#: Seconds for which an interrupted run waits for the revoke, which goes on without it.
+AFTER_AN_INTERRUPT = 5
+
+
+class CallbackModule(CallbackBase):
+    """Begins a run on a session, puts its tasks there, and ends it."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "onetoken.openstack.one_token"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._run: Run | None = None
+        self._play: t.Any = None
+        self._variables: dict[str, str] = {}
+        self._own_variables: dict[str, str | None] = {}
+        self._warned: set[str] = set()
+        self._interrupted = False
+        self._process = os.getpid()
+
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        try:
+            begun = Run.begin(self._settings(), os.environ)
+        except (OneTokenError, OSError) as exc:
+            self._display.warning(f"This run has no session, and its tasks sign in by themselves: {exc}")
+            return
+        if begun is None:
+            return
+        self._run, self._variables = begun
+        self._own_variables = {name: os.environ.get(name) for name in INJECTED}
+        os.environ.update(self._variables)
+        atexit.register(self._at_exit)
+        # Not in the main thread, Python lets no one listen to signals.
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, self._on_interrupt(signal.getsignal(signal.SIGINT)))
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = play
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        if self._run is not None:
+            become = bool(context.CLIARGS.get("become"))
+            self._put_on_session(self._run, PlaybookTask(task, self._play, become))
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._tell_news()
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._tell_news()
+        self._explain(result)
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        self._end(drain=bool(self.get_option("drain")))
+
+    def _settings(self) -> Settings:
+        return Settings(
+            clouds=self.get_option("clouds") or None,
+            renew_after=str(self.get_option("renew_after")),
+            session=self.get_option("session"),
+            directory=self.get_option("directory"),
+            fallback=self.get_option("fallback") == "credentials",
+            drain_timeout=int(self.get_option("drain_timeout")),
+            revoke_timeout=int(self.get_option("revoke_timeout")),
+        )
+
+    def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
+        if task.declines:
+            task.add_environment(self._without_session())
+            return
+        if task.stranger:
+            self._warn_once(
+                task,
+                f"The task {task.label} runs {task.stranger}, which cannot use the session: set the variable "
+                f"{DECLINE}: false for it to let it sign in by itself.",
+            )
+        how = task.brings_credentials
+        if how:
+            self._warn_once(
+                task,
+                f"The task {task.label} passes {how}, so it does not use the session unless it signs in as the same "
+                "user: name a cloud of clouds.yaml instead to save its token requests.",
+            )
+        task.prepend_python_path(run.session.site)
+        if task.becomes is None or not task.runs_here:
+            return
+        if task.becomes in ("root", self._user()) or "{{" in task.becomes:
+            # sudo clears the environment, but not what the task sets.
+            task.add_environment(self._variables)
+            return
+        task.add_environment(self._without_session())
+        if task.is_openstack:
+            self._warn_once(
+                task,
+                f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, so it "
+                f"signs in with that user's own credentials: leave out become, or become root or {self._user()}.",
+            )
+
+    def _without_session(self) -> dict[str, str]:
+        """What undoes the session for a task; an empty variable is as good as none."""
+        return {name: value or "" for name, value in self._own_variables.items()}
+
+    @staticmethod
+    def _user() -> str:
+        import getpass
+
+        return getpass.getuser()
+
+    def _warn_once(self, task: PlaybookTask, text: str) -> None:
+        if task.key not in self._warned:
+            self._warned.add(task.key)
+            self._display.warning(text)
+
+    def _tell_news(self) -> None:
+        if self._run is None:
+            return
+        # A warning that cannot be found out is no reason to disturb the run.
+        with contextlib.suppress(OneTokenError, OSError):
+            for text in self._run.news():
+                self._display.warning(text)
+
+    def _explain(self, result: t.Any) -> None:
+        """Say what is behind a failure whose own text does not tell."""
+        if "has no attribute 'version'" in str(result._result) and "openstack" in str(result._result):
+            self._display.warning(
+                "The openstack.cloud collection in use does not work with the openstacksdk of the task's Python: "
+                "install openstacksdk below 4.15, or openstack.cloud 2.6.0 or later."
+            )
+
+    def _on_interrupt(self, before: t.Any) -> t.Any:
+        def handler(number: int, frame: t.Any) -> None:
+            self._interrupted = True
+            if callable(before):
+                before(number, frame)
+            else:
+                raise KeyboardInterrupt
+
+        return handler
+
+    def _at_exit(self) -> None:
+        # The workers are copies of this process.
+        if self._run is None or os.getpid() != self._process:
+            return
+        # Interrupted again, the watcher sees the end of this process and goes on.
+        with contextlib.suppress(KeyboardInterrupt):
+            self._end(drain=bool(self.get_option("drain")) and not self._interrupted)
+
+    def _end(self, drain: bool) -> None:
+        if self._run is None:
+            return
+        self._tell_news()
+        run, self._run = self._run, None
+        for name, value in self._own_variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        report = run.end(drain)
+        if report is None:
+            self._display.warning(
+                "Keystone has not confirmed yet that the token is revoked; a process in the background goes on asking."
+            )
+        else:
+            self._tell(report)
+
+    def _tell(self, report: dict[str, t.Any]) -> None:
+        if not report["drained"]:
+            self._display.warning("A task still worked on the session when its token was revoked, and may fail.")
+        if report["problem"]:
+            self._display.warning(report["problem"])
+        if not report["tokens_issued"]:
+            return
+        # Every authentication would have cost what signing in to the session did.
+        saved = max(0, report["authentications"] * report["sign_in_requests"] - report["keystone_requests"])
+        end = "left to another run" if report["left"] else f"revoked: {report['revoked']}"
+        self._display.display(
+            f"one_token: tokens issued: {report['tokens_issued']}, authentications served from the session: "
+            f"{report['authentications']}, Keystone requests saved: {saved}, {end}",
+            # A program reads what these callbacks print.
+            stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),
+        )

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a task of a playbook means for the session, as far as can be told before it is templated."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19, every text was a template
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+
+#: Programs that read clouds.yaml themselves and do not load keystoneauth's plugins.
+STRANGERS = ("terraform", "tofu", "packer", "pulumi", "terragrunt")
+#: The variable by which a task, a block or a play declines the session.
+DECLINE = "one_token"
+_COMMANDS = ("command", "shell", "script", "raw")
+_CREDENTIALS = (
+    "OS_AUTH_URL",
+    "OS_USERNAME",
+    "OS_PASSWORD",
+    "OS_TOKEN",
+    "OS_APPLICATION_CREDENTIAL_ID",
+    "OS_APPLICATION_CREDENTIAL_SECRET",
+)
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+class PlaybookTask:
+    """A task, and the play that it is in."""
+
+    def __init__(self, task: t.Any, play: t.Any, command_line_become: bool) -> None:
+        self._task = task
+        self._play = play
+        self._command_line_become = command_line_become
+
+    @property
+    def label(self) -> str:
+        return f"{self._task.get_name()!r} ({self._task.get_path()})"
+
+    @property
+    def key(self) -> str:
+        return self._task.get_path() or self._task._uuid
+
+    @property
+    def action(self) -> str:
+        return getattr(self._task, "resolved_action", None) or self._task.action
+
+    @property
+    def is_openstack(self) -> bool:
+        """Whether it is a module on openstacksdk, or the openstack command."""
+        return self.action.startswith("openstack.cloud.") or self._program == "openstack"
+
+    @property
+    def _program(self) -> str:
+        """The program that a command task runs; empty when it is another task."""
+        if self.action.rpartition(".")[2] not in _COMMANDS:
+            return ""
+        arguments = self._task.args
+        words = arguments.get("argv") or str(arguments.get("_raw_params") or arguments.get("cmd") or "").split()
+        return os.path.basename(str(words[0])) if words else ""
+
+    @property
+    def stranger(self) -> str | None:
+        """The program that it runs and that does not know the session."""
+        name = self.action.rpartition(".")[2]
+        program = name if name in STRANGERS else self._program
+        return program if program in STRANGERS else None
+
+    @property
+    def declines(self) -> bool:
+        variables = {**self._play.vars, **self._task.get_vars()} if self._play else self._task.get_vars()
+        return str(variables.get(DECLINE, True)).lower() in ("false", "no", "off", "0")
+
+    @property
+    def brings_credentials(self) -> str | None:
+        """How it says where to sign in by itself; None when it does not."""
+        if self.action.startswith("openstack.cloud."):
+            if self._task.args.get("auth") or self._default("auth"):
+                return "auth"
+            if isinstance(self._task.args.get("cloud"), dict):
+                return "a mapping for cloud"
+        named = [name for name in _CREDENTIALS if name in self._environment]
+        return f"{named[0]} in its environment" if named else None
+
+    def _default(self, option: str) -> bool:
+        """Whether module_defaults set an option for it."""
+        for defaults in self._task.module_defaults or ():
+            for name, options in defaults.items():
+                ours = name == self.action or name.startswith("group/")
+                if ours and isinstance(options, dict) and option in options:
+                    return True
+        return False
+
+    @property
+    def becomes(self) -> str | None:
+        """The user that it becomes; None when it stays who it is."""
+        if not (self._task.become or self._command_line_become):
+            return None
+        return self._task.become_user or "root"
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether it is sure to run on this machine, for all hosts."""
+        if self._task.delegate_to:
+            return self._task.delegate_to in _HERE
+        if self._task.connection == "local":
+            return True
+        variables = self._play.get_variable_manager().get_vars(play=self._play)
+        hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
+        return bool(hosts) and all(
+            str(hostvars[host].get("ansible_connection", "")).rpartition(".")[2] == "local" for host in hosts
+        )
+
+    @property
+    def _environment(self) -> dict[str, t.Any]:
+        """What environment sets for it, as far as it is not a template as a whole."""
+        merged: dict[str, t.Any] = {}
+        for part in self._task.environment or ():
+            if isinstance(part, dict):
+                merged.update(part)
+        return merged
+
+    def add_environment(self, variables: t.Mapping[str, str]) -> None:
+        """Set variables for it, those excepted that the playbook sets."""
+        self._append({name: value for name, value in variables.items() if name not in self._environment})
+
+    def prepend_python_path(self, path: str) -> None:
+        """Keep the session's plugin on a search path that the playbook sets."""
+        own = self._environment.get("PYTHONPATH")
+        if own and path not in str(own):
+            self._append({"PYTHONPATH": trust_as_template(f"{path}{os.pathsep}{own}")})
+
+    def _append(self, variables: dict[str, str]) -> None:
+        own = self._task._environment
+        # The last one wins.
+        self._task._environment = [*(own if isinstance(own, list) else []), variables]

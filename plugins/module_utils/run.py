@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A playbook run on a session of its own: begun without any token, ended by its watcher."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from .session import environment, lifecycle, owners
+from .session import source as sources
+from .session.config_files import ConfigFiles
+from .session.errors import ConfigurationError, OneTokenError
+from .session.renewal import RenewalPolicy
+from .session.source import Source
+from .session.store import Session, SessionRecord
+from .session.watcher import Watcher
+from .token_report import still_good, warnings_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the user chose for a run."""
+
+    clouds: list[str] | None
+    renew_after: str
+    session: str | None
+    directory: str | None
+    fallback: bool
+    drain_timeout: int
+    revoke_timeout: int
+
+
+class Run:
+    """A run that is going on."""
+
+    def __init__(self, session: Session, owner: str, watcher: Watcher, settings: Settings) -> None:
+        self.session = session
+        self._owner = owner
+        self._watcher = watcher
+        self._settings = settings
+        self._told: set[str] = set()
+        self._seen: tuple[int, int] | None = None
+
+    @classmethod
+    def begin(cls, settings: Settings, environ: t.Mapping[str, str]) -> tuple[Run, dict[str, str]] | None:
+        """A run on a session, and the variables that put its tasks there; None where there is no cloud to sign in to,
+        or a session already, which then is whoever's who made it."""
+        if Session.of_environment(environ) is not None:
+            return None
+        files = ConfigFiles.of_user(environ)
+        source = cloud = None
+        if environ.get("OS_CLOUD"):
+            cloud = environ["OS_CLOUD"]
+        elif sources.environment_has_credentials(environ):
+            source = Source.of_environment(environ, files)
+            cloud = source.cloud
+        if files.clouds is None and source is None:
+            return None
+        _refuse_unknown(settings.clouds, files)
+        session = _session(settings, environ)
+        process = owners.Owner.of_process(os.getpid())
+        if process is None:
+            raise OneTokenError("This process cannot be found among the running ones.")
+        policy = RenewalPolicy(settings.renew_after)
+        owner = lifecycle.prepare(session, files, policy, process, settings.clouds, settings.fallback, source)
+        watcher = Watcher(session, owner, environ)
+        return cls(session, owner, watcher, settings), environment.of_session(session, cloud, environ)
+
+    def news(self) -> list[str]:
+        """What the user should hear and has not: tokens that could not be renewed, and those with something odd."""
+        state = self.session.state
+        if state == self._seen:
+            return []
+        self._seen = state
+        if not self.session.exists or self.session.closed:
+            return []
+        record = self.session.read_record()
+        news = [text for cloud in self.session.clouds_with_tokens() for text in self._news_of(cloud, record)]
+        new = [text for key, text in news if key not in self._told]
+        self._told.update(key for key, _text in news)
+        return new
+
+    def _news_of(self, cloud: str, record: SessionRecord) -> list[tuple[str, str]]:
+        """Each with a key under which it is told once."""
+        stored = self.session.read_tokens(cloud)
+        if stored is None:
+            return []
+        token = stored.current
+        news = [(f"{cloud} {text[:30]}", f"Cloud {cloud!r}: {text}") for text in warnings_of(token, record.policy)]
+        failure = record.failures.get(cloud)
+        if failure is not None and not token.expired:
+            news.append((f"{cloud} {token.audit_id} failed", still_good(cloud, token, failure.message)))
+        return news
+
+    def end(self, drain: bool) -> dict[str, t.Any] | None:
+        """Let the watcher revoke the session; what it did, or None while it is still at it."""
+        drain_timeout = self._settings.drain_timeout if drain else 0
+        report = self._watcher.end(drain_timeout, self._settings.revoke_timeout)
+        if report is None and self._watcher.gone:
+            # Somebody killed it: another one finds the session as it is.
+            self._watcher = Watcher(self.session, self._owner, os.environ)
+            report = self._watcher.end(drain_timeout, self._settings.revoke_timeout)
+        if report is not None:
+            self._watcher.wait()
+        return report
+
+
+def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:
+    if settings.session:
+        return Session.named(settings.session, environ)
+    return Session.new(environ, settings.directory)
+
+
+def _refuse_unknown(clouds: list[str] | None, files: ConfigFiles) -> None:
+    known = [*files.entries(), sources.UNNAMED]
+    for cloud in clouds or ():
+        if cloud not in known:
+            raise ConfigurationError(
+                f"The option clouds names {cloud!r}, which is not in {files.clouds}: correct its name there or here."
+            )

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The clouds.yaml and secure.yaml of the user, found where openstacksdk finds them.
+
+Read without openstacksdk, whose import takes longer than all else that a playbook's start costs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import typing as t
+
+from . import cloud_entry
+from .errors import ConfigurationError, SourceUnreadableError
+
+_ENDINGS = (".yaml", ".yml", ".json")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFiles:
+    """Which files the user's clouds come from."""
+
+    clouds: str | None = None
+    secure: str | None = None
+
+    @classmethod
+    def of_user(cls, environ: t.Mapping[str, str] | None = None) -> ConfigFiles:
+        """The files that openstacksdk uses in this process, or in one with the given environment."""
+        environ = os.environ if environ is None else environ
+        return cls(
+            _found("clouds", environ.get("OS_CLIENT_CONFIG_FILE"), environ),
+            _found("secure", environ.get("OS_CLIENT_SECURE_FILE"), environ),
+        )
+
+    def entries(self) -> dict[str, cloud_entry.Entry]:
+        """Every cloud of these files, secrets included."""
+        if self.clouds is None:
+            return {}
+        if not os.access(self.clouds, os.R_OK):
+            raise SourceUnreadableError(
+                f"The credentials cannot be read again from {self.clouds}: make that file readable for this user, or "
+                "renew the token where it is."
+            )
+        clouds = _clouds_of(self.clouds)
+        secure = _clouds_of(self.secure) if self.secure else {}
+        merged = _merged(clouds, secure)
+        # What is no mapping is no cloud, to openstacksdk neither, and keeps no other from being used.
+        return {str(name): cloud_entry.normalized(entry) for name, entry in merged.items() if isinstance(entry, dict)}
+
+
+def _found(stem: str, named: str | None, environ: t.Mapping[str, str]) -> str | None:
+    """The first file that is there and can be read, the one that a variable names before all others."""
+    for path in [*([named] if named else []), *_searched(stem, environ)]:
+        # Like openstacksdk, pass over what this user cannot read.
+        if os.path.exists(path) and os.access(path, os.R_OK):
+            _clouds_of(path)
+            return os.path.abspath(path)
+    return None
+
+
+def _searched(stem: str, environ: t.Mapping[str, str]) -> t.Iterator[str]:
+    home = environ.get("HOME") or os.path.expanduser("~")
+    unix_home = os.path.join(environ.get("SNAP_REAL_HOME") or home, ".config")
+    if sys.platform == "darwin":
+        user, site = os.path.join(home, "Library", "Application Support"), "/Library/Application Support"
+    else:
+        user = environ.get("XDG_CONFIG_HOME", "").strip() or os.path.join(home, ".config")
+        site = environ.get("XDG_CONFIG_DIRS", "").strip() or "/etc/xdg"
+    folders = [os.getcwd(), *(os.path.join(parent, "openstack") for parent in (user, unix_home, site, "/etc"))]
+    return (os.path.join(folder, stem + ending) for folder in folders for ending in _ENDINGS)
+
+
+def _clouds_of(path: str) -> dict[str, t.Any]:
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = yaml.safe_load(stream)
+    except yaml.MarkedYAMLError as exc:
+        # The line itself may hold the password.
+        where = f" near line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        raise ConfigurationError(f"{path} cannot be used because it is not valid YAML{where}: correct it.") from None
+    except (yaml.YAMLError, ValueError, OSError) as exc:
+        raise ConfigurationError(f"{path} cannot be used ({type(exc).__name__}): write it as UTF-8 YAML.") from None
+    clouds = content.get("clouds") or {} if isinstance(content, dict) else None
+    if not isinstance(clouds, dict):
+        raise ConfigurationError(f"{path} cannot be used because it has no mapping of clouds: correct it.")
+    return clouds
+
+
+def _merged(first: t.Mapping[str, t.Any], second: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """One mapping laid over the other, at every level."""
+    merged = dict(first)
+    for key, value in second.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged

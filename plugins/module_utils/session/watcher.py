@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The process that outlives a run, to revoke its session however the run ends.
+
+It is started with the session, in a session of the operating system's own, so that no signal to the run, its group or
+its terminal reaches it. It knows its run by name in the session, holds no secret, and reads the tokens only when it
+revokes them. Told by the run that it is over, it waits for what still works on the session, and answers with what it
+did; when the run ends without a word, it revokes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+import typing as t
+
+from . import owners, sweep, usage
+from .errors import OneTokenError
+from .pacing import Waiter
+from .site import PACKAGE
+from .store import Session
+
+#: Seconds between two looks at a run, where the system cannot tell of its end.
+_LOOK = 1.0
+#: Seconds for which Keystone is asked again before other clouds get their turn.
+_TURN = 5
+#: What of the run's environment a watcher needs: to be found, to reach Keystone, and to check its certificate.
+_KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "PYTHONHOME",
+    "PYTHONUSERBASE",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    *(name for proxy in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for name in (proxy, proxy.upper())),
+)
+
+
+class Watcher:
+    """A watcher, as the run that started it sees it."""
+
+    def __init__(self, session: Session, owner: str, environ: t.Mapping[str, str]) -> None:
+        kept = {name: environ[name] for name in _KEPT_VARIABLES if name in environ}
+        paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"{PACKAGE}.watcher", session.path, owner],
+            # The working directory comes first on Python's search path, and is kept from being unmounted.
+            cwd="/",
+            env={**kept, "PYTHONPATH": os.pathsep.join([session.site, *paths])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def end(self, drain_timeout: float, wait: float) -> dict[str, t.Any] | None:
+        """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time."""
+        order = json.dumps({"drain_timeout": drain_timeout}) + "\n"
+        try:
+            os.write(self._process.stdin.fileno(), order.encode())
+            ready, _writable, _exceptional = select.select([self._process.stdout], [], [], drain_timeout + wait)
+            answer = self._process.stdout.readline() if ready else b""
+        except OSError:
+            answer = b""
+        return json.loads(answer) if answer else None
+
+    @property
+    def gone(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Leave no zombie."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_TURN)
+
+
+def main(path: str, name: str, revoke_now: bool) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    session = Session(path)
+    owners.hold(session, name)
+    drained, orderly = True, False
+    if not revoke_now:
+        watch = owners.Watch(owners.read(session, name))
+        _sweep_others(session)
+        order = _wait_for_end(watch)
+        orderly = order is not None
+        if order is not None and not owners.living(session, besides=name):
+            drained = usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
+    report = _end_without_tokens(session, name, orderly) or _revoke(session, name)
+    print(json.dumps({**report, "drained": drained}), flush=True)
+
+
+def _wait_for_end(watch: owners.Watch) -> dict[str, t.Any] | None:
+    """What the run says at its end; None when it ended without a word."""
+    said = b""
+    inputs: list[t.Any] = [sys.stdin.fileno(), *([] if watch.handle is None else [watch.handle])]
+    while True:
+        readable, _writable, _exceptional = select.select(inputs, [], [], None if watch.handle is not None else _LOOK)
+        if sys.stdin.fileno() in readable:
+            part = os.read(sys.stdin.fileno(), 4096)
+            said += part
+            if said.endswith(b"\n"):
+                return json.loads(said)
+            if not part:
+                # Who started this process is not the run, and has left.
+                inputs.remove(sys.stdin.fileno())
+        if watch.ended:
+            return None
+
+
+def _sweep_others(session: Session) -> None:
+    """What runs before this one left behind, when a machine or a container went down under them."""
+    base = os.path.dirname(session.path)
+    if not sweep.orphans(base):
+        sweep.clear(base)
+        return
+    # A Keystone that does not answer for them is not to hold up the revoke of this run.
+    subprocess.Popen(
+        [sys.executable, "-m", f"{PACKAGE}.sweep", base],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _end_without_tokens(session: Session, name: str, orderly: bool) -> dict[str, t.Any] | None:
+    """End a session that holds no token, for which Keystone need not be asked; None when it does hold one."""
+    with session.locked():
+        if session.has_tokens or owners.living(session, besides=name):
+            return None
+        report = _report(session)
+        if orderly and not report["tokens_issued"]:
+            session.discard()
+        else:
+            # What the run left behind may still start a process, which must not find nothing and use the password.
+            session.close()
+            owners.remove(session, name)
+    return report
+
+
+def _revoke(session: Session, name: str) -> dict[str, t.Any]:
+    """Revoke, again and again until Keystone confirmed, or every token has expired."""
+    if importlib.util.find_spec("keystoneauth1") is None:
+        _go_on_with_the_python_that_signed_in(session, name)
+    from . import lifecycle
+
+    waiter = Waiter(math.inf)
+    while True:
+        try:
+            result = lifecycle.leave(session, name, _TURN)
+        except OneTokenError as exc:
+            if not session.exists or _longest_life(session) <= 0:
+                return {**_report(session), "problem": str(exc)}
+            waiter.pause(_TURN)
+        else:
+            revoked = {"revoked": result.revoked, "already_dead": result.already_dead} if result else {"left": True}
+            return {**_report(session), **revoked}
+
+
+def _go_on_with_the_python_that_signed_in(session: Session, name: str) -> None:
+    interpreter = session.read_record().interpreter
+    if interpreter and interpreter != sys.executable:
+        os.execv(interpreter, [interpreter, "-m", f"{PACKAGE}.watcher", session.path, name, "--now"])
+
+
+def _longest_life(session: Session) -> float:
+    """Seconds until the last of the session's tokens has expired."""
+    stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
+    return max((token.seconds_left for tokens in stored if tokens for token in tokens.newest_first), default=0)
+
+
+def _report(session: Session) -> dict[str, t.Any]:
+    """What the session came to, as far as it is on record."""
+    record = session.read_record() if session.exists else None
+    return {
+        "left": False,
+        "revoked": 0,
+        "already_dead": 0,
+        "tokens_issued": record.tokens_issued if record else 0,
+        "keystone_requests": record.keystone_requests if record else 0,
+        "sign_in_requests": record.sign_in_requests if record else 0,
+        "authentications": usage.authentications(session) if record else 0,
+        "problem": None,
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], "--now" in sys.argv[3:])
