@@ -32,7 +32,7 @@ class ActionModule(NormalAction):
         self._task.args["session"] = session.path
         result = super().run(tmp, task_vars)
         if result.get("failed"):
-            watcher.end(drain_timeout=0, wait=0)
+            watcher.end(drain_timeout=0, revoke_timeout=0)
         return result
 
     def _new_session(self) -> Session | None:

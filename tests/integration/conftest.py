@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,6 +18,9 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.integration.issued_tokens import IssuedTokens
+from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SANDBOX = REPOSITORY / ".sandbox"
@@ -133,6 +137,16 @@ class Controller:
         )
         return Run(done.returncode, done.stdout)
 
+    @contextlib.contextmanager
+    def started(self, *command: str, **variables: str) -> t.Iterator[Terminal]:
+        """A command at a terminal of its own, to be watched while it runs."""
+        program = shutil.which(command[0], path=self.environment["PATH"]) or command[0]
+        terminal = Terminal([program, *command[1:]], self.directory, {**self.environment, **variables})
+        try:
+            yield terminal
+        finally:
+            terminal.close()
+
 
 def _tasks(tasks: str | list[dict[str, t.Any]] | None) -> list[dict[str, t.Any]]:
     return yaml.safe_load(tasks) if isinstance(tasks, str) else tasks or []
@@ -195,6 +209,22 @@ def keystone(sandbox: Sandbox) -> AccessLog:
 
 
 @pytest.fixture
+def issued(sandbox: Sandbox) -> IssuedTokens:
+    """The tokens that Keystone issues from the start of the test."""
+    return IssuedTokens(SANDBOX / "issued-tokens", sandbox.clouds["sandbox"]["auth"]["auth_url"])
+
+
+@pytest.fixture
+def gone(issued: IssuedTokens) -> t.Callable[[str], None]:
+    """Wait until Keystone refuses a token."""
+
+    def wait(token: str) -> None:
+        wait_for(lambda: not issued.lives(token), 10, "the token is refused")
+
+    return wait
+
+
+@pytest.fixture
 def controller(sandbox: Sandbox, tmp_path: pathlib.Path) -> Controller:
     return Controller(tmp_path)
 
@@ -212,5 +242,5 @@ def limits(sandbox: Sandbox) -> t.Iterator[t.Callable[..., None]]:
     if changed:
         sandbox.command(
             "limits", "--token-requests-per-minute=60", "--requests-per-second=20", "--dialect=none",
-            "--keystone-status=off",
+            "--keystone-status=off", "--keystone-seconds=0", "--spawn-seconds=0",
         )  # fmt: skip

@@ -122,7 +122,10 @@ def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox)
     assert auth["password"] == "gA"
     run = controller.play(
         [
-            {"onetoken.openstack.os_token_issue": {"auth": auth, "return_token": True}, "register": "session"},
+            {
+                "onetoken.openstack.os_token_issue": {"auth": auth, "return_token": True, "session": "kept"},
+                "register": "session",
+            },
             {"copy": {"content": "{{ session.token }}", "dest": str(controller.home / "token")}},
         ],
         "-vvv",
@@ -152,7 +155,7 @@ def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keysto
 
 
 def test_no_token_is_returned_unless_asked_for(controller):
-    run = controller.play(issue("cloud: sandbox") + "- debug: {var: session}\n", "-vvv")
+    run = controller.play(issue("cloud: sandbox, session: kept") + "- debug: {var: session}\n", "-vvv")
     assert run.ok, run.output
     (token,) = controller.tokens()
     assert token not in run.output and "token_environment" not in run.output

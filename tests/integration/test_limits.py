@@ -76,7 +76,7 @@ def test_issuing_waits_for_the_limit_in_every_dialect(controller, keystone, limi
 
 
 def test_a_storm_of_503_ends_with_a_sentence_and_the_revoke_keeps_the_token_on_its_list(controller, limits):
-    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox}").ok
+    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: kept}").ok
     (session,) = controller.sessions
     limits(keystone_status=503)
     run = controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: other, timeout: 2}")
@@ -94,7 +94,7 @@ def test_a_storm_of_503_ends_with_a_sentence_and_the_revoke_keeps_the_token_on_i
 
 def test_a_keystone_that_is_gone_is_named_and_the_token_stays_on_the_list(controller):
     """The session's record is pointed to a port where nothing listens."""
-    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox}").ok
+    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: kept}").ok
     (session,) = controller.sessions
     (file,) = (session / "tokens").glob("*.json")
     original = file.read_text()

@@ -110,7 +110,7 @@ def test_no_process_has_the_token_in_its_arguments_or_its_environment(controller
 
 
 def test_only_the_user_can_read_the_session(controller):
-    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox}", ANSIBLE_FORKS="1").ok
+    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: kept}").ok
     (session,) = controller.sessions
     for path in (session, *session.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)

@@ -12,6 +12,8 @@ ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}
   register: session
 """
+#: One that outlives its play, because it was named.
+ISSUE_NAMED = ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: kept")
 REVOKE = """
 - onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
   register: revoked
@@ -100,7 +102,7 @@ def test_the_token_is_revoked_when_a_task_fails(controller, keystone):
 
 
 def test_after_the_revoke_keystone_refuses_the_token(controller, keystone, sandbox):
-    assert controller.play(ISSUE).ok
+    assert controller.play(ISSUE_NAMED).ok
     (token,) = controller.tokens()
     auth_url = sandbox.clouds["sandbox"]["auth"]["auth_url"]
     ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"X-Auth-Token: {token}"]
@@ -110,6 +112,13 @@ def test_after_the_revoke_keystone_refuses_the_token(controller, keystone, sandb
     assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
     assert controller.command(*ask, address).output == "401"
     assert controller.tokens() == []
+
+
+def test_a_session_without_a_name_ends_with_its_run(controller, keystone, gone):
+    run = controller.play(ISSUE + "- command: cp -r {{ session.session }}/tokens {{ playbook_dir }}/kept\n")
+    assert run.ok, run.output
+    (file,) = (controller.home / "kept").glob("*.json")
+    gone(json.loads(file.read_text())["current"]["token"])
 
 
 def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, keystone):
@@ -122,7 +131,7 @@ def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, ke
 
 
 def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keystone):
-    assert controller.play(ISSUE).ok
+    assert controller.play(ISSUE_NAMED).ok
     (session,) = controller.sessions
     _age(session, hours=25)
     environment = _environment(session)
@@ -134,7 +143,7 @@ def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keyst
 
 def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, keystone):
     """Somebody revoked it elsewhere: Keystone's 401 is believed, and one process signs in for all."""
-    assert controller.play(ISSUE).ok
+    assert controller.play(ISSUE_NAMED).ok
     (token,) = controller.tokens()
     (session,) = controller.sessions
     revoke = f"- onetoken.openstack.os_token_revoke: {{cloud: sandbox, token: '{token}'}}\n  no_log: true"
@@ -147,7 +156,7 @@ def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, k
 
 def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, keystone, sandbox):
     auth = {**sandbox.clouds["sandbox"]["auth"]}
-    issue = [{"onetoken.openstack.os_token_issue": {"auth": auth}}]
+    issue = [{"onetoken.openstack.os_token_issue": {"auth": auth, "session": "kept"}}]
     assert controller.play(issue).ok
     (session,) = controller.sessions
     _age(session, hours=25)
@@ -161,7 +170,7 @@ def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, ke
 def test_a_second_issue_asks_keystone_for_nothing_until_the_token_is_due(controller, keystone):
     again = "- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: '{{{{ session.session }}}}'{}}}\n"
     run = controller.play(
-        ISSUE
+        ISSUE_NAMED
         + again.format("")
         + "  register: same\n- assert: {that: not same.changed}\n"
         + again.format(", min_remaining: 86000, renew_after: 1%")
@@ -185,7 +194,7 @@ def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, ke
     assert run.ok, run.output
     assert keystone.requests() == []
     assert controller.sessions == []
-    assert controller.play(ISSUE).ok
+    assert controller.play(ISSUE_NAMED).ok
     (session,) = controller.sessions
     keystone.restart()
     run = controller.play(

@@ -10,7 +10,7 @@ import sys
 from control.cloud import Cloud
 from control.errors import SandboxError
 from control.layout import REPOSITORY, Layout
-from control.limits import DIALECTS, read_limits, write_limits
+from control.limits import DIALECTS, SECONDS, read_limits, write_limits
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +27,8 @@ def parser() -> argparse.ArgumentParser:
     limits.add_argument(
         "--keystone-status", type=status, metavar="STATUS|off", help="answer every token request with this status"
     )
+    for name, what in SECONDS.items():
+        limits.add_argument(f"--{name.replace('_', '-')}", type=natural, metavar="N", help=f"seconds that {what}")
     return top
 
 
@@ -48,7 +50,7 @@ def status(text: str) -> int:
 def change_limits(layout: Layout, options: argparse.Namespace) -> None:
     chosen = {
         name: getattr(options, name)
-        for name in ("token_requests_per_minute", "requests_per_second", "dialect", "keystone_status")
+        for name in ("token_requests_per_minute", "requests_per_second", "dialect", "keystone_status", *SECONDS)
     }
     changes = {name: value for name, value in chosen.items() if value is not None}
     if "keystone_status" in changes:

@@ -65,18 +65,24 @@ class Watcher:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            bufsize=0,
         )
 
-    def end(self, drain_timeout: float, wait: float) -> dict[str, t.Any] | None:
+    def end(self, drain_timeout: float, revoke_timeout: float) -> dict[str, t.Any] | None:
         """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time."""
         order = json.dumps({"drain_timeout": drain_timeout}) + "\n"
         try:
             os.write(self._process.stdin.fileno(), order.encode())
-            ready, _writable, _exceptional = select.select([self._process.stdout], [], [], drain_timeout + wait)
-            answer = self._process.stdout.readline() if ready else b""
         except OSError:
-            answer = b""
-        return json.loads(answer) if answer else None
+            return None
+        drained = self._answer(drain_timeout + _TURN)
+        report = None if drained is None else self._answer(revoke_timeout)
+        return None if drained is None or report is None else {**drained, **report}
+
+    def _answer(self, timeout: float) -> dict[str, t.Any] | None:
+        ready, _writable, _exceptional = select.select([self._process.stdout], [], [], timeout)
+        line = self._process.stdout.readline() if ready else b""
+        return json.loads(line) if line else None
 
     @property
     def gone(self) -> bool:
@@ -101,8 +107,14 @@ def main(path: str, name: str, revoke_now: bool) -> None:
         orderly = order is not None
         if order is not None and not owners.living(session, besides=name):
             drained = usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
-    report = _end_without_tokens(session, name, orderly) or _revoke(session, name)
-    print(json.dumps({**report, "drained": drained}), flush=True)
+        _answer({"drained": drained})
+    _answer(_end_without_tokens(session, name, orderly) or _revoke(session, name))
+
+
+def _answer(answer: dict[str, t.Any]) -> None:
+    # Who started this process may be gone.
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), json.dumps(answer).encode() + b"\n")
 
 
 def _wait_for_end(watch: owners.Watch) -> dict[str, t.Any] | None:

@@ -11,12 +11,18 @@ from .layout import Layout, number, read_json, write_json
 
 DIALECTS = ("none", "retry-after", "x-ratelimit-reset", "x-retry-after", "413")
 # OVHcloud's: https://help.ovhcloud.com (Keystone a minute and user, the others a second and project).
+#: How slow the cloud is.
+SECONDS = {
+    "keystone_seconds": "an answer with a new token takes",
+    "snapshot_seconds": "a snapshot of a server takes",
+    "spawn_seconds": "a server takes to come up",
+}
 DEFAULTS: dict[str, t.Any] = {
     "token_requests_per_minute": 60,
     "requests_per_second": 20,
     "dialect": "none",
     "keystone_status": None,
-    "snapshot_seconds": 0,
+    **dict.fromkeys(SECONDS, 0),
 }
 HIGHEST = 10**6
 

@@ -23,7 +23,7 @@ SNAPSHOT_BYTES = 16 * 1024
 class SandboxDriver(fake.FakeDriver):
     """FakeDriver keeps its servers in memory, and its snapshot leaves the image `queued` for ever."""
 
-    limits: Limits  # for snapshot_seconds
+    limits: Limits  # for snapshot_seconds and spawn_seconds
 
     def init_host(self, host):
         """Take up the servers that the database knows on this host, as a hypervisor would that never stopped."""
@@ -40,6 +40,10 @@ class SandboxDriver(fake.FakeDriver):
 
     def get_available_resource(self, nodename):
         return {**super().get_available_resource(nodename), "uuid": node.get_local_node_uuid()}
+
+    def spawn(self, *arguments, **options):
+        time.sleep(self.limits.current()[0].get("spawn_seconds") or 0)
+        super().spawn(*arguments, **options)
 
     def snapshot(self, context, instance, image_id, update_task_state):
         """Upload random bytes as the image, through the states that libvirt's driver goes through."""

@@ -15,6 +15,7 @@ import traceback
 
 from access_log import AccessLog, Application
 from entrances import Entrances, Readiness
+from issued_tokens import IssuedTokens
 from rate_limits import Limits, ProjectLimit, TokenRequestLimit
 
 WSGI_MODULES = {
@@ -37,9 +38,10 @@ def limit_projects(limits: Limits) -> None:
     AuthProtocol.__init__ = with_limit
 
 
-def load(service: str, limits: Limits) -> Application:
+def load(service: str, limits: Limits, sandbox: str) -> Application:
     if service == "keystone":
-        return TokenRequestLimit(importlib.import_module(WSGI_MODULES[service]).application, limits)
+        application = TokenRequestLimit(importlib.import_module(WSGI_MODULES[service]).application, limits)
+        return IssuedTokens(application, limits, os.path.join(sandbox, "issued-tokens"))
     if service == "cinder":
         import cinder_services  # first of all: it replaces threads with green ones
 
@@ -84,7 +86,7 @@ def main() -> None:
     # The services would take our arguments for theirs; the first one they put into their user agents.
     sys.argv[:] = [service]
     try:
-        application = load(service, Limits(os.path.join(sandbox, "limits.json")))
+        application = load(service, Limits(os.path.join(sandbox, "limits.json")), sandbox)
     except BaseException:
         # Threads that were started already would keep half a service alive.
         traceback.print_exc()

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A list of every token that Keystone gave to a client, so that a test can ask Keystone whether one still lives."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import typing as t
+
+from access_log import Application, Environ, StartResponse
+from entrances import is_internal
+from rate_limits import TOKENS, Limits
+
+
+class IssuedTokens:
+    """Around Keystone: writes down what it issues, and keeps the client waiting for it if it is told to."""
+
+    def __init__(self, application: Application, limits: Limits, path: str) -> None:
+        self.application = application
+        self.limits = limits
+        self.path = path
+        self.lock = threading.Lock()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> t.Iterable[bytes]:
+        is_token_request = environ["REQUEST_METHOD"] == "POST" and environ.get("PATH_INFO", "").rstrip("/") == TOKENS
+        if is_internal(environ) or not is_token_request:
+            return self.application(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *more: t.Any) -> t.Any:
+            for name, value in headers:
+                if name.lower() == "x-subject-token":
+                    self.write(value)
+            return start_response(status, headers, *more)
+
+        body = self.application(environ, start)
+        time.sleep(self.limits.current()[0].get("keystone_seconds") or 0)
+        return body
+
+    def write(self, token: str) -> None:
+        with self.lock:
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with os.fdopen(file, "w", encoding="ascii") as stream:
+                stream.write(f"{token}\n")
