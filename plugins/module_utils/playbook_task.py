@@ -113,9 +113,7 @@ class PlaybookTask:
             return True
         variables = self._play.get_variable_manager().get_vars(play=self._play)
         hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
-        return bool(hosts) and all(
-            str(hostvars[host].get("ansible_connection", "")).rpartition(".")[2] == "local" for host in hosts
-        )
+        return bool(hosts) and all(_is_here(host, hostvars) for host in hosts)
 
     @property
     def _environment(self) -> dict[str, t.Any]:
@@ -137,6 +135,15 @@ class PlaybookTask:
             self._append({"PYTHONPATH": trust_as_template(f"{path}{os.pathsep}{own}")})
 
     def _append(self, variables: dict[str, str]) -> None:
-        own = self._task._environment
+        own = getattr(self._task, "_environment", None)
         # The last one wins.
         self._task._environment = [*(own if isinstance(own, list) else []), variables]
+
+
+def _is_here(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:
+    try:
+        connection = hostvars[host].get("ansible_connection", "")
+    except KeyError:
+        # A localhost that no inventory names is in no variables either.
+        return host in _HERE
+    return str(connection).rpartition(".")[2] == "local"
