@@ -107,6 +107,14 @@ import typing as t
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19, every text was a template
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+
 from ..module_utils.playbook_task import DECLINE, PlaybookTask
 from ..module_utils.run import Run, Settings
 from ..module_utils.session.environment import INJECTED
@@ -199,7 +207,7 @@ class CallbackModule(CallbackBase):
                 f"The task {task.label} passes {how}, so it does not use the session unless it signs in as the same "
                 "user: name a cloud of clouds.yaml instead to save its token requests.",
             )
-        task.prepend_python_path(run.session.site)
+        task.prepend_python_path(run.session.site, trust_as_template)
         if task.becomes is None or not task.runs_here:
             return
         if task.becomes in ("root", self._user()) or "{{" in task.becomes:

@@ -7,14 +7,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # before ansible-core 2.19, every text was a template
-
-    def trust_as_template(value: str) -> str:
-        return value
-
-
 #: Programs that read clouds.yaml themselves and do not load keystoneauth's plugins.
 STRANGERS = ("terraform", "tofu", "packer", "pulumi", "terragrunt")
 #: The variable by which a task, a block or a play declines the session.
@@ -128,11 +120,11 @@ class PlaybookTask:
         """Set variables for it, those excepted that the playbook sets."""
         self._append({name: value for name, value in variables.items() if name not in self._environment})
 
-    def prepend_python_path(self, path: str) -> None:
-        """Keep the session's plugin on a search path that the playbook sets."""
+    def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
+        """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""
         own = self._environment.get("PYTHONPATH")
         if own and path not in str(own):
-            self._append({"PYTHONPATH": trust_as_template(f"{path}{os.pathsep}{own}")})
+            self._append({"PYTHONPATH": trust(f"{path}{os.pathsep}{own}")})
 
     def _append(self, variables: dict[str, str]) -> None:
         own = getattr(self._task, "_environment", None)

@@ -149,7 +149,8 @@ def workers_of(run: int) -> list[int]:
     """The processes below a run, but for those that are there to outlive it: the watcher, and the one that signs in."""
     below, found = [run], []
     commands = {}
-    for parent in below:
+    while below:
+        parent = below.pop()
         commands[parent] = pathlib.Path(f"/proc/{parent}/cmdline").read_bytes()
         for child in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
             below.append(int(child))
