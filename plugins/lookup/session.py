@@ -24,7 +24,8 @@ options:
     elements: str
   session:
     description:
-      - The session to look into, as an absolute path or as a plain name, such as RV(onetoken.openstack.os_token_issue#module:session).
+      - The session to look into, as an absolute path or as a plain name.
+      - RV(onetoken.openstack.os_token_issue#module:session) is one, and so is C(os_token_issued.session) of the role.
       - Without it, the session of the environment of C(ansible-playbook) is meant.
     type: str
   return_token:

@@ -43,9 +43,9 @@ def test_an_example_costs_what_it_says(run_example, controller, keystone, name):
 
 def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, repository):
     page = (repository / "docs" / "ways_in.md").read_text()
-    files = [file.relative_to(examples) for file in examples.rglob("*.yml")]
-    assert {str(file) for file in files} == {*(f"{name}.yml" for name in (*COSTS, "bastion")), "inventory/openstack.yml"}
-    assert [file for file in files if f"(../playbooks/examples/{file})" not in page] == []
+    files = {str(file.relative_to(examples)) for file in examples.rglob("*.yml")}
+    assert files == {"bastion.yml", "inventory/openstack.yml", *(f"{name}.yml" for name in COSTS)}
+    assert {file for file in files if f"(../playbooks/examples/{file})" not in page} == set()
 
 
 @pytest.mark.parametrize(("name", "times"), [("module_defaults", 1), ("several_clouds", 2)])
@@ -69,7 +69,7 @@ def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, 
 
 @pytest.fixture
 def bastion(controller, sandbox):
-    """A host with a home, a clouds.yaml and an interpreter of its own; the controller has no clouds.yaml then."""
+    """A host with a home and a clouds.yaml of its own, which gets none of the controller's variables."""
     home = controller.home / "bastion"
     config = home / ".config" / "openstack" / "clouds.yaml"
     config.parent.mkdir(parents=True)
@@ -77,7 +77,12 @@ def bastion(controller, sandbox):
     controller.environment.pop("OS_CLIENT_CONFIG_FILE")
     python = controller.command("python", "-c", "import sys; print(sys.executable)").output.strip()
     interpreter = home / "python"
-    interpreter.write_text(f'#!/bin/sh\nHOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"\n')
+    interpreter.write_text(
+        f"""#!/bin/sh
+[ "$OS_AUTH_TYPE" = onetoken ] || unset OS_CLOUD
+HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
+"""
+    )
     interpreter.chmod(0o700)
     inventory = controller.home / "inventory"
     inventory.write_text(f"bastion ansible_connection=local ansible_python_interpreter={interpreter}\n")
@@ -99,9 +104,7 @@ def test_the_inventory_costs_a_token_request_without_a_session(controller, keyst
 
 
 @pytest.mark.versions
-def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(
-    controller, keystone, repository
-):
+def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(controller, keystone, repository):
     page = (repository / "docs" / "ways_in.md").read_text()
     commands = page.split("```sh\n")[1].split("```")[0].replace("mycloud", "sandbox")
     # The commands are for the checkout's directory.
