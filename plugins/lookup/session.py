@@ -34,6 +34,9 @@ options:
       - Set C(no_log) on every task that uses it. Whoever reads the id can act as you until it is revoked.
     type: bool
     default: false
+notes:
+  - In check mode M(onetoken.openstack.os_token_issue) makes no session, so there is nothing to look up unless one was
+    there before; a C(when) of C(not ansible_check_mode) skips a task that uses it.
 requirements:
   - openstacksdk, for the Python that runs C(ansible-playbook), when a token is to be issued or renewed
 seealso:
@@ -154,7 +157,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             session = chosen_session(self.get_option("session"), os.environ)
-            clouds = terms or [chosen_cloud(session, os.environ)]
+            clouds = self._flatten(terms) or [chosen_cloud(session, os.environ)]
             return [report(session, str(cloud), os.environ, self.get_option("return_token")) for cloud in clouds]
         except OneTokenError as exc:
             raise AnsibleLookupError(str(exc)) from None

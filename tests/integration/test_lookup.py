@@ -32,7 +32,7 @@ def test_a_template_learns_of_each_cloud_at_one_token_request_a_cloud(controller
 - assert:
     that: told | map(attribute='user.name') == ['demo', 'admin']
   vars:
-    told: "{{ query('onetoken.openstack.session', 'sandbox', 'sandbox-admin', session=issued.session) }}"
+    told: "{{ query('onetoken.openstack.session', ['sandbox', 'sandbox-admin'], session=issued.session) }}"
 - openstack.cloud.project_info: {name: demo}  # the administrator's
   environment: "{{ lookup('onetoken.openstack.session', 'sandbox-admin', session=issued.session).environment }}"
 """

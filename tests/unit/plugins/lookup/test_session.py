@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal
 def look_up(monkeypatch):
     """Run the lookup with the options that its documentation gives it, without Ansible's search for plugins."""
 
-    def run(*terms: str, session: str | None = None, return_token: bool = False):
+    def run(*terms: str | list[str], session: str | None = None, return_token: bool = False):
         plugin = lookup.LookupModule()
         monkeypatch.setattr(plugin, "set_options", lambda **kwargs: None)
         monkeypatch.setattr(plugin, "get_option", {"session": session, "return_token": return_token}.get)
@@ -31,8 +31,9 @@ def issued(session, source):
     return session
 
 
-def test_each_cloud_that_is_named_gives_a_mapping_in_that_order(look_up, issued):
-    told = look_up("second", "sandbox", session=issued.path)
+@pytest.mark.parametrize("terms", [("second", "sandbox"), (["second", "sandbox"],)])
+def test_each_cloud_that_is_named_gives_a_mapping_in_that_order(look_up, issued, terms):
+    told = look_up(*terms, session=issued.path)
 
     assert [one["cloud"] for one in told] == ["second", "sandbox"]
     assert not any("token" in one for one in told)
