@@ -12,7 +12,14 @@ import typing as t
 
 from . import clock, detached, keystone, owners, session_clouds, site, usage
 from .config_files import ConfigFiles
-from .errors import CredentialsRefusedError, KeystoneUnavailableError, OneTokenError, SessionAbsentError, SessionError
+from .errors import (
+    ConfigurationError,
+    CredentialsRefusedError,
+    KeystoneUnavailableError,
+    OneTokenError,
+    SessionAbsentError,
+    SessionError,
+)
 from .pacing import Waiter
 from .renewal import RenewalPolicy
 from .source import Source
@@ -160,7 +167,6 @@ def usable_token(session: Session, source: Source, policy: RenewalPolicy) -> Tok
 
 def current_token(session: Session, cloud: str, refused: TokenId | None = None) -> Token:
     """The token for a process that needs one now; issued or renewed first, once for all, where that is due."""
-    usage.hold(session)
     session.refuse_closed()
     policy = session.read_record().policy
     token = _not_due(session.read_tokens(cloud), policy, refused)
@@ -229,6 +235,13 @@ def _renew(session: Session, cloud: str, timeout: float) -> Token:
 
 def _sign_in(session: Session, record: SessionRecord, source: Source, waiter: Waiter) -> Token:
     """Ask Keystone for a token and put it on the session's list, as one thing that nothing interrupts."""
+    try:
+        # Here, and not only in the child: what is missing is told as what it is.
+        import openstack.config  # noqa: F401
+    except ImportError as exc:
+        raise ConfigurationError(
+            f"A token is to be issued, for which {sys.executable} lacks {exc.name}: install openstacksdk there."
+        ) from None
     session.write_record(record)
     waiting = os.getpid()
 
@@ -280,10 +293,7 @@ def _no_token(
         state = "has a token that Keystone does not accept any more"
     else:
         state = f"has a token that expired at {clock.show(stored.current.expires_at)}"
-    return (
-        f"The session {session.path} {state} for cloud {cloud!r}, and a new one cannot be issued: {reason} Issue it "
-        "with os_token_issue."
-    )
+    return f"The session {session.path} {state} for cloud {cloud!r}, and a new one cannot be issued: {reason}"
 
 
 @dataclasses.dataclass

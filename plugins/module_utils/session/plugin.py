@@ -46,6 +46,7 @@ class SessionAuth(BaseIdentityPlugin):
 
     def get_auth_ref(self, session: t.Any, **kwargs: t.Any) -> t.Any:
         try:
+            usage.hold(self._session)
             token = lifecycle.current_token(self._session, self._cloud, self._refused)
         except SessionClosedError as exc:
             # Revoked is revoked: whatever the run may fall back to, this is the end of it.

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: session
+short_description: Tell a template what a session's token is for and how to sign in with it
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Gives a mapping for each cloud that is named, with the token's owner, scope and times, and with the variables that
+    make a process sign in from the session.
+  - A token that is due is renewed first, and a cloud that has none yet gets one, once for all who use the session. It
+    asks Keystone for nothing otherwise, however often it is looked up.
+  - It runs on the controller, as every lookup does, and sees the environment of C(ansible-playbook). The
+    C(environment) of a play or a task does not reach it, so name the session there with O(session).
+options:
+  _terms:
+    description:
+      - Names of clouds in the session; each cloud of your C(clouds.yaml) is one.
+      - Without any, the one that C(OS_CLOUD) names is meant if it is in the session, else the session's only cloud.
+    type: list
+    elements: str
+  session:
+    description:
+      - The session to look into, as an absolute path or as a plain name.
+      - RV(onetoken.openstack.os_token_issue#module:session) is one, and so is C(os_token_issued.session) of the role.
+      - Without it, the session of the environment of C(ansible-playbook) is meant.
+    type: str
+  return_token:
+    description:
+      - Whether to give the token's id as well, for programs that take nothing else.
+      - Set C(no_log) on every task that uses it. Whoever reads the id can act as you until it is revoked.
+    type: bool
+    default: false
+notes:
+  - In check mode M(onetoken.openstack.os_token_issue) makes no session, so there is nothing to look up unless one was
+    there before; a C(when) of C(not ansible_check_mode) skips a task that uses it.
+requirements:
+  - openstacksdk, for the Python that runs C(ansible-playbook), when a token is to be issued or renewed
+seealso:
+  - module: onetoken.openstack.os_token_issue
+  - module: onetoken.openstack.os_token_info
+"""
+
+EXAMPLES = r"""
+- name: Sign in once
+  onetoken.openstack.os_token_issue:
+    cloud: sandbox
+  register: issued
+
+- name: Say until when the token lives
+  ansible.builtin.debug:
+    msg: "{{ token.user.name }} can work in {{ token.project.name }} until {{ token.expires_at }}."
+  vars:
+    token: "{{ lookup('onetoken.openstack.session', session=issued.session) }}"
+
+- name: Run one task on the session, in another of its clouds
+  openstack.cloud.server_info:
+  environment: "{{ lookup('onetoken.openstack.session', 'sandbox-admin', session=issued.session).environment }}"
+
+- name: Hand the token to an API that takes nothing else
+  ansible.builtin.uri:
+    url: https://metrics.example.com/v1/usage
+    headers:
+      X-Auth-Token: "{{ lookup('onetoken.openstack.session', session=issued.session, return_token=true).token }}"
+  no_log: true
+
+- name: Say which regions there are, in a run that was started in the environment of a session
+  ansible.builtin.debug:
+    msg: "{{ lookup('onetoken.openstack.session').regions }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: A mapping for each cloud, in the order in which they were named.
+  type: list
+  elements: dict
+  contains:
+    session:
+      description: The session's directory.
+      type: str
+      sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+    cloud:
+      description: The name of the cloud in the session.
+      type: str
+      sample: sandbox
+    environment:
+      description: The variables that make a process sign in with the session; none of them is secret.
+      type: dict
+      sample:
+        OS_CLIENT_CONFIG_FILE: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/clouds.yaml
+        OS_CLOUD: sandbox
+        OS_AUTH_TYPE: onetoken
+        PYTHONPATH: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/site
+    issued_at:
+      description: When Keystone issued the token, in UTC, ISO 8601.
+      type: str
+      sample: "2026-01-31T12:00:00Z"
+    expires_at:
+      description: When the token expires, in UTC, ISO 8601.
+      type: str
+      sample: "2026-02-01T12:00:00Z"
+    seconds_left:
+      description: The seconds until the token expires.
+      type: int
+      sample: 86399
+    audit_id:
+      description: The id under which the cloud's logs name the token; not secret.
+      type: str
+      sample: xhJ3Q0tFSUyd2L9QzJzJmg
+    user:
+      description: Whose token it is.
+      type: dict
+      sample: {"id": "a3b8b6c1d2e94f1f9a0b1c2d3e4f5a6b", "name": "demo", "domain": "Default"}
+    scope:
+      description: What the token is for, C(project), C(domain), C(system) or C(unscoped).
+      type: str
+      sample: project
+    project:
+      description: The project that it is for; null for another scope.
+      type: dict
+      sample: {"id": "0c5a1b2d3e4f5a6b7c8d9e0f1a2b3c4d", "name": "demo", "domain": "Default"}
+    domain:
+      description: The domain that it is for; null for another scope.
+      type: dict
+      sample: null
+    roles:
+      description: The roles that it carries.
+      type: list
+      elements: str
+      sample: [member, reader]
+    regions:
+      description: The regions in its catalog.
+      type: list
+      elements: str
+      sample: [RegionOne, RegionTwo]
+    token:
+      description: The token's id, with O(return_token=true). Secret.
+      type: str
+      sample: gAAAAABn...
+"""
+
+import os
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ..module_utils.session.errors import OneTokenError
+from ..module_utils.session_report import chosen_cloud, chosen_session, report
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            session = chosen_session(self.get_option("session"), os.environ)
+            clouds = self._flatten(terms) or [chosen_cloud(session, os.environ)]
+            return [report(session, str(cloud), os.environ, self.get_option("return_token")) for cloud in clouds]
+        except OneTokenError as exc:
+            raise AnsibleLookupError(str(exc)) from None
+        except Exception as exc:
+            # Its text may quote anything, so only its kind is told.
+            raise AnsibleLookupError(
+                f"The lookup ended in an unexpected {type(exc).__name__}: please report this as a bug."
+            ) from None

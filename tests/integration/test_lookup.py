@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lookup session: what a template learns of the token, and what it costs."""
+
+from __future__ import annotations
+
+import pytest
+
+ISSUE = """
+- onetoken.openstack.os_token_issue: {cloud: sandbox}
+  register: issued
+"""
+REVOKE = """
+- onetoken.openstack.os_token_revoke: {session: "{{ issued.session }}"}
+"""
+
+
+@pytest.mark.versions
+def test_a_template_learns_of_each_cloud_at_one_token_request_a_cloud(controller, keystone):
+    run = controller.play(
+        ISSUE
+        + """
+- assert:
+    that:
+      - told.environment == issued.environment
+      - told.expires_at == issued.expires_at
+      - told.project.name == 'demo'
+      - told.regions == ['RegionOne', 'RegionTwo']
+      - "'token' not in told"
+  vars:
+    told: "{{ lookup('onetoken.openstack.session', session=issued.session) }}"
+- assert:
+    that: told | map(attribute='user.name') == ['demo', 'admin']
+  vars:
+    told: "{{ query('onetoken.openstack.session', ['sandbox', 'sandbox-admin'], session=issued.session) }}"
+- openstack.cloud.project_info: {name: demo}  # the administrator's
+  environment: "{{ lookup('onetoken.openstack.session', 'sandbox-admin', session=issued.session).environment }}"
+"""
+        + REVOKE
+    )
+    assert run.ok, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (2, 2)
+
+
+@pytest.mark.versions
+def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keystone):
+    assert controller.play(ISSUE).ok
+    (session,) = controller.sessions
+    told = "lookup('onetoken.openstack.session')"
+    tasks = f"- assert: {{that: \"{told}.session == '{session}' and {told}.cloud == 'sandbox'\"}}\n"
+    variables = {"OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"), "OS_CLOUD": "sandbox"}
+    run = controller.play(tasks, **variables)
+    assert run.ok, run.output
+    assert keystone.count("POST") == 1
+    assert controller.play("- onetoken.openstack.os_token_revoke:", **variables).ok
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("", "No session is named: set session to what os_token_issue returned."),
+        ("session='/nowhere'", "There is no session at /nowhere"),
+        ("'nowhere', session=issued.session", "nowhere is not in"),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence(controller, arguments, sentence):
+    run = controller.play(
+        ISSUE
+        + f"""
+- block:
+    - debug: {{msg: "{{{{ lookup('onetoken.openstack.session', {arguments}) }}}}"}}
+  always:
+    - onetoken.openstack.os_token_revoke: {{session: "{{{{ issued.session }}}}"}}
+""",
+        "-vvv",
+    )
+    assert run.status == 2
+    assert sentence in run.output.replace("\\'", "").replace("'", ""), run.output
+    assert "Traceback" not in run.output and "unhandled" not in run.output
+
+
+def test_after_the_revoke_the_lookup_fails(controller, keystone):
+    run = controller.play(
+        ISSUE + REVOKE + "- debug: {msg: \"{{ lookup('onetoken.openstack.session', session=issued.session) }}\"}\n"
+    )
+    assert run.status == 2 and "was revoked" in run.output
+    assert keystone.count("POST") == 1
+
+
+@pytest.mark.versions
+def test_the_token_is_given_to_who_asks_for_it_and_shown_nowhere(controller, sandbox):
+    run = controller.play(
+        ISSUE
+        + f"""
+- uri:
+    url: {sandbox.clouds["sandbox"]["auth"]["auth_url"]}/auth/catalog
+    headers:
+      X-Auth-Token: "{{{{ lookup('onetoken.openstack.session', session=issued.session, return_token=true).token }}}}"
+  no_log: true
+- debug: {{msg: "{{{{ lookup('onetoken.openstack.session', session=issued.session) }}}}"}}
+""",
+        "-vvvv",
+    )
+    assert run.ok, run.output
+    (token,) = controller.tokens()
+    assert token not in run.output
+    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok

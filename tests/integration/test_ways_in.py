@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The example playbooks run as they stand, at the number of token requests that docs/ways_in.md gives."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+#: What each example that needs nothing but a cloud costs: token requests, and revoked tokens.
+COSTS = {
+    "with_role": (1, 1),
+    "module_defaults": (1, 1),
+    "lookup": (1, 1),
+    "os_token_mode": (1 + 2, 1),
+    "several_clouds": (2, 2),
+}
+
+
+@pytest.fixture
+def examples(repository):
+    return repository / "playbooks" / "examples"
+
+
+@pytest.fixture
+def run_example(controller, examples):
+    def run(name, *arguments, **variables):
+        done = controller.run(str(examples / f"{name}.yml"), *arguments, **variables)
+        assert done.ok, done.output
+        return done
+
+    return run
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("name", COSTS)
+def test_an_example_costs_what_it_says(run_example, controller, keystone, name):
+    run_example(name, OS_CLOUD="sandbox")
+    assert (keystone.count("POST"), keystone.count("DELETE")) == COSTS[name]
+    assert controller.tokens() == []
+
+
+def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, repository):
+    page = (repository / "docs" / "ways_in.md").read_text()
+    files = {str(file.relative_to(examples)) for file in examples.rglob("*.yml")}
+    assert files == {"bastion.yml", "inventory/openstack.yml", *(f"{name}.yml" for name in COSTS)}
+    assert {file for file in files if f"(../playbooks/examples/{file})" not in page} == set()
+
+
+@pytest.mark.parametrize(("name", "times"), [("module_defaults", 1), ("several_clouds", 2)])
+def test_an_example_for_regions_works_in_both(run_example, access_log, name, times):
+    servers = access_log("nova")
+    run_example(name, OS_CLOUD="sandbox")
+    lists = [request.path for request in servers.requests() if request.path.endswith("/servers/detail")]
+    in_the_second = [path for path in lists if path.startswith("/RegionTwo/")]
+    assert (len(lists), len(in_the_second)) == (2 * times, times)
+
+
+def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, controller, sandbox):
+    file = controller.home / "own.env"
+    run_example("lookup", "-e", f"variables_file={file}", OS_CLOUD="sandbox")
+    first, *exports = file.read_text().splitlines()
+    assert first.startswith("# demo in demo, until 2")
+    names = {line.split()[1].split("=")[0] for line in exports}
+    assert names == {"OS_CLIENT_CONFIG_FILE", "OS_CLOUD", "OS_AUTH_TYPE", "PYTHONPATH"}
+    assert "gAAAA" not in file.read_text()
+
+
+@pytest.fixture
+def bastion(controller, sandbox):
+    """A host with a home and a clouds.yaml of its own, which gets none of the controller's variables."""
+    home = controller.home / "bastion"
+    config = home / ".config" / "openstack" / "clouds.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(sandbox.clouds_file.read_text())
+    controller.environment.pop("OS_CLIENT_CONFIG_FILE")
+    python = controller.command("python", "-c", "import sys; print(sys.executable)").output.strip()
+    interpreter = home / "python"
+    interpreter.write_text(
+        f"""#!/bin/sh
+[ "$OS_AUTH_TYPE" = onetoken ] || unset OS_CLOUD
+HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
+"""
+    )
+    interpreter.chmod(0o700)
+    inventory = controller.home / "inventory"
+    inventory.write_text(f"bastion ansible_connection=local ansible_python_interpreter={interpreter}\n")
+    return home
+
+
+@pytest.mark.versions
+def test_on_a_bastion_the_session_is_made_where_the_tasks_run(run_example, controller, keystone, bastion):
+    run_example("bastion", "-i", str(controller.home / "inventory"), OS_CLOUD="sandbox")
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+    assert controller.sessions == []
+    assert len(list((bastion / ".local" / "state" / "onetoken").iterdir())) == 1
+
+
+def test_the_inventory_costs_a_token_request_without_a_session(controller, keystone, examples):
+    run = controller.command("ansible-inventory", "-i", str(examples / "inventory" / "openstack.yml"), "--graph")
+    assert run.ok and "--web-01" in run.output, run.output
+    assert keystone.count("POST") == 1
+
+
+@pytest.mark.versions
+def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(controller, keystone, repository):
+    page = (repository / "docs" / "ways_in.md").read_text()
+    commands = page.split("```sh\n")[1].split("```")[0].replace("mycloud", "sandbox")
+    # The commands are for the checkout's directory.
+    run = controller.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}")
+    assert run.ok and "--web-01" in run.output, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from ansible.errors import AnsibleLookupError
+from ansible_collections.onetoken.openstack.plugins.lookup import session as lookup
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+
+
+@pytest.fixture
+def look_up(monkeypatch):
+    """Run the lookup with the options that its documentation gives it, without Ansible's search for plugins."""
+
+    def run(*terms: str | list[str], session: str | None = None, return_token: bool = False):
+        plugin = lookup.LookupModule()
+        monkeypatch.setattr(plugin, "set_options", lambda **kwargs: None)
+        monkeypatch.setattr(plugin, "get_option", {"session": session, "return_token": return_token}.get)
+        return plugin.run(list(terms))
+
+    return run
+
+
+@pytest.fixture
+def issued(session, source):
+    lifecycle.issue(session, source, RenewalPolicy(), timeout=10)
+    return session
+
+
+@pytest.mark.parametrize("terms", [("second", "sandbox"), (["second", "sandbox"],)])
+def test_each_cloud_that_is_named_gives_a_mapping_in_that_order(look_up, issued, terms):
+    told = look_up(*terms, session=issued.path)
+
+    assert [one["cloud"] for one in told] == ["second", "sandbox"]
+    assert not any("token" in one for one in told)
+
+
+def test_what_goes_wrong_is_a_sentence(look_up, no_cloud):
+    with pytest.raises(AnsibleLookupError, match="No session is named") as raised:
+        look_up()
+    assert raised.value.__suppress_context__
+
+
+def test_a_token_that_is_there_needs_no_openstacksdk(look_up, issued, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openstack.config", None)
+
+    assert look_up(session=issued.path)[0]["cloud"] == "sandbox"
+
+
+def test_a_missing_openstacksdk_is_told_with_the_interpreter_that_lacks_it(look_up, issued, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openstack.config", None)
+
+    with pytest.raises(AnsibleLookupError) as raised:
+        look_up("second", session=issued.path)
+
+    assert sys.executable in str(raised.value) and "install openstacksdk there" in str(raised.value)
+
+
+def test_of_anything_unexpected_only_the_kind_is_told(look_up, issued, monkeypatch):
+    def fail(*arguments):
+        raise ValueError("gAAAAABsecret")
+
+    monkeypatch.setattr(lookup, "report", fail)
+    with pytest.raises(AnsibleLookupError, match="unexpected ValueError") as raised:
+        look_up(session=issued.path)
+    assert "gAAAAAB" not in str(raised.value) and raised.value.__suppress_context__
