@@ -265,6 +265,26 @@ def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone
     assert keystone.count("DELETE") == 2
 
 
+def test_a_run_whose_credentials_are_refused_at_renewal_goes_on_with_what_is_left_and_says_so(
+    controller, keystone, issued, sandbox
+):
+    clouds = controller.home / "clouds.yaml"
+    clouds.write_text(sandbox.clouds_file.read_text())
+    changed = yaml.safe_dump(sandbox.clouds["sandbox"]["auth"]["password"]).split("\n")[0]
+    tasks = f"""
+- openstack.cloud.compute_flavor_info: {{cloud: sandbox}}
+- replace: {{path: {clouds}, regexp: "{changed}", replace: changed}}
+- openstack.cloud.compute_flavor_info: {{cloud: sandbox}}
+  loop: [1, 2]
+"""
+    run = controller.play(tasks, OS_CLIENT_CONFIG_FILE=str(clouds), ONETOKEN_RENEW_AFTER="1", **CALLBACK)
+    assert run.ok, run.output
+    text = " ".join(run.output.split())
+    assert text.count("is not renewed, and the run goes on with its last 14") == 1, run.output
+    assert [request.status for request in keystone.requests() if request.method == "POST"] == [201, 401]
+    assert issued.living() == []
+
+
 def let_it_age(session: pathlib.Path) -> None:
     """Let a session believe that it got its token nine hours ago."""
     (file,) = (session / "tokens").glob("*.json")
