@@ -44,7 +44,7 @@ def test_a_template_learns_of_each_cloud_at_one_token_request_a_cloud(controller
 
 @pytest.mark.versions
 def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keystone):
-    assert controller.play(ISSUE).ok
+    assert controller.play(ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: kept")).ok
     (session,) = controller.sessions
     told = "lookup('onetoken.openstack.session')"
     tasks = f"- assert: {{that: \"{told}.session == '{session}' and {told}.cloud == 'sandbox'\"}}\n"

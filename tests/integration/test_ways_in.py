@@ -10,12 +10,29 @@ import pytest
 
 #: What each example that needs nothing but a cloud costs: token requests, and revoked tokens.
 COSTS = {
+    # The second one is that of the task which declines the session.
+    "unmodified": (1 + 1, 1),
     "with_role": (1, 1),
     "module_defaults": (1, 1),
     "lookup": (1, 1),
     "os_token_mode": (1 + 2, 1),
     "several_clouds": (2, 2),
 }
+
+
+#: To Ansible, and so to the collection, what it leads to is not this machine.
+ANOTHER_HOST = '''
+DOCUMENTATION = """
+name: another_host
+short_description: runs tasks here, as on another host
+extends_documentation_fragment: [connection_pipelining]
+"""
+from ansible.plugins.connection.local import Connection as Local
+
+
+class Connection(Local):
+    transport = "another_host"
+'''
 
 
 @pytest.fixture
@@ -36,7 +53,8 @@ def run_example(controller, examples):
 @pytest.mark.versions
 @pytest.mark.parametrize("name", COSTS)
 def test_an_example_costs_what_it_says(run_example, controller, keystone, name):
-    run_example(name, OS_CLOUD="sandbox")
+    callback = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"} if name == "unmodified" else {}
+    run_example(name, OS_CLOUD="sandbox", **callback)
     assert (keystone.count("POST"), keystone.count("DELETE")) == COSTS[name]
     assert controller.tokens() == []
 
@@ -84,8 +102,12 @@ HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
 """
     )
     interpreter.chmod(0o700)
+    plugins = controller.home / "connections"
+    plugins.mkdir()
+    (plugins / "another_host.py").write_text(ANOTHER_HOST)
+    controller.environment["ANSIBLE_CONNECTION_PLUGINS"] = str(plugins)
     inventory = controller.home / "inventory"
-    inventory.write_text(f"bastion ansible_connection=local ansible_python_interpreter={interpreter}\n")
+    inventory.write_text(f"bastion ansible_connection=another_host ansible_python_interpreter={interpreter}\n")
     return home
 
 
