@@ -17,6 +17,8 @@ options:
       - Without it, the session of the environment is meant, which is the one that
         RV(onetoken.openstack.os_token_issue#module:environment) names. M(onetoken.openstack.os_token_issue) makes a new
         one where there is none.
+      - A session that is named here stays until it is revoked. One that is not ends with the run that made it, however
+        that ends; on another host than the controller only if it is revoked there.
     type: str
 attributes:
   check_mode:

@@ -131,7 +131,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import directory, lifecycle, sweep
+from ..module_utils.session import directory, lifecycle, sweep, usage
 from ..module_utils.session.errors import ConfigurationError, SessionError
 from ..module_utils.session.pacing import Waiter
 from ..module_utils.session.store import Session
@@ -152,7 +152,7 @@ def revoke(module: AnsibleModule) -> dict:
         result = lifecycle.foresee_revoke(session)
     else:
         if module.params["drain"]:
-            drained = lifecycle.drain(session, Waiter(module.params["drain_timeout"]))
+            drained = usage.wait_until_idle(session, Waiter(module.params["drain_timeout"]))
             if not drained:
                 module.warn(
                     f"A process still worked on the session {session.path} after {module.params['drain_timeout']} s, "

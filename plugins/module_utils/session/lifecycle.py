@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The verbs of a session's life: prepare, issue, use and renew, drain and revoke."""
+"""The verbs of a session's life: prepare, issue, use and renew, revoke."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import sys
 import typing as t
 
-from . import clock, detached, keystone, owners, session_clouds, site, usage
+from . import clock, detached, keystone, owners, session_clouds, site
 from .config_files import ConfigFiles
 from .errors import (
     ConfigurationError,
@@ -305,11 +305,6 @@ class Revocation:
     already_dead: int = 0
     keystone_requests: int = 0
     tokens_issued: int = 0
-
-
-def drain(session: Session, waiter: Waiter) -> bool:
-    """Wait for the processes that work on the session, for which revoking would be too early; False if one is left."""
-    return not session.exists or usage.wait_until_idle(session, waiter)
 
 
 def revoke(session: Session, timeout: float) -> Revocation:

@@ -27,6 +27,8 @@ def hold(session: Session) -> None:
 
 def wait_until_idle(session: Session, waiter: Waiter) -> bool:
     """Wait for every process that works on the session; False if one still did when the time was up."""
+    if not session.exists:
+        return True
     file = _opened(session, IN_USE)
     try:
         while not _is_idle(file):

@@ -58,7 +58,7 @@ class Watcher:
         paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{PACKAGE}.watcher", session.path, owner],
-            # The working directory comes first on Python's search path, and is kept from being unmounted.
+            # The working directory comes first on Python's search path, and nothing can be unmounted under it.
             cwd="/",
             env={**kept, "PYTHONPATH": os.pathsep.join([session.site, *paths])},
             stdin=subprocess.PIPE,
@@ -153,6 +153,9 @@ def _sweep_others(session: Session) -> None:
 
 def _end_without_tokens(session: Session, name: str, orderly: bool) -> dict[str, t.Any] | None:
     """End a session that holds no token, for which Keystone need not be asked; None when it does hold one."""
+    if session.exists and not owners.living(session, besides=name):
+        # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
+        session.close()
     with session.locked():
         if session.has_tokens or owners.living(session, besides=name):
             return None
@@ -160,8 +163,7 @@ def _end_without_tokens(session: Session, name: str, orderly: bool) -> dict[str,
         if orderly and not report["tokens_issued"]:
             session.discard()
         else:
-            # What the run left behind may still start a process, which must not find nothing and use the password.
-            session.close()
+            # It stays, closed: what the run left behind must not find nothing, and use the password.
             owners.remove(session, name)
     return report
 
