@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, session_clouds
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, session_clouds, site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord, StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
@@ -21,3 +25,59 @@ def issued(session, source, keystone):
     session.write_tokens(source.cloud, StoredTokens(token))
     session_clouds.write(session, record, source.cloud)
     return session
+
+
+@pytest.fixture(scope="session")
+def site_path(tmp_path_factory):
+    """The session's code, for processes that the tests start."""
+    root = tmp_path_factory.mktemp("site")
+    for name, text in site.files().items():
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return str(root)
+
+
+@pytest.fixture
+def python(no_cloud, site_path):
+    """Start Python code in a process and a process group of its own, and go on when it has written its first line."""
+    started = []
+
+    def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, "PYTHONPATH": site_path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout.readline(), "it ended before it was ready"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture
+def run(python):
+    """A process that does nothing, until it is killed or its standard input is closed."""
+    return python("import sys; print('ready', flush=True); sys.stdin.read()")
+
+
+@pytest.fixture
+def use(python):
+    """A process that works on a session, until it is killed or its standard input is closed."""
+    code = (
+        "import sys\n"
+        "from onetoken_session import store, usage\n"
+        "usage.hold(store.Session(sys.argv[1]))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    return lambda session: python(code, session.path)

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What tests with several processes share: how to start one that has the session's code, and how to wait for it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import typing as t
+
+
+def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> None:
+    """Look again and again, as what is waited for happens in another process."""
+    deadline = time.monotonic() + give_up_after
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def let_end(process: subprocess.Popen[str]) -> None:
+    """Let a process go on that waits for the end of its standard input, and wait for its own end."""
+    process.stdin.close()
+    process.wait(30)

@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import stat
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner, Watch
+
+#: Holds the lock on an owner's file, as the owner's watcher does.
+HOLD = (
+    "import sys\n"
+    "from onetoken_session import owners, store\n"
+    "owners.hold(store.Session(sys.argv[1]), sys.argv[2])\n"
+    "print('ready', flush=True)\n"
+    "sys.stdin.read()\n"
+)
+
+
+@pytest.fixture
+def made(session):
+    session.make()
+    return session
+
+
+def killed(process) -> Owner:
+    """The owner that a process was."""
+    owner = Owner.of_process(process.pid)
+    process.kill()
+    process.wait()
+    return owner
+
+
+def elsewhere(owner: Owner) -> Owner:
+    """The same process, as another container sees it: not at all."""
+    return dataclasses.replace(owner, namespace="pid:[1]")
+
+
+class TestOwner:
+    def test_a_process_that_runs_is_alive(self, run):
+        owner = Owner.of_process(run.pid)
+
+        assert owner.alive
+        assert owner == Owner.of_process(run.pid)
+        assert owner != Owner.of_process(os.getpid())
+
+    def test_a_process_that_ended_is_not(self, run):
+        owner = killed(run)
+
+        assert not owner.alive
+        assert Owner.of_process(owner.pid) is None
+
+    def test_a_zombie_is_not(self, run):
+        """Its parent may never ask about it."""
+        owner = Owner.of_process(run.pid)
+        run.kill()
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+
+        assert os.path.exists(f"/proc/{run.pid}")
+        assert not owner.alive
+        assert Owner.of_process(run.pid) is None
+
+    def test_a_process_that_was_stopped_is(self, run):
+        owner = Owner.of_process(run.pid)
+        run.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, run.pid, os.WSTOPPED)
+
+        assert owner.alive
+
+    @pytest.mark.parametrize("other", [{"started": "1"}, {"boot": "another"}, {"namespace": "pid:[1]"}], ids=str)
+    def test_another_process_with_the_same_id_is_not(self, run, other):
+        assert not dataclasses.replace(Owner.of_process(run.pid), **other).alive
+
+    @pytest.mark.parametrize("name", ["a b", ") Z (", "))) 1 2", "(x"])
+    def test_a_process_may_call_itself_anything(self, python, name):
+        process = python(
+            "import sys\n"
+            "open('/proc/self/comm', 'w').write(sys.argv[1])\n"
+            "print('ready', flush=True)\n"
+            "sys.stdin.read()\n",
+            name,
+        )
+        owner = Owner.of_process(process.pid)
+
+        assert owner.alive
+        assert owner.started.isdigit()
+        assert int(owner.started) >= int(Owner.of_process(os.getpid()).started)
+
+
+class TestNaming:
+    def test_who_was_named_is_known_until_it_is_removed(self, made, run):
+        owner = Owner.of_process(run.pid)
+        name = owners.add(made, owner)
+
+        assert owners.known(made) == {name: owner}
+        assert owners.read(made, name) == owner
+
+        owners.remove(made, name)
+        assert owners.known(made) == {}
+        owners.remove(made, name)
+
+    def test_a_process_that_is_named_twice_has_two_names(self, made, run):
+        names = {owners.add(made, Owner.of_process(run.pid)) for _turn in range(2)}
+
+        assert set(owners.known(made)) == names
+        assert len(names) == 2
+
+    def test_its_file_is_private(self, made, run):
+        name = owners.add(made, Owner.of_process(run.pid))
+        folder = os.path.join(made.path, "owners")
+
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+        assert stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) == 0o600
+
+    def test_a_run_that_was_never_named_is_a_sentence(self, made):
+        with pytest.raises(SessionError, match="does not know the run 1-x.json"):
+            owners.read(made, "1-x.json")
+
+    def test_what_a_killed_writer_left_is_nobody(self, made, run):
+        name = owners.add(made, Owner.of_process(run.pid))
+        with open(os.path.join(made.path, "owners", f".{name}.0123abcd"), "w", encoding="utf-8"):
+            pass
+
+        assert list(owners.known(made)) == [name]
+
+
+class TestLiving:
+    def test_a_session_without_owners_is_nobody_s_and_no_orphan(self, made):
+        assert not owners.living(made)
+        assert not owners.orphaned(made)
+
+    def test_it_lives_by_the_process_alone(self, made, run):
+        """Its watcher was killed, or has not come so far yet."""
+        owners.add(made, Owner.of_process(run.pid))
+        assert owners.living(made)
+        assert not owners.orphaned(made)
+
+        killed(run)
+        assert not owners.living(made)
+        assert owners.orphaned(made)
+
+    def test_it_lives_by_the_lock_alone(self, made, run, python):
+        """A run in another container is no process that can be seen from here."""
+        name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
+        assert owners.orphaned(made)
+
+        watcher = python(HOLD, made.path, name)
+        assert owners.living(made)
+        assert not owners.orphaned(made)
+
+        watcher.kill()
+        watcher.wait()
+        assert owners.orphaned(made)
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": 1, "more": 2}', "null", "\x00"])
+    def test_a_damaged_file_says_nothing_and_its_lock_does(self, made, run, python, text):
+        name = owners.add(made, Owner.of_process(run.pid))
+        with open(os.path.join(made.path, "owners", name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+        assert owners.known(made) == {name: None}
+        assert owners.orphaned(made)
+        with pytest.raises(SessionError):
+            owners.read(made, name)
+
+        python(HOLD, made.path, name)
+        assert owners.living(made)
+
+    def test_one_living_owner_is_enough(self, made, run, python):
+        dead = owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
+        living = owners.add(made, Owner.of_process(run.pid))
+
+        assert owners.living(made)
+        assert owners.living(made, besides=dead)
+        assert not owners.living(made, besides=living)
+
+    def test_besides_itself_its_own_lock_does_not_count(self, made, run, python):
+        name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
+        python(HOLD, made.path, name)
+
+        assert not owners.living(made, besides=name)
+
+    def test_who_left_has_made_no_orphan(self, made, run):
+        name = owners.add(made, Owner.of_process(run.pid))
+        owners.remove(made, name)
+
+        assert not owners.orphaned(made)
+
+    def test_who_looks_keeps_no_watcher_from_its_lock(self, made, run, python):
+        name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
+        assert not owners.living(made)
+        python(HOLD, made.path, name)
+
+        assert owners.living(made)
+
+
+@pytest.mark.parametrize("look", [owners.known, owners.living, owners.orphaned])
+def test_to_look_makes_nothing_and_changes_no_time(made, run, look):
+    def found():
+        return {
+            path: os.stat(path).st_mtime_ns
+            for folder, _folders, files in os.walk(made.path)
+            for path in (folder, *(os.path.join(folder, file) for file in files))
+        }
+
+    before = found()
+    look(made)
+    assert found() == before
+
+    owners.add(made, elsewhere(Owner.of_process(run.pid)))
+    before = found()
+    look(made)
+    assert found() == before
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(made, run, tmp_path):
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "1-x.json").write_text(json.dumps(dataclasses.asdict(Owner.of_process(run.pid))))
+    os.symlink(other, os.path.join(made.path, "owners"))
+
+    assert owners.known(made) == {}
+    assert not owners.living(made)
+    with pytest.raises(SessionError):
+        owners.add(made, Owner.of_process(run.pid))
+
+
+class TestWatch:
+    @pytest.fixture
+    def watch(self):
+        with contextlib.ExitStack() as watches:
+
+            def watch(owner):
+                new = Watch(owner)
+                if new.handle is not None:
+                    watches.callback(os.close, new.handle)
+                return new
+
+            yield watch
+
+    def test_it_tells_of_the_end_at_once(self, run, watch):
+        watched = watch(Owner.of_process(run.pid))
+        assert not watched.ended
+        assert select.select([watched.handle], [], [], 0)[0] == []
+
+        run.kill()
+
+        assert select.select([watched.handle], [], [], 30)[0] == [watched.handle]
+        assert watched.ended
+
+    def test_of_one_that_has_ended_there_is_nothing_to_wait_for(self, run, watch):
+        watched = watch(killed(run))
+
+        assert watched.ended
+        assert watched.handle is None
+
+    def test_another_process_with_the_same_id_is_not_waited_for(self, run, watch):
+        files = len(os.listdir("/proc/self/fd"))
+        watched = watch(dataclasses.replace(Owner.of_process(run.pid), started="1"))
+
+        assert watched.ended
+        assert watched.handle is None
+        assert len(os.listdir("/proc/self/fd")) == files
+
+    def test_where_the_system_does_not_tell_it_can_be_asked(self, run, watch, monkeypatch):
+        monkeypatch.delattr(os, "pidfd_open")
+        watched = watch(Owner.of_process(run.pid))
+        assert watched.handle is None
+        assert not watched.ended
+
+        killed(run)
+        assert watched.ended
