@@ -128,6 +128,41 @@ def test_a_server_that_asks_for_no_delay_again_and_again_is_not_hammered():
     assert tries < 100
 
 
+class TestGivingUp:
+    def waiter(self, fake, given_up, timeout=60):
+        return Waiter(timeout, fake.clock, fake.wall_clock, fake.sleep, given_up)
+
+    @pytest.mark.parametrize("asked", [7, 2.5, 0.3])
+    def test_a_wait_that_nobody_gives_up_is_as_long_as_it_was_asked(self, asked):
+        fake = FakeTime()
+
+        assert self.waiter(fake, lambda: False).wait({"Retry-After": str(asked)})
+        assert sum(fake.naps) == pytest.approx(asked)
+
+    def test_a_wait_that_is_given_up_ends_within_a_second(self):
+        fake = FakeTime()
+
+        assert not self.waiter(fake, lambda: fake.clock() >= 3.5).wait({"Retry-After": "50"})
+        assert 3.5 <= fake.clock() <= 4.5
+
+    def test_a_wait_that_was_given_up_before_is_not_begun(self):
+        fake = FakeTime()
+
+        assert not self.waiter(fake, lambda: True).pause(50)
+        assert fake.naps == []
+
+    def test_a_wait_that_is_given_up_in_its_last_moment_is_no_reason_to_try_again(self):
+        fake = FakeTime()
+
+        assert not self.waiter(fake, lambda: fake.clock() >= 5).pause(5)
+
+    def test_a_delay_that_would_be_too_late_is_not_begun_either(self):
+        fake = FakeTime()
+
+        assert not self.waiter(fake, lambda: False, timeout=10).pause(11)
+        assert fake.naps == []
+
+
 def test_seconds_left_counts_down_to_zero():
     fake = FakeTime()
     waiter = fake.waiter(10)

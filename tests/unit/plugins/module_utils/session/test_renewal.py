@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
@@ -71,3 +73,11 @@ def test_a_token_of_an_hour_is_due(age, min_remaining, due):
 
 def test_an_expired_token_is_due_whatever_the_policy_says():
     assert RenewalPolicy("100%").is_due(make_token(lifetime=HOUR, age=HOUR + 1))
+
+
+@pytest.mark.parametrize("policy", [RenewalPolicy(), RenewalPolicy("1"), RenewalPolicy("1%", 3000)], ids=str)
+@pytest.mark.parametrize(("age", "due"), [(0, False), (HOUR - 60, False), (HOUR + 1, True)])
+def test_a_token_that_signing_in_again_would_not_prolong_is_due_when_it_has_expired(policy, age, due):
+    token = dataclasses.replace(make_token(lifetime=HOUR, age=age), renewable=False)
+
+    assert policy.is_due(token) is due
