@@ -3,23 +3,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, owners, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
     Session,
     SessionRecord,
     StoredTokens,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import KEPT, clear
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import KEPT, Sweep, clear, orphans, sweep
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     make_token,
 )
 
 DEAD = 25 * 3600
+#: A run that has ended: its process id is another process's by now.
+ENDED = Owner(1, "an earlier start", "boot", "namespace")
 
 
 @pytest.fixture
@@ -104,3 +110,131 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
+
+
+def test_a_session_whose_run_goes_on_stays_however_old_it_is(base, run):
+    session = left_behind(base, "run-1")
+    owners.add(session, Owner.of_process(run.pid))
+    os.utime(session.path, (0, 0))
+    clear(str(base))
+
+    assert os.listdir(base) == ["run-1"]
+
+
+def test_what_a_run_left_is_removed_with_all_that_it_had(base):
+    session = left_behind(base, "run-1")
+    owners.add(session, ENDED)
+    usage.hold(session)
+    usage.count_authentication(session)
+    session.close()
+    os.utime(session.path, (0, 0))
+    clear(str(base))
+
+    assert os.listdir(base) == []
+
+
+def test_a_place_that_is_not_there_has_nothing_to_be_swept(tmp_path):
+    clear(str(tmp_path / "nowhere"))
+
+    assert sweep(str(tmp_path / "nowhere"), 10) == Sweep()
+
+
+class TestOrphans:
+    @pytest.fixture
+    def abandoned(self, base, keystone):
+        """A session with a live token, and the runs that it belongs to; one that has ended by default."""
+
+        def make(name: str, *runs: Owner) -> Session:
+            session = Session(str(base / name))
+            session.make()
+            session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), tokens_issued=1))
+            text = keystone.issue()
+            token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
+            session.write_tokens("sandbox", StoredTokens(token))
+            for run in runs or (ENDED,):
+                owners.add(session, run)
+            return session
+
+        return make
+
+    def names(self, base):
+        return [os.path.basename(session.path) for session in orphans(str(base))]
+
+    def test_its_token_is_revoked(self, base, abandoned, keystone):
+        session = abandoned("run-1")
+        assert self.names(base) == ["run-1"]
+
+        result = sweep(str(base), 10)
+
+        assert result == Sweep([session.path], revoked=1, keystone_requests=1)
+        assert keystone.alive == {}
+        assert session.closed
+        assert self.names(base) == []
+
+    def test_one_that_its_user_named_is_an_orphan_as_well(self, base, abandoned, keystone):
+        abandoned("nightly", ENDED, ENDED)
+
+        assert sweep(str(base), 10).revoked == 1
+        assert os.listdir(base) == ["nightly"]
+
+    def test_one_that_could_not_be_revoked_is_tried_again_the_next_time(self, base, abandoned, keystone):
+        abandoned("run-1").close()
+
+        assert sweep(str(base), 10).revoked == 1
+
+    def test_one_that_a_process_still_works_on_is_left_alone(self, base, abandoned, keystone, use):
+        use(abandoned("run-1"))
+
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    def test_one_with_a_run_that_goes_on_is_left_alone(self, base, abandoned, keystone, run):
+        abandoned("run-1", ENDED, Owner.of_process(run.pid))
+
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    def test_one_of_which_nobody_knows_whose_it_is_is_left_alone(self, base, abandoned, keystone):
+        session = abandoned("run-1")
+        for name in owners.known(session):
+            owners.remove(session, name)
+
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    def test_one_without_tokens_needs_no_request(self, base, abandoned, keystone):
+        abandoned("run-1").remove_tokens("sandbox")
+
+        assert sweep(str(base), 10) == Sweep()
+        assert keystone.requests == []
+
+    def test_a_token_that_was_dead_already_is_counted_as_such(self, base, abandoned, keystone):
+        abandoned("run-1")
+        keystone.alive.clear()
+
+        assert sweep(str(base), 10).already_dead == 1
+
+    def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
+        """Damaged, of a Keystone that is gone, not private, or a mere file."""
+        damaged, lost, public = (abandoned(f"run-{number}") for number in range(3))
+        (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
+        stored = lost.read_tokens("sandbox").current
+        lost.write_tokens("sandbox", StoredTokens(dataclasses.replace(stored, auth_url="http://127.0.0.1:1/v3")))
+        os.chmod(public.path, 0o755)
+        (base / "run-3").touch()
+        good = abandoned("run-4")
+
+        result = sweep(str(base), 0.1)
+
+        assert (result.sessions, result.revoked) == ([good.path], 1)
+        assert len(result.problems) == 2
+        assert "run-0" in result.problems[0]
+        assert "run-1" in result.problems[1]
+        assert lost.clouds_with_tokens() == ["sandbox"]
+
+    def test_what_is_old_is_cleared_away_in_the_same_turn(self, base, abandoned, keystone):
+        abandoned("run-1")
+        left_behind(base, "run-2")
+        sweep(str(base), 10)
+
+        assert os.listdir(base) == ["run-1"]

@@ -1,0 +1,334 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import array
+import concurrent.futures
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import termios
+import venv
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.watcher import Watcher
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import (
+    let_end,
+    wait_until,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import Answer
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def watch(no_cloud):
+    """Have a session watched for a process: the watcher, and the run's name in the session."""
+    started = []
+
+    def start(session: Session, run: subprocess.Popen, **environ: str) -> tuple[Watcher, str]:
+        session.write_site(site.files())
+        name = owners.add(session, Owner.of_process(run.pid))
+        watcher = Watcher(session, name, {**os.environ, **environ})
+        started.append(watcher._process)
+        return watcher, name
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture
+def empty(session):
+    """A session that no process has asked for a token yet."""
+    session.make()
+    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    return session
+
+
+def is_on_watch(session: Session, name: str) -> bool:
+    """Whether the watcher holds the lock on its run's file, from which on no signal ends it."""
+    with open(os.path.join(session.path, "owners", name), encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
+
+
+def has_read_its_order(watcher: Watcher) -> bool:
+    waiting = array.array("i", [0])
+    fcntl.ioctl(watcher._process.stdin, termios.FIONREAD, waiting)
+    return waiting[0] == 0
+
+
+class TestAtTheRunsWord:
+    def test_it_revokes_and_tells_what_it_did(self, issued, run, watch, keystone):
+        watcher, name = watch(issued, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert report == {
+            "drained": True,
+            "left": False,
+            "revoked": 1,
+            "already_dead": 0,
+            "tokens_issued": 1,
+            "keystone_requests": 1,
+            "sign_in_requests": 0,
+            "authentications": 0,
+            "problem": None,
+        }
+        assert keystone.alive == {}
+        assert issued.closed
+        assert owners.known(issued) == {}
+        watcher.wait()
+        assert watcher.gone
+        assert watcher._process.returncode == 0
+
+    def test_it_waits_for_who_still_works_on_the_session(self, issued, run, use, watch, keystone):
+        watcher, _name = watch(issued, run)
+        task = use(issued)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            ending = pool.submit(watcher.end, 60, 30)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                ending.result(1.5)
+            assert keystone.revoked == []
+            let_end(task)
+
+            assert ending.result(60)["drained"] is True
+        assert keystone.alive == {}
+
+    def test_it_waits_no_longer_than_it_was_told(self, issued, run, use, watch, keystone):
+        watcher, _name = watch(issued, run)
+        use(issued)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert (report["drained"], report["revoked"]) == (False, 1)
+
+    def test_it_waits_no_longer_when_the_run_is_killed_meanwhile(self, issued, run, use, watch, keystone):
+        watcher, name = watch(issued, run)
+        use(issued)
+        wait_until(lambda: is_on_watch(issued, name))
+        os.write(watcher._process.stdin.fileno(), b'{"drain_timeout": 600}\n')
+        wait_until(lambda: has_read_its_order(watcher))
+        kill(run)
+
+        assert json.loads(watcher._process.stdout.readline()) == {"drained": False}
+        assert json.loads(watcher._process.stdout.readline())["revoked"] == 1
+        assert keystone.alive == {}
+
+    def test_a_session_that_never_had_a_token_is_removed_without_a_request(self, empty, run, watch, keystone):
+        watcher, _name = watch(empty, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert (report["drained"], report["tokens_issued"], report["problem"]) == (True, 0, None)
+        assert not os.path.lexists(empty.path)
+        assert keystone.requests == []
+
+    def test_a_session_that_had_one_is_closed_and_stays_for_a_late_task(self, issued, run, watch, keystone):
+        issued.remove_tokens("sandbox")
+        watcher, _name = watch(issued, run)
+
+        assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 1
+        assert issued.closed
+        assert owners.known(issued) == {}
+        assert keystone.requests == []
+
+    def test_while_keystone_does_not_answer_it_says_nothing_and_goes_on(self, issued, run, watch, keystone):
+        keystone.stuck["DELETE"] = Answer(503)
+        watcher, _name = watch(issued, run)
+
+        assert watcher.end(drain_timeout=0, revoke_timeout=0.1) is None
+        wait_until(lambda: keystone.asked("DELETE"))
+        assert not watcher.gone
+
+        keystone.stuck.clear()
+        wait_until(lambda: keystone.alive == {})
+        watcher.wait()
+        assert watcher.gone
+
+    def test_of_a_watcher_that_is_gone_there_is_nothing_to_hear(self, issued, run, watch):
+        watcher, _name = watch(issued, run)
+        kill(watcher._process)
+
+        assert watcher.gone
+        assert watcher.end(drain_timeout=0, revoke_timeout=30) is None
+
+
+class TestWithoutAWord:
+    def test_the_end_of_the_run_is_the_end_of_its_token(self, issued, run, use, watch, keystone):
+        """At once, though a task still works on the session: nobody waits for what it does."""
+        use(issued)
+        watch(issued, run)
+        kill(run)
+
+        wait_until(lambda: keystone.alive == {})
+        wait_until(lambda: owners.known(issued) == {})
+        assert issued.closed
+
+    def test_a_run_that_ended_before_it_was_watched_is_noticed(self, issued, python, watch, keystone):
+        ended = python("print('ready', flush=True)")
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        issued.write_site(site.files())
+        alive = Owner.of_process(os.getpid())
+        name = owners.add(issued, Owner(ended.pid, "1", alive.boot, alive.namespace))
+        watcher = Watcher(issued, name, os.environ)
+
+        wait_until(lambda: keystone.alive == {})
+        assert watcher._process.wait(30) == 0
+
+    def test_a_session_that_never_had_a_token_stays_closed_for_what_the_run_left_behind(
+        self, empty, run, watch, keystone
+    ):
+        """A task of it that starts now must not find nothing, and use the password."""
+        watch(empty, run)
+        kill(run)
+
+        wait_until(lambda: owners.known(empty) == {})
+        assert empty.closed
+        assert keystone.requests == []
+
+    def test_who_started_it_may_leave_when_that_is_not_the_run(self, issued, run, watch, keystone):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        watcher._process.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            watcher._process.wait(0.5)
+        assert keystone.revoked == []
+
+        kill(run)
+        wait_until(lambda: keystone.alive == {})
+
+    def test_a_keystone_that_is_out_of_service_at_first_is_asked_again(self, issued, run, watch, keystone):
+        keystone.answers["DELETE"] = [Answer(503)]
+        watch(issued, run)
+        kill(run)
+
+        wait_until(lambda: keystone.alive == {})
+        assert len(keystone.asked("DELETE")) == 2
+
+    def test_no_signal_ends_it_before_its_work_is_done(self, issued, run, watch, keystone):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            watcher._process.send_signal(number)
+        assert os.getsid(watcher._process.pid) == watcher._process.pid
+        assert os.readlink(f"/proc/{watcher._process.pid}/cwd") == "/"
+
+        kill(run)
+        wait_until(lambda: keystone.alive == {})
+
+
+class TestSharing:
+    def test_of_two_runs_the_last_to_end_revokes(self, issued, python, watch, keystone):
+        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first, _name = watch(issued, first_run)
+        second, name = watch(issued, second_run)
+
+        report = first.end(drain_timeout=60, revoke_timeout=30)
+        assert (report["left"], report["revoked"], report["drained"]) == (True, 0, True)
+        assert len(keystone.alive) == 1
+        assert not issued.closed
+        assert list(owners.known(issued)) == [name]
+
+        report = second.end(drain_timeout=60, revoke_timeout=30)
+        assert (report["left"], report["revoked"]) == (False, 1)
+        assert keystone.alive == {}
+
+    def test_a_run_that_is_killed_leaves_the_session_to_the_other(self, issued, python, watch, keystone):
+        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first, first_name = watch(issued, first_run)
+        second, second_name = watch(issued, second_run)
+        wait_until(lambda: is_on_watch(issued, second_name))
+        kill(first_run)
+
+        wait_until(lambda: list(owners.known(issued)) == [second_name])
+        assert len(keystone.alive) == 1
+        assert second.end(drain_timeout=0, revoke_timeout=30)["revoked"] == 1
+
+    def test_to_leave_a_session_to_others_nothing_is_waited_for(self, issued, python, use, watch):
+        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first, _name = watch(issued, first_run)
+        watch(issued, second_run)
+        use(issued)
+
+        assert first.end(drain_timeout=600, revoke_timeout=30)["left"] is True
+
+
+def test_it_holds_no_secret_and_no_variable_of_the_cloud(issued, run, watch, keystone, tmp_path):
+    watcher, name = watch(
+        issued,
+        run,
+        OS_PASSWORD=SECRET,
+        OS_AUTH_URL=keystone.auth_url,
+        OS_CLOUD="sandbox",
+        ANSIBLE_VAULT_PASSWORD=SECRET,
+        AWS_SECRET_ACCESS_KEY=SECRET,
+        HTTPS_PROXY="http://proxy",
+        PYTHONPATH=f"relative::{tmp_path}/mine",
+    )
+    wait_until(lambda: is_on_watch(issued, name))
+    with open(f"/proc/{watcher._process.pid}/environ", encoding="utf-8") as stream:
+        environ = dict(variable.split("=", 1) for variable in stream.read().split("\0") if variable)
+    with open(f"/proc/{watcher._process.pid}/cmdline", encoding="utf-8") as stream:
+        command = stream.read()
+
+    assert not [name for name in environ if name.startswith(("OS_", "ANSIBLE_", "AWS_"))]
+    assert (environ["PATH"], environ["HTTPS_PROXY"]) == (os.environ["PATH"], "http://proxy")
+    assert environ["PYTHONPATH"] == f"{issued.site}:{tmp_path}/mine"
+    for secret in (SECRET, *keystone.alive):
+        assert secret not in json.dumps(environ) + command
+
+
+def test_where_its_python_has_no_keystoneauth_it_goes_on_with_the_one_that_signed_in(
+    issued, run, watch, keystone, tmp_path, monkeypatch
+):
+    record = issued.read_record()
+    record.interpreter = sys.executable
+    issued.write_record(record)
+    venv.create(tmp_path / "bare", symlinks=True, with_pip=False)
+    bare = str(tmp_path / "bare" / "bin" / "python")
+    with_it = subprocess.run([bare, "-c", "import keystoneauth1"], stderr=subprocess.DEVNULL, check=False)
+    assert with_it.returncode == 1
+    monkeypatch.setattr(sys, "executable", bare)
+    watcher, _name = watch(issued, run)
+
+    report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+    assert (report["drained"], report["revoked"]) == (True, 1)
+    assert keystone.alive == {}
+
+
+def test_it_revokes_what_earlier_runs_left_behind(issued, run, watch, keystone, tmp_path):
+    """The session of the fixture is the one that was left behind; another one is watched."""
+    orphan = issued
+    owners.add(orphan, Owner(1, "an earlier start", "boot", "namespace"))
+    own = Session(str(tmp_path / "own"))
+    own.make()
+    own.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    watch(own, run)
+
+    wait_until(lambda: orphan.clouds_with_tokens() == [])
+    assert keystone.alive == {}
+    assert not own.closed
