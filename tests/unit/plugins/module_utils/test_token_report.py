@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import (
+    CLOCK_TOLERANCE,
+    describe,
+    still_good,
+    warnings_of,
+)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     SECRET,
     make_token,
@@ -72,3 +79,62 @@ def test_what_it_tells_can_be_returned_by_a_module():
     token = dataclasses.replace(make_token(**BODY))
 
     assert json.loads(json.dumps(describe(token))) == describe(token)
+
+
+class TestWarnings:
+    def with_clock(self, ahead: float):
+        """A token that was got by a machine whose clock differs from Keystone's."""
+        token = make_token(**BODY)
+        issued_at = token.obtained_at - datetime.timedelta(seconds=ahead)
+        times = {"issued_at": issued_at, "expires_at": issued_at + datetime.timedelta(hours=1)}
+        return dataclasses.replace(token, body={**token.body, **{key: at.isoformat() for key, at in times.items()}})
+
+    def test_of_a_good_token_there_is_nothing_to_say(self):
+        assert warnings_of(make_token(**BODY), RenewalPolicy()) == []
+
+    @pytest.mark.parametrize("ahead", [CLOCK_TOLERANCE, -CLOCK_TOLERANCE, 0])
+    def test_a_small_difference_of_the_clocks_does_no_harm(self, ahead):
+        assert warnings_of(self.with_clock(ahead), RenewalPolicy()) == []
+
+    @pytest.mark.parametrize(("ahead", "told"), [(7200, "7200 s ahead of"), (-90, "90 s behind")])
+    def test_a_clock_that_goes_wrong_is_told_with_its_direction(self, ahead, told):
+        (warning,) = warnings_of(self.with_clock(ahead), RenewalPolicy())
+
+        assert f"This machine's clock is {told} Keystone's" in warning
+        assert "set the clock right" in warning
+
+    def test_a_token_that_comes_from_a_trust_is_to_be_renewed_rarely(self):
+        (warning,) = warnings_of(make_token(**BODY, **{"OS-TRUST:trust": {"id": "t1"}}), RenewalPolicy())
+
+        assert "comes from a trust" in warning
+
+    def test_a_token_that_was_got_for_another_one_ends_with_it(self):
+        token = dataclasses.replace(make_token(**BODY), renewable=False)
+
+        (warning,) = warnings_of(token, RenewalPolicy())
+
+        assert f"ends with it, at {clock.show(token.expires_at)}: sign in with a password" in warning
+
+    @pytest.mark.parametrize(("min_remaining", "warned"), [(3599, False), (3600, True), (7200, True)])
+    def test_what_no_token_of_this_cloud_can_give_is_told(self, min_remaining, warned):
+        token = make_token(lifetime=3600, **BODY)
+
+        warnings = warnings_of(token, RenewalPolicy(min_remaining=min_remaining))
+
+        told = f"min_remaining asks for {min_remaining} s, but this cloud's tokens live 3600 s."
+        assert warnings == ([told] if warned else [])
+
+    def test_all_that_is_odd_is_told(self):
+        token = dataclasses.replace(self.with_clock(90), renewable=False)
+        token.body["OS-TRUST:trust"] = {}
+
+        assert len(warnings_of(token, RenewalPolicy(min_remaining=7200))) == 4
+
+
+def test_a_token_that_could_not_be_renewed_is_told_with_the_time_that_is_left():
+    told = still_good("sandbox", make_token(lifetime=3600, age=1790, **BODY), "Keystone is out of service.")
+
+    assert told == (
+        "The token of cloud 'sandbox' is not renewed, and the run goes on with its last 30 minutes: "
+        "Keystone is out of service."
+    )

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, owners, session_clouds, site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
     ConfigurationError,
@@ -19,15 +21,19 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors 
     SessionClosedError,
     SessionError,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
     CONFIG,
     EXPLICIT,
+    UNNAMED,
     Source,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Failure, Session, StoredTokens
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
+    USER,
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
@@ -66,6 +72,282 @@ def in_threads(number, work):
     for thread in threads:
         thread.join(30)
     return results, problems
+
+
+class TestPreparing:
+    @pytest.fixture
+    def files(self, clouds_yaml):
+        return ConfigFiles(clouds_yaml)
+
+    @pytest.fixture
+    def owner(self, run):
+        return Owner.of_process(run.pid)
+
+    @pytest.fixture
+    def openrc(self, keystone, monkeypatch, no_cloud):
+        """The source that the variables of an openrc file are."""
+        variables = {
+            "OS_AUTH_URL": keystone.auth_url,
+            "OS_USERNAME": USER,
+            "OS_PASSWORD": PASSWORD,
+            "OS_PROJECT_NAME": "demo",
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Source.of_environment(os.environ, ConfigFiles())
+
+    def prepare(self, session, files, owner, policy=POLICY, **options):
+        return lifecycle.prepare(session, files, policy, owner, **options)
+
+    def test_it_makes_a_session_without_a_token_and_without_a_request(self, session, files, owner, keystone):
+        name = self.prepare(session, files, owner, RenewalPolicy("50%"), clouds=["second"], fallback=True)
+
+        assert owners.known(session) == {name: owner}
+        assert session.clouds_with_tokens() == []
+        assert keystone.requests == []
+        assert not session.closed
+        assert stat.S_IMODE(os.stat(session.path).st_mode) == 0o700
+        assert "sandbox" in session.read_clouds()
+        assert os.path.exists(os.path.join(session.site, site.PACKAGE, "watcher.py"))
+        record = session.read_record()
+        assert (record.policy, record.clouds, record.fallback) == (RenewalPolicy("50%"), ["second"], True)
+
+    def test_the_first_use_of_a_cloud_issues_its_token(self, session, files, owner, keystone):
+        self.prepare(session, files, owner)
+
+        token = lifecycle.current_token(session, "second")
+
+        assert token.id.reveal() in keystone.alive
+        assert session.clouds_with_tokens() == ["second"]
+
+    def test_the_variables_of_an_openrc_are_one_of_its_clouds(self, session, owner, openrc, keystone):
+        self.prepare(session, ConfigFiles(), owner, environment=openrc)
+
+        assert lifecycle.current_token(session, UNNAMED).id.reveal() in keystone.alive
+
+    def test_a_second_run_shares_what_the_first_has(self, issued, files, owner, keystone):
+        self.prepare(issued, files, owner)
+        keystone.requests.clear()
+
+        self.prepare(issued, files, Owner.of_process(os.getpid()), RenewalPolicy("50%"), clouds=["sandbox"])
+
+        assert len(owners.known(issued)) == 2
+        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.read_record().policy == RenewalPolicy("50%")
+        assert issued.read_record().clouds == ["sandbox"]
+        assert issued.read_record().tokens_issued == 1
+        lifecycle.current_token(issued, "sandbox")
+        assert keystone.requests == []
+
+    def test_what_stood_in_the_way_of_an_earlier_run_is_tried_again(self, issued, files, owner, keystone):
+        record = issued.read_record()
+        record.failures["second"] = Failure("refused", "2026-01-31T12:00:00+00:00", final=True)
+        issued.write_record(record)
+
+        self.prepare(issued, files, owner)
+
+        assert lifecycle.current_token(issued, "second").id.reveal() in keystone.alive
+
+    def test_a_session_that_was_revoked_is_opened_again(self, issued, files, owner, keystone):
+        lifecycle.revoke(issued, 10)
+
+        self.prepare(issued, files, owner)
+
+        assert not issued.closed
+        assert lifecycle.current_token(issued, "sandbox").id.reveal() in keystone.alive
+
+    def test_a_session_of_other_files_is_refused_and_stays_as_it_is(self, issued, owner, clouds_yaml):
+        before = issued.read_record()
+        issued.close()
+
+        with pytest.raises(
+            SessionError, match=f"was made from {clouds_yaml}, and this run has /other.*another session"
+        ):
+            self.prepare(issued, ConfigFiles("/other/clouds.yaml"), owner, RenewalPolicy("1"))
+
+        assert issued.read_record() == before
+        assert issued.closed
+        assert owners.known(issued) == {}
+
+    def test_a_session_of_other_variables_is_refused(self, session, owner, openrc, monkeypatch):
+        self.prepare(session, ConfigFiles(), owner, environment=openrc)
+        self.prepare(session, ConfigFiles(), owner, environment=openrc)
+        monkeypatch.setenv("OS_USERNAME", "somebody else")
+
+        with pytest.raises(SessionError, match=r"made with other OS_\* variables than this run has"):
+            other = Source.of_environment(os.environ, ConfigFiles())
+            self.prepare(session, ConfigFiles(), owner, environment=other)
+        assert len(owners.known(session)) == 2
+
+    def test_another_password_of_the_same_user_is_no_other_session(self, session, owner, openrc, monkeypatch):
+        self.prepare(session, ConfigFiles(), owner, environment=openrc)
+        monkeypatch.setenv("OS_PASSWORD", "renewed")
+
+        self.prepare(session, ConfigFiles(), owner, environment=Source.of_environment(os.environ, ConfigFiles()))
+
+        assert len(owners.known(session)) == 2
+
+    def test_a_new_session_that_cannot_be_completed_leaves_nothing_behind(self, session, files, owner, monkeypatch):
+        def fails(*args):
+            raise SessionError("the disk is full")
+
+        monkeypatch.setattr(owners, "add", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            self.prepare(session, files, owner)
+        assert not os.path.lexists(session.path)
+
+    def test_a_session_that_cannot_be_completed_keeps_what_it_had(self, issued, files, owner, monkeypatch):
+        def fails(*args):
+            raise SessionError("the disk is full")
+
+        monkeypatch.setattr(session_clouds, "write", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            self.prepare(issued, files, owner)
+        assert issued.clouds_with_tokens() == ["sandbox"]
+
+
+class TestLeaving:
+    """Of a session of several runs."""
+
+    def test_the_last_to_leave_revokes(self, issued, run, keystone):
+        first, second = (owners.add(issued, Owner.of_process(pid)) for pid in (run.pid, os.getpid()))
+
+        assert lifecycle.leave(issued, first, 10) is None
+        assert list(owners.known(issued)) == [second]
+        assert not issued.closed
+        assert len(keystone.alive) == 1
+
+        assert lifecycle.leave(issued, second, 10).revoked == 1
+        assert owners.known(issued) == {}
+        assert issued.closed
+        assert keystone.alive == {}
+
+    def test_a_run_that_has_ended_keeps_nobody_from_revoking(self, issued, run, keystone):
+        owners.add(issued, Owner(run.pid, "an earlier start", "boot", "namespace"))
+
+        assert lifecycle.leave(issued, owners.add(issued, Owner.of_process(os.getpid())), 10).revoked == 1
+
+    def test_without_keystone_s_word_it_has_not_left(self, issued, keystone):
+        """Its name stays, so that the next run finds an orphan."""
+        name = owners.add(issued, Owner.of_process(os.getpid()))
+        keystone.stuck["DELETE"] = Answer(503)
+
+        with pytest.raises(SessionError, match="may still have a live token"):
+            lifecycle.leave(issued, name, 0.1)
+        assert list(owners.known(issued)) == [name]
+        assert issued.clouds_with_tokens() == ["sandbox"]
+
+        keystone.stuck.clear()
+        assert lifecycle.leave(issued, name, 10).revoked == 1
+
+
+class TestClosingInTheMiddleOfASignIn:
+    def test_a_token_that_arrives_then_is_revoked(self, issued, keystone):
+        keystone.slowness = 0.5
+        using = threading.Thread(target=self.use, args=(issued,))
+        using.start()
+        wait_until(lambda: keystone.asked("POST"))
+
+        result = lifecycle.revoke(issued, 30)
+        using.join(30)
+
+        assert result.revoked == 2
+        assert keystone.alive == {}
+        assert issued.clouds_with_tokens() == []
+
+    def test_who_waits_for_keystone_meanwhile_waits_no_longer(self, issued, keystone):
+        keystone.stuck["POST"] = Answer(429, {"Retry-After": "100"})
+        using = threading.Thread(target=self.use, args=(issued,))
+        using.start()
+        wait_until(lambda: keystone.asked("POST"))
+
+        # The lock is not to be had before the other one gives up.
+        assert lifecycle.revoke(issued, 30).revoked == 1
+        using.join(30)
+        assert not using.is_alive()
+        assert posts(keystone) == 1
+
+    @staticmethod
+    def use(session):
+        with contextlib.suppress(OneTokenError):
+            lifecycle.current_token(session, "second")
+
+
+class TestKilledInTheMiddleOfASignIn:
+    """Keystone's answer must reach the session's list all the same."""
+
+    USE = (
+        "import sys\n"
+        "import openstack\n"
+        "from onetoken_session import lifecycle, store\n"
+        "print('ready', flush=True)\n"
+        "lifecycle.current_token(store.Session(sys.argv[1]), 'second')\n"
+    )
+
+    def test_the_token_is_on_the_list(self, issued, keystone, python):
+        keystone.slowness = 1
+        process = python(self.USE, issued.path)
+        wait_until(lambda: keystone.asked("POST"))
+        os.killpg(process.pid, 9)
+        process.wait()
+
+        # The lock was that process's, and goes with it; the list is what tells.
+        wait_until(lambda: issued.clouds_with_tokens() == ["sandbox", "second"])
+        assert lifecycle.revoke(issued, 30).revoked == 2
+        assert keystone.alive == {}
+
+    def test_without_an_owner_nobody_goes_on_asking(self, issued, keystone, python):
+        keystone.stuck["POST"] = Answer(429, {"Retry-After": "2"})
+        process = python(self.USE, issued.path)
+        wait_until(lambda: keystone.asked("POST"))
+        (worker,) = self.children(process.pid)
+        os.killpg(process.pid, 9)
+        process.wait()
+
+        wait_until(lambda: not os.path.exists(f"/proc/{worker}"))
+        assert posts(keystone) == 1
+
+    @staticmethod
+    def children(pid: int) -> list[int]:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+            return [int(child) for child in stream.read().split()]
+
+
+class TestPatience:
+    """How long a process goes on asking depends on whether it can work without an answer."""
+
+    @pytest.fixture(autouse=True)
+    def limits(self, monkeypatch):
+        monkeypatch.setattr(lifecycle, "EARLY_RENEWAL_TIMEOUT", 0.1)
+        monkeypatch.setattr(lifecycle, "RENEWAL_TIMEOUT", 20)
+
+    def test_with_a_token_that_is_still_good_it_soon_goes_on(self, issued, keystone):
+        let_it_age(issued, "sandbox", DUE)
+        keystone.answers["POST"] = [Answer(503)]
+
+        lifecycle.current_token(issued, "sandbox")
+
+        assert posts(keystone) == 1
+
+    @pytest.mark.parametrize(("cloud", "age"), [("sandbox", EXPIRED), ("second", 0)])
+    def test_without_one_it_asks_again(self, issued, keystone, cloud, age):
+        let_it_age(issued, "sandbox", age)
+        keystone.answers["POST"] = [Answer(503)]
+
+        assert lifecycle.current_token(issued, cloud).id.reveal() in keystone.alive
+        assert posts(keystone) == 2
+
+    def test_with_one_that_was_refused_it_asks_again(self, issued, keystone):
+        refused = issued.read_tokens("sandbox").current
+        keystone.alive.clear()
+        keystone.answers["POST"] = [Answer(503)]
+
+        assert lifecycle.current_token(issued, "sandbox", refused.id).id != refused.id
+        assert posts(keystone) == 2
 
 
 class TestIssuing:

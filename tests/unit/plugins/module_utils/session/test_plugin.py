@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+import os
+
 import keystoneauth1.session
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin import (
     SessionAuth,
     SessionLoader,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import UNNAMED, Source
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    PASSWORD,
     PROJECT_ID,
     REGIONS,
+    USER,
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
@@ -113,6 +119,96 @@ def test_it_shows_no_token(client):
     assert token not in repr(client.auth) + str(vars(client.auth).get("_refused"))
 
 
+def test_every_sign_in_is_counted(client, issued):
+    client.get_token()
+    keystoneauth1.session.Session(auth=SessionAuth(issued.path, "sandbox")).get_token()
+
+    assert usage.authentications(issued) == 2
+
+
+def test_who_signed_in_works_on_the_session_until_its_end(issued, run_python, site_path):
+    process = run_python(
+        "import sys\n"
+        "import keystoneauth1.session\n"
+        "from onetoken_session import plugin, store, usage\n"
+        "client = keystoneauth1.session.Session(auth=plugin.SessionAuth(sys.argv[1], 'sandbox'))\n"
+        "print(usage.is_idle(store.Session(sys.argv[1])))\n"
+        "client.get_token()\n"
+        "print(usage.is_idle(store.Session(sys.argv[1])))\n",
+        issued.path,
+        PYTHONPATH=site_path,
+    )
+
+    assert process.stdout.split() == ["True", "False"], process.stderr
+    assert usage.is_idle(issued)
+
+
+class TestFallback:
+    @pytest.fixture
+    def allowed(self, issued, monkeypatch):
+        """A session whose run may use the user's own credentials where there is no token."""
+        monkeypatch.setattr(lifecycle, "RENEWAL_TIMEOUT", 0.1)
+        record = issued.read_record()
+        record.fallback = True
+        issued.write_record(record)
+        return issued
+
+    def client(self, session, cloud="second"):
+        return keystoneauth1.session.Session(auth=SessionAuth(session.path, cloud))
+
+    def test_where_no_token_is_to_be_had_the_own_credentials_sign_in(self, allowed, keystone):
+        keystone.answers["POST"] = [Answer(503)]
+        client = self.client(allowed)
+
+        assert client.get_token() in keystone.alive
+        assert client.get_project_id() == PROJECT_ID
+        assert compute(client) == 200
+        assert allowed.clouds_with_tokens() == ["sandbox"]
+        assert usage.authentications(allowed) == 0
+
+    def test_a_token_of_the_session_is_used_first(self, allowed, keystone):
+        assert self.client(allowed, "sandbox").get_token() == allowed.read_tokens("sandbox").current.id.reveal()
+        assert keystone.asked("POST") == []
+
+    def test_what_keystone_says_to_the_own_credentials_is_said(self, allowed, keystone):
+        keystone.stuck["POST"] = Answer(401)
+
+        with pytest.raises(ClientException, match="HTTP 401"):
+            self.client(allowed).get_token()
+
+    def test_without_leave_there_is_none(self, allowed, keystone):
+        record = allowed.read_record()
+        record.fallback = False
+        allowed.write_record(record)
+        keystone.answers["POST"] = [Answer(503)]
+
+        with pytest.raises(SDKException, match="HTTP 503"):
+            self.client(allowed).get_token()
+        assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize("cloud", ["sandbox", "second"])
+    def test_after_a_revoke_there_is_none(self, allowed, keystone, cloud):
+        lifecycle.revoke(allowed, 10)
+        keystone.requests.clear()
+
+        with pytest.raises(SDKException, match="was revoked, so this task has no token"):
+            self.client(allowed, cloud).get_token()
+        assert keystone.requests == []
+
+    def test_a_session_that_was_revoked_in_the_middle_of_a_task_gives_none(self, allowed, keystone):
+        client = self.client(allowed, "sandbox")
+        assert compute(client) == 200
+        lifecycle.revoke(allowed, 10)
+
+        with pytest.raises(SDKException, match="was revoked"):
+            compute(client)
+        assert keystone.asked("POST") == []
+
+    def test_a_cloud_that_nobody_knows_has_none(self, allowed, keystone):
+        with pytest.raises(SDKException, match="'unknown' is not in"):
+            self.client(allowed, "unknown").get_token()
+
+
 class TestLoader:
     """What arrives here is the session's cloud, and whatever else the process was told of it."""
 
@@ -172,6 +268,56 @@ class TestLoader:
 
         with pytest.raises(SDKException, match=f"asks for '{value}': issue a session for that"):
             load(**told)
+
+    def test_a_cloud_that_the_run_does_not_want_on_the_session_signs_in_by_itself(self, issued, keystone):
+        own = {"session": issued.path, "cloud": "second", "covered": False}
+        client = keystoneauth1.session.Session(auth=SessionLoader().load_from_options(onetoken=own))
+
+        assert client.get_token() in keystone.alive
+        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize("cloud", ["unknown", ""])
+    def test_a_cloud_of_its_own_that_nobody_knows_is_a_sentence(self, issued, cloud):
+        with pytest.raises(SDKException, match=f"Cloud '{cloud}' is not in .*, which has sandbox, second"):
+            SessionLoader().load_from_options(onetoken={"session": issued.path, "cloud": cloud, "covered": False})
+
+    @pytest.fixture
+    def openrc(self, issued, keystone, monkeypatch):
+        """What a session of an openrc file has of it, and a process with the variables of that file."""
+        variables = {"AUTH_URL": keystone.auth_url, "USERNAME": USER, "PASSWORD": PASSWORD, "PROJECT_NAME": "demo"}
+        domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default"}
+        for name, value in {**variables, **domains}.items():
+            monkeypatch.setenv(f"OS_{name}", value)
+        source = Source.of_environment(os.environ, ConfigFiles())
+        record = issued.read_record()
+        record.sources[UNNAMED] = source
+        issued.write_record(record)
+        return {"session": issued.path, "cloud": UNNAMED, "variables": source.public_auth}
+
+    def test_a_process_with_the_same_openrc_uses_the_session(self, openrc):
+        assert isinstance(SessionLoader().load_from_options(onetoken=openrc), SessionAuth)
+
+    @pytest.mark.parametrize("name", ["OS_USERNAME", "OS_PROJECT_NAME", "OS_AUTH_URL"])
+    def test_a_process_with_another_openrc_signs_in_by_itself(self, openrc, monkeypatch, name):
+        """It would work as another user, or in another project, than it was told to."""
+        monkeypatch.setenv(name, "http://127.0.0.1:1/v3")
+
+        assert type(SessionLoader().load_from_options(onetoken=openrc)).__name__ == "Password"
+
+    def test_a_process_without_the_openrc_cannot_differ_from_it(self, openrc, monkeypatch):
+        """What the session was made from is not in the environment of every task."""
+        for name in list(os.environ):
+            if name.startswith("OS_"):
+                monkeypatch.delenv(name)
+
+        assert isinstance(SessionLoader().load_from_options(onetoken=openrc), SessionAuth)
+
+    def test_what_it_is_told_and_the_session_was_not_is_no_difference(self, openrc, monkeypatch):
+        monkeypatch.setenv("OS_REGION_NAME", "RegionTwo")
+        monkeypatch.setenv("OS_PASSWORD", "renewed")
+
+        assert isinstance(SessionLoader().load_from_options(onetoken=openrc), SessionAuth)
 
     def test_its_options_are_called_like_no_other_plugin_s(self):
         """The openstack command makes one argument of every option of every plugin."""

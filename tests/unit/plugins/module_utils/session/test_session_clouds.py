@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
@@ -111,6 +113,40 @@ def test_a_nasty_name_comes_back_as_it_is(made, write_clouds, keystone, name):
 
     assert set(written(made)) == {name}
     assert written(made)[name][AUTH_TYPE]["cloud"] == name
+
+
+@pytest.mark.parametrize(
+    ("clouds", "covered"),
+    [(None, {"one": True, "two": True}), (["two"], {"one": False, "two": True}), ([], {"one": False, "two": False})],
+)
+def test_a_cloud_tells_whether_the_run_wants_it_on_the_session(made, write_clouds, keystone, clouds, covered):
+    path = write_clouds({"clouds": {"one": keystone.entry(), "two": keystone.entry()}})
+
+    session_clouds.write(made, SessionRecord(ConfigFiles(path), {}, RenewalPolicy(), clouds=clouds), None)
+
+    assert {name: entry[AUTH_TYPE]["covered"] for name, entry in written(made).items()} == covered
+
+
+def test_a_later_choice_of_clouds_takes_the_place_of_the_earlier(made, write_clouds, keystone):
+    path = write_clouds({"clouds": {"one": keystone.entry()}})
+    for clouds in ([], ["one"]):
+        session_clouds.write(made, SessionRecord(ConfigFiles(path), {}, RenewalPolicy(), clouds=clouds), None)
+
+    assert written(made)["one"][AUTH_TYPE]["covered"] is True
+
+
+def test_the_cloud_of_an_openrc_knows_whose_variables_it_was_made_from(made, write_clouds, keystone, monkeypatch):
+    path = write_clouds({"clouds": {"one": keystone.entry()}})
+    monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1/v3")
+    monkeypatch.setenv("OS_USERNAME", "me")
+    monkeypatch.setenv("OS_PASSWORD", SECRET)
+    source = Source.of_environment(os.environ, ConfigFiles(path))
+
+    session_clouds.write(made, record_of(path, source), source.cloud)
+
+    assert written(made)["onetoken"][AUTH_TYPE]["variables"] == {"auth_url": "http://127.0.0.1/v3", "username": "me"}
+    assert written(made)["one"][AUTH_TYPE]["variables"] is None
+    assert SECRET not in made.read_clouds()
 
 
 @pytest.mark.parametrize("text", ["{", "clouds: [", "- a", "clouds: text", "\x00"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import openstack.config.loader
 import pytest
@@ -75,6 +76,55 @@ def test_the_variables_of_an_openrc_are_a_cloud(openrc, auth_type, monkeypatch):
     assert region.config["auth"]["password"] == PASSWORD
     assert region.config["auth"]["project_name"] == "demo"
     assert region.config["region_name"] == "RegionTwo"
+
+
+class TestOfEnvironment:
+    def test_it_knows_who_signs_in_where_and_for_what_and_no_secret(self, openrc):
+        files = ConfigFiles("/clouds.yaml")
+
+        source = Source.of_environment(os.environ, files)
+
+        assert (source.kind, source.cloud, source.files, source.auth_type) == (ENVIRONMENT, UNNAMED, files, None)
+        assert source.public_auth == {"auth_url": AUTH_URL, "username": "demo", "project_name": "demo"}
+        assert PASSWORD not in json.dumps(source.record()) + repr(source)
+
+    def test_the_names_that_projects_had_once_are_the_same_project(self, openrc, monkeypatch):
+        now = Source.of_environment(os.environ, ConfigFiles())
+        monkeypatch.setenv("OS_TENANT_NAME", os.environ["OS_PROJECT_NAME"])
+        monkeypatch.delenv("OS_PROJECT_NAME")
+
+        assert Source.of_environment(os.environ, ConfigFiles()) == now
+
+    def test_it_reads_the_environment_that_it_is_given(self, no_cloud):
+        environ = {"OS_AUTH_URL": AUTH_URL, "OS_USER_ID": "u1", "OS_PASSWORD": PASSWORD, "OS_CLOUD": "x"}
+
+        assert Source.of_environment(environ, ConfigFiles()).public_auth == {"auth_url": AUTH_URL, "user_id": "u1"}
+
+    @pytest.mark.parametrize(
+        ("environ", "told", "auth_type"),
+        [
+            ({}, None, None),
+            ({"OS_AUTH_TYPE": ""}, None, None),
+            ({"OS_AUTH_TYPE": "v3password"}, None, "v3password"),
+            ({"OS_AUTH_TYPE": "v3password"}, "v3token", "v3token"),
+        ],
+        ids=str,
+    )
+    def test_the_auth_type_is_remembered_before_the_session_s_takes_its_place(self, environ, told, auth_type):
+        source = Source.of_environment({"OS_AUTH_URL": AUTH_URL, **environ}, ConfigFiles(), auth_type=told)
+
+        assert source.auth_type == auth_type
+
+    @pytest.mark.parametrize("name", ["OS_USERNAME", "OS_PROJECT_NAME", "OS_AUTH_URL"])
+    def test_another_user_project_or_keystone_is_another_source(self, openrc, monkeypatch, name):
+        one = Source.of_environment(os.environ, ConfigFiles())
+        monkeypatch.setenv(name, "http://other/v3")
+
+        assert Source.of_environment(os.environ, ConfigFiles()) != one
+
+    def test_without_an_address_the_variables_are_none(self, no_cloud):
+        with pytest.raises(SourceUnreadableError, match="source the openrc file"):
+            Source.of_environment({"OS_USERNAME": "demo"}, ConfigFiles())
 
 
 @pytest.mark.parametrize("name", ["OS_PASSWORD", "OS_PROJECT_NAME"])

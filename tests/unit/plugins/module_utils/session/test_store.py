@@ -11,9 +11,10 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners, site, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
@@ -22,6 +23,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.store i
     SessionRecord,
     StoredTokens,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Tls
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     SECRET,
     make_token,
@@ -117,6 +119,42 @@ class TestNaming:
         assert Session.of_environment({"OS_CLIENT_CONFIG_FILE": "clouds.yaml"}) is None
 
 
+class TestNew:
+    def test_each_is_another_one_below_the_default_place(self, no_cloud, tmp_path):
+        environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        first, second = Session.new(environ), Session.new(environ)
+
+        assert first.path != second.path
+        assert os.path.dirname(first.path) == str(tmp_path / "state" / "onetoken")
+        assert first.is_of_one_run
+        assert not os.path.lexists(first.path)
+
+    def test_it_may_be_below_a_place_that_was_chosen(self, tmp_path):
+        session = Session.new({}, str(tmp_path / "mine"))
+
+        assert os.path.dirname(session.path) == str(tmp_path / "mine")
+        assert not (tmp_path / "mine").exists()
+
+    def test_one_that_its_user_named_is_not_of_one_run(self, tmp_path):
+        assert not Session(str(tmp_path / "run-1" / "nightly")).is_of_one_run
+
+
+class TestState:
+    def test_without_a_record_there_is_none(self, made):
+        assert made.state is None
+
+    def test_it_is_another_after_every_change_of_the_record_and_of_nothing_else(self, made):
+        states = set()
+        for _turn in range(5):
+            made.write_record(record())
+            states.add(made.state)
+        assert len(states) == 5
+
+        made.write_tokens("sandbox", StoredTokens(make_token()))
+        made.read_record()
+        assert made.state in states
+
+
 class TestMaking:
     def test_a_new_directory_and_an_empty_one_are_fine(self, tmp_path):
         Session(str(tmp_path / "new")).make()
@@ -160,6 +198,22 @@ class TestRecord:
         assert made.exists
         assert made.read_record() == record()
 
+    def test_a_record_that_says_little_comes_back_as_it_was(self, made):
+        little = SessionRecord(ConfigFiles(), {}, RenewalPolicy())
+        made.write_record(little)
+
+        assert made.read_record() == little
+        assert made.read_record().clouds is None
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("clouds", []), ("fallback", True), ("interpreter", "/p"), ("sign_in_requests", 2), ("keystone_requests", 9)],
+    )
+    def test_each_of_its_fields_is_kept(self, made, field, value):
+        made.write_record(dataclasses.replace(SessionRecord(ConfigFiles(), {}, RenewalPolicy()), **{field: value}))
+
+        assert getattr(made.read_record(), field) == value
+
     def test_a_cloud_that_nobody_issued_yet_comes_from_the_config_files(self):
         assert record().source("second") == Source(CONFIG, "second", ConfigFiles("/clouds.yaml"))
         assert record().source("sandbox").scope == {"project_id": "p"}
@@ -199,6 +253,28 @@ class TestTokens:
         stored = made.read_tokens("sandbox")
         assert stored.current.body["catalog"] == catalog
         assert "catalog" not in stored.replaced[0].body
+
+    def test_whether_there_are_any_is_known_without_making_anything(self, made):
+        assert not made.has_tokens
+        assert os.listdir(made.path) == []
+
+        made.write_tokens("sandbox", StoredTokens(make_token()))
+        assert made.has_tokens
+
+        made.remove_tokens("sandbox")
+        assert not made.has_tokens
+
+    @pytest.mark.parametrize("renewable", [True, False])
+    @pytest.mark.parametrize(
+        "tls", [Tls(), Tls(False), Tls("/ca.pem", "/c.pem"), Tls(True, ("/c.pem", "/k.pem"))], ids=str
+    )
+    def test_how_to_reach_keystone_comes_back_as_it_was(self, made, renewable, tls):
+        token = dataclasses.replace(make_token(), renewable=renewable, tls=tls)
+        made.write_tokens("sandbox", StoredTokens(token))
+
+        read = made.read_tokens("sandbox").current
+        assert read.renewable is renewable
+        assert (read.tls.verify, read.tls.cert and list(read.tls.cert)) == (tls.verify, tls.cert and list(tls.cert))
 
     def test_a_cloud_without_a_token_has_none(self, made):
         assert made.read_tokens("sandbox") is None
@@ -367,6 +443,9 @@ class TestSite:
 
 class TestDiscarding:
     def test_nothing_is_left_of_a_session(self, full):
+        owners.add(full, Owner(1, "start", "boot", "namespace"))
+        usage.is_idle(full)
+        usage.count_authentication(full)
         full.discard()
 
         assert not os.path.lexists(full.path)
