@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
@@ -307,12 +307,11 @@ class TestWhereItRuns:
         assert not task(CLOUD_TASK, inventory="").runs_here
 
 
-#: Ansible keeps what a task itself says there, as it stands in the playbook: a mapping, a template, or nothing at all.
-lost = pytest.mark.xfail(strict=True, reason="what is added takes the place of a mapping, or finds no attribute")
+#: Ansible keeps there what the task itself says, as it stands in the playbook.
+lost = pytest.mark.xfail(strict=True, reason="what is added takes the place of what is no list: a mapping, a template")
 
 
 class TestEnvironment:
-    @lost
     def test_variables_are_added(self, task):
         one = task(CLOUD_TASK)
         one.add_environment({"OS_CLOUD": "sandbox"})
@@ -346,14 +345,12 @@ class TestEnvironment:
 
         assert environment(one) == {"A": "b", "B": "d", "OS_CLOUD": "sandbox"}
 
-    @lost
     def test_a_handler_is_a_task_as_well(self, tasks_of):
         handler = tasks_of("handlers:\n- {name: it, command: a}")()
         handler.add_environment({"OS_CLOUD": "sandbox"})
 
         assert environment(handler) == {"OS_CLOUD": "sandbox"}
 
-    @lost
     def test_other_tasks_are_not_touched(self, tasks_of):
         find = tasks_of("""
             environment: {A: b}
@@ -367,23 +364,22 @@ class TestEnvironment:
 
 
 class TestPythonPath:
-    @lost
     def test_the_session_s_plugin_is_kept_in_front_of_the_playbook_s_path(self, tasks_of):
         one = tasks_of(f"environment: {{PYTHONPATH: /mine}}\ntasks:\n- {{name: it, {CLOUD_TASK}}}")()
-        one.prepend_python_path(SITE)
+        one.prepend_python_path(SITE, trust_as_template)
 
         assert environment(one) == {"PYTHONPATH": f"{SITE}{os.pathsep}/mine"}
 
     @lost
     def test_what_else_the_task_sets_stays(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine, A: b}}")
-        one.prepend_python_path(SITE)
+        one.prepend_python_path(SITE, trust_as_template)
 
         assert environment(one)["A"] == "b"
 
     def test_a_template_stays_one(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: '{{{{ mine }}}}/lib'}}")
-        one.prepend_python_path(SITE)
+        one.prepend_python_path(SITE, trust_as_template)
 
         assert environment(one, mine="/opt") == {"PYTHONPATH": f"{SITE}{os.pathsep}/opt/lib"}
 
@@ -393,16 +389,14 @@ class TestPythonPath:
     def test_without_a_path_of_its_own_there_is_nothing_to_keep(self, task, lines):
         one = task(f"{CLOUD_TASK}\n{lines}")
         before = list(one._task.environment)
-        one.prepend_python_path(SITE)
+        one.prepend_python_path(SITE, trust_as_template)
 
         assert one._task.environment == before
 
-    @lost
     def test_it_is_safe_to_repeat(self, task):
         """With the strategy free, a task starts once a host."""
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}")
         for _turn in range(3):
-            one.prepend_python_path(SITE)
+            one.prepend_python_path(SITE, trust_as_template)
 
         assert environment(one) == {"PYTHONPATH": f"{SITE}{os.pathsep}/mine"}
-        assert len(one._task.environment) == 2
