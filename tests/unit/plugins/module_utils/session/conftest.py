@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 
@@ -53,6 +54,7 @@ def python(no_cloud, site_path):
             start_new_session=True,
         )
         started.append(process)
+        assert select.select([process.stdout], [], [], 30)[0], "it is not ready in time"
         assert process.stdout.readline(), "it ended before it was ready"
         return process
 

@@ -133,8 +133,8 @@ class TestAtTheRunsWord:
         wait_until(lambda: has_read_its_order(watcher))
         kill(run)
 
-        assert json.loads(watcher._process.stdout.readline()) == {"drained": False}
-        assert json.loads(watcher._process.stdout.readline())["revoked"] == 1
+        assert watcher._answer(30) == {"drained": False}
+        assert watcher._answer(30)["revoked"] == 1
         assert keystone.alive == {}
 
     def test_a_session_that_never_had_a_token_is_removed_without_a_request(self, empty, run, watch, keystone):
