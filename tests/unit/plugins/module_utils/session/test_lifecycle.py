@@ -248,7 +248,7 @@ class TestLeaving:
 class TestClosingInTheMiddleOfASignIn:
     def test_a_token_that_arrives_then_is_revoked(self, issued, keystone):
         keystone.slowness = 0.5
-        using = threading.Thread(target=self.use, args=(issued,))
+        using = threading.Thread(target=self.use, args=(issued,), daemon=True)
         using.start()
         wait_until(lambda: keystone.asked("POST"))
 
@@ -261,7 +261,7 @@ class TestClosingInTheMiddleOfASignIn:
 
     def test_who_waits_for_keystone_meanwhile_waits_no_longer(self, issued, keystone):
         keystone.stuck["POST"] = Answer(429, {"Retry-After": "100"})
-        using = threading.Thread(target=self.use, args=(issued,))
+        using = threading.Thread(target=self.use, args=(issued,), daemon=True)
         using.start()
         wait_until(lambda: keystone.asked("POST"))
 
