@@ -24,6 +24,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.onetoken.openstack.plugins.module_utils.playbook_task import STRANGERS, PlaybookTask
 
 SITE = "/session/site"
+PACKAGE = "ansible_collections.openstack"
 CLOUD_TASK = "openstack.cloud.server_info: {cloud: sandbox}"
 
 
@@ -31,11 +32,15 @@ CLOUD_TASK = "openstack.cloud.server_info: {cloud: sandbox}"
 def collections():
     """Ansible finds the modules of collections, as in ansible-playbook."""
     before = list(sys.meta_path), list(sys.path_hooks)
-    if AnsibleCollectionConfig.collection_finder is None:
-        init_plugin_loader()
+    # What other tests imported came without what Ansible's own import notes down of a collection.
+    imported = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(PACKAGE)}
+    init_plugin_loader()
     yield
     AnsibleCollectionConfig._collection_finder = None
     sys.meta_path[:], sys.path_hooks[:] = before
+    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
+        del sys.modules[name]
+    sys.modules.update(imported)
 
 
 @pytest.fixture(autouse=True)
