@@ -7,8 +7,11 @@ import os
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import usage
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import Waiter
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import let_end
 
@@ -16,12 +19,18 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 @pytest.fixture
 def made(session):
     session.make()
+    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
     return session
 
 
 def test_a_session_that_nobody_works_on_is_idle(made):
     assert usage.is_idle(made)
     assert usage.wait_until_idle(made, Waiter(0))
+
+
+def test_one_that_is_not_there_is_idle_and_is_not_made(session):
+    assert usage.is_idle(session)
+    assert not os.path.lexists(session.path)
 
 
 def test_it_is_idle_when_the_last_process_that_works_on_it_has_ended(made, use):
@@ -128,9 +137,10 @@ def test_the_sign_ins_of_processes_at_once_are_all_counted(made, python):
 
 
 def test_to_look_at_the_count_makes_nothing(made):
+    before = os.listdir(made.path)
     usage.authentications(made)
 
-    assert os.listdir(made.path) == []
+    assert os.listdir(made.path) == before
 
 
 @pytest.mark.parametrize(
