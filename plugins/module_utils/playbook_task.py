@@ -118,18 +118,24 @@ class PlaybookTask:
 
     def add_environment(self, variables: t.Mapping[str, str]) -> None:
         """Set variables for it, those excepted that the playbook sets."""
-        self._append({name: value for name, value in variables.items() if name not in self._environment})
+        new = {name: value for name, value in variables.items() if name not in self._environment}
+        # The last one wins: what the task itself sets as a template may be the same variable.
+        self._task._environment = [new, *self._own_environment]
 
     def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
         """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""
         own = self._environment.get("PYTHONPATH")
         if own and path not in str(own):
-            self._append({"PYTHONPATH": trust(f"{path}{os.pathsep}{own}")})
+            variable = {"PYTHONPATH": trust(f"{path}{os.pathsep}{own}")}
+            self._task._environment = [*self._own_environment, variable]
 
-    def _append(self, variables: dict[str, str]) -> None:
+    @property
+    def _own_environment(self) -> list[t.Any]:
+        """What the task itself has for environment: a mapping, a template, or a list of them."""
         own = getattr(self._task, "_environment", None)
-        # The last one wins.
-        self._task._environment = [*(own if isinstance(own, list) else []), variables]
+        if isinstance(own, list):
+            return own
+        return [own] if isinstance(own, (dict, str)) else []
 
 
 def _is_here(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:

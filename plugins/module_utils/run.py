@@ -56,7 +56,7 @@ class Run:
         elif sources.environment_has_credentials(environ):
             source = Source.of_environment(environ, files)
             cloud = source.cloud
-        if files.clouds is None and source is None:
+        if source is None and not files.entries():
             return None
         _refuse_unknown(settings.clouds, files)
         session = _session(settings, environ)

@@ -8,6 +8,7 @@ Read without openstacksdk, whose import takes longer than all else that a playbo
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import typing as t
@@ -36,16 +37,16 @@ class ConfigFiles:
 
     def entries(self) -> dict[str, cloud_entry.Entry]:
         """Every cloud of these files, secrets included."""
-        if self.clouds is None:
-            return {}
-        if not os.access(self.clouds, os.R_OK):
-            raise SourceUnreadableError(
-                f"The credentials cannot be read again from {self.clouds}: make that file readable for this user, or "
-                "renew the token where it is."
-            )
-        clouds = _clouds_of(self.clouds)
-        secure = _clouds_of(self.secure) if self.secure else {}
-        merged = _merged(clouds, secure)
+        merged: dict[str, t.Any] = {}
+        for path in (self.clouds, self.secure):
+            if path is None:
+                continue
+            if not os.access(path, os.R_OK):
+                raise SourceUnreadableError(
+                    f"The credentials cannot be read again from {path}: make that file readable for this user, or "
+                    "renew the token where it is."
+                )
+            merged = _merged(merged, _clouds_of(path))
         # What is no mapping is no cloud, to openstacksdk neither, and keeps no other from being used.
         return {str(name): cloud_entry.normalized(entry) for name, entry in merged.items() if isinstance(entry, dict)}
 
@@ -54,7 +55,7 @@ def _found(stem: str, named: str | None, environ: t.Mapping[str, str]) -> str | 
     """The first file that is there and can be read, the one that a variable names before all others."""
     for path in [*([named] if named else []), *_searched(stem, environ)]:
         # Like openstacksdk, pass over what this user cannot read.
-        if os.path.exists(path) and os.access(path, os.R_OK):
+        if os.path.exists(path) and not os.path.isdir(path) and os.access(path, os.R_OK):
             _clouds_of(path)
             return os.path.abspath(path)
     return None
@@ -66,9 +67,13 @@ def _searched(stem: str, environ: t.Mapping[str, str]) -> t.Iterator[str]:
     if sys.platform == "darwin":
         user, site = os.path.join(home, "Library", "Application Support"), "/Library/Application Support"
     else:
-        user = environ.get("XDG_CONFIG_HOME", "").strip() or os.path.join(home, ".config")
-        site = environ.get("XDG_CONFIG_DIRS", "").strip() or "/etc/xdg"
-    folders = [os.getcwd(), *(os.path.join(parent, "openstack") for parent in (user, unix_home, site, "/etc"))]
+        user = environ.get("XDG_CONFIG_HOME", "")
+        user = user if os.path.isabs(user) else os.path.join(home, ".config")
+        sites = [path for path in environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep) if os.path.isabs(path)]
+        # Of several, openstacksdk makes one path that leads nowhere.
+        site = sites[0] if len(sites) == 1 else "" if sites else "/etc/xdg"
+    parents = [parent for parent in (user, unix_home, site, "/etc") if parent]
+    folders = [os.getcwd(), *(os.path.join(parent, "openstack") for parent in parents)]
     return (os.path.join(folder, stem + ending) for folder in folders for ending in _ENDINGS)
 
 
@@ -77,13 +82,16 @@ def _clouds_of(path: str) -> dict[str, t.Any]:
 
     try:
         with open(path, encoding="utf-8") as stream:
-            content = yaml.safe_load(stream)
+            content = json.load(stream) if path.endswith(".json") else yaml.safe_load(stream)
     except yaml.MarkedYAMLError as exc:
         # The line itself may hold the password.
         where = f" near line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
         raise ConfigurationError(f"{path} cannot be used because it is not valid YAML{where}: correct it.") from None
     except (yaml.YAMLError, ValueError, OSError) as exc:
-        raise ConfigurationError(f"{path} cannot be used ({type(exc).__name__}): write it as UTF-8 YAML.") from None
+        form = "JSON" if path.endswith(".json") else "YAML"
+        raise ConfigurationError(f"{path} cannot be used ({type(exc).__name__}): write it as UTF-8 {form}.") from None
+    if content is None:
+        return {}
     clouds = content.get("clouds") or {} if isinstance(content, dict) else None
     if not isinstance(clouds, dict):
         raise ConfigurationError(f"{path} cannot be used because it has no mapping of clouds: correct it.")

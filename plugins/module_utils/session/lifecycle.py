@@ -242,6 +242,7 @@ def _sign_in(session: Session, record: SessionRecord, source: Source, waiter: Wa
         raise ConfigurationError(
             f"A token is to be issued, for which {sys.executable} lacks {exc.name}: install openstacksdk there."
         ) from None
+    record.interpreter = sys.executable
     session.write_record(record)
     waiting = os.getpid()
 
@@ -275,7 +276,6 @@ def _issue_and_store(session: Session, record: SessionRecord, source: Source, wa
         record.keystone_requests += requests_made
         record.sign_in_requests = requests_made
         record.tokens_issued += 1
-        record.interpreter = sys.executable
         record.failures.pop(source.cloud, None)
         session.write_record(record)
     except BaseException:

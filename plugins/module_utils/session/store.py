@@ -94,7 +94,7 @@ class SessionRecord:
         """Where a cloud's credentials come from; a cloud that no one issued yet comes from the config files."""
         if cloud in self.sources:
             return self.sources[cloud]
-        return Source("config", cloud, self.files) if self.files.clouds else None
+        return Source("config", cloud, self.files) if self.files.clouds or self.files.secure else None
 
 
 class Session:

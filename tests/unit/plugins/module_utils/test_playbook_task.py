@@ -312,10 +312,6 @@ class TestWhereItRuns:
         assert not task(CLOUD_TASK, inventory="").runs_here
 
 
-#: Ansible keeps there what the task itself says, as it stands in the playbook.
-lost = pytest.mark.xfail(strict=True, reason="what is added takes the place of what is no list: a mapping, a template")
-
-
 class TestEnvironment:
     def test_variables_are_added(self, task):
         one = task(CLOUD_TASK)
@@ -323,7 +319,6 @@ class TestEnvironment:
 
         assert environment(one) == {"OS_CLOUD": "sandbox"}
 
-    @lost
     def test_what_the_playbook_sets_stays(self, tasks_of):
         one = tasks_of(f"""
             environment: {{OS_CLOUD: of the play, A: of the play, B: of the play}}
@@ -336,13 +331,12 @@ class TestEnvironment:
 
         assert environment(one) == {"OS_CLOUD": "of the play", "A": "of the task", "B": "of the block", "C": "ours"}
 
-    @lost
-    def test_what_is_a_template_as_a_whole_goes_before_what_is_added(self, task):
-        """Nobody can tell what is in it, and the session is what the run asked for."""
+    def test_what_the_task_has_as_a_template_comes_behind_what_is_added_and_wins(self, task):
+        """Nobody can tell what is in it, and it is the nearest to the task."""
         one = task(f"{CLOUD_TASK}\nenvironment: '{{{{ mine }}}}'")
         one.add_environment({"OS_CLOUD": "sandbox"})
 
-        assert environment(one, mine={"OS_CLOUD": "mine", "A": "mine"}) == {"OS_CLOUD": "sandbox", "A": "mine"}
+        assert one._task.environment == [{"OS_CLOUD": "sandbox"}, "{{ mine }}"]
 
     def test_a_task_with_a_list_keeps_it(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: [{{A: b, B: c}}, {{B: d}}]")
@@ -375,7 +369,6 @@ class TestPythonPath:
 
         assert environment(one) == {"PYTHONPATH": f"{SITE}{os.pathsep}/mine"}
 
-    @lost
     def test_what_else_the_task_sets_stays(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine, A: b}}")
         one.prepend_python_path(SITE, trust_as_template)

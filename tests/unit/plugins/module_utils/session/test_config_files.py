@@ -143,6 +143,10 @@ LAYOUTS = [
     ([USER], {"XDG_CONFIG_HOME": "PLACE/missing"}, USER),
     ([USER, "x/openstack/clouds.yaml"], {"XDG_CONFIG_DIRS": "PLACE/x"}, USER),
     (["x/openstack/clouds.yaml"], {"XDG_CONFIG_DIRS": "PLACE/x"}, "x/openstack/clouds.yaml"),
+    (["x/openstack/clouds.yaml"], {"XDG_CONFIG_DIRS": "PLACE/x:"}, "x/openstack/clouds.yaml"),
+    (["work/x/openstack/clouds.yaml", USER], {"XDG_CONFIG_HOME": "x"}, USER),
+    (["work/x/openstack/clouds.yaml"], {"XDG_CONFIG_DIRS": "x"}, None),
+    ([USER, "named/clouds.yaml"], {"OS_CLIENT_CONFIG_FILE": "PLACE/named"}, USER),
     (["x/openstack/clouds.yaml", "y/openstack/clouds.yaml"], {"XDG_CONFIG_DIRS": "PLACE/x:PLACE/y"}, None),
     (["other/.config/openstack/clouds.yaml", USER], {"HOME": "PLACE/other"}, "other/.config/openstack/clouds.yaml"),
     (["other/.config/openstack/clouds.yaml"], {"SNAP_REAL_HOME": "PLACE/other"}, "other/.config/openstack/clouds.yaml"),
@@ -271,3 +275,28 @@ def test_a_file_that_is_none_is_one_sentence_that_names_it_and_quotes_nothing(pl
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("clouds.yaml", ""),
+        ("clouds.yaml", "# nothing yet"),
+        ("clouds.yml", "clouds: {}"),
+        ("clouds.json", '{\n\t"clouds": {"tabs": {}}\n}'),
+        ("secure.yaml", ""),
+        ("secure.yaml", "# nothing yet"),
+    ],
+)
+def test_a_file_with_little_in_it_is_no_fault(place, found, name, content):
+    path = place / "home" / ".config" / "openstack" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+    found()
+
+
+def test_a_secure_yaml_alone_has_clouds_too(place, found):
+    write(place / "home/.config/openstack/secure.yaml")
+
+    assert set(found()[2]) == {"openstack"}
