@@ -217,7 +217,10 @@ class Session:
             try:
                 lock = directory.open_file(handle, _LOCK)
             except OSError as exc:
-                raise SessionError(f"The session {self.path} cannot be locked ({exc.strerror}).") from None
+                raise SessionError(
+                    f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
+                    "the session in another directory."
+                ) from None
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The session may have been removed in between, and its lock with it: then this one guards nothing.
