@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe, warnings_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     SECRET,
     make_token,
@@ -72,3 +74,20 @@ def test_what_it_tells_can_be_returned_by_a_module():
     token = dataclasses.replace(make_token(**BODY))
 
     assert json.loads(json.dumps(describe(token))) == describe(token)
+
+
+@pytest.mark.parametrize(("seconds", "direction"), [(7200, "ahead of"), (-7200, "behind")])
+def test_a_clock_that_differs_from_keystone_s_is_told_with_the_remedy(seconds, direction):
+    token = make_token(**BODY)
+    skewed = dataclasses.replace(token, obtained_at=token.issued_at + datetime.timedelta(seconds=seconds))
+
+    (warning,) = warnings_of(skewed, RenewalPolicy())
+
+    assert f"clock is 7200 s {direction} Keystone's" in warning and warning.endswith("set the clock right.")
+
+
+def test_clocks_that_differ_by_less_than_a_minute_are_no_news():
+    token = make_token(**BODY)
+    skewed = dataclasses.replace(token, obtained_at=token.issued_at + datetime.timedelta(seconds=50))
+
+    assert warnings_of(skewed, RenewalPolicy()) == []
