@@ -101,6 +101,7 @@ EXAMPLES = r"""
 import atexit
 import contextlib
 import os
+import re
 import signal
 import typing as t
 
@@ -247,8 +248,13 @@ class CallbackModule(CallbackBase):
 
     def _explain(self, result: t.Any) -> None:
         """Say what is behind a failure whose own text does not tell."""
-        if result._result.get("msg") == "openstacksdk is required for this module":
+        message = str(result._result.get("msg"))
+        if message == "openstacksdk is required for this module":
             self._display.warning(without_sdk(self._interpreter(result)))
+        unknown = re.search(r"Cloud (.+) was not found\.$", message)
+        if unknown and self._run is not None:
+            with contextlib.suppress(OneTokenError, OSError):
+                self._display.warning(self._run.unknown(unknown[1]))
         if "has no attribute 'version'" in str(result._result) and "openstack" in str(result._result):
             self._display.warning(
                 "The openstack.cloud collection in use does not work with the openstacksdk of the task's Python: "

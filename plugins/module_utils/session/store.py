@@ -176,8 +176,15 @@ class Session:
             ) from None
         if not made and not self.exists and self._has_strangers():
             raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
-        with self.opened():
-            pass
+        try:
+            with self.opened():
+                pass
+        except SessionError:
+            if made:
+                # Empty, unless another process is making the same session.
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.path)
+            raise
 
     def _has_strangers(self) -> bool:
         """Whether there are files of somebody else's; opening the directory says what else may be wrong with it."""
