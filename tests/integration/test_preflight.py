@@ -102,6 +102,29 @@ def test_a_malformed_clouds_yaml_is_named(controller, way, text, sentence):
 
 
 @ways
+@pytest.mark.parametrize("named_by", ["task", "variable"])
+def test_an_unknown_cloud_is_told_with_those_that_are_known(controller, sandbox, way, named_by):
+    by_task = named_by == "task"
+    said = sign_in(controller, way, "nowhere" if by_task else None, **({} if by_task else {"OS_CLOUD": "nowhere"}))
+    sentence = f"Cloud 'nowhere' is not in {sandbox.clouds_file}, which has sandbox, sandbox-admin"
+    assert sentence in said.replace("\\'", "'"), said
+
+
+@ways
+def test_a_directory_that_others_can_write_is_refused_and_left_as_it_is(controller, way):
+    place = controller.home / "open"
+    place.mkdir()
+    place.chmod(0o777)
+    if way == "module":
+        run = controller.play([{WAYS[way][0]: {"cloud": "sandbox", "session": str(place / "own")}}])
+        said = " ".join(run.output.split())
+    else:
+        said = sign_in(controller, way, ONETOKEN_DIRECTORY=str(place))
+    assert f"is not safe because {place} can be changed by other users: name a session under" in said, said
+    assert list(place.iterdir()) == []
+
+
+@ways
 def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(controller, way):
     """As a cloud's auth_url has it: with the version 2, with none, and with the one that is not there."""
     with keystone_v2() as address:
