@@ -91,6 +91,7 @@ def test_variables_that_do_not_fit_are_named(controller, sandbox, way, change, s
         ("clouds: {sandbox: {auth: {password: 's3cret}\n", "is not valid YAML near line 2: correct it."),
         ("clouds: [sandbox, s3cret]\n", "has no mapping of clouds: correct it."),
     ],
+    ids=["no YAML", "a list"],
 )
 def test_a_malformed_clouds_yaml_is_named(controller, way, text, sentence):
     path = controller.home / "clouds.yaml"
