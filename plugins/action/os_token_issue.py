@@ -55,5 +55,9 @@ class ActionModule(NormalAction):
         if run is None:
             raise OneTokenError("it is ending already.")
         session.make()
-        session.write_site(site.files())
-        return Watcher(session, owners.add(session, run), os.environ)
+        try:
+            session.write_site(site.files())
+            return Watcher(session, owners.add(session, run), os.environ)
+        except (OneTokenError, OSError):
+            session.discard()
+            raise

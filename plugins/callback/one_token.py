@@ -101,6 +101,7 @@ EXAMPLES = r"""
 import atexit
 import contextlib
 import os
+import re
 import signal
 import typing as t
 
@@ -118,7 +119,7 @@ except ImportError:  # before ansible-core 2.19, every text was a template
 from ..module_utils.playbook_task import DECLINE, PlaybookTask
 from ..module_utils.run import Run, Settings
 from ..module_utils.session.environment import INJECTED
-from ..module_utils.session.errors import OneTokenError
+from ..module_utils.session.errors import OneTokenError, without_sdk
 
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
@@ -247,11 +248,25 @@ class CallbackModule(CallbackBase):
 
     def _explain(self, result: t.Any) -> None:
         """Say what is behind a failure whose own text does not tell."""
+        message = str(result._result.get("msg"))
+        if message == "openstacksdk is required for this module":
+            self._display.warning(without_sdk(self._interpreter(result)))
+        unknown = re.search(r"Cloud (.+) was not found\.$", message)
+        if unknown and self._run is not None:
+            with contextlib.suppress(OneTokenError, OSError):
+                self._display.warning(self._run.unknown(unknown[1]))
         if "has no attribute 'version'" in str(result._result) and "openstack" in str(result._result):
             self._display.warning(
                 "The openstack.cloud collection in use does not work with the openstacksdk of the task's Python: "
                 "install openstacksdk below 4.15, or openstack.cloud 2.6.0 or later."
             )
+
+    def _interpreter(self, result: t.Any) -> str:
+        """The Python that a task ran on, as far as the variables of its host tell."""
+        variables = self._play.get_variable_manager().get_vars(play=self._play)["hostvars"]
+        host = variables.get(result._host.get_name(), {})
+        found = host.get("ansible_facts", {}).get("discovered_interpreter_python")
+        return host.get("ansible_python_interpreter") or found or "a Python"
 
     def _on_interrupt(self, before: t.Any) -> t.Any:
         def handler(number: int, frame: t.Any) -> None:

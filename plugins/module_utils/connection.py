@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
-from .session.errors import ConfigurationError
+from .session.errors import ConfigurationError, without_sdk
 from .session.source import explained
 from .session.version import APPLICATION, VERSION
 
@@ -39,10 +40,8 @@ def import_sdk(module: AnsibleModule) -> t.Any:
     """openstacksdk, or a sentence on what to install."""
     try:
         import openstack
-    except ImportError as exc:
-        raise ConfigurationError(
-            missing_required_lib("openstacksdk", url="https://pypi.org/project/openstacksdk/")
-        ) from exc
+    except ImportError:
+        raise ConfigurationError(without_sdk(sys.executable)) from None
     _warn_of_broken_pair(module, openstack)
     return openstack
 

@@ -94,6 +94,11 @@ class Run:
             news.append((f"{cloud} {token.audit_id} failed", still_good(cloud, token, failure.message)))
         return news
 
+    def unknown(self, cloud: str) -> str:
+        """What to say of a cloud that openstacksdk did not find."""
+        files = self.session.read_record().files
+        return str(sources.unknown_cloud(cloud, files.entries(), files))
+
     def end(self, drain: bool) -> dict[str, t.Any] | None:
         """Let the watcher revoke the session; what it did, or None while it is still at it."""
         drain_timeout = self._settings.drain_timeout if drain else 0

@@ -1,112 +1,317 @@
 # Copyright: (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The token's text is nowhere but in the session's own file."""
+"""Token and password are nowhere but in the session's tokens/ and where the user put them.
+
+Each run writes to all places at once, and afterwards all of them are searched for every token that Keystone issued
+meanwhile, by Keystone's own list.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import os
-import pathlib
-import socket
+import fnmatch
+import json
 import stat
-import threading
 import typing as t
+import urllib.parse
 
 import pytest
+import yaml
+from ansible_collections.onetoken.openstack.tests.integration.leaks import Evidence, Secrets, files_below
+from ansible_collections.onetoken.openstack.tests.integration.observation import syslog, watched_processes
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
-SYSLOG = "/dev/log"
-PLAY = """
-- onetoken.openstack.os_token_issue: {cloud: sandbox}
-  register: session
-- copy:
-    src: "{{ session.session }}/tokens/"
-    dest: "{{ ansible_env_home }}/kept/"
-    mode: preserve
-- openstack.cloud.server_info:
-  environment: "{{ session.environment }}"
-- command: openstack server list
-  environment: "{{ session.environment }}"
-- onetoken.openstack.os_token_info: {session: "{{ session.session }}", validate: true}
-- command: "false"
-  environment: "{{ session.environment }}"
+#: Seconds for a play to come to a certain point on a busy machine.
+PATIENCE = 120
+CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
+#: The only files in which a secret may be: the session's, and the user's own.
+EXCEPTIONS = (".local/state/onetoken/*/tokens", "clouds.yaml")
+#: A cloud that refuses this password, which looks different in a URL and in JSON.
+WRONG_PASSWORD = 'not/the "password" of & demo%, but 20 long'
+
+#: A module that signs in and then dies, with the token in its memory.
+DYING_MODULE = """
+import os
+import openstack
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"signal": {"type": "int"}})
+connection = openstack.connect(cloud="sandbox")
+token = connection.auth_token
+if module.params["signal"]:
+    os.kill(os.getpid(), module.params["signal"])
+raise RuntimeError("died while it was at work")
+"""
+#: Puts the environment into the fact cache, and the requests into a log.
+WORKS = """
+- setup: {gather_subset: [min, env]}
+- openstack.cloud.compute_flavor_info:
+    cloud: sandbox
+    sdk_log_path: "{{ home }}/sdk.log"
+    sdk_log_level: DEBUG
+  register: flavors
+- debug: {var: hostvars}
+"""
+#: Whatever else shows or writes what it knows.
+TELLS = """
+- openstack.cloud.config: {clouds: [sandbox]}
+  register: configured
+- command: openstack --debug --os-cloud sandbox flavor list
+  register: listed
+- command: ps auxwwwe
+  register: ps
+- shell: cp -r "$(dirname "$OS_CLIENT_CONFIG_FILE")" "{{ home }}/kept" && rm -r "{{ home }}/kept/tokens"
+- copy: {content: "{{ [flavors, listed] | to_nice_json }}", dest: "{{ home }}/copied"}
+- debug: {var: hostvars}
+"""
+DIES = """
+- dying:
   ignore_errors: true
-- onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
-- openstack.cloud.server_info:
-  environment: "{{ session.environment }}"
+- dying: {signal: 9}
   ignore_errors: true
+"""
+FAILS = """
+- openstack.cloud.compute_flavor_info: {cloud: wrong}
+  ignore_errors: true
+- onetoken.openstack.os_token_issue: {cloud: wrong}
+  ignore_errors: true
+- openstack.cloud.server: {cloud: sandbox, name: leak, image: nothing, flavor: nothing, network: nothing}
+"""
+WAIT = "- shell: 'touch {{ home }}/working; exec sleep 300'\n"
+
+
+def indented(tasks: str, by: int) -> str:
+    return "".join(f"{' ' * by}{line}\n" for line in tasks.strip().splitlines())
+
+
+def with_the_callback(tasks: str) -> str:
+    return f"- hosts: localhost\n  tasks:\n{indented(tasks, 4)}"
+
+
+def with_the_role(tasks: str) -> str:
+    return f"""
+- hosts: localhost
+  environment: "{{{{ os_token_environment | default({{}}) }}}}"
+  tasks:
+    - block:
+        - include_role: {{name: onetoken.openstack.os_token}}
+        - onetoken.openstack.os_token_info: {{session: "{{{{ os_token_issued.session }}}}", validate: true}}
+          register: info
+{indented(tasks, 8)}
+      always:
+        - include_role: {{name: onetoken.openstack.os_token, tasks_from: revoke}}
 """
 
 
-@contextlib.contextmanager
-def syslog() -> t.Iterator[list[bytes]]:
-    """What processes send to syslog meanwhile: modules log their arguments there."""
-    received: list[bytes] = []
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        server.bind(SYSLOG)
-        server.settimeout(0.2)
-        done = threading.Event()
+WAYS = {"callback": (with_the_callback, CALLBACK), "role": (with_the_role, {})}
+ways = pytest.mark.parametrize("way", WAYS)
 
-        def listen() -> None:
-            while not done.is_set():
-                with contextlib.suppress(TimeoutError):
-                    received.append(server.recv(65536))
+#: What makes a run write to all places at once.
+EVERYWHERE = {
+    "ANSIBLE_LOG_PATH": "{home}/ansible.log",
+    "ANSIBLE_GATHERING": "explicit",
+    "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+    "ANSIBLE_CACHE_PLUGIN_CONNECTION": "{home}/facts",
+    "ANSIBLE_RETRY_FILES_ENABLED": "true",
+    "ANSIBLE_RETRY_FILES_SAVE_PATH": "{home}/retry",
+    "ANSIBLE_REMOTE_TEMP": "{home}/remote",
+    "ANSIBLE_KEEP_REMOTE_FILES": "true",
+    "ANSIBLE_DISPLAY_TRACEBACK": "always",
+    "TMPDIR": "{home}/tmp",
+    "OS_CLIENT_CONFIG_FILE": "{home}/clouds.yaml",
+    "OS_CLOUD": "sandbox",
+}
+#: Where each run is to have left something; else its search would prove nothing. Files are named by patterns.
+ALWAYS_WRITTEN = ("output", "arguments", "environments", "ansible.log", "*fact*/*localhost", "remote/*AnsiballZ_*")
+#: A session while it is in use, copied from where it is.
+KEPT = tuple(f"kept/{name}" for name in ("source.json", "clouds.yaml", "owners/*", "site/onetoken_session/*.py"))
+#: What ansible-runner keeps of a run.
+ARTIFACTS = tuple(f"runner/artifacts/it/{name}" for name in ("stdout", "command", "job_events/*.json"))
 
-        listener = threading.Thread(target=listen)
-        listener.start()
-        try:
-            yield received
-        finally:
-            done.set()
-            listener.join()
-            os.unlink(SYSLOG)
+
+class Observer:
+    """Starts runs that write to all places, and gathers what is there afterwards."""
+
+    def __init__(self, controller: t.Any, sandbox: t.Any, issued: t.Any) -> None:
+        self.controller = controller
+        self.home = controller.home
+        self.issued = issued
+        self.variables = {name: value.format(home=self.home) for name, value in EVERYWHERE.items()}
+        (self.home / "tmp").mkdir()
+        (self.home / "library").mkdir()
+        (self.home / "library" / "dying.py").write_text(DYING_MODULE)
+        good = sandbox.clouds["sandbox"]
+        wrong = {**good, "auth": {**good["auth"], "password": WRONG_PASSWORD}}
+        (self.home / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"sandbox": good, "wrong": wrong}}))
+        self.passwords = (sandbox.password("demo"), WRONG_PASSWORD)
+
+    def write_play(self, way: str, tasks: str) -> dict[str, str]:
+        """Write play.yml; the variables for its run."""
+        play, variables = WAYS[way]
+        (self.home / "play.yml").write_text(play(tasks))
+        return {**self.variables, **variables}
+
+    def arguments(self) -> tuple[str, ...]:
+        return ("play.yml", "-vvvv", "--diff", "-e", f"home={self.home}")
+
+    @contextlib.contextmanager
+    def observed(self) -> t.Iterator[dict[str, bytes]]:
+        """All that is seen of the runs meanwhile, and all files that are there then; the output is the caller's."""
+        evidence: dict[str, bytes] = {}
+        with syslog() as received, watched_processes(self.home) as processes:
+            yield evidence
+        if received is not None:
+            evidence["syslog"] = b"\n".join(received)
+        evidence.update(arguments=processes.arguments, environments=processes.environments())
+        evidence.update(files_below(self.home, EXCEPTIONS))
+
+    def assert_secret(self, evidence: Evidence, *written: str) -> None:
+        for place in (*ALWAYS_WRITTEN, *written, *(["syslog"] if "syslog" in evidence else [])):
+            contents = [text for name, text in evidence.items() if fnmatch.fnmatch(name, place)]
+            assert any(contents), f"nothing was written to {place}, so the test proves nothing: {sorted(evidence)}"
+        assert self.issued.all()
+        assert Secrets(*self.issued.all(), *self.passwords).places(evidence) == []
+
+
+@pytest.fixture
+def observer(controller, sandbox, issued) -> Observer:
+    return Observer(controller, sandbox, issued)
 
 
 @pytest.mark.versions
-def test_the_token_is_in_no_output_at_the_highest_verbosity_and_in_no_log_file(controller):
-    log = controller.home / "ansible.log"
-    run = controller.play(PLAY, "-vvvv", "-e", f"ansible_env_home={controller.home}", ANSIBLE_LOG_PATH=str(log))
-    assert run.ok, run.output
-    assert "EXEC" in run.output, "the run was not verbose"
-    for secret in kept_tokens(controller.home):
-        assert secret not in run.output
-        assert secret not in log.read_text()
+@ways
+def test_a_run_that_succeeds_leaks_nothing(observer, way):
+    variables = observer.write_play(way, WORKS + TELLS)
+    with observer.observed() as evidence:
+        run = observer.controller.command(
+            "ansible-playbook", *observer.arguments(), **variables, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml"
+        )
+        evidence["output"] = run.output.encode()
+    assert run.ok and "EXEC" in run.output and "X-Auth-Token: {SHA256}" in run.output, run.output
+    observer.assert_secret(evidence, "sdk.log", "copied", *KEPT)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or os.path.exists(SYSLOG), reason="a syslog daemon of the machine's own is there")
-def test_the_token_is_not_in_syslog(controller):
-    with syslog() as received:
-        run = controller.play(PLAY, "-e", f"ansible_env_home={controller.home}")
-    assert run.ok, run.output
-    text = b"\n".join(received).decode(errors="replace")
-    assert "os_token_issue" in text, "nothing was logged, so the test proves nothing"
-    for secret in kept_tokens(controller.home):
-        assert secret not in text
+@ways
+def test_a_run_that_fails_leaks_nothing(observer, way):
+    """Its tasks die with a traceback, are killed, are refused, and fail."""
+    variables = observer.write_play(way, WORKS + DIES + FAILS)
+    with observer.observed() as evidence:
+        run = observer.controller.command(
+            "ansible-playbook", *observer.arguments(), **variables, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json"
+        )
+        evidence["output"] = run.output.encode()
+    assert run.status == 2 and '"custom_stats"' in run.output, run.output
+    assert "died while it was at work" in run.output and "(HTTP 401)" in run.output, run.output
+    observer.assert_secret(evidence, "sdk.log", "retry/play.retry")
 
 
-def test_no_process_has_the_token_in_its_arguments_or_its_environment(controller):
-    """A task looks at itself and at every process that it can see."""
-    look = (
-        "import pathlib, json, sys\n"
-        "tokens = [json.loads(f.read_text())['current']['token'] for f in pathlib.Path(sys.argv[1]).glob('*.json')]\n"
-        "assert tokens\n"
-        "for process in pathlib.Path('/proc').glob('[0-9]*'):\n"
-        "    for name in ('cmdline', 'environ'):\n"
-        "        try: text = (process / name).read_bytes().decode(errors='replace')\n"
-        "        except OSError: continue\n"
-        "        assert not any(token in text for token in tokens), process\n"
+@ways
+def test_a_run_that_is_killed_leaks_nothing(observer, way):
+    variables = observer.write_play(way, WORKS + WAIT)
+    working = observer.home / "working"
+    command = ("ansible-playbook", *observer.arguments())
+    with observer.observed() as evidence, observer.controller.started(*command, **variables) as terminal:
+        wait_for(lambda: working.exists() or terminal.ended, PATIENCE, "the play is at work")
+        assert working.exists(), terminal.output
+        terminal.process.kill()
+        wait_for(lambda: not observer.issued.living(), PATIENCE, "the token is refused")
+        evidence["output"] = terminal.output.encode()
+    assert b"onetoken_session.watcher" in evidence["arguments"]
+    observer.assert_secret(evidence, "sdk.log")
+
+
+@ways
+def test_ansible_runner_keeps_no_secret(observer, way):
+    variables = observer.write_play(way, WORKS + DIES)
+    with observer.observed() as evidence:
+        run = run_with_ansible_runner(observer, variables)
+        evidence["output"] = run.output.encode()
+    assert run.ok and "died while it was at work" in run.output, run.output
+    observer.assert_secret(evidence, "sdk.log", *ARTIFACTS)
+
+
+def run_with_ansible_runner(observer, variables: dict[str, str]):
+    private = observer.home / "runner"
+    for folder in ("project", "inventory"):
+        (private / folder).mkdir(parents=True)
+    for name in ("play.yml", "library"):
+        (observer.home / name).rename(private / "project" / name)
+    (private / "inventory" / "hosts").write_text(
+        "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
     )
-    script = controller.home / "look.py"
-    script.write_text(look)
-    run = controller.play(
-        f"""
-- onetoken.openstack.os_token_issue: {{cloud: sandbox}}
-  register: session
-- command: python3 {script} "{{{{ session.session }}}}/tokens"
-  environment: "{{{{ session.environment }}}}"
-- onetoken.openstack.os_token_revoke: {{session: "{{{{ session.session }}}}"}}
+    arguments = ("-p", "play.yml", "--ident", "it", "--cmdline", f"--diff -e home={observer.home}", "-vvvv")
+    return observer.controller.command("ansible-runner", "run", str(private), *arguments, **variables)
+
+
+#: Shows what it knows of the cloud, and nothing of its environment.
+DISCREET = """
+- setup: {gather_subset: [min, "!env"]}
+- openstack.cloud.compute_flavor_info:
+  register: flavors
+- command: openstack --debug flavor list
+  register: listed
+- debug: {var: hostvars}
 """
-    )
+
+
+@ways
+def test_a_password_that_the_user_exported_stays_where_it_is(observer, sandbox, way):
+    """Every process of the run inherits it, but for the watcher, which needs none; it is nowhere else."""
+    variables = observer.write_play(way, DISCREET)
+    del variables["OS_CLOUD"], variables["OS_CLIENT_CONFIG_FILE"]
+    (observer.home / "clouds.yaml").unlink()
+    with observer.observed() as evidence, watched_processes(observer.home) as processes:
+        run = observer.controller.command(
+            "ansible-playbook",
+            *observer.arguments(),
+            **{**variables, **sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": ""},
+        )
+        evidence["output"] = run.output.encode()
     assert run.ok, run.output
+    evidence["environments"] = processes.environments(of=b"onetoken_session.watcher")
+    observer.assert_secret(evidence)
+
+
+LEAKS = """
+- onetoken.openstack.os_token_issue: {return_token: true}
+  register: leaked
+- set_fact: {token: "{{ leaked.token }}", cacheable: true}
+- command: "sh -c 'sleep 1; echo {{ token }}'"
+  environment: "{{ leaked.token_environment }}"
+- command: cp -r "{{ leaked.session }}" "{{ home }}/kept"
+- copy: {content: "{{ token | b64encode }}", dest: "{{ home }}/copied"}
+"""
+
+
+def test_the_search_finds_what_does_leak(observer):
+    (observer.home / "play.yml").write_text(with_the_callback(LEAKS))
+    with observer.observed() as evidence:
+        run = run_with_ansible_runner(observer, observer.variables)
+        evidence["output"] = run.output.encode()
+    assert run.ok, run.output
+    found = Secrets(*observer.issued.all()).places(evidence)
+    places = [
+        place
+        for place in (*ALWAYS_WRITTEN, *ARTIFACTS, "copied", "kept/tokens/*", "syslog")
+        if place in evidence or "*" in place
+    ]
+    # The command that ansible-runner writes down is its own, with its environment, before anything is known.
+    assert [place for place in places if not fnmatch.filter(found, place)] == ["runner/artifacts/it/command"]
+    assert Secrets(*observer.passwords).places(evidence) == []
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_the_search_sees_through_encodings_and_cuts(shift):
+    secret = "gAAAAABn-_x" + '0123456789/+ "?' * 10 + "=="
+    look = Secrets(secret).in_text
+    around = "." * shift
+    for cut in (secret, secret[: len(secret) - 60], secret[60:]):
+        assert look(cut.encode())
+        assert look(urllib.parse.quote(cut).encode()) and look(urllib.parse.quote(cut, safe="").encode())
+        assert look(json.dumps({"token": cut}).encode())
+        assert look(base64.b64encode(f"{around}{cut}.".encode()))
+        assert look(base64.urlsafe_b64encode(f"{around}{cut}.".encode()))
+    assert not look(secret[::-1].encode())
 
 
 def test_only_the_user_can_read_the_session(controller):
@@ -118,12 +323,3 @@ def test_only_the_user_can_read_the_session(controller):
         if "__pycache__" not in path.parts:
             assert mode in (0o700, 0o600), path
     assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
-
-
-def kept_tokens(home: pathlib.Path) -> list[str]:
-    """The tokens of a run that is over, from the copy that it made; halves of them too, as a line may be cut."""
-    import json
-
-    tokens = [json.loads(file.read_text())["current"]["token"] for file in (home / "kept").glob("*.json")]
-    assert tokens
-    return [part for token in tokens for part in (token, token[20:80], token[-60:])]

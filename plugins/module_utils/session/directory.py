@@ -153,7 +153,10 @@ def write(handle: int, name: str, text: str) -> None:
         os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
     except OSError as exc:
         remove(handle, temporary)
-        raise SessionError(f"The session's file {name} cannot be written ({exc.strerror}).") from None
+        raise SessionError(
+            f"The session's file {name} cannot be written ({exc.strerror}): make room for it, or have the session in "
+            "another directory."
+        ) from None
 
 
 def _give_to_owner(handle: int, file: int) -> None:

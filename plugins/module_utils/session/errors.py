@@ -40,3 +40,11 @@ class SessionClosedError(SessionError):
 
 class SourceUnreadableError(OneTokenError):
     """The credentials that a session was made from cannot be read from here."""
+
+
+def without_sdk(interpreter: str) -> str:
+    """What to say of a Python that cannot sign in."""
+    return (
+        f"This task runs on {interpreter}, which cannot import openstacksdk: install it there, or set "
+        "ansible_python_interpreter to a Python that has it."
+    )

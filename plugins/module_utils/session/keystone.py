@@ -9,6 +9,7 @@ import os
 import typing as t
 
 try:
+    import keystoneauth1.discover
     import keystoneauth1.exceptions
     import keystoneauth1.session
 except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
@@ -132,16 +133,18 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
     while True:
         obtained_at = clock.now()
         try:
-            auth.get_access(session)
+            access = auth.get_access(session)
         except keystoneauth1.exceptions.HttpError as exc:
             if exc.http_status not in _PASSING:
-                raise _refused(source, region.config, auth_url, exc) from None
+                raise _refused(source, region.config, auth_url, exc, session) from None
             if not waiter.wait(exc.response.headers if exc.response is not None else None):
                 raise KeystoneUnavailableError(
                     f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status} until the "
                     f"timeout; {_remedy(exc.http_status)}."
                 ) from None
         except keystoneauth1.exceptions.ClientException as exc:
+            if isinstance(exc, keystoneauth1.exceptions.DiscoveryFailure) and _lacks_version_3(auth_url, session):
+                raise _too_old(source, auth_url) from None
             raise KeystoneUnavailableError(f"No token for {source.label()}: {unreachable(auth_url, exc)}.") from None
         except (OSError, ValueError) as exc:
             # requests' own: a certificate file that is not there, an address that is none.
@@ -151,6 +154,8 @@ def issue(source: Source, waiter: Waiter) -> tuple[Token, int]:
             ) from None
         else:
             break
+    if access.version == "v2.0":
+        raise _too_old(source, auth_url)
     answer = json.loads(auth.get_auth_state())
     tls = _tls(*region.get_requests_verify_args())
     renewable = region.config.get("auth_type") not in _TOKEN_AUTH_TYPES
@@ -185,19 +190,48 @@ def unreachable(auth_url: str, exc: Exception) -> str:
 
 
 def _refused(
-    source: Source, config: dict[str, t.Any], auth_url: str, exc: keystoneauth1.exceptions.HttpError
+    source: Source,
+    config: dict[str, t.Any],
+    auth_url: str,
+    exc: keystoneauth1.exceptions.HttpError,
+    session: keystoneauth1.session.Session,
 ) -> OneTokenError:
+    if config.get("auth_type") in _TOKEN_AUTH_TYPES and exc.http_status in (401, 403, 404):
+        return CredentialsRefusedError(
+            f"Keystone at {auth_url} gives no token for the one of {source.label()} (HTTP {exc.http_status}), which "
+            "is not valid or comes from a trust or an application credential: sign in with a password or an "
+            "application credential instead."
+        )
     if exc.http_status == 401:
         return CredentialsRefusedError(
             f"Keystone at {auth_url} refused {_who(config)} of {source.label()} (HTTP 401): check the name, its "
             "domain, the secret and the project; it was not tried again, because that can lock an account."
         )
+    if exc.http_status == 404 and _lacks_version_3(auth_url, session):
+        return _too_old(source, auth_url)
     # Of a request that it cannot read, Keystone quotes the part: that may be the password.
     quoted = "" if exc.http_status == 400 else f" ({exc.message})"
     answer = f"No token for {source.label()}: Keystone at {auth_url} answered HTTP {exc.http_status}{quoted}"
     if exc.http_status >= 500:
         return KeystoneUnavailableError(f"{answer}, which is a fault of its own: try again later.")
     return ConfigurationError(f"{answer}: check auth_url and the scope.")
+
+
+def _too_old(source: Source, auth_url: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"No token for {source.label()}: Keystone at {auth_url} speaks only version 2 of its interface, which no "
+        "supported OpenStack does, so use an auth_url that ends with /v3, or ask the provider for one."
+    )
+
+
+def _lacks_version_3(auth_url: str, session: keystoneauth1.session.Session) -> bool:
+    """Whether a Keystone names the versions that it speaks, and 3 is none of them."""
+    try:
+        found = keystoneauth1.discover.Discover(session, versioned(auth_url).removesuffix("v3"), authenticated=False)
+    except keystoneauth1.exceptions.ClientException:
+        return False
+    versions = [data["version"][0] for data in found.version_data()]
+    return bool(versions) and 3 not in versions
 
 
 def _who(config: dict[str, t.Any]) -> str:

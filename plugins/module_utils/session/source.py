@@ -25,6 +25,8 @@ CONFIG = "config"
 ENVIRONMENT = "environment"
 EXPLICIT = "explicit"
 
+#: How messages call an environment source.
+_VARIABLES = "the OS_* variables"
 #: Variables that choose among configured clouds, or do not concern the connection.
 _SELECTORS = ("OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _UNRELATED = ("OS_TEST", "OS_STD", "OS_LOG")
@@ -39,8 +41,7 @@ def explained(label: str) -> t.Iterator[None]:
     try:
         yield
     except keystoneauth1.exceptions.MissingRequiredOptions as exc:
-        missing = ", ".join(option.dest for option in exc.options)
-        raise ConfigurationError(f"The credentials of {label} are not complete: {missing} is missing.") from None
+        raise _incomplete(label, [option.dest for option in exc.options]) from None
     except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
         raise ConfigurationError(f"The configuration of {label} cannot be used: {exc}") from None
     except (AttributeError, IndexError, KeyError, OSError, ValueError) as exc:
@@ -51,10 +52,21 @@ def explained(label: str) -> t.Iterator[None]:
         ) from None
     except TypeError as exc:
         # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
-        key = str(exc).rpartition("argument ")[2] or "a key"
+        key = str(exc).rpartition("argument ")[2].strip("'")
         raise ConfigurationError(
-            f"The authentication of {label} has {key}, which its auth_type does not take: remove it."
+            f"The authentication of {label} has {_as_written(label, key) or 'a key'}, which its auth_type does not "
+            "take: remove it."
         ) from None
+
+
+def _incomplete(label: str, missing: list[str]) -> ConfigurationError:
+    names = ", ".join(_as_written(label, name) for name in missing)
+    return ConfigurationError(f"The credentials of {label} are not complete: add {names}.")
+
+
+def _as_written(label: str, key: str) -> str:
+    """A key as the user writes it: some write variables."""
+    return f"OS_{key.upper()}" if key and label == _VARIABLES else key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +154,7 @@ class Source:
             region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
         # keystoneauth notices only when it signs in, and then with a bare Exception.
         if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
-            raise ConfigurationError(f"The credentials of {self.label()} are not complete: password is missing.")
+            raise _incomplete(self.label(), ["password"])
         return region
 
     def _refuse_unusable(self, entry: cloud_entry.Entry) -> None:
@@ -160,7 +172,7 @@ class Source:
     def label(self) -> str:
         """How messages call it."""
         if self.kind == ENVIRONMENT:
-            return "the OS_* variables"
+            return _VARIABLES
         if self.kind == EXPLICIT and self.cloud == UNNAMED:
             return "the auth option"
         return f"cloud {self.cloud!r}"

@@ -176,8 +176,15 @@ class Session:
             ) from None
         if not made and not self.exists and self._has_strangers():
             raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
-        with self.opened():
-            pass
+        try:
+            with self.opened():
+                pass
+        except SessionError:
+            if made:
+                # Empty, unless another process is making the same session.
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.path)
+            raise
 
     def _has_strangers(self) -> bool:
         """Whether there are files of somebody else's; opening the directory says what else may be wrong with it."""
@@ -217,7 +224,10 @@ class Session:
             try:
                 lock = directory.open_file(handle, _LOCK)
             except OSError as exc:
-                raise SessionError(f"The session {self.path} cannot be locked ({exc.strerror}).") from None
+                raise SessionError(
+                    f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
+                    "the session in another directory."
+                ) from None
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The session may have been removed in between, and its lock with it: then this one guards nothing.

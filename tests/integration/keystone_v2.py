@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stand-in for a Keystone that speaks only version 2 of its interface; no OpenStack of today can be told to."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import threading
+import typing as t
+
+VERSION = {"id": "v2.0", "status": "stable", "updated": "2014-04-17T00:00:00Z"}
+TOKEN = {
+    "access": {
+        "token": {"id": "5ec2e7", "issued_at": "2014-04-17T00:00:00Z", "expires": "2099-04-17T00:00:00Z"},
+        "user": {"id": "1", "name": "demo", "username": "demo", "roles": [], "roles_links": []},
+        "serviceCatalog": [],
+    }
+}
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        version = {**VERSION, "links": [{"rel": "self", "href": f"http://{self.headers['Host']}/v2.0/"}]}
+        if self.path == "/":
+            self._answer(300, {"versions": {"values": [version]}})
+        elif self.path.startswith("/v2.0"):
+            self._answer(200, {"version": version})
+        else:
+            self._answer(404, {})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v2.0/tokens":
+            self._answer(200, TOKEN)
+        else:
+            self._answer(404, {"error": {"code": 404, "message": "not found"}})
+
+    def _answer(self, status: int, body: dict[str, t.Any]) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *arguments: t.Any) -> None:
+        """Keep the tests' output clean."""
+
+
+@contextlib.contextmanager
+def keystone_v2() -> t.Iterator[str]:
+    """Its address, without a version."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Searching all that a run writes and shows for its secrets."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import json
+import pathlib
+import typing as t
+import urllib.parse
+
+#: What a run wrote or showed, by place; a file is a place by its path in the user's home.
+Evidence = t.Mapping[str, bytes]
+
+
+class Secrets:
+    """Texts that must not be anywhere, in all the forms in which they might be."""
+
+    def __init__(self, *texts: str) -> None:
+        assert all(texts)
+        self._forms = {form for text in texts for half in _halves(text) for form in _forms(half)}
+
+    def in_text(self, content: bytes) -> bool:
+        return any(form in content for form in self._forms)
+
+    def places(self, evidence: Evidence) -> list[str]:
+        """Where they are: in what is there, or in its name."""
+        return sorted(place for place, text in evidence.items() if self.in_text(place.encode() + b"\n" + text))
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """A text that was cut anywhere, as a line may be, still has one of these as a whole."""
+    # The padding of a token is %3D in an address.
+    text = text.rstrip("=")
+    middle = len(text) // 2
+    return text[:middle], text[middle:]
+
+
+def _forms(text: str) -> t.Iterator[bytes]:
+    """As it is, in a URL, in JSON, and in base64, which differs with where in the whole it begins."""
+    yield text.encode()
+    for safe in ("", "/"):
+        yield urllib.parse.quote(text, safe=safe).encode()
+    yield json.dumps(text)[1:-1].encode()
+    for shift in range(3):
+        encoded = base64.b64encode(bytes(shift) + text.encode()).rstrip(b"=")
+        # The first and the last letters depend on what stands beside it.
+        inner = encoded[2 * shift : -1]
+        yield inner
+        yield inner.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def files_below(home: pathlib.Path, exceptions: t.Collection[str] = ()) -> dict[str, bytes]:
+    """Every file in a home, but for those at the excepted places (patterns of paths)."""
+    found = {}
+    for path in home.rglob("*"):
+        relative = path.relative_to(home)
+        excepted = any(
+            fnmatch.fnmatch(str(part), pattern) for pattern in exceptions for part in (relative, *relative.parents)
+        )
+        if not excepted and path.is_file() and not path.is_symlink():
+            found[str(relative)] = path.read_bytes()
+    return found

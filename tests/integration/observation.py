@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a machine shows of a run while it lasts: its processes, and what they send to syslog."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+import threading
+import time
+import typing as t
+import warnings
+
+SYSLOG = "/dev/log"
+#: Seconds between two looks at the processes; a task's own process lives for longer.
+LOOK = 0.05
+
+
+class Processes:
+    """Arguments and environments of the processes of one home."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        self._mark = f"HOME={home}".encode()
+        #: The environments that were seen, by the arguments that they were seen with.
+        self.seen: dict[bytes, set[bytes]] = {}
+
+    def look(self) -> None:
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            # It may end meanwhile, or be somebody else's.
+            with contextlib.suppress(OSError):
+                environment = (process / "environ").read_bytes()
+                if self._mark in environment.split(b"\0"):
+                    self.seen.setdefault((process / "cmdline").read_bytes(), set()).add(environment)
+
+    @property
+    def arguments(self) -> bytes:
+        return b"\n".join(self.seen)
+
+    def environments(self, of: bytes = b"") -> bytes:
+        """Those of the processes that have this in their arguments."""
+        return b"\n".join(text for arguments, texts in self.seen.items() if of in arguments for text in texts)
+
+
+@contextlib.contextmanager
+def watched_processes(home: pathlib.Path) -> t.Iterator[Processes]:
+    processes = Processes(home)
+
+    def look() -> None:
+        processes.look()
+        time.sleep(LOOK)
+
+    with _repeated(look):
+        yield processes
+
+
+@contextlib.contextmanager
+def syslog() -> t.Iterator[list[bytes] | None]:
+    """What processes send to syslog meanwhile: modules log their arguments there. None where nobody can listen."""
+    received: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        try:
+            server.bind(SYSLOG)
+        except OSError as exc:
+            warnings.warn(f"syslog is not searched, as nobody can listen at {SYSLOG}: {exc.strerror}", stacklevel=3)
+            yield None
+            return
+        server.settimeout(0.2)
+
+        def receive() -> None:
+            with contextlib.suppress(TimeoutError):
+                received.append(server.recv(65536))
+
+        try:
+            with _repeated(receive):
+                yield received
+        finally:
+            os.unlink(SYSLOG)
+
+
+@contextlib.contextmanager
+def _repeated(work: t.Callable[[], None]) -> t.Iterator[None]:
+    """Do it over and over meanwhile."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.is_set():
+            work()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
