@@ -40,8 +40,6 @@ class Case:
     issue: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     #: The first release of openstack.cloud that has the module.
     since: str = "0"
-    #: Why a task of it fails, with the password as on the session.
-    fails: str = ""
     #: Why its result cannot be the same on a session.
     differs: str = ""
 

@@ -39,14 +39,27 @@ RULES = (
         "services give each new resource and each request a random one",
     ),
     Rule("MAC address", re.compile(r"\bfa:16:3e(?::[0-9a-f]{2}){3}\b"), "Neutron draws them at random"),
-    Rule("address", re.compile(r"\b10\.0\.\d{1,3}\.[1-9]\d{0,2}\b"), "Neutron picks one of the network's free ones"),
+    Rule(
+        "address",
+        re.compile(r"\b(?:10\.0\.\d{1,3}|192\.0\.2)\.[1-9]\d{0,2}\b"),
+        "Neutron picks one of the network's free ones",
+    ),
     Rule("instance name", re.compile(r"\binstance-[0-9a-f]{8}\b"), "Nova counts its servers"),
     Rule("reservation", re.compile(r"\br-[0-9a-z]{8}\b"), "Nova draws one at random for each request for servers"),
 )
 #: Random values that only their place tells from others.
-SECRET_FIELDS = {"admin_password": "Nova makes up a password", "secret": "Keystone makes up a secret"}
+SECRET_FIELDS = {
+    "admin_password": "Nova makes up a password",
+    "secret": "Keystone makes up a secret",
+    "application_credential_secret": "Keystone makes up a secret",
+}
 #: Small numbers that a database counts up.
-COUNTED_FIELDS = {"id": "host aggregates and key pairs are counted"}
+COUNTED_FIELDS = {
+    "id": "Nova counts its host aggregates and its services",
+    "standard_attr_id": "Neutron counts its resources",
+}
+#: openstacksdk fills these in from the scope that clouds.yaml has under `auth`, not from the token.
+LOCATION = re.compile(r"\blocation\.project\.(?:name|domain_id|domain_name): '[^']*' and None$")
 #: What the module was asked, and what Ansible keeps for itself.
 NOT_ANSWERED = re.compile(r"invocation$|_ansible_")
 

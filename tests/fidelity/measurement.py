@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 import typing as t
@@ -12,7 +13,7 @@ import typing as t
 import yaml
 from ansible_collections.onetoken.openstack.tests.fidelity import playbook
 from ansible_collections.onetoken.openstack.tests.fidelity.case import HERE, Case
-from ansible_collections.onetoken.openstack.tests.fidelity.likeness import Normaliser, differences
+from ansible_collections.onetoken.openstack.tests.fidelity.likeness import LOCATION, Normaliser, differences
 
 #: A service's cases take some minutes; a machine that is busy with other things needs more.
 PLAYBOOK_TIMEOUT = 3600
@@ -48,8 +49,17 @@ class Outcome:
     def tasks(self) -> int:
         return len(self.with_password.answers)
 
-    @property
+    @functools.cached_property
     def differences(self) -> list[str]:
+        """Where the answers differ, but for the names of the project in `location`."""
+        return [line for line in self._differences if not LOCATION.search(line)]
+
+    @property
+    def locations_differ(self) -> bool:
+        return len(self._differences) > len(self.differences)
+
+    @functools.cached_property
+    def _differences(self) -> list[str]:
         return differences(self._comparable(self.with_password), self._comparable(self.on_session))
 
     @property

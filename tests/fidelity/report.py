@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import textwrap
 import typing as t
 
 import yaml
@@ -50,6 +51,13 @@ value occurs again, so that a wrong reference is still a difference.
 """
 
 
+LOCATION_NOTE = (
+    "In `location.project`, `name`, `domain_id` and `domain_name` are null on a session; `id` is the same. "
+    "openstacksdk takes them from the scope in the cloud's `auth`, where a session keeps none, "
+    "nor does an application credential."
+)
+
+
 def text(outcomes: dict[str, list[Outcome]]) -> str:
     """The whole file."""
     notes: list[str] = []
@@ -60,8 +68,10 @@ def text(outcomes: dict[str, list[Outcome]]) -> str:
         parts.append(f"### {title}\n\n{_modules_table(outcomes[service], notes)}")
     parts.append(f"## Sources of credentials\n\n{SOURCES_INTRODUCTION}\n{_sources_table(outcomes[SOURCES], notes)}")
     if notes:
-        lines = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
-        parts.append(f"## Known limits\n\n{lines}")
+        lines = [
+            textwrap.fill(f"{number}. {note}", 120, subsequent_indent="   ") for number, note in enumerate(notes, 1)
+        ]
+        parts.append("## Known limits\n\n" + "\n".join(lines) + "\n")
     parts.append(f"## Modules not run\n\n{_not_run_table()}")
     parts.append(f"## What counts as the same\n\n{LIKENESS_INTRODUCTION}\n{_likeness_table()}")
     return "\n".join(parts)
@@ -134,12 +144,17 @@ def _options(issue: dict[str, t.Any]) -> str:
 def _verdict(outcome: Outcome, notes: list[str]) -> str:
     """Equal or not, with the number of a note where there is something to say."""
     verdict = "unequal" if outcome.differences else "equal"
-    said = [(outcome.differences, outcome.case.differs), (outcome.failures, f"Fails alike: {outcome.case.fails}")]
-    for applies, note in said:
-        if applies:
-            notes.append(f"`{outcome.case.name}`: {note}")
-            verdict += f" [{len(notes)}]"
+    if outcome.differences:
+        verdict += _note(f"`{outcome.case.name}`: {outcome.case.differs}", notes)
+    if outcome.locations_differ:
+        verdict += " but for `location`" + _note(LOCATION_NOTE, notes)
     return verdict
+
+
+def _note(text: str, notes: list[str]) -> str:
+    if text not in notes:
+        notes.append(text)
+    return f" [{notes.index(text) + 1}]"
 
 
 def _not_run_table() -> str:
