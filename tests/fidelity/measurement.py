@@ -97,6 +97,7 @@ def _run(plays: list[playbook.Play], controller: t.Any, keystone: t.Any) -> dict
         "--extra-vars",
         json.dumps({"image_file": str(controller.home / "image")}),
         plays=yaml.safe_dump(plays, sort_keys=False),
+        ANSIBLE_PIPELINING="True",
         ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"),
         ANSIBLE_CALLBACKS_ENABLED="fidelity_recorder",
         FIDELITY_RECORDING=str(recording),
