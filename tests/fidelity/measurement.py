@@ -75,7 +75,7 @@ class Outcome:
     def _comparable(answers: Answers) -> dict[str, t.Any]:
         normaliser = Normaliser()
         return {
-            f"task {number} ({answer.action})": {"status": answer.status, **normaliser.answer(answer.result)}
+            f"task {number} ({answer.action})": {**normaliser.answer(answer.result), "task status": answer.status}
             for number, answer in enumerate(answers.answers, 1)
         }
 

@@ -29,11 +29,11 @@ in by itself, with the password (`OS_CLOUD` and nothing else), then on a session
 the play, `os_token_revoke`). Each task's whole answer was compared, and the token requests were counted in Keystone's
 access log: on a session, those between the issue and the revoke.
 
-Made with ansible-core {ansible-core}, openstack.cloud {openstack.cloud}, openstacksdk {openstacksdk}, against the
-OpenStack of [tests/sandbox](../tests/sandbox/README.md).
+Made with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
+[tests/sandbox](../tests/sandbox/README.md).
 
-{run} modules were run: {equal} answered the same, {unequal} did not. On the session they asked for {tokens} tokens.
-{not_run} modules were not run.
+{run} modules were run: {equal} answered the same, {equal_but} of them but for names in `location`; {unequal} did not.
+On the session they asked for {tokens} tokens. {not_run} modules were not run.
 """
 LEGEND = """\
 The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
@@ -47,7 +47,7 @@ issued with the same. Unscoped and system-scoped are two more entries of clouds.
 """
 LIKENESS_INTRODUCTION = """\
 These differ from run to run, session or not. Each is replaced by its kind and a number, the same number wherever the
-value occurs again, so that a wrong reference is still a difference.
+value occurs again, so that a wrong reference is still a difference; times by their kind alone.
 """
 
 
@@ -92,13 +92,12 @@ def release(document: str) -> str:
 def _introduction(outcomes: t.Sequence[Outcome]) -> str:
     unequal = sum(1 for outcome in outcomes if outcome.differences)
     return INTRODUCTION.format(
-        **{
-            "ansible-core": importlib.metadata.version("ansible-core"),
-            "openstacksdk": importlib.metadata.version("openstacksdk"),
-            "openstack.cloud": collection.release(),
-        },
+        core=importlib.metadata.version("ansible-core"),
+        cloud=collection.release(),
+        sdk=importlib.metadata.version("openstacksdk"),
         run=len(outcomes),
         equal=len(outcomes) - unequal,
+        equal_but=sum(1 for outcome in outcomes if outcome.locations_differ and not outcome.differences),
         unequal=unequal,
         tokens=sum(outcome.on_session.token_requests for outcome in outcomes),
         not_run=sum(len(group.modules) for group in not_run(collection.release())),
