@@ -41,7 +41,7 @@ RULES = (
     Rule("MAC address", re.compile(r"\bfa:16:3e(?::[0-9a-f]{2}){3}\b"), "Neutron draws them at random"),
     Rule(
         "address",
-        re.compile(r"\b(?:10\.0\.\d{1,3}|192\.0\.2)\.[1-9]\d{0,2}\b"),
+        re.compile(r"\b(?:10\.0\.\d{1,3}|192\.0\.2)\.\d{1,3}\b(?!/)"),
         "Neutron picks one of the network's free ones",
     ),
     Rule("instance name", re.compile(r"\binstance-[0-9a-f]{8}\b"), "Nova counts its servers"),

@@ -23,7 +23,7 @@ def test_two_runs_differ_in_ids_and_moments():
                 "links": [f"https://cloud.example.com/{owner}/servers/{made}"],
                 "created_at": f"2026-01-31T12:{minute}:00Z",
                 "updated_at": f"2026-01-31T12:{minute}:00.000123",
-                "address": f"10.0.3.{minute}",
+                "address": f"10.0.{minute}.{minute - 10}",
             }
         }
 
@@ -43,6 +43,7 @@ def test_two_runs_differ_in_ids_and_moments():
         ({"id": uuid.uuid4().hex}, {"id": None}),
         ({"created_at": "2026-01-31T12:00:00Z"}, {"created_at": None}),
         ({"warnings": ["Take care."]}, {}),
+        ({"cidr": "10.0.0.0/16"}, {"cidr": "10.0.1.0/24"}),
     ],
 )
 def test_everything_else_is_a_difference(one, other):
