@@ -9,7 +9,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions benchmark test build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-fidelity benchmark test build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -48,6 +48,9 @@ integration: install sandbox-up ## tests against the sandbox
 
 test-versions: install sandbox-up ## tests against the sandbox, on the oldest and the newest ansible-core
 	$(PYTHON) tests/tools/versions.py
+
+test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password and on a session: docs/fidelity.md
+	$(PYTEST) -m fidelity tests/integration
 
 benchmark: install sandbox-up ## what the session costs and saves, measured side by side
 	.venv/bin/python tests/benchmarks/benchmark.py

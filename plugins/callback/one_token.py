@@ -15,10 +15,12 @@ description:
   - The first process that needs a token issues it, whoever finds it due renews it, and at the end it is revoked. A
     run without an OpenStack task asks Keystone for nothing.
   - A small process, the watcher, revokes the token also when the run is interrupted, cancelled or killed.
-  - Tasks on other hosts are not touched. Use the role P(onetoken.openstack.os_token#role) for those.
+  - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for those.
   - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
     this. Programs that read clouds.yaml but know no keystoneauth plugin need that, such as terraform.
-  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning.
+  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning. Where
+    C(OS_CLOUD) names a cloud that signs in as the same user for the same project, it is on the session all the same.
+  - An option that is wrong is told in a warning, and the run goes on without a session, as a callback cannot end it.
   - Within a run that has a session already, it does nothing.
 requirements:
   - enable in configuration
@@ -142,12 +144,16 @@ class CallbackModule(CallbackBase):
         self._warned: set[str] = set()
         self._interrupted = False
         self._process = os.getpid()
+        self._playbooks_left = len(context.CLIARGS.get("args") or ())
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        if self._run is not None:
+            # The second playbook of one command line.
+            return
         try:
             begun = Run.begin(self._settings(), os.environ)
         except (OneTokenError, OSError) as exc:
-            self._display.warning(f"This run has no session, and its tasks sign in by themselves: {exc}")
+            self._display.warning(f"one_token: this run has no session, and its tasks sign in by themselves: {exc}")
             return
         if begun is None:
             return
@@ -178,7 +184,11 @@ class CallbackModule(CallbackBase):
         self._explain(result)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        self._end(drain=bool(self.get_option("drain")))
+        self._playbooks_left -= 1
+        # What comes before the last playbook of a command line ends goes on; a failure there ends all, and comes to the
+        # end of this process.
+        if self._playbooks_left <= 0:
+            self._end(drain=bool(self.get_option("drain")))
 
     def _settings(self) -> Settings:
         return Settings(
@@ -220,7 +230,7 @@ class CallbackModule(CallbackBase):
             self._warn_once(
                 task,
                 f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, so it "
-                f"signs in with that user's own credentials: leave out become, or become root or {self._user()}.",
+                f"signs in with that user's own credentials: leave out become, or become root.",
             )
 
     def _without_session(self) -> dict[str, str]:
@@ -296,6 +306,10 @@ class CallbackModule(CallbackBase):
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        if drain and not run.idle:
+            self._display.display(
+                f"one_token: waiting up to {self.get_option('drain_timeout')} s for tasks that still work on the session"
+            )
         report = run.end(drain)
         if report is None:
             self._display.warning(
@@ -306,16 +320,21 @@ class CallbackModule(CallbackBase):
 
     def _tell(self, report: dict[str, t.Any]) -> None:
         if not report["drained"]:
-            self._display.warning("A task still worked on the session when its token was revoked, and may fail.")
+            self._display.warning(
+                "A process still worked on the session when its token was revoked, and may fail: wait for asynchronous "
+                "tasks with async_status, or raise drain_timeout."
+            )
         if report["problem"]:
             self._display.warning(report["problem"])
         if not report["tokens_issued"]:
             return
         # Every authentication would have cost what signing in to the session did.
         saved = max(0, report["authentications"] * report["sign_in_requests"] - report["keystone_requests"])
+        # The counts are those of the session, which other runs may have had before.
+        name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
         end = "left to another run" if report["left"] else f"revoked: {report['revoked']}"
         self._display.display(
-            f"one_token: tokens issued: {report['tokens_issued']}, authentications served from the session: "
+            f"{name}: tokens issued: {report['tokens_issued']}, authentications served from the session: "
             f"{report['authentications']}, Keystone requests saved: {saved}, {end}",
             # A program reads what these callbacks print.
             stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import typing as t
 
-from .session import environment, lifecycle, owners
+from .session import environment, lifecycle, owners, usage
 from .session import source as sources
 from .session.config_files import ConfigFiles
 from .session.errors import ConfigurationError, OneTokenError
@@ -77,7 +77,8 @@ class Run:
         if not self.session.exists or self.session.closed:
             return []
         record = self.session.read_record()
-        news = [text for cloud in self.session.clouds_with_tokens() for text in self._news_of(cloud, record)]
+        clouds = sorted({*self.session.clouds_with_tokens(), *record.failures})
+        news = [text for cloud in clouds for text in self._news_of(cloud, record)]
         new = [text for key, text in news if key not in self._told]
         self._told.update(key for key, _text in news)
         return new
@@ -85,11 +86,14 @@ class Run:
     def _news_of(self, cloud: str, record: SessionRecord) -> list[tuple[str, str]]:
         """Each with a key under which it is told once."""
         stored = self.session.read_tokens(cloud)
+        failure = record.failures.get(cloud)
         if stored is None:
-            return []
+            if failure is None or not record.fallback:
+                # The tasks that need it say so themselves.
+                return []
+            return [(f"{cloud} fallback", f"Tasks use their own credentials for cloud {cloud!r}: {failure.message}")]
         token = stored.current
         news = [(f"{cloud} {text[:30]}", f"Cloud {cloud!r}: {text}") for text in warnings_of(token, record.policy)]
-        failure = record.failures.get(cloud)
         if failure is not None and not token.expired:
             news.append((f"{cloud} {token.audit_id} failed", still_good(cloud, token, failure.message)))
         return news
@@ -98,6 +102,14 @@ class Run:
         """What to say of a cloud that openstacksdk did not find."""
         files = self.session.read_record().files
         return str(sources.unknown_cloud(cloud, files.entries(), files))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing works on the session."""
+        try:
+            return usage.is_idle(self.session)
+        except OneTokenError:
+            return True
 
     def end(self, drain: bool) -> dict[str, t.Any] | None:
         """Let the watcher revoke the session; what it did, or None while it is still at it."""

@@ -92,7 +92,7 @@ session:
   type: str
   sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
 revoked:
-  description: How many tokens Keystone refuses from now on because of this task.
+  description: How many tokens Keystone refuses from now on because of this task; in check mode, how many it would be.
   returned: always
   type: int
   sample: 1

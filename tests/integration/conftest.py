@@ -48,16 +48,16 @@ class AccessLog:
     _LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d+) \S+ "[^"]*" "(?P<agent>[^"]*)"')
 
     def __init__(self, service: str) -> None:
-        self._path = SANDBOX / "logs" / f"{service}.access.log"
+        self.path = SANDBOX / "logs" / f"{service}.access.log"
         self.restart()
 
     def restart(self) -> None:
-        self._start = self._path.stat().st_size
+        self._start = self.path.stat().st_size
 
-    def requests(self) -> list[Request]:
-        with self._path.open(encoding="utf-8") as log:
-            log.seek(self._start)
-            lines = [self._LINE.search(line) for line in log]
+    def requests(self, start: int | None = None, end: int | None = None) -> list[Request]:
+        """All since the start, or those between two sizes of the log."""
+        content = self.path.read_bytes()[self._start if start is None else start : end]
+        lines = [self._LINE.search(line) for line in content.decode().splitlines()]
         found = [Request(m["method"], m["path"], int(m["status"]), m["agent"]) for m in lines if m]
         return [request for request in found if not request.path.startswith("/internal")]
 
@@ -83,6 +83,7 @@ class Controller:
     def __init__(self, home: pathlib.Path) -> None:
         self.home = home
         self.directory = home
+        self.timeout = PLAYBOOK_TIMEOUT
         self.environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         self.environment.update(
             HOME=str(home),
@@ -131,7 +132,7 @@ class Controller:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=PLAYBOOK_TIMEOUT,
+            timeout=self.timeout,
             check=False,
             text=True,
         )

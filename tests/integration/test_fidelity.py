@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The modules of openstack.cloud answer on a session what they answer with the password, and ask for no token."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible_collections.onetoken.openstack.tests.fidelity import case, clouds, collection, report
+from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Outcome, measure
+
+#: Two for each service, one that changes something and one that only reads.
+SAMPLE = {
+    "identity": ("identity_role", "auth"),
+    "compute": ("keypair", "server_info"),
+    "image": ("image", "image_info"),
+    "network": ("address_scope", "networks_info"),
+    "block_storage": ("volume_snapshot", "volume_type_info"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_limits(limits):
+    """Listing a dozen servers is more requests in a second than OVHcloud grants: an answer must not depend on that."""
+    limits(token_requests_per_minute=0, requests_per_second=0)
+
+
+def cases_of(service: str) -> list[case.Case]:
+    return case.cases_of(service, collection.release())
+
+
+def check(outcomes: list[Outcome]) -> None:
+    """Judge outcomes by what their cases say."""
+    wrong = [f"{outcome.case.name}: {line}" for outcome in outcomes for line in wrong_with(outcome)]
+    if not any(outcome.with_password.token_requests for outcome in outcomes):
+        wrong.append("no token request was seen with the password, so the measure does not work")
+    assert not wrong, "\n".join(wrong)
+
+
+def wrong_with(outcome: Outcome) -> list[str]:
+    wrong = outcome.failures
+    if not outcome.case.differs:
+        wrong += outcome.differences
+    elif not outcome.differences:
+        wrong.append("its case says that it differs, and it did not")
+    if outcome.on_session.token_requests:
+        wrong.append(f"{outcome.on_session.token_requests} token requests on the session")
+    return wrong
+
+
+def test_a_sample_of_modules_answers_the_same_on_a_session(controller, keystone):
+    sample = [entry for service, names in SAMPLE.items() for entry in cases_of(service) if entry.name in names]
+    check(measure(sample, controller, keystone))
+
+
+class TestEveryModule:
+    """Half an hour: `make test-fidelity`. The last test writes docs/fidelity.md of what the others found."""
+
+    pytestmark = pytest.mark.fidelity
+    outcomes: dict[str, list[Outcome]] = {}
+
+    @pytest.mark.parametrize("service", case.SERVICES)
+    def test_answers_the_same_on_a_session(self, service, controller, keystone):
+        self.judge(service, measure(cases_of(service), controller, keystone))
+
+    def test_answers_the_same_with_every_source_of_credentials(self, controller, keystone, sandbox):
+        own = controller.home / "clouds.yaml"
+        own.write_text(yaml.safe_dump({"clouds": clouds.with_scopes(sandbox.clouds)}))
+        controller.environment["OS_CLIENT_CONFIG_FILE"] = str(own)
+        self.judge(report.SOURCES, measure(case.source_cases(), controller, keystone))
+
+    def judge(self, group: str, outcomes: list[Outcome]) -> None:
+        self.outcomes[group] = outcomes
+        check(outcomes)
+
+    def test_is_in_the_table(self, repository):
+        assert [*self.outcomes] == [*case.SERVICES, report.SOURCES], "only a whole run makes a table"
+        (repository / report.FILE).write_text(report.text(self.outcomes), encoding="utf-8")

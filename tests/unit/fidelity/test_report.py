@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.tests.fidelity import case, collection, report
+from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Answer, Answers, Outcome
+
+LOCATION = {"location": {"project": {"id": "0" * 32, "name": "demo"}}}
+NO_LOCATION = {"location": {"project": {"id": "0" * 32, "name": None}}}
+
+
+def outcome(entry: case.Case, with_password: dict, on_session: dict) -> Outcome:
+    def answers(result: dict, token_requests: int) -> Answers:
+        return Answers([Answer(f"openstack.cloud.{entry.modules[0]}", "ok", result)], token_requests)
+
+    return Outcome(entry, answers(with_password, 1), answers(on_session, 0))
+
+
+@pytest.fixture
+def document() -> str:
+    """As if each module answered the same, but one each of the two kinds that do not."""
+    different = {"config": ({"clouds": 1}, {"clouds": 2}), "server_info": (LOCATION, NO_LOCATION)}
+    outcomes = {
+        service: [
+            outcome(entry, *different.get(entry.name, ({}, {})))
+            for entry in case.cases_of(service, collection.release())
+        ]
+        for service in case.SERVICES
+    }
+    outcomes[report.SOURCES] = [outcome(entry, {}, {}) for entry in case.source_cases()]
+    return report.text(outcomes)
+
+
+def test_every_module_and_the_release_can_be_read_back(document):
+    assert report.release(document) == collection.release()
+    assert report.module_names(document) == case.module_names(collection.release())
+
+
+def test_what_is_not_equal_has_a_note(document):
+    assert "| `config` | member | 1 | 1 | 0 | unequal [1] |" in document
+    assert "| `server_info` | member | 1 | 1 | 0 | equal but for `location` [2] |" in document
+    assert document.count("| equal |") == document.count("| 1 | 1 | 0 |") + document.count("` | 1 | 0 |") - 2
+    assert "\n1. `config`: it reports" in document and "\n2. In `location.project`" in document
+
+
+def test_every_table_is_one(document):
+    tables = [block.splitlines() for block in document.split("\n\n") if block.startswith("|")]
+    assert len(tables) == len(case.SERVICES) + 3
+    assert all(len({line.count("|") for line in table}) == 1 for table in tables)
