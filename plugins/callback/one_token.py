@@ -18,8 +18,9 @@ description:
   - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for those.
   - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
     this. Programs that read clouds.yaml but know no keystoneauth plugin need that, such as terraform.
-  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning. Where
-    C(OS_CLOUD) names a cloud that signs in as the same user for the same project, it is on the session all the same.
+  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning.
+    Where C(OS_CLOUD) names a cloud that signs in as the same user for the same project, it is on the session all the
+    same.
   - An option that is wrong is told in a warning, and the run goes on without a session, as a callback cannot end it.
   - Within a run that has a session already, it does nothing.
 requirements:
@@ -321,8 +322,8 @@ class CallbackModule(CallbackBase):
     def _tell(self, report: dict[str, t.Any]) -> None:
         if not report["drained"]:
             self._display.warning(
-                "A process still worked on the session when its token was revoked, and may fail: wait for asynchronous "
-                "tasks with async_status, or raise drain_timeout."
+                "A process still worked on the session when its token was revoked, and may fail: wait for "
+                "asynchronous tasks with async_status, or raise drain_timeout."
             )
         if report["problem"]:
             self._display.warning(report["problem"])

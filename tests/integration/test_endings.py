@@ -214,7 +214,7 @@ def test_the_end_waits_for_an_asynchronous_task_that_still_works(controller, iss
 def test_the_end_does_not_wait_when_it_is_told_not_to(controller, issued):
     (controller.home / "play.yml").write_text(async_play(controller))
     run = controller.run("play.yml", ONETOKEN_DRAIN="false", **CALLBACK)
-    assert run.ok and "A task still worked on the session" in run.output, run.output
+    assert run.ok and "A process still worked on the session" in run.output, run.output
     assert not (controller.home / "done").exists()
     assert issued.living() == []
     (controller.home / "recapped").touch()
