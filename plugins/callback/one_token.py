@@ -15,7 +15,8 @@ description:
   - The first process that needs a token issues it, whoever finds it due renews it, and at the end it is revoked. A
     run without an OpenStack task asks Keystone for nothing.
   - A small process, the watcher, revokes the token also when the run is interrupted, cancelled or killed.
-  - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for those.
+  - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for
+    those.
   - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
     this. Programs that read clouds.yaml but know no keystoneauth plugin need that, such as terraform.
   - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning.
@@ -103,6 +104,7 @@ EXAMPLES = r"""
 
 import atexit
 import contextlib
+import math
 import os
 import re
 import signal
@@ -143,6 +145,7 @@ class CallbackModule(CallbackBase):
         self._variables: dict[str, str] = {}
         self._own_variables: dict[str, str | None] = {}
         self._warned: set[str] = set()
+        self._warned_of_loss = False
         self._interrupted = False
         self._process = os.getpid()
         self._playbooks_left = len(context.CLIARGS.get("args") or ())
@@ -203,6 +206,13 @@ class CallbackModule(CallbackBase):
         )
 
     def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
+        run.keep = run.keep or task.is_asynchronous
+        if not self._warned_of_loss and run.session.state is None:
+            self._warned_of_loss = True
+            self._display.warning(
+                f"one_token: the session {run.session.path} was removed while the run goes on: tasks sign in by "
+                "themselves, and its token lives until it expires."
+            )
         if task.declines:
             task.add_environment(self._without_session())
             return
@@ -309,9 +319,9 @@ class CallbackModule(CallbackBase):
                 os.environ[name] = value
         if drain and not run.idle:
             self._display.display(
-                f"one_token: waiting up to {self.get_option('drain_timeout')} s for tasks that still work on the session"
+                f"one_token: waiting up to {self.get_option('drain_timeout')} s for what still works on the session"
             )
-        report = run.end(drain)
+        report = run.end(drain, AFTER_AN_INTERRUPT if self._interrupted else math.inf)
         if report is None:
             self._display.warning(
                 "Keystone has not confirmed yet that the token is revoked; a process in the background goes on asking."

@@ -90,6 +90,11 @@ class PlaybookTask:
         return False
 
     @property
+    def is_asynchronous(self) -> bool:
+        """Whether it may go on after the run."""
+        return bool(self._task.async_val)
+
+    @property
     def becomes(self) -> str | None:
         """The user that it becomes; None when it stays who it is."""
         if not (self._task.become or self._command_line_become):
@@ -125,8 +130,8 @@ class PlaybookTask:
     def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
         """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""
         own = self._environment.get("PYTHONPATH")
-        if own and path not in str(own):
-            variable = {"PYTHONPATH": trust(f"{path}{os.pathsep}{own}")}
+        if own is not None and path not in str(own):
+            variable = {"PYTHONPATH": trust(f"{path}{os.pathsep}{own}") if own else path}
             self._task._environment = [*self._own_environment, variable]
 
     @property

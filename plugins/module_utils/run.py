@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import typing as t
 
@@ -15,8 +16,11 @@ from .session.errors import ConfigurationError, OneTokenError
 from .session.renewal import RenewalPolicy
 from .session.source import Source
 from .session.store import Session, SessionRecord
-from .session.watcher import Watcher
+from .session.watcher import NOTHING_DONE, Watcher
 from .token_report import still_good, warnings_of
+
+#: Seconds, a week.
+LONGEST_TIMEOUT = 604800
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,13 @@ class Settings:
     drain_timeout: int
     revoke_timeout: int
 
+    def __post_init__(self) -> None:
+        for name in ("drain_timeout", "revoke_timeout"):
+            if not 0 <= getattr(self, name) <= LONGEST_TIMEOUT:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
+                )
+
 
 class Run:
     """A run that is going on."""
@@ -40,6 +51,8 @@ class Run:
         self._owner = owner
         self._watcher = watcher
         self._settings = settings
+        #: Whether something was started that may look for the session after the run.
+        self.keep = False
         self._told: set[str] = set()
         self._seen: tuple[int, int] | None = None
 
@@ -111,14 +124,22 @@ class Run:
         except OneTokenError:
             return True
 
-    def end(self, drain: bool) -> dict[str, t.Any] | None:
-        """Let the watcher revoke the session; what it did, or None while it is still at it."""
+    def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
+        """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
         drain_timeout = self._settings.drain_timeout if drain else 0
-        report = self._watcher.end(drain_timeout, self._settings.revoke_timeout)
+        revoke_timeout = min(patience, self._settings.revoke_timeout)
+        report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
         if report is None and self._watcher.gone:
             # Somebody killed it: another one finds the session as it is.
             self._watcher = Watcher(self.session, self._owner, os.environ)
-            report = self._watcher.end(drain_timeout, self._settings.revoke_timeout)
+            report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
+        if report is None and self._watcher.gone:
+            path = self.session.path
+            problem = (
+                f"The session {path} is gone or cannot be used, so its token may live until it expires: bring the "
+                f"directory back as it was and run os_token_revoke with session={path}."
+            )
+            report = {**NOTHING_DONE, "problem": problem}
         if report is not None:
             self._watcher.wait()
         return report

@@ -12,6 +12,8 @@ author: onetoken.openstack contributors (@onetoken)
 description:
   - Makes Keystone refuse every token that a session ever held, newest first, and closes the session. A task that comes
     later fails; it does not fall back to the password.
+  - The session of the callback P(onetoken.openstack.one_token#callback) is left to its run, which revokes it at its
+    end.
   - The token itself authenticates the request, so no other token is needed. Keystone's answer is the proof, and
     nothing more is asked.
   - A token's file goes only after Keystone confirmed, or when the token is past its expiry. If Keystone cannot be
@@ -131,7 +133,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import directory, lifecycle, sweep, usage
+from ..module_utils.session import directory, lifecycle, owners, sweep, usage
 from ..module_utils.session.errors import ConfigurationError, SessionError
 from ..module_utils.session.pacing import Waiter
 from ..module_utils.session.store import Session
@@ -148,7 +150,11 @@ def revoke(module: AnsibleModule) -> dict:
         raise SessionError("Nothing to revoke is named: set session to what os_token_issue returned, or set token.")
     session = Session.named(module.params["session"], os.environ)
     drained = True
-    if module.check_mode:
+    if session.exists and session.read_record().of_runs and owners.living(session):
+        # Other tasks of the run would be left without a token; it revokes at its end, with the callback.
+        module.warn(f"The session {session.path} is not revoked yet, but when the run that it belongs to ends.")
+        result = lifecycle.Revocation()
+    elif module.check_mode:
         result = lifecycle.foresee_revoke(session)
     else:
         if module.params["drain"]:

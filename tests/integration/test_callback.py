@@ -162,6 +162,48 @@ def test_a_search_path_that_a_task_sets_keeps_the_session_s_plugin(controller, k
 
 
 #: As sudo does it: the environment is cleared.
+@pytest.mark.versions
+def test_what_tasks_set_themselves_stays_and_wins(controller):
+    own = "{FOO: bar, OS_CLOUD: sandbox-admin}"
+    tasks = f"""
+- command: sh -c 'echo $FOO $OS_CLOUD'
+  environment: {own}
+  vars: {{one_token: false}}
+- command: sh -c 'echo $FOO $OS_CLOUD'
+  environment: "{{{{ own }}}}"
+  vars: {{one_token: false, own: {own}}}
+- command: sh -c 'echo $FOO $OS_CLOUD'
+  environment: [{own}, {{PYTHONPATH: /nowhere}}]
+"""
+    run = controller.play(tasks, "-v", OS_CLOUD="sandbox", **CALLBACK)
+    assert run.ok and run.output.count('"stdout": "bar sandbox-admin"') == 3, run.output
+
+
+def test_a_command_that_names_another_user_does_not_work_as_the_session_s(controller, sandbox):
+    other = sandbox.clouds["sandbox-admin"]["auth"]
+    tasks = f"""
+- command: >-
+    openstack --os-auth-url {other["auth_url"]} --os-username {other["username"]} --os-password {other["password"]}
+    --os-project-name {other["project_name"]} token issue
+  no_log: true
+  register: issued
+  ignore_errors: true
+- assert: {{that: "issued.rc != 0 and 'keep its task from the session with one_token: false' in issued.stderr"}}
+"""
+    run = controller.play(tasks, OS_CLOUD="sandbox", **CALLBACK)
+    assert run.ok, run.output
+
+
+def test_a_session_that_others_could_read_is_revoked_as_soon_as_it_is_mended(controller, issued):
+    tasks = FLAVORS + "- file: {path: \"{{ lookup('env', 'PYTHONPATH') | dirname }}\", mode: '0755'}\n"
+    run = controller.play(tasks, ONETOKEN_REVOKE_TIMEOUT="1", **CALLBACK)
+    assert run.ok and "goes on asking" in " ".join(run.output.split()), run.output
+    assert len(issued.living()) == 1
+    (session,) = controller.sessions
+    session.chmod(0o700)
+    wait_for(lambda: not issued.living(), 15, "the token is refused")
+
+
 CLEARED = {
     "ANSIBLE_BECOME_METHOD": "su",
     "ANSIBLE_BECOME_EXE": "env -i PATH=/usr/bin:/bin:/usr/sbin su",

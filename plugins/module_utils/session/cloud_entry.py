@@ -31,7 +31,19 @@ IDENTITY_KEYS = (
 #: What of an authentication may be shown.
 PUBLIC_AUTH_KEYS = SCOPE_KEYS | {*IDENTITY_KEYS, "auth_url", "user_domain_id", "user_domain_name"}
 #: Where these differ, it is another sign-in.
-DECISIVE_KEYS = ("auth_url", *IDENTITY_KEYS, "project_id", "project_name", "system_scope")
+DECISIVE_KEYS = (
+    "auth_url",
+    *IDENTITY_KEYS,
+    "user_domain_id",
+    "user_domain_name",
+    "project_id",
+    "project_name",
+    "project_domain_id",
+    "project_domain_name",
+    "domain_id",
+    "domain_name",
+    "system_scope",
+)
 #: What a connection needs besides its authentication. Everything that is not here may be a secret and is left out.
 CONNECTION_KEYS = frozenset(
     {
@@ -116,6 +128,12 @@ def identity(entry: Entry) -> dict[str, str]:
     for name in ("id", "name"):
         named[f"project_{name}"] = named[f"project_{name}"] or named[f"tenant_{name}"]
     return {key: str(named[key]) for key in DECISIVE_KEYS if named[key]}
+
+
+def identity_of_variables(environ: t.Mapping[str, str]) -> dict[str, str]:
+    """Who the OS_* variables sign in."""
+    keys = (*DECISIVE_KEYS, "tenant_id", "tenant_name")
+    return identity(normalized({key: environ.get(f"OS_{key.upper()}") for key in keys}))
 
 
 def with_scope(entry: Entry, scope: t.Mapping[str, str]) -> Entry:

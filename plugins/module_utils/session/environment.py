@@ -51,6 +51,9 @@ def of_session(
     if cloud:
         # The type with the name only: alone it would make openstacksdk look for credentials in the variables.
         variables.update(OS_CLOUD=cloud, OS_AUTH_TYPE=AUTH_TYPE)
+    elif environ.get("OS_AUTH_TYPE"):
+        # One that is left over would make the openstack command sign in with what the session's clouds do not have.
+        variables["OS_AUTH_TYPE"] = AUTH_TYPE
     if region_name:
         # The openstack command takes the one of a sourced openrc file otherwise.
         variables["OS_REGION_NAME"] = region_name

@@ -112,7 +112,7 @@ def prepare(
                 f"The session {session.path} was made from {record.files.clouds}, and this run has {files.clouds}: "
                 "name another session."
             )
-        record.policy, record.clouds, record.fallback = policy, clouds, fallback
+        record.policy, record.of_runs, record.clouds, record.fallback = policy, True, clouds, fallback
         # What stood in the way of an earlier run may be mended.
         record.failures.clear()
         if environment is not None and record.sources.setdefault(environment.cloud, environment) != environment:
@@ -313,7 +313,7 @@ def revoke(session: Session, timeout: float) -> Revocation:
     waiter = Waiter(timeout)
     if session.exists:
         # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
-        session.close()
+        _failure_of(session.close)
     with session.locked(waiter.seconds_left):
         return _revoke_locked(session, waiter)
 
@@ -322,7 +322,7 @@ def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
     """End a run's part in a session: the last run to leave revokes it; None for one that leaves others behind."""
     waiter = Waiter(timeout)
     if not owners.living(session, besides=owner) and session.exists:
-        session.close()
+        _failure_of(session.close)
     with session.locked(waiter.seconds_left):
         if owners.living(session, besides=owner):
             owners.remove(session, owner)
@@ -335,7 +335,8 @@ def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
 def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
     problems = []
     record = session.read_record() if session.exists else SessionRecord(ConfigFiles(), {}, RenewalPolicy())
-    session.close()
+    # A disk that is full is no reason to let a token live: it is told after that is revoked.
+    unwritten = _failure_of(session.close)
     result = Revocation(tokens_issued=record.tokens_issued)
     for cloud in session.clouds_with_tokens():
         try:
@@ -346,14 +347,24 @@ def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
             problems.append(f"cloud {cloud!r}: {exc}")
         else:
             session.remove_tokens(cloud)
-    session.write_record(record)
+    unwritten = _failure_of(lambda: session.write_record(record)) or unwritten
     result.keystone_requests = record.keystone_requests
     if problems:
         raise SessionError(
             f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): "
             "run os_token_revoke again once Keystone answers."
         )
+    if unwritten is not None:
+        raise unwritten
     return result
+
+
+def _failure_of(write: t.Callable[[], None]) -> SessionError | None:
+    try:
+        write()
+    except SessionError as exc:
+        return exc
+    return None
 
 
 def _revoke_one(token: Token, waiter: Waiter, record: SessionRecord, result: Revocation) -> None:

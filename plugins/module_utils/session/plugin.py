@@ -20,12 +20,14 @@ except ImportError:  # Ansible looks into every file of a collection; only keyst
 else:
     BaseLoader = loading.BaseLoader
 
-from . import cloud_entry, lifecycle, usage
+from . import cloud_entry, lifecycle, session_clouds, usage
+from .config_files import ConfigFiles
 from .errors import OneTokenError, SessionClosedError
+from .source import Source, environment_has_credentials
 from .store import Session
 from .token import TokenId
 
-_VARIABLE_KEYS = (*cloud_entry.DECISIVE_KEYS, "tenant_id", "tenant_name")
+_SECRET_KEYS = ("password", "token", "application_credential_secret")
 
 
 class SessionUnusableError(SDKException, AuthorizationFailure):
@@ -87,8 +89,13 @@ class SessionLoader(BaseLoader):
         return SessionAuth
 
     def get_options(self) -> list[t.Any]:
-        # A name of its own: the openstack command makes an argument --os-NAME of every option of every plugin.
-        return [loading.Opt("onetoken", help="The session, as its clouds.yaml has it")]
+        # A name of its own: the openstack command makes an argument --os-NAME of every option of every plugin. Whom a
+        # process wants to be must arrive here as well, to be compared with the session; but not password, token and
+        # auth_url, which the command then asks for.
+        return [
+            loading.Opt("onetoken", help="The session, as its clouds.yaml has it"),
+            *(loading.Opt(key.replace("_", "-")) for key in cloud_entry.DECISIVE_KEYS if key != "auth_url"),
+        ]
 
     def load_from_options(self, **kwargs: t.Any) -> t.Any:
         """The session's sign-in, unless the process was given another one of its own.
@@ -96,23 +103,51 @@ class SessionLoader(BaseLoader):
         An explicit ``auth`` arrives here laid over the session's cloud. It must not be taken for the session's: the
         process would work as another user, or in another project, than it was told to.
         """
-        # openstacksdk makes a cloud of the OS_* variables as well, and to that one OS_AUTH_TYPE is all that it is told.
-        own = kwargs.pop("onetoken", None) or {}
-        session = own.get("session", _session_of_this_file())
-        cloud = own.get("cloud", os.environ.get("OS_CLOUD", ""))
-        identity = own.get("identity")
-        if not own.get("covered", True) or _variables_differ(own.get("variables")):
+        own = kwargs.pop("onetoken", None)
+        if own is None:
+            # A clouds.yaml of the process's own, or the cloud that openstacksdk makes of the OS_* variables: to these,
+            # OS_AUTH_TYPE is all that is told.
+            own = _own_part(_session_of_this_file(), os.environ.get("OS_CLOUD", ""))
+        session, cloud = own.get("session", _session_of_this_file()), own.get("cloud", os.environ.get("OS_CLOUD", ""))
+        has_credentials = any(kwargs.get(key) for key in _SECRET_KEYS)
+        if not own:
+            if has_credentials:
+                return _load_own(kwargs)
+            if environment_has_credentials(os.environ):
+                return _load_variables()
+            raise SessionUnusableError(
+                f"The session {session} does not know cloud {cloud!r}: name one of its clouds, or give the process "
+                "credentials of its own."
+            )
+        if not own["covered"] or (own["from_variables"] and _differ(own["variables"])):
             return _sign_in_without(Session(session), cloud)
-        differences = [key for key in cloud_entry.DECISIVE_KEYS if _differs(key, kwargs.get(key), identity)]
+        identity = own["identity"]
+        differences = [key for key in cloud_entry.DECISIVE_KEYS if _differs(key, kwargs.get(key), own)]
         if not differences:
             return SessionAuth(session, cloud)
-        if kwargs.keys() & {*cloud_entry.IDENTITY_KEYS, "token"}:
+        if has_credentials:
             return _load_own(kwargs)
         raise SessionUnusableError(
             f"The session {session} was issued with {differences[0]} {identity.get(differences[0])!r} for cloud "
-            f"{cloud!r}, and this process asks for {kwargs[differences[0]]!r}: issue a session for that, or give the "
-            "process credentials of its own."
+            f"{cloud!r}, and this process asks for {kwargs[differences[0]]!r}: issue a session for that, give the "
+            "process credentials of its own in clouds.yaml, or keep its task from the session with one_token: false."
         )
+
+
+def _load_variables() -> t.Any:
+    """The sign-in of the OS_* variables that a process was given."""
+    variables = {name: value for name, value in os.environ.items() if name != "OS_AUTH_TYPE"}
+    try:
+        return Source.of_environment(variables, ConfigFiles()).region().get_auth()
+    except OneTokenError as exc:
+        raise SessionUnusableError(str(exc)) from None
+
+
+def _own_part(session: str, cloud: str) -> dict[str, t.Any]:
+    try:
+        return session_clouds.own_part(Session(session), cloud)
+    except OneTokenError as exc:
+        raise SessionUnusableError(str(exc)) from None
 
 
 def _sign_in_without(session: Session, cloud: str) -> t.Any:
@@ -131,22 +166,20 @@ def _session_of_this_file() -> str:
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def _differs(key: str, value: t.Any, identity: dict[str, str] | None) -> bool:
-    if not value or identity is None or str(value) == identity.get(key):
+def _differs(key: str, value: t.Any, own: dict[str, t.Any]) -> bool:
+    identity = own["identity"]
+    if not value or str(value) == identity.get(key):
         return False
     if key == "auth_url" and key not in identity:
         return False  # a vendor profile has it, for the session and for the process alike
     # The openstack command takes an openrc file that was sourced before for arguments; the session comes before that.
-    variables = [f"OS_{key.upper()}", f"OS_{key.upper().replace('PROJECT', 'TENANT')}"]
-    return str(value) not in [os.environ.get(variable) for variable in variables]
+    return str(value) != own["variables"].get(key)
 
 
-def _variables_differ(recorded: dict[str, str] | None) -> bool:
-    """Whether the session was made from an openrc file, and this process has the variables of another one."""
-    if recorded is None:
-        return False
-    entry = cloud_entry.normalized({key: os.environ.get(f"OS_{key.upper()}") for key in _VARIABLE_KEYS})
-    return any(recorded.get(key) not in (None, value) for key, value in cloud_entry.identity(entry).items())
+def _differ(recorded: dict[str, str]) -> bool:
+    """Whether this process has the variables of another openrc file than the session was made from."""
+    mine = cloud_entry.identity_of_variables(os.environ)
+    return any(recorded.get(key) not in (None, value) for key, value in mine.items())
 
 
 def _load_own(options: dict[str, t.Any]) -> t.Any:

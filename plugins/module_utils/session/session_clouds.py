@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from . import cloud_entry
@@ -27,6 +28,11 @@ def write(session: Session, record: SessionRecord, cloud: str | None) -> None:
     session.write_clouds(text)
 
 
+def own_part(session: Session, cloud: str) -> dict[str, t.Any]:
+    """What the session itself has noted in its clouds.yaml of a cloud; nothing of one that is not there."""
+    return _read(session).get(cloud, {}).get(AUTH_TYPE) or {}
+
+
 def _read(session: Session) -> dict[str, t.Any]:
     import yaml
 
@@ -47,7 +53,9 @@ def _of_session(session: Session, record: SessionRecord, name: str, entry: cloud
         "session": session.path,
         "cloud": name,
         "identity": cloud_entry.identity(entry),
-        "variables": source.public_auth if source and source.kind == ENVIRONMENT else None,
+        # The openrc file that was sourced when the session was made.
+        "variables": cloud_entry.identity_of_variables(os.environ),
+        "from_variables": source is not None and source.kind == ENVIRONMENT,
         "covered": record.clouds is None or name in record.clouds,
     }
     return public

@@ -99,9 +99,8 @@ class Source:
     ) -> Source:
         """The OS_* variables of an openrc file that was sourced."""
         auth_type = auth_type or environ.get("OS_AUTH_TYPE") or None
-        source = cls(ENVIRONMENT, UNNAMED, files, options or {}, scope, auth_type)
-        identity = cloud_entry.identity(source._of_environment(environ))
-        return dataclasses.replace(source, public_auth=identity)
+        identity = cloud_entry.identity_of_variables(environ)
+        return cls(ENVIRONMENT, UNNAMED, files, options or {}, scope, auth_type, identity)
 
     def record(self) -> dict[str, t.Any]:
         """What a session may keep of it."""

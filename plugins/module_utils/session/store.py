@@ -85,6 +85,8 @@ class SessionRecord:
     interpreter: str = ""
     #: Why the last try to issue a cloud's token failed.
     failures: dict[str, Failure] = dataclasses.field(default_factory=dict)
+    #: Whether it is the session of whole runs, which revoke it at their end.
+    of_runs: bool = False
     #: The clouds that sign in with the session; all where it is None.
     clouds: list[str] | None = None
     #: Whether a process uses the user's own credentials where no token can be issued.
@@ -123,7 +125,11 @@ class Session:
     @classmethod
     def new(cls, environ: t.Mapping[str, str], base: str | None = None) -> Session:
         """One for a run by itself, not made yet."""
-        base = base or directory.default_base(environ)
+        base = os.path.abspath(base or directory.default_base(environ))
+        if not directory.fits_search_path(base):
+            raise SessionError(
+                f"{base!r} cannot have sessions: PYTHONPATH, which leads to them, cannot hold that name."
+            )
         return cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
 
     @classmethod
@@ -257,6 +263,7 @@ class Session:
                 data["sign_in_requests"],
                 data["interpreter"],
                 {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
+                data["of_runs"],
                 data["clouds"],
                 data["fallback"],
             )
@@ -272,6 +279,7 @@ class Session:
             "sign_in_requests": record.sign_in_requests,
             "interpreter": record.interpreter,
             "failures": {cloud: dataclasses.asdict(failure) for cloud, failure in record.failures.items()},
+            "of_runs": record.of_runs,
             "clouds": record.clouds,
             "fallback": record.fallback,
         }

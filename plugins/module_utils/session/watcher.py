@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import math
 import os
 import select
 import signal
@@ -22,7 +21,7 @@ import sys
 import typing as t
 
 from . import owners, sweep, usage
-from .errors import OneTokenError
+from .errors import OneTokenError, SessionError
 from .pacing import Waiter
 from .site import PACKAGE
 from .store import Session
@@ -31,6 +30,20 @@ from .store import Session
 _LOOK = 1.0
 #: Seconds for which Keystone is asked again before other clouds get their turn.
 _TURN = 5
+#: Seconds for which no token outlives a session that cannot be read any more.
+_LONGEST = 7 * 24 * 3600
+#: What a watcher reports, where there is nothing to report.
+NOTHING_DONE: dict[str, t.Any] = {
+    "drained": True,
+    "left": False,
+    "revoked": 0,
+    "already_dead": 0,
+    "tokens_issued": 0,
+    "keystone_requests": 0,
+    "sign_in_requests": 0,
+    "authentications": 0,
+    "problem": None,
+}
 #: What of the run's environment a watcher needs: to be found, to reach Keystone, and to check its certificate.
 _KEPT_VARIABLES = (
     "PATH",
@@ -68,16 +81,19 @@ class Watcher:
             bufsize=0,
         )
 
-    def end(self, drain_timeout: float, revoke_timeout: float) -> dict[str, t.Any] | None:
-        """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time."""
-        order = json.dumps({"drain_timeout": drain_timeout}) + "\n"
+    def end(self, drain_timeout: float, revoke_timeout: float, keep: bool = False) -> dict[str, t.Any] | None:
+        """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time.
+
+        A session that no token was issued into is removed, unless something that was started may still look for it.
+        """
+        order = json.dumps({"drain_timeout": drain_timeout, "keep": keep}) + "\n"
         try:
             os.write(self._process.stdin.fileno(), order.encode())
         except OSError:
             return None
         drained = self._answer(drain_timeout + _TURN)
         report = None if drained is None else self._answer(revoke_timeout)
-        return None if drained is None or report is None else {**drained, **report}
+        return None if drained is None or report is None else {**report, **drained}
 
     def _answer(self, timeout: float) -> dict[str, t.Any] | None:
         ready, _writable, _exceptional = select.select([self._process.stdout], [], [], timeout)
@@ -99,16 +115,36 @@ def main(path: str, name: str, revoke_now: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     session = Session(path)
     owners.hold(session, name)
-    drained, orderly = True, False
+    order: dict[str, t.Any] | None = None
     if not revoke_now:
         watch = owners.Watch(owners.read(session, name))
         _sweep_others(session)
         order = _wait_for_end(watch)
-        orderly = order is not None
-        if order is not None and not owners.living(session, besides=name):
-            drained = usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
-        _answer({"drained": drained})
-    _answer(_end_without_tokens(session, name, orderly) or _revoke(session, name))
+        _answer({"drained": _drain(session, name, order, watch)})
+    _answer(_end(session, name, keep=order is None or order.get("keep", False)))
+
+
+def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: owners.Watch) -> bool:
+    if order is None:
+        return True
+    waiter = Waiter(order["drain_timeout"], given_up=lambda: watch.ended)
+    try:
+        return owners.living(session, besides=name) or usage.wait_until_idle(session, waiter)
+    except (OneTokenError, OSError):
+        # Something is wrong with the directory: that is told by what is done next.
+        return True
+
+
+def _end(session: Session, name: str, keep: bool) -> dict[str, t.Any]:
+    """Again and again until Keystone confirmed, or every token has expired: a directory may be mended meanwhile."""
+    waiter = Waiter(_LONGEST)
+    while True:
+        try:
+            return _end_without_tokens(session, name, keep) or _revoke(session, name)
+        except (OneTokenError, OSError) as exc:
+            gone = not os.path.lexists(session.path)
+            if gone or _expired(session) or not waiter.pause(_TURN):
+                return {**NOTHING_DONE, "problem": str(exc)}
 
 
 def _answer(answer: dict[str, t.Any]) -> None:
@@ -151,40 +187,32 @@ def _sweep_others(session: Session) -> None:
     )
 
 
-def _end_without_tokens(session: Session, name: str, orderly: bool) -> dict[str, t.Any] | None:
+def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.Any] | None:
     """End a session that holds no token, for which Keystone need not be asked; None when it does hold one."""
     if session.exists and not owners.living(session, besides=name):
         # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
-        session.close()
+        with contextlib.suppress(SessionError):
+            session.close()
     with session.locked():
         if session.has_tokens or owners.living(session, besides=name):
             return None
         report = _report(session)
-        if orderly and not report["tokens_issued"]:
-            session.discard()
-        else:
+        if report["tokens_issued"] or keep:
             # It stays, closed: what the run left behind must not find nothing, and use the password.
             owners.remove(session, name)
+        else:
+            session.discard()
     return report
 
 
 def _revoke(session: Session, name: str) -> dict[str, t.Any]:
-    """Revoke, again and again until Keystone confirmed, or every token has expired."""
     if importlib.util.find_spec("keystoneauth1") is None:
         _go_on_with_the_python_that_signed_in(session, name)
     from . import lifecycle
 
-    waiter = Waiter(math.inf)
-    while True:
-        try:
-            result = lifecycle.leave(session, name, _TURN)
-        except OneTokenError as exc:
-            if not session.exists or _longest_life(session) <= 0:
-                return {**_report(session), "problem": str(exc)}
-            waiter.pause(_TURN)
-        else:
-            revoked = {"revoked": result.revoked, "already_dead": result.already_dead} if result else {"left": True}
-            return {**_report(session), **revoked}
+    result = lifecycle.leave(session, name, _TURN)
+    revoked = {"revoked": result.revoked, "already_dead": result.already_dead} if result else {"left": True}
+    return {**_report(session), **revoked}
 
 
 def _go_on_with_the_python_that_signed_in(session: Session, name: str) -> None:
@@ -193,24 +221,26 @@ def _go_on_with_the_python_that_signed_in(session: Session, name: str) -> None:
         os.execv(interpreter, [interpreter, "-m", f"{PACKAGE}.watcher", session.path, name, "--now"])
 
 
-def _longest_life(session: Session) -> float:
-    """Seconds until the last of the session's tokens has expired."""
-    stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
-    return max((token.seconds_left for tokens in stored if tokens for token in tokens.newest_first), default=0)
+def _expired(session: Session) -> bool:
+    """Whether none of the session's tokens lives any more; of one that cannot be read, nobody knows."""
+    try:
+        stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
+    except OneTokenError:
+        return False
+    return all(token.expired for tokens in stored if tokens for token in tokens.newest_first)
 
 
 def _report(session: Session) -> dict[str, t.Any]:
     """What the session came to, as far as it is on record."""
     record = session.read_record() if session.exists else None
+    if record is None:
+        return NOTHING_DONE
     return {
-        "left": False,
-        "revoked": 0,
-        "already_dead": 0,
-        "tokens_issued": record.tokens_issued if record else 0,
-        "keystone_requests": record.keystone_requests if record else 0,
-        "sign_in_requests": record.sign_in_requests if record else 0,
-        "authentications": usage.authentications(session) if record else 0,
-        "problem": None,
+        **NOTHING_DONE,
+        "tokens_issued": record.tokens_issued,
+        "keystone_requests": record.keystone_requests,
+        "sign_in_requests": record.sign_in_requests,
+        "authentications": usage.authentications(session),
     }
 
 

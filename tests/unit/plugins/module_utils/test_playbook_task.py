@@ -381,15 +381,19 @@ class TestPythonPath:
 
         assert environment(one, mine="/opt") == {"PYTHONPATH": f"{SITE}{os.pathsep}/opt/lib"}
 
-    @pytest.mark.parametrize(
-        "lines", ["", "environment: {A: b}", "environment: {PYTHONPATH: ''}", "environment: '{{ x }}'"]
-    )
+    @pytest.mark.parametrize("lines", ["", "environment: {A: b}", "environment: '{{ x }}'"])
     def test_without_a_path_of_its_own_there_is_nothing_to_keep(self, task, lines):
         one = task(f"{CLOUD_TASK}\n{lines}")
         before = list(one._task.environment)
         one.prepend_python_path(SITE, trust_as_template)
 
         assert one._task.environment == before
+
+    def test_an_empty_path_becomes_the_plugin_s_alone(self, task):
+        one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: ''}}")
+        one.prepend_python_path(SITE, trust_as_template)
+
+        assert environment(one) == {"PYTHONPATH": SITE}
 
     def test_it_is_safe_to_repeat(self, task):
         """With the strategy free, a task starts once a host."""

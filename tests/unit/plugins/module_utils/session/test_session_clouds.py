@@ -61,8 +61,13 @@ def test_a_cloud_keeps_what_its_connection_needs(made, write_clouds, keystone):
 
     entry = written(made)["one"]
     assert {key: entry[key] for key in options} == options
-    identity = {"auth_url": keystone.auth_url, "username": "demo", "project_name": "demo"}
-    assert entry[AUTH_TYPE]["identity"] == identity
+    assert entry[AUTH_TYPE]["identity"] == {
+        "auth_url": keystone.auth_url,
+        "username": "demo",
+        "user_domain_name": "Default",
+        "project_name": "demo",
+        "project_domain_name": "Default",
+    }
 
 
 def test_the_issued_cloud_is_written_with_the_options_and_the_scope_it_was_issued_with(made, write_clouds, keystone):
@@ -145,7 +150,8 @@ def test_the_cloud_of_an_openrc_knows_whose_variables_it_was_made_from(made, wri
     session_clouds.write(made, record_of(path, source), source.cloud)
 
     assert written(made)["onetoken"][AUTH_TYPE]["variables"] == {"auth_url": "http://127.0.0.1/v3", "username": "me"}
-    assert written(made)["one"][AUTH_TYPE]["variables"] is None
+    assert written(made)["onetoken"][AUTH_TYPE]["from_variables"]
+    assert not written(made)["one"][AUTH_TYPE]["from_variables"]
     assert SECRET not in made.read_clouds()
 
 

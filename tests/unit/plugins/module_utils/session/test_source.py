@@ -85,7 +85,13 @@ class TestOfEnvironment:
         source = Source.of_environment(os.environ, files)
 
         assert (source.kind, source.cloud, source.files, source.auth_type) == (ENVIRONMENT, UNNAMED, files, None)
-        assert source.public_auth == {"auth_url": AUTH_URL, "username": "demo", "project_name": "demo"}
+        assert source.public_auth == {
+            "auth_url": AUTH_URL,
+            "username": "demo",
+            "user_domain_name": "Default",
+            "project_name": "demo",
+            "project_domain_id": "default",
+        }
         assert PASSWORD not in json.dumps(source.record()) + repr(source)
 
     def test_the_names_that_projects_had_once_are_the_same_project(self, openrc, monkeypatch):
@@ -124,7 +130,7 @@ class TestOfEnvironment:
 
     def test_without_an_address_the_variables_are_none(self, no_cloud):
         with pytest.raises(SourceUnreadableError, match="source the openrc file"):
-            Source.of_environment({"OS_USERNAME": "demo"}, ConfigFiles())
+            Source.of_environment({"OS_USERNAME": "demo"}, ConfigFiles()).entry()
 
 
 @pytest.mark.parametrize("name", ["OS_PASSWORD", "OS_PROJECT_NAME"])
