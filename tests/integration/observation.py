@@ -55,28 +55,45 @@ def watched_processes(home: pathlib.Path) -> t.Iterator[Processes]:
         yield processes
 
 
-@contextlib.contextmanager
-def syslog() -> t.Iterator[list[bytes] | None]:
+def syslog() -> contextlib.AbstractContextManager[list[bytes] | None]:
     """What processes send to syslog meanwhile: modules log their arguments there. None where nobody can listen."""
-    received: list[bytes] = []
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        try:
-            server.bind(SYSLOG)
-        except OSError as exc:
-            warnings.warn(f"syslog is not searched, as nobody can listen at {SYSLOG}: {exc.strerror}", stacklevel=3)
-            yield None
-            return
-        server.settimeout(0.2)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        _clear_away_what_nobody_listens_at()
+        server.bind(SYSLOG)
+    except OSError as exc:
+        server.close()
+        warnings.warn(f"syslog is not searched, as nobody can listen at {SYSLOG}: {exc.strerror}", stacklevel=2)
+        return contextlib.nullcontext()
+    return _received_by(server)
 
-        def receive() -> None:
-            with contextlib.suppress(TimeoutError):
-                received.append(server.recv(65536))
 
+def _clear_away_what_nobody_listens_at() -> None:
+    """Tests that were killed leave it behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
         try:
-            with _repeated(receive):
-                yield received
-        finally:
+            client.connect(SYSLOG)
+        except FileNotFoundError:
+            pass
+        except ConnectionRefusedError:
             os.unlink(SYSLOG)
+
+
+@contextlib.contextmanager
+def _received_by(server: socket.socket) -> t.Iterator[list[bytes]]:
+    received: list[bytes] = []
+    server.settimeout(0.2)
+
+    def receive() -> None:
+        with contextlib.suppress(TimeoutError):
+            received.append(server.recv(65536))
+
+    try:
+        with _repeated(receive):
+            yield received
+    finally:
+        server.close()
+        os.unlink(SYSLOG)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ class SourceUnreadableError(OneTokenError):
 
 
 def without_sdk(interpreter: str) -> str:
-    """What to say of a Python that cannot sign in."""
+    """What to say of a task whose Python cannot sign in."""
     return (
         f"This task runs on {interpreter}, which cannot import openstacksdk: install it there, or set "
         "ansible_python_interpreter to a Python that has it."

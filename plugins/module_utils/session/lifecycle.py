@@ -19,7 +19,6 @@ from .errors import (
     OneTokenError,
     SessionAbsentError,
     SessionError,
-    without_sdk,
 )
 from .pacing import Waiter
 from .renewal import RenewalPolicy
@@ -239,8 +238,10 @@ def _sign_in(session: Session, record: SessionRecord, source: Source, waiter: Wa
     try:
         # Here, and not only in the child: what is missing is told as what it is.
         import openstack.config  # noqa: F401
-    except ImportError:
-        raise ConfigurationError(without_sdk(sys.executable)) from None
+    except ImportError as exc:
+        raise ConfigurationError(
+            f"A token is to be issued, for which {sys.executable} lacks {exc.name}: install openstacksdk there."
+        ) from None
     record.interpreter = sys.executable
     session.write_record(record)
     waiting = os.getpid()

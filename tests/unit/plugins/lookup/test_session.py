@@ -57,7 +57,7 @@ def test_a_missing_openstacksdk_is_told_with_the_interpreter_that_lacks_it(look_
     with pytest.raises(AnsibleLookupError) as raised:
         look_up("second", session=issued.path)
 
-    assert sys.executable in str(raised.value) and "install it there" in str(raised.value)
+    assert sys.executable in str(raised.value) and "install openstacksdk there" in str(raised.value)
 
 
 def test_of_anything_unexpected_only_the_kind_is_told(look_up, issued, monkeypatch):

@@ -60,7 +60,7 @@ def test_each_error_of_ours_comes_back_as_itself(kind):
     with pytest.raises(kind) as caught:
         detached.run(lambda: fail(kind("What is wrong: ünd what to do.")))
 
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     assert str(caught.value) == "What is wrong: ünd what to do."
 
 
@@ -69,7 +69,7 @@ def test_of_an_unexpected_error_only_the_kind_is_told(kind):
     with pytest.raises(errors.OneTokenError) as caught:
         detached.run(lambda: fail(kind("gAAAAABsecret")))
 
-    assert type(caught.value) is errors.OneTokenError
+    assert caught.value.__class__ is errors.OneTokenError
     assert kind.__name__ in str(caught.value)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
