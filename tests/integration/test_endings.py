@@ -44,8 +44,14 @@ nowhere ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1
 """
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("end", ENDS)
+def on_all_versions(values, chosen, name=lambda value: value):
+    """The chosen ones on every supported ansible-core, the others on one."""
+    return [
+        pytest.param(value, id=name(value), marks=[pytest.mark.versions] if value in chosen else []) for value in values
+    ]
+
+
+@pytest.mark.parametrize("end", on_all_versions(ENDS, ("success", "a Jinja error in a play")))
 def test_a_run_that_comes_to_its_end_leaves_no_token(controller, issued, end):
     status, plays, arguments = ENDS[end]
     (controller.home / "inventory").write_text(INVENTORY)
@@ -86,8 +92,7 @@ def kill_the_group(terminal) -> None:
 SIGNALS = [interrupt, interrupt_twice, cancel, hang_up, kill, kill_the_group]
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("end", SIGNALS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize("end", on_all_versions(SIGNALS, (interrupt, cancel, kill), lambda end: end.__name__))
 def test_a_run_that_is_stopped_from_outside_leaves_no_token(controller, issued, end):
     stop_while_it_works(controller, issued, play(ISSUE, WORK), end, **CALLBACK)
 
