@@ -143,7 +143,7 @@ class Configuration:
     def glance(self) -> Options:
         state = self.state("glance")
         return {
-            "DEFAULT": {"enabled_backends": "images:file", "log_file": ""},
+            "DEFAULT": {"enabled_backends": "images:file", "log_file": "", "use_keystone_limits": True},
             "glance_store": {"default_backend": "images"},
             "images": {"filesystem_store_datadir": f"{state}/images"},
             "os_glance_staging_store": {"filesystem_store_datadir": f"{state}/staging"},
@@ -152,6 +152,15 @@ class Configuration:
             "keystone_authtoken": self.authtoken("glance"),
             "paste_deploy": {"flavor": "keystone"},
             "oslo_concurrency": {"lock_path": f"{state}/locks"},
+            # This machine, on any port: by default web-download refuses it, and any port but 80 and 443.
+            "import_filtering_opts": {"allowed_hosts": "[127.0.0.1,localhost]", "allowed_ports": "[]"},
+            # Quotas are Keystone's limits for the endpoint, which the seed sets.
+            "oslo_limit": {
+                **self.client("glance"),
+                "endpoint_service_type": "image",
+                "endpoint_region_name": "RegionOne",
+                "endpoint_interface": "internal",
+            },
         }
 
     def placement(self) -> Options:
@@ -204,6 +213,7 @@ class Configuration:
                 "max_concurrent_builds": 4,
                 # Asks Placement about each server, in every minute by default.
                 "update_resources_interval": 600,
+                "shelved_poll_interval": 10,
             },
             "api_database": self.database("nova_api"),
             "database": self.database("nova"),
@@ -235,10 +245,16 @@ class Configuration:
                 # Both 60 s by default, which the start would wait for.
                 "scheduler_driver_init_wait_time": 1,
                 "backend_stats_polling_interval": 3,
+                # A process's services share one sign of life, the last one's: the others would seem dead in a minute.
+                "service_down_time": 10**9,
+                "backup_manager": "block_storage.SandboxBackupManager",
+                "backup_driver": "block_storage.SandboxBackupDriver",
+                # The fewest it takes: nothing is read or written.
+                "backup_native_threads_pool_size": 20,
                 **{f"quota_{item}": UNLIMITED for item in ("volumes", "snapshots", "gigabytes", "backups")},
             },
             "fake": {
-                "volume_driver": "cinder.tests.fake_driver.FakeLoggingVolumeDriver",
+                "volume_driver": "block_storage.SandboxVolumeDriver",
                 "volume_backend_name": "fake",
             },
             "coordination": {"backend_url": f"file://{state}/coordination"},

@@ -16,6 +16,8 @@ SECONDS = {
     "keystone_seconds": "an answer with a new token takes",
     "snapshot_seconds": "a snapshot of a server takes",
     "spawn_seconds": "a server takes to come up",
+    "shelved_seconds": "a shelved server of an image stays SHELVED before it is offloaded, at least",
+    "volume_seconds": "a volume's snapshot, backup and upload as an image take, each",
 }
 DEFAULTS: dict[str, t.Any] = {
     "token_requests_per_minute": 60,

@@ -11,7 +11,7 @@ import time
 import nova.conf
 import nova.context
 from nova import objects
-from nova.compute import power_state, task_states, vm_states
+from nova.compute import manager, power_state, task_states, vm_states
 from nova.image import glance
 from nova.scheduler.client import report
 from nova.virt import fake, node
@@ -30,7 +30,8 @@ class SandboxDriver(fake.FakeDriver):
         super().init_host(host)
         servers = objects.InstanceList.get_by_host(nova.context.get_admin_context(), host, expected_attrs=["flavor"])
         for server in servers:
-            state = power_state.SHUTDOWN if server.vm_state == vm_states.STOPPED else power_state.RUNNING
+            off = server.vm_state in (vm_states.STOPPED, vm_states.SHELVED)
+            state = power_state.SHUTDOWN if off else power_state.RUNNING
             self.instances[server.uuid] = fake.FakeInstance(server.name, state, server.uuid)
             self.resources.claim(vcpus=server.flavor.vcpus, mem=server.flavor.memory_mb, disk=server.flavor.root_gb)
 
@@ -42,7 +43,7 @@ class SandboxDriver(fake.FakeDriver):
         return {**super().get_available_resource(nodename), "uuid": node.get_local_node_uuid()}
 
     def spawn(self, *arguments, **options):
-        time.sleep(self.limits.current()[0].get("spawn_seconds") or 0)
+        time.sleep(self.limits.seconds("spawn_seconds"))
         super().spawn(*arguments, **options)
 
     def snapshot(self, context, instance, image_id, update_task_state):
@@ -50,7 +51,7 @@ class SandboxDriver(fake.FakeDriver):
         images = glance.API()
         image = images.get(context, image_id)
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
-        time.sleep(self.limits.current()[0].get("snapshot_seconds") or 0)
+        time.sleep(self.limits.seconds("snapshot_seconds"))
         update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
         metadata = {
             "name": image["name"],
@@ -69,3 +70,10 @@ def install(limits: Limits) -> None:
     # Read at each change of any server, a request for each server on the host, and used only by drivers that
     # reshape their resources. Real clouds have a few dozen servers on a host; this one has all of them.
     report.SchedulerReportClient.get_allocations_for_provider_tree = lambda *arguments: {}
+    shelve = manager.ComputeManager._shelve_instance
+
+    def shelve_for_so_long(*arguments, **options):
+        nova.conf.CONF.set_override("shelved_offload_time", limits.seconds("shelved_seconds"))
+        shelve(*arguments, **options)
+
+    manager.ComputeManager._shelve_instance = shelve_for_so_long

@@ -35,7 +35,7 @@ class IssuedTokens:
             return start_response(status, headers, *more)
 
         body = self.application(environ, start)
-        time.sleep(self.limits.current()[0].get("keystone_seconds") or 0)
+        time.sleep(self.limits.seconds("keystone_seconds"))
         return body
 
     def write(self, token: str) -> None:

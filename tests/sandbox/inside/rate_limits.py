@@ -45,6 +45,10 @@ class Limits:
                 pass
             return self.values, self.version
 
+    def seconds(self, name: str) -> float:
+        """How long something is to take."""
+        return self.current()[0].get(name) or 0
+
 
 class Windows:
     """Sliding windows: how many requests each user or project made in the last seconds."""

@@ -32,6 +32,13 @@ MEMBERS = ("demo", "short")
 FLAVORS = {"small": (1, 512), "medium": (2, 1024)}
 IMAGE = "cirros"
 IMAGE_BYTES = 16 * 1024
+# In images and MiB.
+IMAGE_QUOTAS = {
+    "image_count_total": 10_000,
+    "image_count_uploading": 1000,
+    "image_size_total": 1_000_000,
+    "image_stage_total": 100_000,
+}
 NETWORK = "private"
 DATA_VOLUMES = ("data-01", "data-02", "data-03")
 BROKEN = "broken-01"
@@ -105,6 +112,7 @@ def seed_identity(sandbox: Sandbox) -> None:
     identity.assign_project_role_to_user(projects["demo"], users["admin"], roles["admin"])
     identity.assign_domain_role_to_user("default", users["admin"], roles["admin"])
     seed_catalog(sandbox, identity)
+    seed_image_quotas(identity, projects["demo"].id)
     seed_application_credential(sandbox, projects["demo"].id, users["demo"].id)
 
 
@@ -126,6 +134,19 @@ def seed_catalog(sandbox: Sandbox, identity) -> None:
                     identity.create_endpoint(service_id=service.id, region_id=region, interface=interface, url=url)
                 elif found.url != url:
                     identity.update_endpoint(found, url=url)
+
+
+def seed_image_quotas(identity, project: str) -> None:
+    """Glance's quotas, for every project and once more for demo's own, which then take one request to find."""
+    service = identity.find_service("glance", ignore_missing=False).id
+    where = {"service_id": service, "region_id": "RegionOne"}
+    registered = {limit.resource_name for limit in identity.registered_limits(**where)}
+    own = {limit.resource_name for limit in identity.limits(**where, project_id=project)}
+    for name, limit in IMAGE_QUOTAS.items():
+        if name not in registered:
+            identity.create_registered_limit(**where, resource_name=name, default_limit=limit)
+        if name not in own:
+            identity.create_limit(**where, project_id=project, resource_name=name, resource_limit=limit)
 
 
 def seed_application_credential(sandbox: Sandbox, project: str, user: str) -> None:

@@ -20,7 +20,6 @@ from rate_limits import Limits, ProjectLimit, TokenRequestLimit
 
 WSGI_MODULES = {
     "keystone": "keystone.wsgi.api",
-    "glance": "glance.wsgi.api",
     "placement": "placement.wsgi.api",
 }
 THREADS = 16
@@ -46,12 +45,16 @@ def load(service: str, limits: Limits, sandbox: str) -> Application:
         import cinder_services  # first of all: it replaces threads with green ones
 
         limit_projects(limits)
-        return cinder_services.start()
+        return cinder_services.start(limits)
     limit_projects(limits)
     if service == "nova":
         import nova_services
 
         return nova_services.start(limits)
+    if service == "glance":
+        import glance_services
+
+        return glance_services.start()
     if service == "neutron":
         import neutron_services
 
