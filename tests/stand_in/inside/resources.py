@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is in the cloud, and listings of it that follow markers without looking at everything again."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import time
+import typing as t
+
+Encode = t.Callable[[t.Any], bytes]
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Resource:
+    id: str
+    name: str
+    created: float = dataclasses.field(default_factory=time.time)
+    updated: float = 0.0
+    sequence: int = 0
+    deleted: bool = False
+    #: The body as last sent, for each form that it has; emptied by each change.
+    forms: dict[t.Hashable, bytes] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.updated = self.updated or self.created
+
+    def change(self, **values: t.Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.updated = time.time()
+        self.forms.clear()
+
+    def encoded(self, form: t.Hashable, encode: t.Callable[[], bytes]) -> bytes:
+        """The body in this form, from before if nothing changed."""
+        body = self.forms.get(form)
+        if body is None:
+            body = self.forms[form] = encode()
+        return body
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Server(Resource):
+    #: None for a server that was booted from a volume.
+    image_id: str | None
+    volume_ids: list[str] = dataclasses.field(default_factory=list)
+    metadata: dict[str, str]
+    tags: list[str] = dataclasses.field(default_factory=list)
+    vm_state: str = "active"
+    task_state: str | None = None
+    power_state: int = 1
+    shelved_image_id: str | None = None
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Image(Resource):
+    status: str = "queued"
+    visibility: str = "private"
+    size: int | None = None
+    disk_format: str | None = None
+    container_format: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    protected: bool = False
+    hidden: bool = False
+    tags: list[str] = dataclasses.field(default_factory=list)
+    properties: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: What was uploaded for an import to take.
+    staged_size: int | None = None
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Volume(Resource):
+    size: int
+    status: str = "available"
+    bootable: bool = False
+    server_id: str | None = None
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Snapshot(Resource):
+    volume_id: str
+    size: int
+    status: str = "creating"
+    description: str | None = None
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(eq=False, kw_only=True, slots=True)
+class Backup(Resource):
+    volume_id: str
+    size: int
+    status: str = "creating"
+    description: str | None = None
+    snapshot_id: str | None = None
+    parent_id: str | None = None
+    children: int = 0
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+R = t.TypeVar("R", bound=Resource)
+
+
+class MarkerError(LookupError):
+    """The listing cannot go on behind something that is not there."""
+
+
+class Collection(t.Generic[R]):
+    """All resources of one kind, in the order of their making."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, R] = {}
+        self.live: list[R] = []
+        self.ever: list[R] = []
+
+    def add(self, resource: R) -> R:
+        resource.sequence = len(self.ever)
+        self.by_id[resource.id] = resource
+        self.live.append(resource)
+        self.ever.append(resource)
+        return resource
+
+    def remove(self, resource: R) -> None:
+        resource.deleted = True
+        if self.by_id.pop(resource.id, None):
+            del self.live[bisect.bisect_left(self.live, resource.sequence, key=sequence_of)]
+
+    def page(
+        self,
+        limit: int,
+        marker: str | None = None,
+        wanted: t.Callable[[R], bool] | None = None,
+        order: t.Sequence[tuple[t.Callable[[R], t.Any], bool]] = (),
+    ) -> tuple[list[R], bool]:
+        """The next resources behind the marker, and whether there are more; the newest first unless ordered."""
+        if marker is not None and marker not in self.by_id:
+            raise MarkerError(marker)
+        behind = self.ordered_behind(marker, order) if order else self.newest_behind(marker)
+        found = []
+        for resource in behind:
+            if wanted is None or wanted(resource):
+                if len(found) == limit:
+                    return found, True
+                found.append(resource)
+        return found, False
+
+    def newest_behind(self, marker: str | None) -> t.Iterator[R]:
+        position = len(self.live)
+        if marker is not None:
+            position = bisect.bisect_left(self.live, self.by_id[marker].sequence, key=sequence_of)
+        return (self.live[at] for at in range(position - 1, -1, -1))
+
+    def ordered_behind(
+        self, marker: str | None, order: t.Sequence[tuple[t.Callable[[R], t.Any], bool]]
+    ) -> t.Iterable[R]:
+        everything = self.live[::-1]
+        for value_of, descending in reversed(order):
+            everything.sort(key=value_of, reverse=descending)
+        return everything if marker is None else everything[everything.index(self.by_id[marker]) + 1 :]
+
+
+def sequence_of(resource: Resource) -> int:
+    return resource.sequence
+
+
+def in_seconds(moment: float) -> str:
+    """As Nova and Glance write a time."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def in_microseconds(moment: float) -> str:
+    """As Cinder and Keystone write one."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1_000_000):06d}"
