@@ -13,6 +13,9 @@ import typing as t
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
+#: What says how many requests are left of a limit, and when they are more again: with X- by gateways in front of
+#: services, without it by the draft of the IETF.
+_RESETS = {"X-RateLimit-Remaining": "X-RateLimit-Reset", "RateLimit-Remaining": "RateLimit-Reset"}
 #: A reset header above this is a moment in epoch seconds, below it a number of seconds from now.
 _EPOCH = 1_000_000_000
 #: How long a wait that can be given up goes without asking, in seconds.
@@ -21,26 +24,40 @@ _ATTENTION = 1.0
 
 def delay_asked(headers: t.Mapping[str, str], now: float) -> float | None:
     """The seconds for which a refusal's headers ask to wait, None when they say nothing that can be read."""
-    for name in ("Retry-After", "X-Retry-After", "X-RateLimit-Reset"):
-        value = (headers.get(name) or "").strip()
-        if not value:
-            continue
-        try:
-            seconds = float(value)
-        except ValueError:
-            try:
-                moment = email.utils.parsedate_to_datetime(value)
-            except (TypeError, ValueError, OverflowError):
-                continue
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=datetime.timezone.utc)
-            seconds = moment.timestamp() - now
-        else:
-            if seconds > _EPOCH:
-                seconds -= now
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
+    delays = (_seconds(headers, name, now) for name in ("Retry-After", "X-Retry-After", *_RESETS.values()))
+    return next((delay for delay in delays if delay is not None), None)
+
+
+def delay_when_used_up(headers: t.Mapping[str, str], now: float) -> float | None:
+    """The seconds until a limit lets requests through again, where a success says that it was the last one."""
+    for remaining, reset in _RESETS.items():
+        if _value(headers, remaining) == "0":
+            return _seconds(headers, reset, now)
     return None
+
+
+def _seconds(headers: t.Mapping[str, str], name: str, now: float) -> float | None:
+    """How far away the moment is that a header names: in seconds from now, in seconds of the epoch, or as a date."""
+    value = _value(headers, name)
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = email.utils.parsedate_to_datetime(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        seconds = moment.timestamp() - now
+    else:
+        if seconds > _EPOCH:
+            seconds -= now
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _value(headers: t.Mapping[str, str], name: str) -> str:
+    """A header's value, in whatever case its name is written; empty when it is not there."""
+    return next((value.strip() for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
 class Waiter:

@@ -12,6 +12,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing 
     LONGEST_DELAY,
     Waiter,
     delay_asked,
+    delay_when_used_up,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
 
@@ -34,6 +35,9 @@ NOW = 1_800_000_000.0
         ({"Retry-After": "Fri, 15 Jan 2027 08:00:17"}, 17),
         ({"Retry-After": email.utils.formatdate(NOW - 17, usegmt=True)}, 0),
         ({"Retry-After": "-5"}, 0),
+        ({"RateLimit-Reset": "12"}, 12),
+        ({"retry-after": "7"}, 7),
+        ({"x-ratelimit-reset": "1800000013"}, 13),
         ({"Retry-After": "7", "X-RateLimit-Reset": "60"}, 7),
         ({"Retry-After": "soon", "X-RateLimit-Reset": "60"}, 60),
         ({"Retry-After": "", "X-Retry-After": "9"}, 9),
@@ -62,6 +66,26 @@ NOW = 1_800_000_000.0
 )
 def test_delay_asked(headers, delay):
     assert delay_asked(headers, NOW) == delay
+
+
+@pytest.mark.parametrize(
+    ("headers", "delay"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "11"}, 11),
+        ({"X-RateLimit-Remaining": " 0", "X-RateLimit-Reset": "1800000013"}, 13),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "11"}, 11),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "12"}, 12),
+        ({"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "11"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}, None),
+        ({"X-RateLimit-Remaining": "0"}, None),
+        ({"X-RateLimit-Reset": "11"}, None),
+        ({"Retry-After": "7"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_delay_when_used_up(headers, delay):
+    assert delay_when_used_up(headers, NOW) == delay
 
 
 def test_waits_as_long_as_it_is_asked():

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A few bytes that all processes of a user on a machine read and change in turn.
+
+Where there can be no such file, or it gives trouble, a process goes on with bytes of its own: pacing must never fail a
+run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+import typing as t
+import weakref
+
+from ..session import directory
+from ..session.errors import SessionError
+
+_FOLDER = ".pace"
+_LONGEST_CONTENT = 1 << 20
+#: A turn takes microseconds. A process that has its turn for this many seconds was stopped in the middle of it.
+_PATIENCE = 2.0
+_POLL = 0.001
+
+
+class SharedFile:
+    def __init__(self, environ: t.Mapping[str, str], name: str) -> None:
+        self._turn = threading.Lock()
+        self._content = b""
+        self._file: int | None = None
+        with contextlib.suppress(OSError, SessionError):
+            self._file = file = _open(environ, name)
+            weakref.finalize(self, os.close, file)
+
+    @contextlib.contextmanager
+    def turn(self) -> t.Iterator[None]:
+        """Nobody else reads or writes meanwhile."""
+        with self._turn:
+            self._lock()
+            try:
+                yield
+            finally:
+                if self._file is not None:
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def read(self) -> bytes:
+        """What was written last; empty at first. Only in one's turn."""
+        if self._file is not None:
+            try:
+                return os.pread(self._file, _LONGEST_CONTENT, 0)
+            except OSError:
+                self._go_on_alone()
+        return self._content
+
+    def write(self, content: bytes) -> None:
+        """Only in one's turn. In place and without waiting for the disk: it is of no use to anyone after a crash."""
+        if self._file is not None:
+            try:
+                os.pwrite(self._file, content, 0)
+                os.ftruncate(self._file, len(content))
+            except OSError:
+                self._go_on_alone()
+        self._content = content
+
+    def _lock(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while self._file is not None:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    self._file = None
+                else:
+                    time.sleep(_POLL)
+            except OSError:
+                self._file = None
+
+    def _go_on_alone(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._file = None
+
+
+def _open(environ: t.Mapping[str, str], name: str) -> int:
+    path = os.path.join(directory.default_base(environ), _FOLDER)
+    directory.make(path)
+    with directory.opened(path) as handle:
+        return directory.open_file(handle, name)

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""At most so many actions under way at a time, over all processes: each takes a place, and leaves it when done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import typing as t
+
+from ..session.owners import Owner
+from .pace_file import SharedFile
+
+Taken = dict[str, dict[str, t.Any]]
+
+
+class Places:
+    def __init__(self, file: SharedFile, most: int, process: Owner | None) -> None:
+        self._file = file
+        #: 0 is no limit; the places are taken all the same, as they count for other processes.
+        self._most = most
+        self._process = process
+        self._name = secrets.token_hex(8)
+        self._own = 0
+
+    def take(self) -> bool:
+        """One more action under way; False when there are as many as there may be."""
+        with self._file.turn():
+            others = self._others()
+            if self._is_full(others):
+                others = {name: entry for name, entry in others.items() if Owner(**entry["process"]).alive}
+                if self._is_full(others):
+                    return False
+            self._own += 1
+            self._write(others)
+            return True
+
+    def leave(self) -> None:
+        with self._file.turn():
+            self._own -= 1
+            self._write(self._others())
+
+    def _is_full(self, others: Taken) -> bool:
+        return 0 < self._most <= self._own + sum(entry["places"] for entry in others.values())
+
+    def _others(self) -> Taken:
+        """The places that other processes have taken; a damaged file tells of none, and each process mends its part."""
+        try:
+            taken = json.loads(self._file.read() or b"{}")
+            return {name: entry for name, entry in taken.items() if name != self._name and _is_entry(entry)}
+        except (ValueError, AttributeError):
+            return {}
+
+    def _write(self, others: Taken) -> None:
+        taken = dict(others)
+        if self._own and self._process:
+            taken[self._name] = {"places": self._own, "process": dataclasses.asdict(self._process)}
+        self._file.write(json.dumps(taken).encode())
+
+
+def _is_entry(entry: t.Any) -> bool:
+    try:
+        Owner(**entry["process"])
+        return entry["places"] > 0
+    except (KeyError, TypeError):
+        return False

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_file import SharedFile
+
+
+@pytest.fixture
+def environ(no_cloud, tmp_path):
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    return {"XDG_RUNTIME_DIR": str(runtime)}
+
+
+def enter(file):
+    """Another thread that wants its turn."""
+    entered = threading.Event()
+
+    def wait():
+        with file.turn():
+            entered.set()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return entered
+
+
+def test_what_was_written_is_read_by_all(environ):
+    one, other = SharedFile(environ, "x"), SharedFile(environ, "x")
+    with one.turn():
+        assert one.read() == b""
+        one.write(b"long")
+    with other.turn():
+        assert other.read() == b"long"
+        other.write(b"s")
+    with one.turn():
+        assert one.read() == b"s"
+
+
+@pytest.mark.parametrize("name", ["x", "no/such/folder"], ids=["shared", "alone"])
+def test_threads_of_one_process_take_turns(environ, name):
+    file = SharedFile(environ, name)
+    with file.turn():
+        entered = enter(file)
+        assert not entered.wait(0.2)
+
+    assert entered.wait(30)
+
+
+def test_two_of_one_name_take_turns(environ):
+    one, other = SharedFile(environ, "x"), SharedFile(environ, "x")
+    with one.turn():
+        entered = enter(other)
+        assert not entered.wait(0.2)
+
+    assert entered.wait(30)
+
+
+def test_a_turn_ends_with_an_error_in_it(environ):
+    one, other = SharedFile(environ, "x"), SharedFile(environ, "x")
+    with pytest.raises(ZeroDivisionError), one.turn():
+        raise ZeroDivisionError
+
+    assert enter(one).wait(30)
+    with other.turn():
+        other.write(b"shared still")
+    with one.turn():
+        assert one.read() == b"shared still"
+
+
+def test_a_link_is_not_followed(environ, tmp_path):
+    with SharedFile(environ, "x").turn():
+        pass
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "runtime" / "onetoken" / ".pace" / "y").symlink_to(victim)
+    file = SharedFile(environ, "y")
+    with file.turn():
+        assert file.read() == b""
+        file.write(b"yours")
+
+    assert victim.read_bytes() == b"mine"

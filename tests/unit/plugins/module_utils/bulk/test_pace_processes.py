@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The pacer in several processes at the same time, in real time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+
+PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
+PREAMBLE = """
+import json, os, sys, threading, time
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+
+def pacer(pace="auto", concurrency=0, **clock):
+    project = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
+    return Pacer(project, Pace.parse(pace), concurrency, os.environ, **clock)
+"""
+#: Sends from four threads until the time is up, beginning at a word so that all processes do so together. The moment of
+#: each request is the last one that the pacer looked at: a busy machine may come to the next line much later.
+SEND = """
+seen = threading.local()
+
+def clock():
+    seen.now = time.monotonic()
+    return seen.now
+
+one = pacer(sys.argv[1], clock=clock)
+print("ready", flush=True)
+sys.stdin.readline()
+end = time.monotonic() + float(sys.argv[2])
+sent = []
+
+def send():
+    while one.take("compute", end):
+        sent.append(seen.now)
+
+threads = [threading.Thread(target=send) for _number in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps([sent, one.throttled_seconds]), flush=True)
+"""
+#: Takes as many places as it can get, and keeps them.
+START = """
+one = pacer(concurrency=int(sys.argv[1]))
+started = 0
+while started < 100 and one.try_start():
+    started += 1
+print(started, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def environ(no_cloud, tmp_path):
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    return {"XDG_RUNTIME_DIR": str(runtime)}
+
+
+@pytest.fixture
+def start(environ, collections_path):
+    """Start code that uses a pacer in a process of its own."""
+    started = []
+
+    def start_process(code, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PREAMBLE + code, *arguments],
+            env={**os.environ, **environ, "PYTHONPATH": collections_path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def send_together(start, count, pace, seconds, before=lambda: None):
+    """What each of the processes sent, and for how long it was throttled."""
+    processes = [start(SEND, pace, str(seconds)) for _number in range(count)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    before()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [json.loads(process.stdout.readline()) for process in processes]
+
+
+def test_together_they_send_no_more_than_one_may(start):
+    sent = [moments for moments, _throttled in send_together(start, 3, "100", 3)]
+    together = sorted(moment for moments in sent for moment in moments)
+
+    windows = [sum(begin <= moment < begin + 1 for moment in together) for begin in together]
+    assert max(windows) <= 100
+    # Not by keeping each other from sending: half of it gets through on a busy machine too.
+    assert len(together) > 150
+    assert min(len(moments) for moments in sent) > len(together) / 3 / 3
+
+
+def test_a_refusal_of_one_process_holds_all(start, environ):
+    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+    results = send_together(
+        start, 2, "20", 4, before=lambda: one.refused("compute", {"Retry-After": "2"}, time.monotonic())
+    )
+    refused_at = one.refusals[0][1]
+
+    for moments, throttled in results:
+        assert min(moments) >= refused_at + 1.9
+        assert 0 < throttled < 4
+
+
+def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
+    process = start(SEND, "20", "60")
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+    for _turn in range(5):
+        assert one.take("compute", one._clock() + 10)
+    process.kill()
+    process.wait()
+
+    assert one.take("compute", one._clock() + 10)
+
+
+def test_a_process_that_was_stopped_in_its_turn_does_not_stop_the_others(start, environ):
+    process = start(
+        "one = pacer('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
+    )
+    assert process.stdout.readline() == "in\n"
+    process.send_signal(signal.SIGSTOP)
+    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+
+    assert one.take("compute", one._clock() + 30)
+    assert one.take("compute", one._clock() + 30)
+
+
+def test_the_places_of_a_process_that_was_killed_are_free_again(start, environ):
+    process = start(START, "5")
+    assert process.stdout.readline() == "5\n"
+    one = Pacer(PROJECT, Pace.parse("auto"), 5, environ)
+    assert not one.try_start()
+
+    process.kill()
+    process.wait()
+    assert [one.try_start() for _turn in range(6)] == [True] * 5 + [False]
+
+
+def test_processes_that_start_together_take_no_more_places_than_there_are(start):
+    processes = [start(START, "7") for _number in range(3)]
+
+    assert sum(int(process.stdout.readline()) for process in processes) == 7
