@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a bulk run is to come to an end early, because somebody interrupts it or nobody is there any more.
+
+An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It lives on all the
+same: it sends nothing new, sees what is under way to its end, and writes its report.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import types
+import typing as t
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Those with which somebody insists. A terminal that goes away after a Ctrl-C does not.
+INSISTING = (signal.SIGINT, signal.SIGTERM)
+#: Seconds within which signals are one: who stops a whole group of processes reaches the module by more than one way.
+AT_ONCE = 1.0
+
+
+class Interruption:
+    """Notices signals to this process, and the end of the run that started it, while it is entered."""
+
+    def __init__(
+        self,
+        listener_gone: t.Callable[[], bool] = lambda: False,
+        clock: t.Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listener_gone = listener_gone
+        self._clock = clock
+        self._before: dict[int, t.Any] = {}
+        self._signalled_at: float | None = None
+        #: What the run was, for a sentence; empty while nothing interrupted it.
+        self.reason = ""
+        #: Whether not even what is under way is to be waited for.
+        self.insistent = False
+
+    def __enter__(self) -> Interruption:
+        # Python lets no other thread listen to signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                # Who started the process may have had it ignore a signal, as nohup does.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        while self._before:
+            number, before = self._before.popitem()
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+
+    @property
+    def requested(self) -> bool:
+        """Whether nothing new is to be sent."""
+        if not self.reason and self._listener_gone():
+            self.reason = "interrupted by the end of the playbook run"
+        return bool(self.reason)
+
+    def _on_signal(self, number: int, _frame: types.FrameType | None) -> None:
+        # Between any two steps of the program: no lock is taken here.
+        now = self._clock()
+        if number in INSISTING:
+            if self._signalled_at is not None and now - self._signalled_at >= AT_ONCE:
+                self.insistent = True
+            self._signalled_at = self._signalled_at if self._signalled_at is not None else now
+        self.reason = self.reason or f"interrupted by {signal.Signals(number).name}"

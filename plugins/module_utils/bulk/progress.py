@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a bulk run tells while it works: lines of JSON through a named pipe, to the task's action plugin.
+
+A pipe, because it also tells the module when nobody listens any more, and holds nothing that would be left behind.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import select
+import stat
+import time
+import typing as t
+
+#: Where the action plugin says which pipe it listens to.
+VARIABLE = "ONETOKEN_PROGRESS"
+#: Seconds between two lines.
+INTERVAL = 0.5
+#: Seconds that count for the rate.
+RATE_WINDOW = 120.0
+#: How long the first items are counted before a rate is made of them, in seconds.
+FIRST_COUNT = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """Where a run stands. While it plans, it does not know its total."""
+
+    action: str
+    resources: str
+    total: int = 0
+    done: int = 0
+    already: int = 0
+    failed: int = 0
+    skipped: int = 0
+    under_way: int = 0
+    #: Those that nothing was asked for yet.
+    waiting: int = 0
+    #: What of those under way is waited for, such as ``the images``.
+    awaited: str = ""
+    #: Seconds for which the cloud wants to be asked for nothing.
+    limited: float = 0.0
+    #: Why nothing more is asked for.
+    stopped: str = ""
+    elapsed: float = 0.0
+    #: Items a minute.
+    rate: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def settled(self) -> int:
+        return self.done + self.already + self.failed + self.skipped
+
+    @property
+    def phase(self) -> str:
+        if not self.total:
+            return "planning"
+        return f"waiting for {self.awaited}" if self.under_way and not self.waiting and self.awaited else "working"
+
+    def line(self) -> bytes:
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Standing | None:
+        """What a line says; None where it is none."""
+        try:
+            return cls(**json.loads(line))
+        except (ValueError, TypeError):
+            return None
+
+
+class Rate:
+    """How fast items come to an end, of late, or in all while nothing ended of late.
+
+    It counts from the first that ended: what came before is how long one takes, however many there are.
+    """
+
+    def __init__(self, clock: t.Callable[[], float]) -> None:
+        self._clock = clock
+        self._counts: collections.deque[tuple[float, int]] = collections.deque()
+        self._first: tuple[float, int] | None = None
+
+    def count(self, ended: int) -> float | None:
+        """Items a minute, now that so many have ended; None while that cannot be told."""
+        if not ended:
+            return None
+        now = self._clock()
+        self._first = self._first or (now, ended)
+        self._counts.append((now, ended))
+        while now - self._counts[0][0] > RATE_WINDOW:
+            self._counts.popleft()
+        since, before = self._counts[0] if ended > self._counts[0][1] else self._first
+        return (ended - before) / (now - since) * 60 if ended > before and now - since >= FIRST_COUNT else None
+
+
+class Progress:
+    """Tells where a run stands, as far as somebody listens."""
+
+    def __init__(self, pipe: int | None, listener_gone: bool = False, clock: t.Callable[[], float] = time.monotonic):
+        self._pipe = pipe
+        self._listener_gone = listener_gone
+        self._clock = clock
+        self._begun = clock()
+        self._rate = Rate(clock)
+        self._standing = Standing("", "")
+        self._told: Standing | None = None
+        self._told_at = 0.0
+
+    @classmethod
+    def of_environment(cls, environ: t.Mapping[str, str], clock: t.Callable[[], float] = time.monotonic) -> Progress:
+        """For whom the environment names; another user, as whom a task may run, cannot open the pipe."""
+        path = environ.get(VARIABLE)
+        if not path:
+            return cls(None, clock=clock)
+        try:
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as exc:
+            # So a pipe that nobody reads from answers.
+            return cls(None, exc.errno == errno.ENXIO, clock)
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            os.close(pipe)
+            return cls(None, clock=clock)
+        # From here on the pipe needs no name, and whoever is killed now leaves none behind.
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            os.rmdir(os.path.dirname(path))
+        return cls(pipe, clock=clock)
+
+    def begin(self, action: str, resources: str) -> None:
+        """Say what the run is going to do, before it knows on how many."""
+        self._standing = Standing(action, resources)
+        self._tell(self._standing)
+
+    def tell(
+        self,
+        total: int,
+        outcomes: t.Mapping[str, int],
+        under_way: int,
+        waiting: int,
+        awaited: str = "",
+        limited: float = 0.0,
+        stopped: str = "",
+    ) -> None:
+        """Say where the run stands; called as often as one likes, it says so now and then."""
+        if self._pipe is None:
+            return
+        standing = dataclasses.replace(
+            self._standing,
+            total=total,
+            **{name: outcomes.get(name, 0) for name in ("done", "already", "failed", "skipped")},
+            under_way=under_way,
+            waiting=waiting,
+            awaited=awaited,
+            limited=limited,
+            stopped=stopped,
+        )
+        if self._is_news(standing) or self._clock() - self._told_at >= INTERVAL:
+            self._tell(self._timed(standing))
+
+    def _is_news(self, standing: Standing) -> bool:
+        """Whether it is to be said at once: a change of phase, a stop, the end."""
+        return self._told is None or self._turn(standing) != self._turn(self._told)
+
+    @staticmethod
+    def _turn(standing: Standing) -> t.Any:
+        return standing.phase, standing.stopped, standing.settled == standing.total
+
+    def _timed(self, standing: Standing) -> Standing:
+        rate = self._rate.count(standing.done + standing.failed)
+        left = standing.total - standing.settled
+        return dataclasses.replace(
+            standing,
+            elapsed=round(self._clock() - self._begun, 1),
+            rate=rate,
+            # What is not asked for any more has no time.
+            seconds_left=left / rate * 60 if rate and not standing.stopped else None,
+        )
+
+    def _tell(self, standing: Standing) -> None:
+        self._told, self._told_at = standing, self._clock()
+        if self._pipe is None:
+            return
+        try:
+            os.write(self._pipe, standing.line())
+        except BlockingIOError:
+            # Who listens is slow, and needs the newest only.
+            pass
+        except OSError:
+            self._hang_up()
+
+    @property
+    def listener_gone(self) -> bool:
+        """Whether there was somebody who listened and is not there any more; that is the run that started the task."""
+        if self._pipe is not None:
+            poll = select.poll()
+            poll.register(self._pipe, 0)
+            if poll.poll(0):
+                self._hang_up()
+        return self._listener_gone
+
+    def _hang_up(self) -> None:
+        if self._pipe is not None:
+            os.close(self._pipe)
+        self._pipe = None
+        self._listener_gone = True
