@@ -125,6 +125,7 @@ from ..module_utils.playbook_task import DECLINE, PlaybookTask
 from ..module_utils.run import Run, Settings
 from ..module_utils.session.environment import INJECTED
 from ..module_utils.session.errors import OneTokenError, without_sdk
+from ..module_utils.session.watcher import FINISHING_TIMEOUT
 
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
@@ -321,6 +322,13 @@ class CallbackModule(CallbackBase):
             self._display.display(
                 f"one_token: waiting up to {self.get_option('drain_timeout')} s for what still works on the session"
             )
+        if not drain and not run.finished:
+            self._display.display(
+                "one_token: what is under way is seen through first, then the token is revoked, by a process in the "
+                f"background, in {FINISHING_TIMEOUT} s at the latest"
+            )
+            run.leave()
+            return
         report = run.end(drain, AFTER_AN_INTERRUPT if self._interrupted else math.inf)
         if report is None:
             self._display.warning(

@@ -124,6 +124,18 @@ class Run:
         except OneTokenError:
             return True
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is seen through that was asked for."""
+        try:
+            return usage.is_finished(self.session)
+        except OneTokenError:
+            return True
+
+    def leave(self) -> None:
+        """Let the watcher revoke the session when all is seen through, without waiting for it."""
+        self._watcher.end(0, 0, self.keep, patience=0)
+
     def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
         """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
         drain_timeout = self._settings.drain_timeout if drain else 0

@@ -30,6 +30,7 @@ _LOCK = "lock"
 _CLOSED = "closed.json"
 OWNERS = "owners"
 IN_USE = "in-use"
+FINISHING = "finishing"
 AUTHENTICATIONS = "authentications"
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
@@ -43,7 +44,7 @@ _SITE_FOLDERS = (
     f"site/{site.DISTRIBUTION}",
     "site",
 )
-_OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, OWNERS, IN_USE, AUTHENTICATIONS, "site"}
+_OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, OWNERS, IN_USE, FINISHING, AUTHENTICATIONS, "site"}
 _OWN_ENDINGS = (".json", ".py", ".pyc", "METADATA", "entry_points.txt")
 
 
@@ -363,7 +364,7 @@ class Session:
             for folder in (_TOKENS, OWNERS, *_SITE_FOLDERS):
                 self._discard_folder(handle, folder)
             temporary = [name for name in os.listdir(handle) if directory.is_temporary(name)]
-            for name in (*temporary, IN_USE, AUTHENTICATIONS, _CLOUDS, _CLOSED, _LOCK, _SOURCE):
+            for name in (*temporary, IN_USE, FINISHING, AUTHENTICATIONS, _CLOUDS, _CLOSED, _LOCK, _SOURCE):
                 directory.remove(handle, name)
         with contextlib.suppress(OSError):
             os.rmdir(self.path)

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import typing as t
 
 from . import directory
 from .errors import SessionError
 from .pacing import Waiter
-from .store import AUTHENTICATIONS, IN_USE, Session
+from .store import AUTHENTICATIONS, FINISHING, IN_USE, Session
 
 _POLL = 0.2
 #: The locks of this process, by session; the system takes them away when it ends.
@@ -25,13 +27,40 @@ def hold(session: Session) -> None:
         _held[session.path] = file
 
 
+@contextlib.contextmanager
+def finishing(session: Session | None) -> t.Iterator[None]:
+    """Meanwhile, let even who ends a run that was interrupted wait: services still use the token by themselves."""
+    if session is None:
+        yield
+        return
+    file = _opened(session, FINISHING)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(file)
+
+
+def wait_until_finished(session: Session, waiter: Waiter) -> bool:
+    """Wait for every process that sees something through; False if one still did when the time was up."""
+    return _wait_until_unlocked(session, FINISHING, waiter)
+
+
+def is_finished(session: Session) -> bool:
+    return wait_until_finished(session, Waiter(0))
+
+
 def wait_until_idle(session: Session, waiter: Waiter) -> bool:
     """Wait for every process that works on the session; False if one still did when the time was up."""
+    return _wait_until_unlocked(session, IN_USE, waiter)
+
+
+def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
     if not session.exists:
         return True
-    file = _opened(session, IN_USE)
+    file = _opened(session, name)
     try:
-        while not _is_idle(file):
+        while not _is_unlocked(file):
             if not waiter.pause(_POLL):
                 return False
         return True
@@ -39,7 +68,7 @@ def wait_until_idle(session: Session, waiter: Waiter) -> bool:
         os.close(file)
 
 
-def _is_idle(file: int) -> bool:
+def _is_unlocked(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

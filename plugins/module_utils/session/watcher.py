@@ -5,7 +5,7 @@
 It is started with the session, in a session of the operating system's own, so that no signal to the run, its group or
 its terminal reaches it. It knows its run by name in the session, holds no secret, and reads the tokens only when it
 revokes them. Told by the run that it is over, it waits for what still works on the session, and answers with what it
-did; when the run ends without a word, it revokes at once.
+did; when the run ends without a word, it revokes at once, unless a process sees something through.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from .store import Session
 _LOOK = 1.0
 #: Seconds for which Keystone is asked again before other clouds get their turn.
 _TURN = 5
+#: Seconds for which a bulk run that lost its playbook may still see through what it asked for.
+FINISHING_TIMEOUT = 300
 #: Seconds for which no token outlives a session that cannot be read any more.
 _LONGEST = 7 * 24 * 3600
 #: What a watcher reports, where there is nothing to report.
@@ -81,7 +83,9 @@ class Watcher:
             bufsize=0,
         )
 
-    def end(self, drain_timeout: float, revoke_timeout: float, keep: bool = False) -> dict[str, t.Any] | None:
+    def end(
+        self, drain_timeout: float, revoke_timeout: float, keep: bool = False, patience: float = _TURN
+    ) -> dict[str, t.Any] | None:
         """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time.
 
         A session that no token was issued into is removed, unless something that was started may still look for it.
@@ -91,7 +95,7 @@ class Watcher:
             os.write(self._process.stdin.fileno(), order.encode())
         except OSError:
             return None
-        drained = self._answer(drain_timeout + _TURN)
+        drained = self._answer(drain_timeout + patience)
         report = None if drained is None else self._answer(revoke_timeout)
         return None if drained is None or report is None else {**report, **drained}
 
@@ -125,11 +129,14 @@ def main(path: str, name: str, revoke_now: bool) -> None:
 
 
 def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: owners.Watch) -> bool:
-    if order is None:
-        return True
-    waiter = Waiter(order["drain_timeout"], given_up=lambda: watch.ended)
     try:
-        return owners.living(session, besides=name) or usage.wait_until_idle(session, waiter)
+        if owners.living(session, besides=name):
+            return True
+        if order is None or not order["drain_timeout"]:
+            usage.wait_until_finished(session, Waiter(FINISHING_TIMEOUT))
+        if order is None:
+            return True
+        return usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
     except (OneTokenError, OSError):
         # Something is wrong with the directory: that is told by what is done next.
         return True

@@ -83,3 +83,16 @@ def use(python):
         "sys.stdin.read()\n"
     )
     return lambda session: python(code, session.path)
+
+
+@pytest.fixture
+def finish(python):
+    """A process that sees something through on a session, until it is killed or its standard input is closed."""
+    code = (
+        "import sys\n"
+        "from onetoken_session import store, usage\n"
+        "with usage.finishing(store.Session(sys.argv[1])):\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    return lambda session: python(code, session.path)

@@ -44,6 +44,20 @@ def test_it_is_idle_when_the_last_process_that_works_on_it_has_ended(made, use):
     assert usage.is_idle(made)
 
 
+def test_what_is_seen_through_is_told_from_mere_use(made, use, finish):
+    use(made)
+    assert usage.is_finished(made)
+    process = finish(made)
+    assert not usage.is_finished(made)
+    let_end(process)
+    assert usage.is_finished(made)
+
+
+def test_without_a_session_nothing_is_held():
+    with usage.finishing(None):
+        pass
+
+
 def test_a_process_that_was_killed_works_on_nothing(made, use):
     process = use(made)
     process.kill()

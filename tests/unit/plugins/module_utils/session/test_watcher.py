@@ -137,6 +137,28 @@ class TestAtTheRunsWord:
         assert watcher._answer(30)["revoked"] == 1
         assert keystone.alive == {}
 
+    def test_what_is_seen_through_is_waited_for_even_when_the_run_is_killed(self, issued, run, finish, watch, keystone):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        bulk_run = finish(issued)
+        kill(run)
+
+        assert watcher._answer(1.5) is None
+        assert keystone.revoked == []
+        let_end(bulk_run)
+        assert watcher._answer(30) == {"drained": True}
+        assert watcher._answer(30)["revoked"] == 1
+        assert keystone.alive == {}
+
+    def test_a_run_that_was_interrupted_leaves_it_to_the_watcher(self, issued, run, finish, watch, keystone):
+        watcher, _name = watch(issued, run)
+        bulk_run = finish(issued)
+
+        assert watcher.end(0, 0, patience=0) is None
+        assert keystone.revoked == []
+        let_end(bulk_run)
+        wait_until(lambda: keystone.alive == {})
+
     def test_a_session_that_never_had_a_token_is_removed_without_a_request(self, empty, run, watch, keystone):
         watcher, _name = watch(empty, run)
 
