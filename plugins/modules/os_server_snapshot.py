@@ -11,37 +11,15 @@ short_description: Snapshot many servers in one call
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Makes an image of each selected server, all in one process, with one connection and one token.
-  - Each image carries the properties C(onetoken_run), C(onetoken_server_id) and C(onetoken_server_name). A server that
-    has an image of the same run already is not snapshotted again, so a run that stopped halfway is finished by running
-    it again.
+  - Makes an image of each selected server, all in one process, with one connection and one token, as fast as the cloud
+    allows.
+  - Each image carries the properties C(onetoken_run), C(onetoken_server_id), C(onetoken_server_name) and
+    C(onetoken_name). A server that has an image of the same run already is not snapshotted again, so a run that stopped
+    halfway is finished by running it again.
   - A server that cannot be snapshotted is reported with the reason that the cloud gives, and does not stop the others.
-  - Rate limits of the cloud (429, or 413 with C(Retry-After)) are waited out, within O(timeout).
   - Of a server that was booted from a volume, Nova makes an image of size 0 and a snapshot of each of its volumes; the
     module waits for both. Of a server that was booted from an image, Nova does not snapshot the attached volumes.
 options:
-  servers:
-    description:
-      - Names or ids of the servers to snapshot, taken literally.
-      - A name that no server has, or that several of the selected servers share, is reported as a failed server.
-      - O(servers), O(name_pattern), O(metadata) and O(status) narrow each other. With none of them, every server of
-        the project is selected.
-    type: list
-    elements: str
-    default: []
-  name_pattern:
-    description: Select servers with a name that matches this shell wildcard, such as V(web-*). Case matters.
-    type: str
-  metadata:
-    description:
-      - Select servers with all of these metadata. Values are compared as text, V(true) and V(false) in small letters.
-    type: dict
-    default: {}
-  status:
-    description: Select servers in one of these statuses, such as V(ACTIVE) or V(SHUTOFF). All statuses by default.
-    type: list
-    elements: str
-    default: []
   run:
     description:
       - Name of the run that the images belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
@@ -68,28 +46,27 @@ options:
       - Without it, outcome V(done) only means that Nova accepted the request.
     type: bool
     default: true
-  timeout:
-    description: Seconds for the whole call, all servers together.
-    type: int
-    default: 1800
-  ignore_failures:
+  volume_backed:
     description:
-      - Succeed although servers failed; they are in RV(results) and RV(counts). A playbook can then do its last steps,
-        such as revoking the token, before it fails.
-    type: bool
-    default: false
-attributes:
-  check_mode:
-    support: full
-    description: Nothing is made. What would be made has the outcome V(planned).
-  diff_mode:
-    support: none
-    description: There is no state to compare.
+      - What to make of a server that was booted from a volume. V(image) is an image and what Nova snapshots with it.
+        V(volume_snapshots) are snapshots of its attached volumes alone, without an image.
+    type: str
+    choices: [image, volume_snapshots]
+    default: image
+  queued_timeout:
+    description:
+      - An image that is still V(queued) so many seconds after it was made counts as stuck. It is deleted; if an earlier
+        call made it, another one takes its place.
+    type: int
+    default: 3600
 notes:
   - A snapshot that is refused for lack of quota, or because the server is in error or busy, is tried again by the next
     call of the same run.
 extends_documentation_fragment:
   - openstack.cloud.openstack
+  - onetoken.openstack.selection
+  - onetoken.openstack.selection.servers
+  - onetoken.openstack.bulk
 """
 
 EXAMPLES = r"""
@@ -135,7 +112,7 @@ counts:
   description: How many servers had each outcome.
   returned: when the servers could be listed
   type: dict
-  sample: {done: 11, already: 0, failed: 1, planned: 0}
+  sample: {done: 11, already: 0, skipped: 0, failed: 1, planned: 0}
   contains:
     done:
       description: Snapshotted by this call.
@@ -143,7 +120,12 @@ counts:
       type: int
       sample: 11
     already:
-      description: The image of this run was there already.
+      description: A snapshot of this run was there already.
+      returned: always
+      type: int
+      sample: 0
+    skipped:
+      description: Not asked for, as the run was stopped before.
       returned: always
       type: int
       sample: 0
@@ -179,7 +161,7 @@ results:
       type: str
       sample: snapshot
     outcome:
-      description: V(done), V(already), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
       returned: always
       type: str
       sample: done
@@ -193,23 +175,29 @@ results:
       returned: always
       type: float
       sample: 12.4
-    image:
-      description: The image.
+    created:
+      description: The image, and the volume snapshots behind it.
       returned: always
-      type: dict
+      type: list
+      elements: dict
       contains:
+        type:
+          description: V(image) or V(volume_snapshot).
+          returned: always
+          type: str
+          sample: image
         id:
-          description: Id of the image; empty when there is none.
+          description: Id; empty when there is none.
           returned: always
           type: str
           sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
         name:
-          description: Name that the image has or would have; empty when the server is not known.
+          description: Name that it has or would have; empty when it is not known.
           returned: always
           type: str
           sample: web-01-2026-01-31
         status:
-          description: Status of the image when it was last seen; empty when it was not.
+          description: Status when it was last seen; empty when it was not.
           returned: always
           type: str
           sample: active
@@ -218,68 +206,111 @@ results:
           returned: always
           type: int
           sample: 2361393152
-    volume_snapshots:
-      description: The volume snapshots behind the image of a server that was booted from a volume.
+requests:
+  description: How many requests this call sent to each service, those that the cloud refused among them.
+  returned: when the servers could be listed
+  type: dict
+  sample: {compute: 14, image: 4}
+tokens_issued:
+  description: How many tokens the session issued so far, or this call where it had none.
+  returned: when the servers could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the servers could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending.
+  returned: when the servers could be listed
+  type: float
+  sample: 0.0
+report:
+  description: The paths of the report's files, by their endings; empty without O(report).
+  returned: when the servers could be listed
+  type: dict
+  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
+plan:
+  description: What the run would cost.
+  returned: in check mode
+  type: dict
+  contains:
+    text:
+      description: All of it in a few sentences.
+      returned: always
+      type: str
+      sample: "Snapshot of 12 of 12 servers. About 15 requests (12 to compute, 3 to image), 1 s to ask for all of it."
+    requests:
+      description: Requests by service.
+      returned: always
+      type: dict
+      sample: {compute: 12, image: 3}
+    seconds:
+      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      returned: always
+      type: float
+      sample: 0.6
+    quotas:
+      description: The quotas that the run counts for, as far as the cloud tells them.
       returned: always
       type: list
       elements: dict
       contains:
-        id:
-          description: Id of the volume snapshot.
+        name:
+          description: Name of the quota.
           returned: always
           type: str
-          sample: 6f2a9c0e-6a0c-49f5-9a43-0d7b1c1c0f57
-        status:
-          description: Status when it was last seen; empty when it was not.
-          returned: always
-          type: str
-          sample: available
-        size:
-          description: Size in GiB; null when it is not known.
+          sample: image_count_total
+        limit:
+          description: What the project may have; -1 for no limit.
           returned: always
           type: int
-          sample: 20
+          sample: 1000
+        used:
+          description: What it has.
+          returned: always
+          type: int
+          sample: 990
+        needed:
+          description: What the run would add.
+          returned: always
+          type: int
+          sample: 12
+        suffices:
+          description: Whether all of it fits.
+          returned: always
+          type: bool
+          sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.connection import connect
-from ..module_utils.module_frame import run_module
-from ..module_utils.server_selection import Criteria
-from ..module_utils.server_snapshot import RunFailedError, SnapshotOptions, run_of_today, snapshot_servers
+from ..module_utils.bulk.cloud_requests import CloudRequests
+from ..module_utils.bulk.marks import Marks, run_of_today
+from ..module_utils.bulk.module import SERVER_OPTIONS, run_bulk_module
+from ..module_utils.bulk.selection import Criteria
+from ..module_utils.bulk.server_snapshot import ServerSnapshot
 
 
-def snapshot(module: AnsibleModule) -> dict:
+def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerSnapshot:
     params = module.params
-    options = SnapshotOptions(
-        run=params["run"] or run_of_today(),
-        image_name=params["image_name"],
-        properties=params["properties"],
-        wait=params["wait"],
-        timeout=params["timeout"],
-    )
-    criteria = Criteria(params["servers"], params["name_pattern"], params["metadata"], params["status"])
-    report = snapshot_servers(connect(module), criteria, options, module.check_mode)
-    if not report.items:
-        module.warn("No server is selected: nothing was snapshotted.")
-    if report.failed and not params["ignore_failures"]:
-        raise RunFailedError(report)
-    return report.answer()
+    run = params["run"] = params["run"] or run_of_today()
+    marks = Marks(run, "server", params["image_name"], "image_name", params["properties"])
+    criteria = Criteria.of(params, "servers")
+    return ServerSnapshot(requests, criteria, marks, params["queued_timeout"], params["volume_backed"])
 
 
 def main() -> None:
-    run_module(
-        snapshot,
+    run_bulk_module(
+        new_action,
         options={
-            "servers": {"type": "list", "elements": "str", "default": []},
-            "name_pattern": {"type": "str"},
-            "metadata": {"type": "dict", "default": {}},
-            "status": {"type": "list", "elements": "str", "default": []},
+            **SERVER_OPTIONS,
             "run": {"type": "str"},
             "image_name": {"type": "str", "default": "{server}-{run}"},
             "properties": {"type": "dict", "default": {}},
-            "timeout": {"type": "int", "default": 1800},
-            "ignore_failures": {"type": "bool", "default": False},
+            "volume_backed": {"type": "str", "choices": ["image", "volume_snapshots"], "default": "image"},
+            "queued_timeout": {"type": "int", "default": 3600},
         },
     )
 

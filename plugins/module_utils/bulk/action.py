@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a bulk run needs to know of an action: which items there are, how one is asked for, what became of them."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from .cloud_requests import CloudRequests, Service
+from .item import FAILED, Item
+from .quotas import Quota
+
+#: What has just been made may be absent from listings that come from a late database replica.
+MISSES_ALLOWED = 2
+
+
+class Action(abc.ABC):
+    """One kind of action on one kind of resource. The run says when, this says how."""
+
+    #: As results have it, such as ``snapshot``.
+    name: str
+    #: What it acts on, as messages have it, such as ``servers``.
+    resources: str
+    #: What of an item is waited for, as progress has it, such as ``the images``.
+    awaited: str
+    #: The services that one item costs a request, each as often.
+    requests_each: t.Mapping[Service, int]
+    #: The services that a look asks for a listing.
+    looks_at: t.Sequence[Service]
+
+    def __init__(self, requests: CloudRequests) -> None:
+        self.requests = requests
+        #: Set by the run: whether what was not sent yet is not wanted any more.
+        self.given_up: t.Callable[[], bool] = lambda: False
+        #: Set by the run: whether not even what is being sent is to be sent to its end.
+        self.abandoned: t.Callable[[], bool] = lambda: False
+
+    @abc.abstractmethod
+    def plan(self) -> list[Item]:
+        """Every item that the call is about: those that are there already accepted, those that cannot be settled."""
+
+    @abc.abstractmethod
+    def ask(self, item: Item) -> None:
+        """Send what the item takes, and accept it; several threads do this at a time."""
+
+    @abc.abstractmethod
+    def look(self, items: list[Item]) -> None:
+        """Settle those of the items that have come to an end, and accept those in doubt that are found; one listing."""
+
+    def stage(self, item: Item) -> str:
+        """What an item that is under way is still waiting for."""
+        statuses = {created.status for created in item.created if created.status} or {"queued"}
+        return ", ".join(sorted(statuses))
+
+    def quotas(self, items: list[Item]) -> list[Quota]:
+        """The quotas that these items count for."""
+        return []
+
+    def unresolved(self, reasons: t.Mapping[str, str]) -> list[Item]:
+        """Names that lead to no resource are failures, each under its name."""
+        items = [Item(id="", name=name, action=self.name) for name in reasons]
+        for item in items:
+            item.settle(FAILED, reasons[item.name])
+        return items

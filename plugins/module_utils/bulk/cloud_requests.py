@@ -1,0 +1,371 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Requests to a cloud's services at a set pace: refusals by a rate limit are waited out, pages followed, all counted.
+
+openstacksdk's own calls are not used for this: an answer 429 in the middle of a listing ends its generator, and its
+proxies send a request again when the connection breaks, which makes a second image.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import threading
+import time
+import typing as t
+from urllib.parse import parse_qsl, urlsplit
+
+from ..session.errors import OneTokenError
+from ..session.pacing import Waiter, delay_asked
+from .pace import Pacer
+from .request_counts import IDENTITY, RequestCounts, requests_for
+
+try:
+    from keystoneauth1 import exceptions as keystoneauth
+    from openstack import exceptions as sdk
+except ImportError:
+    pass  # connection.connect() says what to install before anything here is reached
+
+if t.TYPE_CHECKING:
+    import openstack.connection
+    import requests
+
+#: How long a service that gives no answer is asked again for a listing, in seconds.
+OUTAGE = 60.0
+#: How long an answer may take, in seconds, unless the user set api_timeout.
+ANSWER_TIMEOUT = 120.0
+PAGE = 1000
+TOO_MANY_REQUESTS = 429
+BAD_REQUEST = 400
+ENTITY_TOO_LARGE = 413
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+#: How often one request is sent with another token after a 401.
+SIGN_INS = 2
+#: So much of what a service says is told, in characters.
+LONGEST_MESSAGE = 500
+
+Service = t.Literal["compute", "image", "block_storage"]
+
+
+class CloudError(OneTokenError):
+    """The cloud cannot be used: asking for the next thing would end the same way."""
+
+
+class ServiceAbsentError(CloudError):
+    """The cloud does not offer this service to the project."""
+
+
+class OutageError(CloudError):
+    """A service gave no answer for so long that it counts as being out of service."""
+
+
+class TimeUpError(OneTokenError):
+    """The request was not sent, as the time of the run is up."""
+
+
+class GivenUpError(OneTokenError):
+    """The request was not sent, as it is not wanted any more."""
+
+
+class RefusedError(OneTokenError):
+    """A service answered one request with an error."""
+
+    def __init__(self, message: str, status_code: int) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class LostAnswerError(OneTokenError):
+    """No answer came, or one that says nothing: the request may or may not have been carried out."""
+
+
+class CloudRequests:
+    """Sends requests over a connection, for this many seconds altogether, from several threads."""
+
+    def __init__(
+        self,
+        connection: openstack.connection.Connection,
+        pacer: Pacer,
+        timeout: float,
+        counts: RequestCounts | None = None,
+        clock: t.Callable[[], float] = time.monotonic,
+        new_waiter: t.Callable[[float], Waiter] = Waiter,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._new_waiter = new_waiter
+        self._began_at = clock()
+        self.timeout = timeout
+        self.pacer = pacer
+        self.counts = counts or RequestCounts()
+        #: Set by the run: whether nothing at all is to be sent any more.
+        self.abandoned: t.Callable[[], bool] = lambda: False
+        #: Another one after each token that turned out to be refused.
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    @property
+    def seconds_spent(self) -> float:
+        return self._clock() - self._began_at
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self.timeout - self.seconds_spent)
+
+    def pause(self, seconds: float) -> None:
+        """Let this much time pass."""
+        self._new_waiter(math.inf).pause(seconds)
+
+    def since_began(self, moment: float) -> float:
+        """A moment of the clock as seconds since the run began."""
+        return moment - self._began_at
+
+    def project_id(self) -> str | None:
+        """The project that the connection works in."""
+        try:
+            return self._connection.current_project_id
+        except (keystoneauth.ClientException, sdk.SDKException) as exc:
+            raise CloudError(sentence(exc)) from exc
+
+    def supports_microversion(self, service: Service, microversion: str) -> bool:
+        from openstack import utils
+
+        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        while True:
+            try:
+                with requests_for(service):
+                    return utils.supports_microversion(getattr(self._connection, service), microversion)
+            except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
+                raise ServiceAbsentError(f"The cloud offers this project no {spoken(service)} service.") from exc
+            except (keystoneauth.RetriableConnectionFailure, sdk.NotSupported, sdk.ServiceDiscoveryException) as exc:
+                # A list of versions that is refused, as by a rate limit, is asked for again.
+                if not outage.wait():
+                    raise OutageError(sentence(exc)) from exc
+            except (keystoneauth.ClientException, sdk.SDKException) as exc:
+                raise CloudError(sentence(exc)) from exc
+
+    def post(
+        self,
+        service: Service,
+        path: str,
+        body: dict[str, t.Any],
+        microversion: str | None = None,
+        given_up: t.Callable[[], bool] | None = None,
+    ) -> requests.Response:
+        """Send this, once: again only when it was turned away before anything was done."""
+        return self._send(service, "POST", path, given_up, json=body, microversion=microversion)
+
+    def send(self, service: Service, method: str, path: str, **options: t.Any) -> requests.Response:
+        """Another request, once, with what the connection takes for options."""
+        return self._send(service, method, path, **options)
+
+    def delete(self, service: Service, path: str) -> bool:
+        """Delete what is there; False when it was gone. This is safe to repeat, so it is repeated."""
+        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        repeated = False
+        while True:
+            try:
+                self._send(service, "DELETE", path)
+                return True
+            except RefusedError as exc:
+                if exc.status_code != NOT_FOUND:
+                    raise
+                return repeated
+            except LostAnswerError as exc:
+                repeated = True
+                if not outage.wait():
+                    raise OutageError(str(exc)) from exc
+
+    def listing(
+        self,
+        service: Service,
+        path: str,
+        key: str,
+        filters: dict[str, str] | None = None,
+        microversion: str | None = None,
+    ) -> t.Iterator[dict[str, t.Any]]:
+        """Every resource of a listing, a page at a time."""
+        params: dict[str, t.Any] | None = {"limit": PAGE, **(filters or {})}
+        asked: list[dict[str, t.Any]] = []
+        while params is not None:
+            if params in asked:
+                raise CloudError(f"The {spoken(service)} service's list of {key} leads back to a page before.")
+            asked.append(params)
+            page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
+            if not isinstance(page.get(key), list):
+                raise CloudError(f"The {spoken(service)} service gave an answer without a list of {key}.")
+            yield from page[key]
+            params = _next_page(page, key)
+
+    def _page(
+        self, service: Service, path: str, params: dict[str, t.Any], microversion: str | None, is_first: bool
+    ) -> dict[str, t.Any]:
+        try:
+            return self.get(service, path, params, microversion)
+        except RefusedError as exc:
+            if is_first or exc.status_code not in (BAD_REQUEST, NOT_FOUND):
+                raise
+            # What the page before ended with was deleted meanwhile: a list that begins anew is fine.
+            raise OutageError(f"a list was changed while it was read: {exc}") from exc
+
+    def get(
+        self, service: Service, path: str, params: dict[str, t.Any] | None = None, microversion: str | None = None
+    ) -> dict[str, t.Any]:
+        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        while True:
+            try:
+                options = {"params": params or {}, "skip_cache": True, "microversion": microversion}
+                answer = self._send(service, "GET", path, **options).json()
+            except LostAnswerError as exc:
+                if not outage.wait():
+                    raise OutageError(str(exc)) from exc
+                continue
+            except ValueError as exc:
+                raise CloudError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
+            if not isinstance(answer, dict):
+                raise CloudError(f"The {spoken(service)} service gave an answer that is no JSON object.")
+            return answer
+
+    def _send(
+        self,
+        service: Service,
+        method: str,
+        path: str,
+        given_up: t.Callable[[], bool] | None = None,
+        **options: t.Any,
+    ) -> requests.Response:
+        sign_ins = 0
+        refusal = refused_by = ""
+        while True:
+            if refused_by == IDENTITY:
+                self._wait_for_turn(IDENTITY, given_up, refusal)
+            self._wait_for_turn(service, given_up, refusal)
+            sent_at, generation = self._clock(), self._generation
+            try:
+                with requests_for(service):
+                    response = getattr(self._connection, service).request(
+                        path,
+                        method,
+                        raise_exc=False,
+                        connect_retries=0,
+                        status_code_retries=0,
+                        allow_reauth=False,
+                        timeout=getattr(self._connection.session, "timeout", None) or ANSWER_TIMEOUT,
+                        **options,
+                    )
+            except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
+                raise ServiceAbsentError(f"The cloud offers this project no {spoken(service)} service.") from exc
+            except (
+                keystoneauth.RetriableConnectionFailure,
+                keystoneauth.UnknownConnectionError,
+                sdk.NotSupported,
+                sdk.ServiceDiscoveryException,
+            ) as exc:
+                # "Does not have any supported versions" is how the SDK puts it when the list of versions is refused, as
+                # by a rate limit; a connection that breaks in the middle of an answer is an unknown error.
+                raise LostAnswerError(
+                    f"a request to the {spoken(service)} service got no answer: {sentence(exc)}"
+                ) from exc
+            except keystoneauth.HttpError as exc:
+                # Not this request's answer (raise_exc is off), but Keystone's while a token was obtained for it.
+                status, headers = exc.http_status, getattr(exc.response, "headers", {})
+                refusal = sentence(exc)
+                if status >= 500:
+                    raise LostAnswerError(refusal) from exc
+                if not _rate_limited(status, headers):
+                    raise CloudError(refusal) from exc
+            except (keystoneauth.ClientException, sdk.SDKException) as exc:
+                raise CloudError(sentence(exc)) from exc
+            else:
+                status, headers = response.status_code, response.headers
+                if not _rate_limited(status, headers):
+                    self.pacer.answered(service, headers)
+                if status < 300:
+                    return response
+                refusal, refused_by = f"{_message(response)} ({spoken(service)} service, HTTP {status})", service
+                if status >= 500:
+                    raise LostAnswerError(refusal)
+                if status == UNAUTHORIZED:
+                    sign_ins += 1
+                    if sign_ins > SIGN_INS:
+                        raise CloudError(refusal)
+                    self._forget_token(generation)
+                    continue
+                if not _rate_limited(status, headers):
+                    raise RefusedError(refusal, status)
+            self.pacer.refused(refused_by, headers, sent_at)
+
+    def _wait_for_turn(self, service: str, given_up: t.Callable[[], bool] | None, refusal: str) -> None:
+        def unwanted() -> bool:
+            return self.abandoned() or (given_up is not None and given_up())
+
+        if self.pacer.take(service, self._began_at + self.timeout, unwanted):
+            return
+        if unwanted():
+            raise GivenUpError("it was not wanted any more")
+        limit = f", as the cloud limits the rate of requests: {refusal}" if refusal else ""
+        raise TimeUpError(f"the time of {self.timeout:.0f} s was up before it could be sent{limit}")
+
+    def _forget_token(self, generation: int) -> None:
+        """Have the next request sign in anew, unless another thread has seen to that since this one was sent."""
+        with self._lock:
+            if generation == self._generation:
+                self._generation += 1
+                self._connection.session.invalidate()
+
+
+def content(response: requests.Response, *keys: str) -> t.Any:
+    """What an answer has below these keys. One that lacks it is as good as none: it does not say what was made."""
+    try:
+        found = response.json()
+        for key in keys:
+            found = found[key]
+    except (KeyError, TypeError, ValueError) as exc:
+        raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without {' '.join(keys)}") from exc
+    return found
+
+
+def sentence(exc: Exception) -> str:
+    """What an exception says, on one line."""
+    return " ".join(str(exc).split()) or type(exc).__name__
+
+
+def spoken(service: Service) -> str:
+    return service.replace("_", " ")
+
+
+def _rate_limited(status: int, headers: t.Mapping[str, str]) -> bool:
+    """Whether waiting helps. Of a quota that is used up, 413 says nothing on when to come back, or 0 seconds."""
+    if status == ENTITY_TOO_LARGE:
+        return bool(delay_asked(headers, time.time()))
+    return status == TOO_MANY_REQUESTS
+
+
+def _message(response: requests.Response) -> str:
+    """What a service says in its refusal: under {"conflictingRequest": {"message": ...}}, or as a web page."""
+    reason = response.reason or "no reason is given"
+    try:
+        body = response.json()
+    except ValueError:
+        text = re.sub(r"<(title|style|script)\b.*?</\1>|<[^>]+>", " ", response.text, flags=re.DOTALL | re.IGNORECASE)
+        return _shortened(html.unescape(text)) or reason
+    for part in [*body.values(), body] if isinstance(body, dict) else []:
+        if isinstance(part, dict) and part.get("message"):
+            return _shortened(str(part["message"]))
+    return reason
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_MESSAGE]
+
+
+def _next_page(page: dict[str, t.Any], key: str) -> dict[str, t.Any] | None:
+    """The query of the next page; only its query, as a service behind a proxy may not know its own address."""
+    try:
+        links = [link["href"] for link in page.get(f"{key}_links") or [] if link.get("rel") == "next"]
+        following = links[0] if links else page.get("next")
+        return dict(parse_qsl(urlsplit(following).query)) if following else None
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise CloudError(f"The link to the next page of a list of {key} cannot be read.") from exc

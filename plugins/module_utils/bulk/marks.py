@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is written on everything that a run makes: the run, and what it was made of. A run is resumed by these marks."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import string
+import typing as t
+from dataclasses import dataclass, field
+
+from ..session.clock import now
+from ..session.errors import ConfigurationError
+from .selection import Resource, texts
+
+RESERVED = "onetoken_"
+RUN = "onetoken_run"
+SERVER_ID, SERVER_NAME = "onetoken_server_id", "onetoken_server_name"
+VOLUME_ID, VOLUME_NAME = "onetoken_volume_id", "onetoken_volume_name"
+#: The name that it was given. Images inherit the properties of the image that their server was booted from, marks
+#: included, but under another name: only together do they say that something is ours.
+NAME = "onetoken_name"
+
+
+def run_of_today() -> str:
+    """The run that a call belongs to when it names none: all calls of a day (UTC) are one run."""
+    return now().strftime("%Y-%m-%d")
+
+
+def check_run(run: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run):
+        raise ConfigurationError(f"run must be 1 to 128 letters, digits, '.', '_' or '-', not {run!r}.")
+    return run
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How a run names and marks what it makes of a resource of one kind, ``server`` or ``volume``."""
+
+    run: str
+    kind: str
+    #: A template, and the option that it comes from.
+    name: str
+    option: str
+    properties: t.Mapping[str, t.Any] = field(default_factory=dict)
+    moment: datetime.datetime = field(default_factory=now)
+
+    def __post_init__(self) -> None:
+        check_run(self.run)
+        if reserved := sorted(key for key in texts(self.properties, "properties") if key.startswith(RESERVED)):
+            raise ConfigurationError(f"Properties that start with {RESERVED} are written here: leave out {reserved}.")
+        self._check_name()
+
+    def _check_name(self) -> None:
+        known = (self.kind, f"{self.kind}_id", "run", "date")
+        try:
+            parts = list(string.Formatter().parse(self.name))
+        except ValueError as exc:
+            raise ConfigurationError(f"{self.option} {self.name!r} cannot be read: {exc}.") from exc
+        for _text, placeholder, format_spec, conversion in parts:
+            if placeholder is not None and (placeholder not in known or format_spec or conversion):
+                names = ", ".join(f"{{{name}}}" for name in known)
+                raise ConfigurationError(
+                    f"{self.option} {self.name!r} has a placeholder that is not known: use {names}, as they are."
+                )
+
+    def name_of(self, resource: Resource) -> str:
+        date = self.moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H%M%SZ")
+        values = {self.kind: resource.name, f"{self.kind}_id": resource.id, "run": self.run, "date": date}
+        return self.name.format_map(values)
+
+    def of(self, resource: Resource) -> dict[str, str]:
+        """The properties, or metadata, of what is made of this resource."""
+        marks = {
+            RUN: self.run,
+            f"{RESERVED}{self.kind}_id": resource.id,
+            f"{RESERVED}{self.kind}_name": resource.name,
+            NAME: self.name_of(resource),
+        }
+        return {**texts(self.properties, "properties"), **marks}

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the bulk modules share: their options, and a run made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..connection import connect
+from ..module_frame import run_module
+from ..session import usage
+from ..session.clock import now
+from ..session.errors import ConfigurationError, OneTokenError
+from ..session.store import Session
+from . import report_files
+from .action import Action
+from .cloud_requests import ANSWER_TIMEOUT, CloudRequests
+from .interruption import Interruption
+from .max_failures import MaxFailures
+from .pace import Pace, Pacer
+from .place import Place
+from .plan import Plan
+from .progress import Progress
+from .report import Report, RunFailedError
+from .request_counts import RequestCounts
+from .run import SENDERS, Run
+
+NewAction = t.Callable[[AnsibleModule, CloudRequests], Action]
+
+BULK_OPTIONS: dict[str, t.Any] = {
+    "requests_per_second": {"type": "str", "default": "auto"},
+    "concurrency": {"type": "int", "default": 0},
+    "max_failures": {"type": "str"},
+    "report": {"type": "path"},
+    "timeout": {"type": "int", "default": 1800},
+    "ignore_failures": {"type": "bool", "default": False},
+}
+SELECTION_OPTIONS: dict[str, t.Any] = {
+    "name_pattern": {"type": "str"},
+    "metadata": {"type": "dict", "default": {}},
+    "status": {"type": "list", "elements": "str", "default": []},
+    "availability_zone": {"type": "list", "elements": "str", "default": []},
+    "older_than": {"type": "int"},
+    "newer_than": {"type": "int"},
+}
+SERVER_OPTIONS: dict[str, t.Any] = {
+    "servers": {"type": "list", "elements": "str", "default": []},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    **SELECTION_OPTIONS,
+}
+VOLUME_OPTIONS: dict[str, t.Any] = {
+    "volumes": {"type": "list", "elements": "str", "default": []},
+    **SELECTION_OPTIONS,
+}
+
+
+def run_bulk_module(new_action: NewAction, options: dict[str, t.Any], **module_options: t.Any) -> None:
+    """Run a module that does this action on many resources."""
+    run_module(functools.partial(_carry_out, new_action), options={**BULK_OPTIONS, **options}, **module_options)
+
+
+def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    pace, max_failures = Pace.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
+    for name, least in (("timeout", 1), ("concurrency", 0)):
+        if params[name] < least:
+            raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
+    if params["report"] and not module.check_mode:
+        report_files.check(params["report"])
+    started, counts = now(), RequestCounts()
+    connection = connect(module)
+    # A cloud that is silent holds up neither a sign-in nor a discovery for ever.
+    connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
+    counts.watch(connection, SENDERS)
+    place = Place.of(connection, params)
+    pacer = Pacer(place.key, pace, params["concurrency"], os.environ)
+    requests = CloudRequests(connection, pacer, params["timeout"], counts)
+    progress = Progress.of_environment(os.environ)
+    session = Session.of_environment(os.environ)
+    with Interruption(lambda: progress.listener_gone) as interruption, usage.finishing(session):
+        action = new_action(module, requests)
+        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures)
+        run.plan()
+        plan = Plan.of(action, run.items, pacer.rate) if module.check_mode else None
+        if plan is None:
+            run.carry_out()
+        report = Report(
+            action=action.name,
+            resources=action.resources,
+            run=params.get("run") or "",
+            items=run.items,
+            started=started,
+            seconds=requests.seconds_spent,
+            requests=counts.by_service(),
+            tokens_issued=_tokens_issued(session, counts),
+            throttled_seconds=pacer.throttled_seconds,
+            refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in pacer.refusals],
+            stopped=run.stopped,
+            plan=plan,
+        )
+        if params["report"] and not module.check_mode:
+            report = _write(report, place, params["report"])
+    if not report.items:
+        module.warn(f"None of the project's {action.resources} is selected: nothing was done.")
+    if report.failed and not params["ignore_failures"]:
+        raise RunFailedError(report)
+    return report.answer()
+
+
+def _write(report: Report, place: Place, path: str) -> Report:
+    try:
+        return dataclasses.replace(report, files=report_files.write_report(report.record(place), path))
+    except report_files.ReportError as exc:
+        # What the run came to is told all the same.
+        exc.result = report.answer()
+        raise
+
+
+def _tokens_issued(session: Session | None, counts: RequestCounts) -> int:
+    """By the session, or by this process where it has none."""
+    try:
+        return counts.tokens_issued if session is None else session.read_record().tokens_issued
+    except OneTokenError:
+        return counts.tokens_issued

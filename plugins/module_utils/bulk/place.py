@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where a bulk run works: cloud, project and region, as its report names them and as others share its pace."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .cloud_requests import CloudError, sentence
+from .pace import ProjectKey
+
+try:
+    from keystoneauth1 import exceptions as keystoneauth
+    from openstack import exceptions as sdk
+except ImportError:
+    pass  # connection.connect() says what to install before anything here is reached
+
+if t.TYPE_CHECKING:
+    import openstack.connection
+
+
+@dataclass(frozen=True)
+class Place:
+    cloud: str
+    project: str
+    project_id: str
+    region_name: str
+    auth_url: str
+
+    @classmethod
+    def of(cls, connection: openstack.connection.Connection, params: t.Mapping[str, t.Any]) -> Place:
+        """Signs in, where there is no session to be signed in from."""
+        session, cloud = connection.session, params["cloud"]
+        try:
+            access = session.auth.get_access(session)
+            auth_url = session.auth.get_endpoint(session, service_type="identity", interface="public")
+        except (keystoneauth.ClientException, sdk.SDKException) as exc:
+            raise CloudError(sentence(exc)) from exc
+        except AttributeError:
+            # A kind of authentication without a token, as a private cloud may have.
+            access = auth_url = None
+        return cls(
+            cloud=cloud if isinstance(cloud, str) else os.environ.get("OS_CLOUD", "") if cloud is None else "",
+            project=getattr(access, "project_name", None) or "",
+            project_id=getattr(access, "project_id", None) or "",
+            region_name=connection.config.get_region_name() or "",
+            auth_url=auth_url or "",
+        )
+
+    @property
+    def key(self) -> ProjectKey:
+        return ProjectKey(self.auth_url, self.project_id, self.region_name)

@@ -1,0 +1,327 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The course of a bulk run: plan, ask for each item, look what becomes of them, until all are settled.
+
+Senders ask for the items, each in a thread, as most of a request is waiting; a look is one listing for all items. What
+got no answer is looked for before it is asked for again. The run's own thread only decides, tells and waits.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter, deque
+from concurrent import futures
+
+from ..session.errors import OneTokenError
+from .action import Action
+from .cloud_requests import (
+    CloudError,
+    CloudRequests,
+    GivenUpError,
+    LostAnswerError,
+    OutageError,
+    RefusedError,
+    TimeUpError,
+)
+from .interruption import Interruption
+from .item import FAILED, SKIPPED, Item, State
+from .max_failures import MaxFailures
+from .progress import Progress
+
+#: Requests that are under way at a time: enough for 20 a second where each takes a second and a half.
+SENDERS = 32
+CONFLICT = 409
+#: An item is asked for so often at most when no answer comes.
+ATTEMPTS = 5
+#: How long an item without an answer is looked for before it is asked for again; twice as long each time, in seconds.
+PATIENCE = 5.0
+#: Pauses between looks, in seconds.
+FIRST_INTERVAL, LONGEST_INTERVAL, INTERVAL_GROWTH = 1.0, 10.0, 1.5
+#: How long the run's thread goes without seeing what has changed, in seconds.
+ATTENTION = 0.2
+
+
+class PlanError(OneTokenError):
+    """What there is cannot be listed, so nothing was asked for."""
+
+
+class Run:
+    """One bulk run."""
+
+    def __init__(
+        self,
+        action: Action,
+        requests: CloudRequests,
+        progress: Progress,
+        interruption: Interruption,
+        wait: bool = True,
+        max_failures: MaxFailures | None = None,
+        new_executor: t.Callable[[int], futures.Executor] = futures.ThreadPoolExecutor,
+    ) -> None:
+        self._action = action
+        self._requests = requests
+        self._progress = progress
+        self._interruption = interruption
+        self._wait = wait
+        self._max_failures = max_failures
+        self._new_executor = new_executor
+        self.items: list[Item] = []
+        self._waiting: deque[Item] = deque()
+        self._sending: dict[futures.Future[None], Item] = {}
+        #: Those that hold a place among the actions under way.
+        self._started: set[int] = set()
+        self._watched: list[Item] = []
+        self._look: futures.Future[None] | None = None
+        self._looked_at: list[Item] = []
+        self._looked_since = 0.0
+        self._next_look = 0.0
+        self._interval = FIRST_INTERVAL
+        #: How many items came to each outcome so far.
+        self._tally: Counter[str] = Counter()
+        self._outage = ""
+        #: Why nothing more is asked for; empty while it is.
+        self.stopped = ""
+        # Whether the listener is gone, only the run's own thread may ask: it learns of it within ATTENTION.
+        action.given_up = lambda: bool(self.stopped or interruption.reason)
+        requests.abandoned = lambda: interruption.insistent
+
+    def plan(self) -> list[Item]:
+        """The items in the order of their names, with what is known of them before anything is asked for."""
+        self._progress.begin(self._action.name, self._action.resources)
+        try:
+            items = self._action.plan()
+        except GivenUpError as exc:
+            raise GivenUpError(f"The run was {self._interruption.reason} before anything was asked for.") from exc
+        except (OutageError, RefusedError, TimeUpError) as exc:
+            raise PlanError(f"Nothing was asked for, as it cannot be listed what there is: {_told(exc)}.") from exc
+        self.items = sorted(items, key=lambda item: (item.name, item.id))
+        return self.items
+
+    def carry_out(self) -> None:
+        """Ask for what is planned, and see it through."""
+        for item in self.items:
+            self._file(item)
+        with self._new_executor(SENDERS + 1) as executor:
+            try:
+                while self._goes_on():
+                    self._decide_whether_to_stop()
+                    self._send_more(executor)
+                    self._look_if_due(executor)
+                    self._take_in()
+                    self._tell()
+                    self._pause()
+            except BaseException as exc:
+                # Else the executor waits for senders that wait for their turn.
+                self._stop(_told(exc))
+                raise
+        self._settle_the_rest()
+        self._tell()
+
+    def _file(self, item: Item) -> None:
+        """Put an item where its state belongs."""
+        if item.state is State.UNDER_WAY and not self._wait:
+            item.settle(item.outcome)
+        if item.settled:
+            self._end(item)
+        elif item.watched:
+            self._watched.append(item)
+        elif id(item) in self._started:
+            # It has a place already, for which those that are first in line may be waiting.
+            self._waiting.appendleft(item)
+        else:
+            self._waiting.append(item)
+
+    def _goes_on(self) -> bool:
+        if self._sending or self._look or (self._waiting and not self.stopped):
+            return True
+        return bool(self._watched and self._requests.seconds_left) and not self._interruption.insistent
+
+    def _decide_whether_to_stop(self) -> None:
+        if self.stopped:
+            return
+        failed = self._tally[FAILED]
+        if self._interruption.requested:
+            self._stop(f"the run was {self._interruption.reason}")
+        elif not self._requests.seconds_left:
+            self._stop(f"the time of {self._requests.timeout:.0f} s was up")
+        elif self._max_failures and self._max_failures.exceeded(failed, len(self.items)):
+            self._stop(f"the run was stopped by max_failures after {failed} failures")
+
+    def _stop(self, why: str) -> None:
+        """Ask for nothing more; what is under way is still seen through."""
+        self.stopped = self.stopped or why
+
+    def _send_more(self, executor: futures.Executor) -> None:
+        while self._waiting and not self.stopped and len(self._sending) < SENDERS:
+            if not self._may_start(self._waiting[0]):
+                return
+            item = self._waiting.popleft()
+            item.state = State.ASKING
+            self._sending[executor.submit(self._ask, item)] = item
+            if not self._waiting:
+                # What was asked for last may be finished soon.
+                self._look_in(FIRST_INTERVAL)
+
+    def _may_start(self, item: Item) -> bool:
+        """Whether there is a place for it among the actions under way; one that is asked for again has its place."""
+        if id(item) not in self._started and not self._requests.pacer.try_start():
+            return False
+        self._started.add(id(item))
+        return True
+
+    def _ask(self, item: Item) -> None:
+        if item.started_at is None:
+            item.started_at = self._requests.seconds_spent
+        item.attempts += 1
+        try:
+            self._action.ask(item)
+        except (GivenUpError, TimeUpError) as exc:
+            self._take_back(item, exc)
+        except LostAnswerError as exc:
+            item.question(str(exc), self._requests.seconds_spent)
+        except RefusedError as exc:
+            item.refused = True
+            if exc.status_code == CONFLICT:
+                # The resource may be busy with what an earlier request asked for.
+                item.question(str(exc), self._requests.seconds_spent)
+            else:
+                item.settle(FAILED, str(exc))
+        except CloudError as exc:
+            # A wrong password must not be sent once an item: that locks accounts.
+            self._stop(_told(exc))
+            item.settle(FAILED, str(exc))
+        except OneTokenError as exc:
+            item.settle(FAILED, str(exc))
+        except Exception as exc:  # pylint: disable=broad-exception-caught
+            # What the others have come to must not be lost for it.
+            self._stop(_told(exc))
+            item.settle(FAILED, _told(exc))
+
+    def _take_back(self, item: Item, reason: Exception) -> None:
+        """It was not sent, or not all that it takes."""
+        if not any(created.id for created in item.created):
+            item.attempts -= 1
+        if isinstance(reason, TimeUpError):
+            self._stop(_told(reason))
+        if item.doubt:
+            item.state = State.UNSURE
+        else:
+            self._leave_out(item)
+
+    def _leave_out(self, item: Item) -> None:
+        """Settle an item that is not asked for, or not once more."""
+        if item.attempts:
+            item.settle(FAILED, item.doubt or f"only a part of it was asked for: {self._why_stopped}")
+        else:
+            item.started_at = None
+            item.settle(SKIPPED, f"not asked for: {self._why_stopped}")
+
+    @property
+    def _why_stopped(self) -> str:
+        return self.stopped or f"the run was {self._interruption.reason}"
+
+    def _look_if_due(self, executor: futures.Executor) -> None:
+        if self._watched and self._look is None and self._requests.seconds_spent >= self._next_look:
+            self._looked_at = self._watched
+            self._looked_since = self._requests.seconds_spent
+            self._watched = []
+            self._look = executor.submit(self._action.look, self._looked_at)
+
+    def _take_in(self) -> None:
+        """See what the senders and the look have come to."""
+        for future in [future for future in self._sending if future.done()]:
+            item = self._sending.pop(future)
+            future.result()
+            self._file(item)
+        if self._look is not None and self._look.done():
+            look, self._look = self._look, None
+            self._end_look(look)
+
+    def _end_look(self, look: futures.Future[None]) -> None:
+        try:
+            look.result()
+        except OutageError as exc:
+            # What is under way in the cloud goes on without being watched.
+            self._outage = _told(exc)
+        except (GivenUpError, TimeUpError):
+            # Nothing more is to be seen of it, which is no failure of the cloud's.
+            pass
+        except Exception as exc:  # pylint: disable=broad-exception-caught
+            self._outage = _told(exc)
+            self._stop(self._outage)
+            for item in self._looked_at:
+                if not item.settled:
+                    item.settle(FAILED, f"not watched to its end: {self._outage}")
+        else:
+            self._outage = ""
+            for item in self._looked_at:
+                if item.state is State.UNSURE:
+                    self._judge(item)
+        for item in self._looked_at:
+            self._file(item)
+        self._interval = min(LONGEST_INTERVAL, self._interval * INTERVAL_GROWTH)
+        self._next_look = self._requests.seconds_spent + self._interval
+
+    def _judge(self, item: Item) -> None:
+        """What to do with an item in doubt that the look did not find."""
+        patience = PATIENCE * 2 ** (item.attempts - 1)
+        if item.refused and item.attempts == 1:
+            if item.doubted_at < self._looked_since:
+                item.settle(FAILED, item.doubt)
+        elif self._looked_since - item.doubted_at >= patience:
+            if item.refused or self.stopped or item.attempts >= ATTEMPTS:
+                item.settle(FAILED, f"{item.doubt}; nothing of the run appeared")
+            else:
+                item.state = State.WAITING
+
+    def _end(self, item: Item) -> None:
+        self._tally[item.outcome] += 1
+        if item.started_at is not None:
+            item.ended_at = self._requests.seconds_spent
+        if id(item) in self._started:
+            self._started.remove(id(item))
+            self._requests.pacer.finish()
+
+    def _look_in(self, seconds: float) -> None:
+        self._interval = seconds
+        self._next_look = min(self._next_look, self._requests.seconds_spent + seconds)
+
+    def _tell(self) -> None:
+        self._progress.tell(
+            total=len(self.items),
+            outcomes=self._tally,
+            under_way=len(self._sending) + len(self._watched) + (len(self._looked_at) if self._look else 0),
+            waiting=len(self._waiting),
+            awaited=self._action.awaited,
+            limited=self._requests.pacer.holding(),
+            stopped=self.stopped,
+        )
+
+    def _pause(self) -> None:
+        pending = [*self._sending, *([self._look] if self._look else [])]
+        if pending:
+            futures.wait(pending, ATTENTION, futures.FIRST_COMPLETED)
+        elif self._goes_on():
+            self._requests.pause(ATTENTION)
+
+    def _settle_the_rest(self) -> None:
+        for item in self._waiting:
+            self._leave_out(item)
+        after = "when the run was stopped" if self._interruption.insistent else f"after {self._requests.timeout:.0f} s"
+        outage = f", as far as is known: {self._outage}" if self._outage else ""
+        for item in self._watched:
+            if item.state is State.UNSURE:
+                item.settle(FAILED, item.doubt)
+            else:
+                item.settle(FAILED, f"still {self._action.stage(item)} {after}; it goes on in the cloud{outage}")
+        for item in (*self._waiting, *self._watched):
+            self._end(item)
+        self._waiting.clear()
+        self._watched.clear()
+
+
+def _told(exc: BaseException) -> str:
+    """An exception as part of a sentence. The text of one that is a bug may quote anything."""
+    if isinstance(exc, OneTokenError):
+        return str(exc).rstrip(".")
+    return f"there was an unexpected {type(exc).__name__}, please report this as a bug"

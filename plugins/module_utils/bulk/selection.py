@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which servers or volumes a call is about: all of the project's, narrowed by every criterion that is given."""
+
+from __future__ import annotations
+
+import datetime
+import fnmatch
+import typing as t
+from dataclasses import dataclass, field
+
+from ..session.clock import now, parse
+from ..session.errors import ConfigurationError
+from .cloud_requests import CloudRequests
+
+#: From this microversion on, Nova lists the tags of servers.
+TAGS = "2.26"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What servers and volumes have in common."""
+
+    id: str
+    name: str
+    status: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    availability_zone: str = ""
+    created_at: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Server(Resource):
+    task_state: str | None = None
+    volume_backed: bool = False
+    volume_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> Server:
+        return cls(
+            id=body["id"],
+            name=body.get("name") or "",
+            status=body["status"],
+            metadata=body.get("metadata") or {},
+            availability_zone=body.get("OS-EXT-AZ:availability_zone") or "",
+            created_at=body.get("created") or "",
+            tags=tuple(body.get("tags") or ()),
+            task_state=body.get("OS-EXT-STS:task_state"),
+            # Nova has an empty text there for a server that was booted from a volume.
+            volume_backed=body.get("image") == "",
+            volume_ids=tuple(volume["id"] for volume in body.get("os-extended-volumes:volumes_attached") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class Volume(Resource):
+    #: GiB.
+    size: int = 0
+    server_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> Volume:
+        return cls(
+            id=body["id"],
+            name=body.get("name") or "",
+            status=body["status"],
+            metadata=body.get("metadata") or {},
+            availability_zone=body.get("availability_zone") or "",
+            created_at=body.get("created_at") or "",
+            size=body.get("size") or 0,
+            server_ids=tuple(attached["server_id"] for attached in body.get("attachments") or ()),
+        )
+
+
+AnyResource = t.TypeVar("AnyResource", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Selection(t.Generic[AnyResource]):
+    resources: list[AnyResource]
+    #: A name that was asked for and leads to no one resource, and why.
+    unresolved: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What a resource must be like; what is not given does not narrow."""
+
+    #: Names or ids.
+    names: t.Sequence[str] = ()
+    name_pattern: str | None = None
+    metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
+    tags: t.Sequence[str] = ()
+    status: t.Sequence[str] = ()
+    availability_zone: t.Sequence[str] = ()
+    #: Seconds since the resource was made, at least and at most.
+    older_than: int | None = None
+    newer_than: int | None = None
+    moment: datetime.datetime = field(default_factory=now)
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any], names: str) -> Criteria:
+        """As a module's options have them, names or ids under this one."""
+        common = ("name_pattern", "metadata", "status", "availability_zone", "older_than", "newer_than")
+        given = {name: params[name] for name in common}
+        return cls(names=params[names], tags=params.get("tags") or (), **given)
+
+    def select(self, resources: t.Iterable[AnyResource], kind: str) -> Selection[AnyResource]:
+        # A list that changes while its pages are read may have something twice.
+        everyone = list({resource.id: resource for resource in resources}.values())
+        if not self.names:
+            return Selection([resource for resource in everyone if self.match(resource)], {})
+        by_id = {resource.id: resource for resource in everyone}
+        by_name: dict[str, list[AnyResource]] = {}
+        for resource in everyone:
+            by_name.setdefault(resource.name, []).append(resource)
+        selected: dict[str, AnyResource] = {}
+        unresolved: dict[str, str] = {}
+        for wanted in self.names:
+            called = [by_id[wanted]] if wanted in by_id else by_name.get(wanted, [])
+            matching = [resource for resource in called if self.match(resource)]
+            if not called:
+                unresolved[wanted] = f"no {kind} of the project has this name or id"
+            elif len(matching) > 1:
+                ids = ", ".join(resource.id for resource in matching)
+                unresolved[wanted] = f"{len(matching)} {kind}s have this name, give an id: {ids}"
+            else:
+                selected.update((resource.id, resource) for resource in matching)
+        return Selection(list(selected.values()), unresolved)
+
+    def match(self, resource: Resource) -> bool:
+        if self.name_pattern and not fnmatch.fnmatchcase(resource.name, self.name_pattern):
+            return False
+        if self.status and resource.status.upper() not in {status.upper() for status in self.status}:
+            return False
+        if self.availability_zone and resource.availability_zone not in self.availability_zone:
+            return False
+        if not set(self.tags) <= set(resource.tags):
+            return False
+        wanted = texts(self.metadata, "metadata")
+        return self._match_age(resource) and all(resource.metadata.get(key) == value for key, value in wanted.items())
+
+    def _match_age(self, resource: Resource) -> bool:
+        if self.older_than is None and self.newer_than is None:
+            return True
+        age = (self.moment - parse(resource.created_at)).total_seconds()
+        too_young = self.older_than is not None and age < self.older_than
+        too_old = self.newer_than is not None and age > self.newer_than
+        return not (too_young or too_old)
+
+
+def list_servers(requests: CloudRequests, with_tags: bool = False) -> list[Server]:
+    """Every server of the project."""
+    microversion = TAGS if with_tags else None
+    listing = requests.listing("compute", "/servers/detail", "servers", microversion=microversion)
+    return [Server.from_body(body) for body in listing]
+
+
+def list_volumes(requests: CloudRequests) -> list[Volume]:
+    """Every volume of the project."""
+    return [Volume.from_body(body) for body in requests.listing("block_storage", "/volumes/detail", "volumes")]
+
+
+def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:
+    return criteria.select(list_servers(requests, bool(criteria.tags)), "server")
+
+
+def select_volumes(requests: CloudRequests, criteria: Criteria) -> Selection[Volume]:
+    return criteria.select(list_volumes(requests), "volume")
+
+
+def texts(values: t.Mapping[str, t.Any], option: str) -> dict[str, str]:
+    """Values of an option as OpenStack keeps them: text, with true and false in small letters."""
+    converted = {}
+    for key, value in values.items():
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif not isinstance(value, (str, int, float)):
+            raise ConfigurationError(f"The value of {key!r} in {option} must be a text or a number, not {value!r}.")
+        converted[str(key)] = str(value)
+    return converted

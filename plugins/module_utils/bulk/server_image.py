@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Images that Nova makes of servers: what snapshots and backups have in common."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import typing as t
+
+from ..session.clock import now
+from .action import MISSES_ALLOWED, Action
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, content
+from .image_copies import ACTIVE, QUEUED, ImageCopy, image_copies
+from .item import ALREADY, DONE, FAILED, IMAGE, VOLUME_SNAPSHOT, Created, Item, State
+from .marks import Marks
+from .quotas import Quota, image_quotas
+from .selection import Criteria, Server, select_servers
+from .volume_copies import SNAPSHOTS, USABLE, see_volume_copies
+
+#: From this microversion on, Nova gives the image's id in the answer's body instead of a header.
+IMAGE_ID_IN_BODY = "2.45"
+OLDEST = "2.1"
+#: A server in another status is refused by Nova, as far as can be told without asking.
+IMAGEABLE = {"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"}
+
+
+class ServerImage(Action, abc.ABC):
+    """Makes an image of each server that has none of the run yet."""
+
+    resources = "servers"
+    awaited = "the images"
+    requests_each: t.Mapping[t.Any, int] = {"compute": 1}
+    looks_at = ("image",)
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria, marks: Marks, queued_timeout: int) -> None:
+        super().__init__(requests)
+        self._criteria = criteria
+        self._marks = marks
+        self._queued_timeout = queued_timeout
+        self._project_id = requests.project_id()
+        #: Images of an earlier call that never left the queue, by server.
+        self._stuck: dict[str, list[str]] = {}
+
+    @abc.abstractmethod
+    def request_of(self, server: Server) -> dict[str, t.Any]:
+        """The action that makes Nova make the image."""
+
+    def hindrance(self, server: Server) -> str:
+        """Why Nova cannot do it for this server; empty when it may."""
+        return ""
+
+    def plan(self) -> list[Item]:
+        selection = select_servers(self.requests, self._criteria)
+        items = self.unresolved(selection.unresolved)
+        if selection.resources:
+            copies = self._copies_by_server()
+            items += [self._item(server, copies.get(server.id)) for server in selection.resources]
+        return items
+
+    def _copies_by_server(self) -> dict[str, ImageCopy]:
+        """The image of each server among those of the run, one that is complete if there is any."""
+        copies: dict[str, ImageCopy] = {}
+        for copy in self._copies():
+            if copy.status == QUEUED and copy.age(now()) > self._queued_timeout:
+                self._stuck.setdefault(copy.server_id, []).append(copy.id)
+            elif copy.usable:
+                copies[copy.server_id] = _better(copies.get(copy.server_id), copy)
+        return copies
+
+    def _copies(self) -> t.Iterator[ImageCopy]:
+        return image_copies(self.requests, self._project_id, self._marks.run)
+
+    def _item(self, server: Server, copy: ImageCopy | None) -> Item:
+        item = Item(id=server.id, name=server.name, action=self.name, resource=server)
+        if copy is not None:
+            item.accept(ALREADY, copy.created)
+            self._see(item, copy)
+        elif hindrance := self.hindrance(server):
+            item.settle(FAILED, hindrance)
+        else:
+            item.created = [Created(IMAGE, name=self._marks.name_of(server))]
+            item.reason = likely_refusal(server)
+        return item
+
+    def ask(self, item: Item) -> None:
+        for image_id in self._stuck.pop(item.id, ()):
+            self.requests.delete("image", f"/images/{image_id}")
+        image_id = self._ask_nova(item.resource)
+        item.reason = ""
+        item.accept(DONE, Created(IMAGE, image_id, self._marks.name_of(item.resource)))
+
+    @functools.cached_property
+    def _image_id_in_body(self) -> bool:
+        return self.requests.supports_microversion("compute", IMAGE_ID_IN_BODY)
+
+    def _ask_nova(self, server: Server) -> str:
+        response = self.requests.post(
+            "compute",
+            f"/servers/{server.id}/action",
+            self.request_of(server),
+            microversion=IMAGE_ID_IN_BODY if self._image_id_in_body else OLDEST,
+            given_up=self.given_up,
+        )
+        if self._image_id_in_body:
+            return content(response, "image_id")
+        location = response.headers.get("Location", "").rstrip("/")
+        if "/" not in location:
+            raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without the image's location")
+        return location.rsplit("/", 1)[1]
+
+    def look(self, items: list[Item]) -> None:
+        in_doubt = {item.id: item for item in items if item.state is State.UNSURE}
+        awaited = {
+            created.id: item
+            for item in items
+            for created in item.created
+            if item.state is State.UNDER_WAY and created.type == IMAGE and created.status != ACTIVE
+        }
+        if awaited or in_doubt:
+            self._look_at_images(awaited, in_doubt)
+        self._look_at_volume_snapshots([item for item in items if item.state is State.UNDER_WAY])
+
+    def _look_at_images(self, awaited: dict[str, Item], in_doubt: dict[str, Item]) -> None:
+        found: dict[str, ImageCopy] = {}
+        for copy in self._copies():
+            if copy.id in awaited:
+                self._see(awaited.pop(copy.id), copy)
+            elif copy.server_id in in_doubt and copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
+                found[copy.server_id] = _better(found.get(copy.server_id), copy)
+        for server_id, copy in found.items():
+            item = in_doubt[server_id]
+            # What Nova refused as it was busy with it, an earlier call asked for.
+            item.accept(ALREADY if item.refused and item.attempts == 1 else DONE, copy.created)
+            self._see(item, copy)
+        for item in awaited.values():
+            item.miss(MISSES_ALLOWED, "the image disappeared, as Nova deletes it when it cannot make it")
+
+    def _see(self, item: Item, copy: ImageCopy) -> None:
+        """Take in what a listing says of the image."""
+        item.misses = 0
+        volume_snapshots = [created for created in item.created if created.type == VOLUME_SNAPSHOT]
+        if copy.status == ACTIVE and not volume_snapshots:
+            volume_snapshots = [Created(VOLUME_SNAPSHOT, id) for id in copy.volume_snapshot_ids]
+        item.created = [copy.created, *volume_snapshots]
+        if not copy.usable:
+            item.settle(FAILED, f"the image is in status {copy.status}")
+        elif copy.status == ACTIVE and not volume_snapshots:
+            item.settle(item.outcome)
+        elif copy.status == QUEUED and item.started_at is not None and copy.age(now()) > self._queued_timeout:
+            what_then = self._delete_stuck(copy.id)
+            item.settle(FAILED, f"the image was still queued after {self._queued_timeout} s, {what_then}")
+
+    def _delete_stuck(self, image_id: str) -> str:
+        try:
+            self.requests.delete("image", f"/images/{image_id}")
+        except RefusedError as exc:
+            return f"and could not be deleted: {exc}"
+        return "so it was deleted: run it again"
+
+    def _look_at_volume_snapshots(self, items: list[Item]) -> None:
+        with_snapshots = [item for item in items if any(one.type == VOLUME_SNAPSHOT for one in item.created)]
+        unwatchable = ""
+        try:
+            see_volume_copies(self.requests, SNAPSHOTS, with_snapshots)
+        except (ServiceAbsentError, RefusedError) as exc:
+            unwatchable = f"the volume snapshots were not checked: {exc}"
+        for item in with_snapshots:
+            complete = all(one.status in USABLE for one in item.created if one.type == VOLUME_SNAPSHOT)
+            image_is_complete = all(one.status == ACTIVE for one in item.created if one.type == IMAGE)
+            if not item.settled and image_is_complete and (complete or unwatchable):
+                item.settle(item.outcome, unwatchable)
+
+    def quotas(self, items: list[Item]) -> list[Quota]:
+        return image_quotas(self.requests, len(items))
+
+
+def likely_refusal(server: Server) -> str:
+    if server.task_state:
+        return f"Nova may refuse it while the server is busy with {server.task_state}"
+    return "" if server.status in IMAGEABLE else f"Nova may refuse it, as the server is in status {server.status}"
+
+
+def _better(one: ImageCopy | None, other: ImageCopy) -> ImageCopy:
+    """Of two images of a server, the complete one, or else the newer one."""
+    return max((one or other, other), key=lambda copy: (copy.status == ACTIVE, copy.created_at))

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs of bulk actions in a cloud without a network."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudRequests
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report import Report
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_counts import RequestCounts
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import Run
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
+    PROJECT,
+    FakeConnection,
+    InlineExecutor,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def cloud(time: FakeTime) -> FakeConnection:
+    return FakeConnection(time)
+
+
+@pytest.fixture
+def new_requests(time: FakeTime, cloud: FakeConnection, tmp_path: t.Any) -> t.Callable[..., CloudRequests]:
+    """Requests to the cloud in the time that is not real, at a pace at which they cost hardly any."""
+
+    def new(timeout: float = 1800, concurrency: int = 0, connection: t.Any = None) -> CloudRequests:
+        environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+        key = ProjectKey("http://keystone", PROJECT, "RegionOne")
+        pace = Pace.parse("100000")
+        pacer = Pacer(key, pace, concurrency, environ, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock)
+        return CloudRequests(connection or cloud, pacer, timeout, clock=time.clock, new_waiter=time.waiter)
+
+    return new
+
+
+@pytest.fixture
+def interruption() -> t.Any:
+    """What the run asks whether it is to stop."""
+    return Interruption()
+
+
+@pytest.fixture
+def carry_out(new_requests: t.Any, time: FakeTime, interruption: t.Any) -> t.Callable[..., Report]:
+    """Carry an action out: a function of the requests makes it."""
+
+    def run(
+        new_action: t.Callable[[CloudRequests], t.Any],
+        check_mode: bool = False,
+        wait: bool = True,
+        max_failures: str | None = None,
+        on_plan: t.Callable[[Run], None] = lambda run: None,
+        **options: t.Any,
+    ) -> Report:
+        requests = new_requests(**options)
+        action = new_action(requests)
+        progress = Progress(None, clock=time.clock)
+        limit = MaxFailures.parse(max_failures)
+        run = Run(action, requests, progress, interruption, wait, limit, InlineExecutor)
+        run.plan()
+        on_plan(run)
+        if not check_mode:
+            run.carry_out()
+        return Report(action.name, action.resources, "r1", run.items, stopped=run.stopped)
+
+    return run
+
+
+@pytest.fixture
+def wire() -> t.Iterator[WireCloud]:
+    """A cloud behind a socket."""
+    with WireCloud() as running:
+        yield running
+
+
+@pytest.fixture
+def wired_connection(wire: WireCloud, no_cloud: t.Any) -> t.Any:
+    import openstack
+
+    connection = openstack.connect(load_yaml_config=False, load_envvars=False, **wire.entry())
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def new_wired(wired_connection: t.Any, time: FakeTime, tmp_path: t.Any) -> t.Callable[..., CloudRequests]:
+    """Requests over the socket, in a time that passes when somebody waits."""
+
+    def new(timeout: float = 1800) -> CloudRequests:
+        environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+        key = ProjectKey("http://keystone", PROJECT, "RegionOne")
+        pacer = Pacer(key, Pace.parse("100000"), 0, environ, time.clock, time.sleep, time.wall_clock)
+        counts = RequestCounts()
+        counts.watch(wired_connection, 32)
+        return CloudRequests(wired_connection, pacer, timeout, counts, time.clock, time.waiter)
+
+    return new
