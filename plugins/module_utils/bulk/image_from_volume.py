@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Images that Cinder makes of volumes.
+
+Cinder takes no properties for an image, and those written on it while its content comes are lost: Glance then saves the
+image as it was before. So it is made under a provisional name, which says of which run and volume it is, and gets its
+own name and its marks when it is active. A run that is stopped in between finds it by the provisional name.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
+from .image_create import ImageCreate, Key
+from .item import DONE, FAILED, IMAGE, Created, Item, State
+from .marks import VOLUME_ID, Marks
+from .run_images import QUEUED, SAVING, RunImage, list_images, patch_image
+from .selection import Criteria, Volume, select_volumes
+
+AVAILABLE, IN_USE = "available", "in-use"
+
+
+class ImageFromVolume(ImageCreate):
+    resources = "volumes"
+    requests_each: t.Mapping[t.Any, int] = {"block_storage": 1, "image": 1}
+
+    def __init__(
+        self,
+        requests: CloudRequests,
+        criteria: Criteria,
+        marks: Marks,
+        queued_timeout: int,
+        disk_format: str,
+        force: bool,
+    ) -> None:
+        super().__init__(requests, marks.run, queued_timeout)
+        self._criteria = criteria
+        self._marks = marks
+        self._disk_format = disk_format
+        self._force = force
+
+    def plan(self) -> list[Item]:
+        selection = select_volumes(self.requests, self._criteria)
+        items = [Item(id=one.id, name=one.name, action=self.name, resource=one) for one in selection.resources]
+        self._take_up(items)
+        for item in items:
+            if item.state is State.WAITING:
+                item.created = [Created(IMAGE, name=self._marks.name_of(item.resource))]
+                item.reason = self._likely_refusal(item.resource)
+        return [*items, *self.unresolved(selection.unresolved)]
+
+    def _likely_refusal(self, volume: Volume) -> str:
+        if volume.status == AVAILABLE or (self._force and volume.status == IN_USE):
+            return ""
+        advice = ": set force to try it all the same" if volume.status == IN_USE else ""
+        return f"Cinder may refuse it, as the volume is in status {volume.status}{advice}"
+
+    @property
+    def _provisional(self) -> str:
+        """How provisional names begin; no run has a space in it."""
+        return f"onetoken {self._run} "
+
+    def _images(self) -> list[RunImage]:
+        return list_images(self.requests, self._project_id)
+
+    def _key(self, item: Item) -> Key:
+        return item.id
+
+    def _key_of_image(self, image: RunImage) -> Key | None:
+        if image.run == self._run:
+            return image.marks.get(VOLUME_ID)
+        return image.name[len(self._provisional) :] if image.name.startswith(self._provisional) else None
+
+    def ask(self, item: Item) -> None:
+        self._delete_leftovers(item)
+        action = {
+            "image_name": f"{self._provisional}{item.id}",
+            "disk_format": self._disk_format,
+            "container_format": "bare",
+            "force": self._force,
+        }
+        path = f"/volumes/{item.id}/action"
+        answer = self.requests.post("block_storage", path, {"os-volume_upload_image": action}, given_up=self.given_up)
+        made = answer.json()["os-volume_upload_image"]
+        item.reason = ""
+        item.accept(DONE, Created(IMAGE, made["image_id"], made["image_name"], QUEUED))
+
+    def _goes_on(self, item: Item, image: RunImage) -> bool:
+        return image.status == SAVING or (image.status == QUEUED and image.age <= self._queued_timeout)
+
+    def _broken(self, item: Item, image: RunImage) -> None:
+        after = f" after {self._queued_timeout} s" if image.status == QUEUED else ""
+        self._fail(item, image, f"the image was still in status {image.status}{after}")
+
+    def _is_finished(self, item: Item, image: RunImage) -> bool:
+        return image.run == self._run
+
+    def _changes(self, volume: Volume, image: RunImage) -> list[dict[str, t.Any]]:
+        """Its own name and marks, instead of those that it has from the image that its volume was made from."""
+        written = self._marks.of(volume)
+        inherited = sorted(image.marks.keys() - written.keys())
+        return [
+            {"op": "replace", "path": "/name", "value": self._marks.name_of(volume)},
+            *({"op": "add", "path": _pointer(key), "value": value} for key, value in written.items()),
+            *({"op": "remove", "path": _pointer(key)} for key in inherited),
+        ]
+
+    def _finish(self, item: Item, image: RunImage) -> None:
+        if self._is_finished(item, image):
+            item.settle(item.outcome)
+            return
+        try:
+            patch_image(self.requests, image.id, self._changes(item.resource, image))
+        except LostAnswerError:
+            # Safe to repeat: the next look does.
+            return
+        except RefusedError as exc:
+            item.settle(FAILED, f"the image {image.id} is there, but could not be named and marked: {exc}")
+        else:
+            item.created = [Created(IMAGE, image.id, self._marks.name_of(item.resource), image.status, image.size)]
+            item.settle(item.outcome)
+
+
+def _pointer(name: str) -> str:
+    """A property's place in JSON Patch."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Images as Glance lists them, with what tells whether their content is still to come."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..session.clock import now, parse
+from .cloud_requests import CloudRequests
+from .image_copies import is_ours
+from .item import IMAGE, Created
+from .marks import RESERVED, RUN
+
+QUEUED, SAVING, ACTIVE = "queued", "saving", "active"
+#: Being filled by Glance itself, as a URL is downloaded.
+IMPORTING = {"uploading", "importing", SAVING}
+JSON_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
+
+@dataclass(frozen=True)
+class RunImage:
+    id: str
+    name: str
+    status: str
+    size: int | None
+    created_at: str
+    protected: bool
+    #: The run that it is marked as one of; empty for marks that it inherited with the properties of another image.
+    run: str
+    #: Everything under our reserved prefix.
+    marks: t.Mapping[str, str]
+    hash_algorithm: str
+    hash_value: str
+    #: Whether an import is waiting or at work.
+    has_import_task: bool
+    import_failed: bool
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> RunImage:
+        return cls(
+            id=body["id"],
+            name=body.get("name") or "",
+            status=body["status"],
+            size=body.get("size"),
+            created_at=body["created_at"],
+            protected=bool(body.get("protected")),
+            run=body[RUN] if is_ours(body) else "",
+            marks={key: value for key, value in body.items() if key.startswith(RESERVED)},
+            hash_algorithm=body.get("os_hash_algo") or "",
+            hash_value=body.get("os_hash_value") or "",
+            has_import_task=bool(body.get("os_glance_import_task")),
+            import_failed=bool(body.get("os_glance_failed_import")),
+        )
+
+    @property
+    def created(self) -> Created:
+        return Created(IMAGE, self.id, self.name, self.status, self.size)
+
+    @property
+    def age(self) -> float:
+        """Seconds."""
+        return (now() - parse(self.created_at)).total_seconds()
+
+
+def list_images(requests: CloudRequests, project_id: str | None, run: str | None = None) -> list[RunImage]:
+    """The project's images, or those that carry the mark of a run."""
+    filters = {RUN: run} if run else {}
+    if project_id:
+        filters["owner"] = project_id
+    return [RunImage.from_body(body) for body in requests.listing("image", "/images", "images", filters)]
+
+
+def patch_image(requests: CloudRequests, image_id: str, changes: list[dict[str, t.Any]]) -> None:
+    """Change attributes and properties of an image; safe to repeat."""
+    requests.send("image", "PATCH", f"/images/{image_id}", json=changes, headers=JSON_PATCH)
+
+
+def delete_image(requests: CloudRequests, image_id: str, protected: bool) -> None:
+    if protected:
+        patch_image(requests, image_id, [{"op": "replace", "path": "/protected", "value": False}])
+    requests.delete("image", f"/images/{image_id}")

@@ -1,0 +1,447 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: os_image_create
+short_description: Make many images in one call, from files, URLs or volumes
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Makes images of files that it sends, of URLs that the cloud downloads, or of volumes, all in one process, with one
+    connection and one token, as fast as the cloud allows.
+  - Each image carries the properties C(onetoken_run) and C(onetoken_name), and C(onetoken_source) or
+    C(onetoken_volume_id) and C(onetoken_volume_name). What the same run has made already is not made again, so a run
+    that stopped halfway is finished by running it again.
+  - An image that cannot be made is reported with the reason that the cloud gives, and does not stop the others. Nothing
+    is left of it in the cloud.
+options:
+  images:
+    description:
+      - The images to make of files and URLs, each under a name of its own.
+      - An image of the same run, name and source is not made again, even if the file has changed since. Give another
+        O(run) for that.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the image.
+        type: str
+        required: true
+      file:
+        description:
+          - Path of a file on the host that runs the module. It is sent a piece at a time and never held in memory.
+          - What an earlier call did not finish sending is deleted and sent again from its beginning. So do not run two
+            calls of one run at the same time.
+        type: path
+      url:
+        description:
+          - URL that the cloud downloads the image from, with Glance's import method C(web-download), which the cloud
+            must offer.
+          - A user name, a password or a query in it may be secret. They are sent to Glance only, which keeps them in
+            its own records of the import; results, properties and reports have the scheme, the host and the path.
+            The path is not secret.
+          - A download goes on in the cloud when the run is stopped. The next call of the run watches it.
+        type: str
+      disk_format:
+        description:
+          - What is in the file, such as V(qcow2).
+          - The default is the ending of the file's name, if that is C(qcow2), C(raw), C(vmdk), C(vdi), C(vhd), C(vhdx)
+            or C(iso). It is required otherwise, as for C(.img).
+        type: str
+      container_format:
+        description: What the content is wrapped in, such as V(ova).
+        type: str
+        default: bare
+      min_disk:
+        description: Size of the smallest disk that a server needs for it, in GiB.
+        type: int
+        default: 0
+      min_ram:
+        description: Memory that a server needs for it, in MiB.
+        type: int
+        default: 0
+      visibility:
+        description: Who may use it. Many clouds let only administrators make images V(public).
+        type: str
+        choices: [private, shared, community, public]
+        default: private
+      protected:
+        description: Whether it is protected from being deleted.
+        type: bool
+        default: false
+      tags:
+        description: Tags of the image.
+        type: list
+        elements: str
+        default: []
+      properties:
+        description: Properties of this image alone, besides O(properties) and in their place.
+        type: dict
+        default: {}
+      checksum:
+        description:
+          - What the content must be, as V(sha512:) and the hexadecimal digits. It is compared with the checksum that
+            Glance has computed, which is SHA-512 unless the cloud's operator chose another.
+          - An image with another checksum is deleted, and the item fails.
+        type: str
+  from_volumes:
+    description:
+      - Make an image of each selected volume instead. Mutually exclusive with O(images). The options that select
+        volumes need it.
+      - Cinder makes an image under a provisional name, C(onetoken RUN VOLUME_ID). It gets its own name, and its
+        properties, once it is active, as Glance would lose them before.
+    type: bool
+    default: false
+  image_name:
+    description:
+      - Name of the images of volumes. V({volume}) stands for the volume's name, V({volume_id}) for its id, V({run}) for
+        O(run) and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
+      - Write V({{) and V(}}) for braces that are to stay, marked as C(!unsafe) so that Ansible leaves them alone.
+    type: str
+    default: "{volume}-{run}"
+  disk_format:
+    description: What Cinder converts the volumes to, such as V(qcow2).
+    type: str
+    default: raw
+  force:
+    description:
+      - Make images of attached volumes as well, where the cloud allows it. What a server writes meanwhile may be in the
+        image or not.
+    type: bool
+    default: false
+  run:
+    description:
+      - Name of the run that the images belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
+      - The default is the current date in UTC, such as V(2026-01-31). All calls of one day are then one run, and make
+        each image once. Give a run to make more, or to finish yesterday's.
+    type: str
+  properties:
+    description:
+      - More properties for all of the images. Values are stored as text, V(true) and V(false) in small letters.
+      - Names that start with C(onetoken_) are refused.
+    type: dict
+    default: {}
+  wait:
+    description:
+      - Wait until the images are active. One listing of the images is asked for at each look, whatever their number.
+      - Without it, outcome V(done) means that a file was sent, or that Glance or Cinder accepted the request. Checksums
+        are not compared, and images of volumes keep their provisional names until a call of the same run waits.
+    type: bool
+    default: true
+  queued_timeout:
+    description:
+      - An import or an image of a volume that is still V(queued) so many seconds after it was made counts as stuck. It
+        is deleted; if an earlier call made it, another one takes its place.
+    type: int
+    default: 3600
+notes:
+  - A file that is being sent when the O(timeout) is up is sent to its end.
+  - Files that are sent at the same time share the line. Set O(concurrency) to send fewer than 32 at a time.
+extends_documentation_fragment:
+  - openstack.cloud.openstack
+  - onetoken.openstack.selection
+  - onetoken.openstack.selection.volumes
+  - onetoken.openstack.bulk
+"""
+
+EXAMPLES = r"""
+- name: Upload the images of a build, four at a time
+  onetoken.openstack.os_image_create:
+    cloud: production
+    run: build-1042
+    concurrency: 4
+    images:
+      - name: web-1042
+        file: build/web.qcow2
+        min_disk: 10
+        properties:
+          hw_disk_bus: scsi
+      - name: database-1042
+        file: build/database.img
+        disk_format: raw
+        protected: true
+
+- name: Have the cloud download Debian, and check it
+  onetoken.openstack.os_image_create:
+    cloud: production
+    images:
+      - name: debian-13
+        url: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-generic-amd64.qcow2
+        checksum: "sha512:{{ debian_sha512 }}"
+
+- name: Make images of the detached data volumes
+  onetoken.openstack.os_image_create:
+    cloud: production
+    from_volumes: true
+    name_pattern: "data-*"
+    status: [available]
+    disk_format: qcow2
+"""
+
+RETURN = r"""
+run:
+  description: The run that the images belong to.
+  returned: when the images could be listed
+  type: str
+  sample: "2026-01-31"
+counts:
+  description: How many images had each outcome.
+  returned: when the images could be listed
+  type: dict
+  sample: {done: 11, already: 0, skipped: 0, failed: 1, planned: 0}
+  contains:
+    done:
+      description: Made by this call.
+      returned: always
+      type: int
+      sample: 11
+    already:
+      description: An image of this run was there already.
+      returned: always
+      type: int
+      sample: 0
+    skipped:
+      description: Not asked for, as the run was stopped before.
+      returned: always
+      type: int
+      sample: 0
+    failed:
+      description: Not made, or not completely, or not in time.
+      returned: always
+      type: int
+      sample: 1
+    planned:
+      description: Would be made, in check mode.
+      returned: always
+      type: int
+      sample: 0
+results:
+  description: The images or the selected volumes, in the order of their names.
+  returned: when the images could be listed
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - Id of the volume; empty for O(images), or when O(volumes) names one that does not exist, or is ambiguous.
+      returned: always
+      type: str
+      sample: ""
+    name:
+      description: Name of the image, or of the volume.
+      returned: always
+      type: str
+      sample: debian-13
+    action:
+      description: Always V(upload).
+      returned: always
+      type: str
+      sample: upload
+    outcome:
+      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
+      returned: always
+      type: str
+      sample: done
+    reason:
+      description: Why it failed; empty when all is well.
+      returned: always
+      type: str
+      sample: ""
+    seconds:
+      description: Seconds from the request until a look found all complete; 0 when nothing was asked for.
+      returned: always
+      type: float
+      sample: 12.4
+    created:
+      description: The image; empty when there is none, as one without its content was deleted.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Always V(image).
+          returned: always
+          type: str
+          sample: image
+        id:
+          description: Id; empty when there is none.
+          returned: always
+          type: str
+          sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
+        name:
+          description: Name that it has or would have; empty when it is not known.
+          returned: always
+          type: str
+          sample: debian-13
+        status:
+          description: Status when it was last seen; empty when it was not.
+          returned: always
+          type: str
+          sample: active
+        size:
+          description: Size in bytes; null until it is known.
+          returned: always
+          type: int
+          sample: 2361393152
+requests:
+  description: How many requests this call sent to each service, those that the cloud refused among them.
+  returned: when the images could be listed
+  type: dict
+  sample: {image: 27}
+tokens_issued:
+  description: How many tokens the session issued so far, or this call where it had none.
+  returned: when the images could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the images could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending.
+  returned: when the images could be listed
+  type: float
+  sample: 0.0
+report:
+  description: The paths of the report's files, by their endings; empty without O(report).
+  returned: when the images could be listed
+  type: dict
+  sample: {json: /var/reports/images.json, csv: /var/reports/images.csv, html: /var/reports/images.html}
+plan:
+  description: What the run would cost.
+  returned: in check mode
+  type: dict
+  contains:
+    text:
+      description: All of it in a few sentences.
+      returned: always
+      type: str
+      sample: "Upload of 12 of 12 images. About 27 requests (27 to image), 1 s to ask for all of it."
+    requests:
+      description: Requests by service.
+      returned: always
+      type: dict
+      sample: {image: 27}
+    seconds:
+      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      returned: always
+      type: float
+      sample: 1.2
+    quotas:
+      description: The quotas that the run counts for, as far as the cloud tells them.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the quota.
+          returned: always
+          type: str
+          sample: image_count_total
+        limit:
+          description: What the project may have; -1 for no limit.
+          returned: always
+          type: int
+          sample: 1000
+        used:
+          description: What it has.
+          returned: always
+          type: int
+          sample: 990
+        needed:
+          description: What the run would add.
+          returned: always
+          type: int
+          sample: 12
+        suffices:
+          description: Whether all of it fits.
+          returned: always
+          type: bool
+          sample: false
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.bulk.cloud_requests import CloudRequests
+from ..module_utils.bulk.image_create import ImageCreate, ImageFromSource
+from ..module_utils.bulk.image_from_volume import ImageFromVolume
+from ..module_utils.bulk.image_sources import image_sources
+from ..module_utils.bulk.marks import Marks, check_run, run_of_today
+from ..module_utils.bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, run_bulk_module
+from ..module_utils.bulk.selection import Criteria
+from ..module_utils.session.errors import ConfigurationError
+
+IMAGE_OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "file": {"type": "path"},
+    # It may have a password in it.
+    "url": {"type": "str", "no_log": True},
+    "disk_format": {"type": "str"},
+    "container_format": {"type": "str", "default": "bare"},
+    "min_disk": {"type": "int", "default": 0},
+    "min_ram": {"type": "int", "default": 0},
+    "visibility": {"type": "str", "choices": ["private", "shared", "community", "public"], "default": "private"},
+    "protected": {"type": "bool", "default": False},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "properties": {"type": "dict", "default": {}},
+    "checksum": {"type": "str"},
+}
+
+
+def new_action(module: AnsibleModule, requests: CloudRequests) -> ImageCreate:
+    params = module.params
+    run = params["run"] = check_run(params["run"] or run_of_today())
+    check_kind(params)
+    if params["from_volumes"]:
+        marks = Marks(run, "volume", params["image_name"], "image_name", params["properties"])
+        criteria = Criteria.of(params, "volumes")
+        return ImageFromVolume(
+            requests, criteria, marks, params["queued_timeout"], params["disk_format"], params["force"]
+        )
+    sources = image_sources(params["images"], params["properties"])
+    for image, source in zip(params["images"], sources, strict=True):
+        if image["url"]:
+            # The options are returned with the answer.
+            image["url"] = source.source
+    return ImageFromSource(requests, sources, run, params["queued_timeout"])
+
+
+def check_kind(params: dict) -> None:
+    """Refuse what would select volumes, or name images, for nothing."""
+    if (params["images"] is not None) == params["from_volumes"]:
+        raise ConfigurationError("Either images or from_volumes must be given, and not both.")
+    selecting = [name for name in ("volumes", *SELECTION_OPTIONS) if params[name] not in (None, [], {})]
+    if selecting and not params["from_volumes"]:
+        raise ConfigurationError(f"{', '.join(selecting)} selects volumes, which needs from_volumes.")
+
+
+def main() -> None:
+    run_bulk_module(
+        new_action,
+        options={
+            **VOLUME_OPTIONS,
+            "images": {
+                "type": "list",
+                "elements": "dict",
+                "options": IMAGE_OPTIONS,
+                "mutually_exclusive": [["file", "url"]],
+                "required_one_of": [["file", "url"]],
+            },
+            "from_volumes": {"type": "bool", "default": False},
+            "image_name": {"type": "str", "default": "{volume}-{run}"},
+            "disk_format": {"type": "str", "default": "raw"},
+            "force": {"type": "bool", "default": False},
+            "run": {"type": "str"},
+            "properties": {"type": "dict", "default": {}},
+            "queued_timeout": {"type": "int", "default": 3600},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
