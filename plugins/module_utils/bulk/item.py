@@ -79,8 +79,9 @@ class Item:
 
     @property
     def changed(self) -> bool:
-        """Whether something was made, or would be."""
-        return self.outcome == PLANNED or (self.attempts > 0 and self.outcome in (DONE, FAILED) and not self.refused)
+        """Whether something was made, or would be, or may have been."""
+        tried = self.outcome == FAILED and self.attempts > 0 and not self.refused
+        return self.outcome in (DONE, PLANNED) or tried
 
     @property
     def seconds(self) -> float:

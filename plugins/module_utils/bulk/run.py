@@ -120,7 +120,7 @@ class Run:
     def _file(self, item: Item) -> None:
         """Put an item where its state belongs."""
         if item.state is State.UNDER_WAY and not self._wait:
-            item.settle(item.outcome)
+            item.settle(item.outcome, item.reason)
         if item.settled:
             self._end(item)
         elif item.watched:

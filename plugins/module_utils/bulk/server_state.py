@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Servers that are brought into a state: what starting, stopping, rebooting, shelving and unshelving have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from dataclasses import dataclass
+
+from .action import MISSES_ALLOWED, Action
+from .cloud_requests import CloudRequests
+from .item import ALREADY, DONE, FAILED, Item, State
+from .selection import TAGS, Criteria, Server
+
+ACTIVE, ERROR = "ACTIVE", "ERROR"
+#: Nova makes an image of the server, which leaves it in the status that it has.
+IMAGE_TASKS = frozenset(
+    {"image_snapshot", "image_snapshot_pending", "image_pending_upload", "image_uploading", "image_backup"}
+)
+
+
+@dataclass(frozen=True)
+class SeenServer(Server):
+    """A server as a listing has it just now."""
+
+    #: When anything of it changed last, to the second.
+    updated_at: str = ""
+    #: What Nova says of a server in ERROR.
+    fault: str = ""
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> SeenServer:
+        fault = " ".join((body.get("fault") or {}).get("message", "").split())
+        server = t.cast(SeenServer, super().from_body(body))
+        return dataclasses.replace(server, updated_at=body.get("updated") or "", fault=fault)
+
+    @property
+    def idle(self) -> bool:
+        """Whether Nova does nothing with it that leads to another status."""
+        return not self.task_state or self.task_state in IMAGE_TASKS
+
+
+class ServerState(Action):
+    """Brings each server into a state, unless it is there or on the way."""
+
+    resources = "servers"
+    awaited = "the servers"
+    requests_each: t.Mapping[t.Any, int] = {"compute": 1}
+    looks_at = ("compute",)
+    #: What Nova is asked for.
+    request: t.Mapping[str, t.Any]
+    #: The statuses of servers that are there.
+    statuses: t.AbstractSet[str]
+    #: Nova's tasks that lead there.
+    tasks: t.AbstractSet[str]
+    #: A server in another status is refused by Nova, as far as can be told without asking.
+    possible_in: t.AbstractSet[str]
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria) -> None:
+        super().__init__(requests)
+        self._criteria = criteria
+        #: What each server that is under way was seen to do last.
+        self._stages: dict[str, str] = {}
+
+    def reached(self, server: SeenServer) -> bool:
+        """Whether the server is in the state."""
+        return server.status in self.statuses and server.idle
+
+    def on_the_way(self, server: SeenServer) -> bool:
+        """Whether Nova is bringing it there."""
+        return server.task_state in self.tasks
+
+    def is_there(self, server: SeenServer) -> bool:
+        """Whether nothing is to be done, before anything is."""
+        return self.reached(server)
+
+    def found(self, item: Item, server: SeenServer) -> bool:
+        """Whether Nova carried out what got no answer, or refused it as it was carried out before."""
+        return self.on_the_way(server) or self.reached(server)
+
+    def plan(self) -> list[Item]:
+        listing = self._listing(TAGS if self._criteria.tags else None)
+        selection = self._criteria.select(map(SeenServer.from_body, listing), "server")
+        return self.unresolved(selection.unresolved) + [self._item(server) for server in selection.resources]
+
+    def _listing(self, microversion: str | None = None) -> t.Iterator[dict[str, t.Any]]:
+        return self.requests.listing("compute", "/servers/detail", "servers", microversion=microversion)
+
+    def _item(self, server: SeenServer) -> Item:
+        item = Item(id=server.id, name=server.name, action=self.name, resource=server)
+        if self.on_the_way(server):
+            item.accept(ALREADY)
+        elif self.is_there(server):
+            item.settle(ALREADY)
+        else:
+            item.reason = self._likely_refusal(server)
+        return item
+
+    def _likely_refusal(self, server: SeenServer) -> str:
+        if server.task_state:
+            return f"Nova may refuse it while the server is busy with {server.task_state}"
+        if server.status not in self.possible_in:
+            return f"Nova may refuse it, as the server is in status {server.status}"
+        return ""
+
+    def ask(self, item: Item) -> None:
+        self.ask_nova(item, self.request, self.given_up)
+        self.accept(item, DONE)
+
+    def ask_nova(
+        self, item: Item, request: t.Mapping[str, t.Any], given_up: t.Callable[[], bool] | None = None
+    ) -> None:
+        self.requests.post("compute", f"/servers/{item.id}/action", dict(request), given_up=given_up)
+
+    def write_metadata(
+        self, item: Item, metadata: t.Mapping[str, str], given_up: t.Callable[[], bool] | None = None
+    ) -> None:
+        """Add to the server's metadata."""
+        self.requests.post("compute", f"/servers/{item.id}/metadata", {"metadata": metadata}, given_up=given_up)
+
+    def accept(self, item: Item, outcome: str) -> None:
+        """Nova carries it out."""
+        item.reason, item.misses = "", 0
+        item.accept(outcome)
+
+    def look(self, items: list[Item]) -> None:
+        unseen = {item.id: item for item in items}
+        for body in self._listing():
+            if item := unseen.pop(body["id"], None):
+                self._see(item, SeenServer.from_body(body))
+                if not unseen:
+                    break
+        for item in unseen.values():
+            if item.state is State.UNDER_WAY:
+                item.miss(MISSES_ALLOWED, "the server does not exist any more")
+
+    def _see(self, item: Item, server: SeenServer) -> None:
+        """Take in what a listing says of the server."""
+        if item.state is State.UNSURE:
+            if not self.found(item, server):
+                return
+            self.accept(item, ALREADY if refused_at_once(item) else DONE)
+        self._stages[item.id] = f"busy with {server.task_state}" if server.task_state else f"in status {server.status}"
+        self.watch(item, server)
+
+    def watch(self, item: Item, server: SeenServer) -> None:
+        """Settle it when it has come to an end."""
+        if self.reached(server):
+            item.settle(item.outcome, item.reason)
+        elif not server.idle:
+            item.misses = 0
+        elif server.status == ERROR != item.resource.status:
+            item.settle(FAILED, f"the server went into status {_spoken(server)}")
+        else:
+            # Nova says nothing when it drops something.
+            item.miss(MISSES_ALLOWED, f"Nova dropped the {self.name}: the server is in status {_spoken(server)}")
+
+    def stage(self, item: Item) -> str:
+        return self._stages.get(item.id, "under way")
+
+
+def refused_at_once(item: Item) -> bool:
+    """Whether what the item waits for was asked for by somebody else, or by an earlier call."""
+    return item.refused and item.attempts == 1
+
+
+def _spoken(server: SeenServer) -> str:
+    return f"{server.status}: {server.fault}" if server.fault else server.status
