@@ -28,6 +28,8 @@ class Action(abc.ABC):
     requests_each: t.Mapping[Service, int]
     #: The services that a look asks for a listing.
     looks_at: t.Sequence[Service]
+    #: What the reason of a planned item means, as the plan counts such items; empty where it means nothing bad.
+    doubt: str = "that the cloud may refuse"
 
     def __init__(self, requests: CloudRequests) -> None:
         self.requests = requests
@@ -52,6 +54,19 @@ class Action(abc.ABC):
         """What an item that is under way is still waiting for."""
         statuses = {created.status for created in item.created if created.status} or {"queued"}
         return ", ".join(sorted(statuses))
+
+    @property
+    def nothing(self) -> str:
+        """What to say when there is no item."""
+        return f"None of the project's {self.resources} is selected: nothing was done."
+
+    def requests_of(self, items: list[Item]) -> dict[str, int]:
+        """How many requests it takes to ask for these, by service."""
+        return {service: each * len(items) for service, each in self.requests_each.items()}
+
+    def extras(self) -> dict[str, t.Any]:
+        """What its task returns besides what all return."""
+        return {}
 
     def quotas(self, items: list[Item]) -> list[Quota]:
         """The quotas that these items count for."""

@@ -35,7 +35,11 @@ if t.TYPE_CHECKING:
 OUTAGE = 60.0
 #: How long an answer may take, in seconds, unless the user set api_timeout.
 ANSWER_TIMEOUT = 120.0
+#: How long a service is asked again for its versions when it seems to have none, in seconds.
+VERSIONS_UNKNOWN = 15.0
 PAGE = 1000
+#: What Nova's "unexpected error" says when Glance refuses another image: asking again is of no use.
+IMAGE_QUOTA = "HTTPOverLimit"
 TOO_MANY_REQUESTS = 429
 BAD_REQUEST = 400
 ENTITY_TOO_LARGE = 413
@@ -130,13 +134,19 @@ class CloudRequests:
             raise CloudError(sentence(exc)) from exc
 
     def supports_microversion(self, service: Service, microversion: str) -> bool:
+        """Whether a service knows it; not where the service does not tell its versions."""
         from openstack import utils
 
+        unknown = self._new_waiter(min(VERSIONS_UNKNOWN, self.seconds_left))
         outage = self._new_waiter(min(OUTAGE, self.seconds_left))
         while True:
             try:
                 with requests_for(service):
-                    return utils.supports_microversion(getattr(self._connection, service), microversion)
+                    proxy = getattr(self._connection, service)
+                    known = getattr(proxy.get_endpoint_data(), "max_microversion", None)
+                    # keystoneauth says nothing of a list of versions that was refused, as by a rate limit.
+                    if known or not unknown.wait():
+                        return utils.supports_microversion(proxy, microversion)
             except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
                 raise ServiceAbsentError(f"The cloud offers this project no {spoken(service)} service.") from exc
             except (keystoneauth.RetriableConnectionFailure, sdk.NotSupported, sdk.ServiceDiscoveryException) as exc:
@@ -271,7 +281,7 @@ class CloudRequests:
             except keystoneauth.HttpError as exc:
                 # Not this request's answer (raise_exc is off), but Keystone's while a token was obtained for it.
                 status, headers = exc.http_status, getattr(exc.response, "headers", {})
-                refusal = sentence(exc)
+                refusal, refused_by = sentence(exc), IDENTITY
                 if status >= 500:
                     raise LostAnswerError(refusal) from exc
                 if not _rate_limited(status, headers):
@@ -286,6 +296,8 @@ class CloudRequests:
                     return response
                 refusal, refused_by = f"{_message(response)} ({spoken(service)} service, HTTP {status})", service
                 if status >= 500:
+                    if IMAGE_QUOTA in refusal:
+                        raise RefusedError(f"the project's quota of images is used up: {refusal}", status)
                     raise LostAnswerError(refusal)
                 if status == UNAUTHORIZED:
                     sign_ins += 1

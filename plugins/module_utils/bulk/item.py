@@ -65,6 +65,8 @@ class Item:
     doubted_at: float = 0.0
     #: Whether the service said that the resource is busy, perhaps with what was asked for before.
     refused: bool = False
+    #: Whether it was skipped on purpose, for a reason of its own, and is as it should be.
+    left_alone: bool = False
     #: Listings in a row that lacked what was made.
     misses: int = 0
 
@@ -103,6 +105,11 @@ class Item:
 
     def settle(self, outcome: str, reason: str = "") -> None:
         self.outcome, self.reason, self.state = outcome, reason, State.SETTLED
+
+    def leave_alone(self, reason: str) -> None:
+        """Nothing is to be asked for, for a reason that is no failure."""
+        self.left_alone = True
+        self.settle(SKIPPED, reason)
 
     def miss(self, allowed: int, reason: str) -> None:
         """A listing lacked it: late replicas of a database do, but not for long."""

@@ -101,12 +101,14 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
             throttled_seconds=pacer.throttled_seconds,
             refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in pacer.refusals],
             stopped=run.stopped,
+            doubt=action.doubt,
+            extras=action.extras(),
             plan=plan,
         )
         if params["report"] and not module.check_mode:
             report = _write(report, place, params["report"])
     if not report.items:
-        module.warn(f"None of the project's {action.resources} is selected: nothing was done.")
+        module.warn(action.nothing)
     if report.failed and not params["ignore_failures"]:
         raise RunFailedError(report)
     return report.answer()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from .action import Action
 from .cloud_requests import PAGE
-from .item import Item, State
+from .item import PLANNED, Item
 from .quotas import Quota
 from .run import FIRST_INTERVAL, INTERVAL_GROWTH, LONGEST_INTERVAL
 
@@ -25,8 +25,9 @@ class Plan:
     @classmethod
     def of(cls, action: Action, items: list[Item], rate: t.Callable[[str], float]) -> Plan:
         """The plan for these items, at so many requests a second to each service."""
-        waiting = [item for item in items if item.state is State.WAITING]
-        asked = {service: each * len(waiting) for service, each in action.requests_each.items()}
+        # Some of what is planned waits for something else first.
+        waiting = [item for item in items if item.outcome == PLANNED]
+        asked = action.requests_of(waiting)
         seconds = max((count / rate(service) for service, count in asked.items()), default=0.0)
         requests = dict(asked)
         if waiting:

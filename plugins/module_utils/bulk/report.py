@@ -44,6 +44,10 @@ class Report:
     refusals: t.Sequence[tuple[str, float]] = ()
     #: Why the run ended early; empty when it did not.
     stopped: str = ""
+    #: What the reason of a planned item means.
+    doubt: str = ""
+    #: What the task returns besides what all return.
+    extras: t.Mapping[str, t.Any] = field(default_factory=dict)
     #: In check mode.
     plan: Plan | None = None
     #: The report's files, by kind.
@@ -56,7 +60,7 @@ class Report:
     @property
     def failed(self) -> list[Item]:
         """The items that are not as they should be."""
-        return [item for item in self.items if item.outcome in (FAILED, SKIPPED)]
+        return [item for item in self.items if item.outcome in (FAILED, SKIPPED) and not item.left_alone]
 
     def counts(self) -> dict[str, int]:
         counted = Counter(item.outcome for item in self.items)
@@ -74,6 +78,7 @@ class Report:
             "tokens_issued": self.tokens_issued,
             "throttled_seconds": round(self.throttled_seconds, 1),
             "report": dict(self.files),
+            **self.extras,
         }
         if self.plan is not None:
             answer["plan"] = {**self.plan.result(), "text": self.describe_plan()}
@@ -118,7 +123,7 @@ class Report:
         text = f"{self.action.capitalize()} of {counts[PLANNED]} of {len(self.items)} {self.resources}"
         others = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if outcome != PLANNED and counts[outcome]]
         doubtful = sum(bool(item.reason) for item in self.items if item.outcome == PLANNED)
-        if doubtful:
-            others.append(f"{doubtful} that the cloud may refuse")
+        if doubtful and self.doubt:
+            others.append(f"{doubtful} {self.doubt}")
         text += f" ({', '.join(others)})" if others else ""
         return f"{text}. {self.plan.describe()}" if self.plan is not None and counts[PLANNED] else f"{text}."

@@ -131,8 +131,8 @@ def test_a_refusal_is_reported_with_its_reason_and_stops_no_other(cloud, snapsho
     report = snapshot(names=["a", "broken", "nobody"])
     assert outcomes(report) == {"a": "done", "broken": "failed", "nobody": "failed"}
     assert report.failure() == (
-        "The snapshot of run r1 failed for 2 of 3 servers: broken: it is in vm_state error (compute service, HTTP 409); "
-        "nobody: no server of the project has this name or id."
+        "The snapshot of run r1 failed for 2 of 3 servers: broken: it is in vm_state error (compute service, HTTP "
+        "409); nobody: no server of the project has this name or id."
     )
 
 
@@ -351,6 +351,16 @@ def test_a_quota_is_not_waited_for(cloud, snapshot, time):
     assert report.items[0].reason == "Quota (compute service, HTTP 413)"
     assert not report.changed
     assert time.clock() < 1
+
+
+def test_a_quota_of_images_that_nova_takes_for_an_unexpected_error_is_told_at_once(cloud, snapshot):
+    cloud.server("a")
+    message = "Unexpected API Error. Please report this. <class 'glanceclient.exc.HTTPOverLimit'>"
+    cloud.intercept = lambda server: FakeResponse(500, {"computeFault": {"message": message}})
+    report = snapshot()
+    assert outcomes(report) == {"a": "failed"}
+    assert report.items[0].reason.startswith("the project's quota of images is used up: ")
+    assert cloud.count("POST", "/action") == 1
 
 
 @pytest.mark.parametrize("failure", ["connection", "gateway", "server error"])

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which copies of a server or a volume have had their time. These rules delete people's backups: they are all here.
+
+- The newest good copy stays, whatever else is said.
+- A good copy goes when it is neither among the last ones nor young enough, as far as either was asked for.
+- A failed copy goes when there is a newer good one.
+- A copy that lacks something does not count as good, and goes when a good one in its place would.
+- As long as the newest copy of all is not good, nothing goes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import fnmatch
+import typing as t
+from dataclasses import dataclass
+
+from ..session.errors import ConfigurationError
+
+SECONDS_A_DAY = 86400
+
+
+class Condition(enum.Enum):
+    """What a copy is worth."""
+
+    #: Complete: something can be restored from it.
+    GOOD = enum.auto()
+    IN_PROGRESS = enum.auto()
+    #: It will never be complete.
+    FAILED = enum.auto()
+    #: Something of it is not there, as far as listings tell.
+    INCOMPLETE = enum.auto()
+    DELETING = enum.auto()
+    #: A status that says none of this: such a copy is left alone.
+    UNCLEAR = enum.auto()
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a run made of a server or a volume, as a listing has it."""
+
+    id: str
+    name: str
+    run: str
+    #: The ids of what it was made of: copies with the same ids are copies of one thing.
+    source: tuple[str, ...]
+    source_name: str
+    created_at: datetime.datetime
+    status: str
+    condition: Condition
+    #: Why it is not to be deleted even when its time has come.
+    hindrance: str = ""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How many copies of each source are kept, and for how many days."""
+
+    last: int | None = None
+    days: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.last is None and self.days is None:
+            raise ConfigurationError("Give keep_last, keep_days or both: without them, nothing is too old.")
+        for option, value in (("keep_last", self.last), ("keep_days", self.days)):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{option} must be at least 1, so that a copy remains, not {value}.")
+
+    def covers(self, copy: Copy, newer: int, moment: datetime.datetime) -> bool:
+        """Whether a copy stays of which there are so many newer good ones."""
+        if newer < (self.last or 1):
+            return True
+        return self.days is not None and (moment - copy.created_at).total_seconds() <= self.days * SECONDS_A_DAY
+
+    def describe(self, source_name: str) -> str:
+        """What a copy that goes is older than."""
+        last = f"the last {'one' if self.last == 1 else self.last} of {source_name}" if self.last else ""
+        days = f"{self.days} day{'' if self.days == 1 else 's'}" if self.days else ""
+        return " and than ".join(part for part in (last, days) if part)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Which copies a call is about: others neither count nor are touched."""
+
+    #: Ids or names of servers and volumes.
+    wanted: t.Sequence[str] = ()
+    name_pattern: str | None = None
+    run_pattern: str | None = None
+
+    def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
+        """The copies of each source, the newest first."""
+        found: dict[tuple[str, ...], list[Copy]] = {}
+        for copy in copies:
+            if not self.run_pattern or fnmatch.fnmatchcase(copy.run, self.run_pattern):
+                found.setdefault(copy.source, []).append(copy)
+        for of_source in found.values():
+            of_source.sort(key=_age_rank, reverse=True)
+        return {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
+
+    def _match(self, newest: Copy) -> bool:
+        """By the name that the source had when its newest copy was made."""
+        if self.name_pattern and not fnmatch.fnmatchcase(newest.source_name, self.name_pattern):
+            return False
+        return not self.wanted or any(_means(wanted, newest) for wanted in self.wanted)
+
+    def unknown(self, groups: t.Mapping[tuple[str, ...], t.Sequence[Copy]]) -> list[str]:
+        """Those wanted of which there is no copy."""
+        newest = [of_source[0] for of_source in groups.values()]
+        return [wanted for wanted in self.wanted if not any(_means(wanted, copy) for copy in newest)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """That a copy has had its time."""
+
+    copy: Copy
+    reason: str
+    #: Why it stays all the same, for now; empty when it goes.
+    obstacle: str = ""
+
+
+def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime) -> list[Verdict]:
+    """The verdicts on the copies of one source that have had their time."""
+    leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
+    present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
+    good = [copy for copy in present if copy.condition is Condition.GOOD]
+    verdicts = [Verdict(copy, "it was being deleted already") for copy in leaving]
+    if not good:
+        return verdicts
+    newest, newest_good = present[0], good[0]
+    obstacle = ""
+    if newest is not newest_good:
+        obstacle = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
+    newer_good = 0
+    for copy in present:
+        reason = ""
+        if copy.condition in (Condition.GOOD, Condition.INCOMPLETE):
+            if not keep.covers(copy, newer_good, moment):
+                reason = f"older than {keep.describe(copy.source_name)}"
+            newer_good += copy.condition is Condition.GOOD
+        elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
+            reason = f"{copy.status}, and older than the good copy {newest_good.name}"
+        if reason:
+            verdicts.append(Verdict(copy, reason, obstacle or copy.hindrance))
+    return verdicts
+
+
+def _age_rank(copy: Copy) -> tuple[t.Any, ...]:
+    """Of copies made in one moment, one that is not good counts as the newer one: then nothing is deleted."""
+    return copy.created_at, copy.condition is not Condition.GOOD, copy.id
+
+
+def _means(wanted: str, copy: Copy) -> bool:
+    return wanted == copy.source_name or wanted in copy.source

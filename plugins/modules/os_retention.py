@@ -1,0 +1,291 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: os_retention
+short_description: Delete the old copies that the bulk modules made
+version_added: "0.1.0"
+author: onetoken.openstack contributors (@onetoken)
+description:
+  - Deletes images, volume snapshots or volume backups that other modules of this collection made, when they have had
+    their time, all in one process. In check mode it only tells which ones that are, and why.
+  - Only copies with the marks of a run (C(onetoken_run) and what goes with it) that belong to the project are touched.
+    An image that only inherited its marks, from an image that its server was booted from, is not one of them, nor is a
+    copy that was given another name since, nor an image that was made of a file.
+  - The copies of one server or volume (its source, by id) are judged together. The newest good copy, one that is
+    V(active) or V(available), is never deleted, whatever the options say.
+  - With O(keep_last), the newest good copies stay. With O(keep_days), the young good copies stay. With both, a copy
+    goes only when it is neither among the last ones nor young enough.
+  - Failed copies (V(killed), V(error), images V(queued) for longer than O(queued_timeout)) are not counted, and
+    go when there is a newer good copy.
+  - As long as the newest copy of a source is not good, because it is still being made or has failed, no copy of this
+    source is deleted. Those that would be have the outcome V(skipped).
+options:
+  kind:
+    description:
+      - What to delete. V(image) are the images of M(onetoken.openstack.os_server_snapshot),
+        M(onetoken.openstack.os_server_backup) and, as far as they were made of volumes,
+        M(onetoken.openstack.os_image_create); V(volume_snapshot) the snapshots of
+        M(onetoken.openstack.os_volume_snapshot), and of M(onetoken.openstack.os_server_snapshot) where it makes volume
+        snapshots alone; V(volume_backup) the backups of M(onetoken.openstack.os_volume_backup).
+      - The image of a server that was booted from a volume has volume snapshots behind it, called C(snapshot for NAME).
+        They go with it, before it, unless another image leads to them as well.
+      - Volume snapshots that were made of a server count for each of its volumes.
+    type: str
+    choices: [image, volume_snapshot, volume_backup]
+    required: true
+  keep_last:
+    description:
+      - How many good copies of each source stay, at least 1.
+      - One of O(keep_last) and O(keep_days) is needed.
+    type: int
+  keep_days:
+    description:
+      - For how many days good copies stay, at least 1. A day is 24 hours.
+    type: int
+  sources:
+    description:
+      - Ids or names of the servers or volumes whose copies are to be looked at, taken literally; all by default. They
+        need not exist any more.
+      - The name is the one that the source had when its newest copy was made. A name means every source that had it,
+        such as a server and the one that took its place; each of them keeps its own copies.
+      - One that there is no copy of is an item with the outcome V(skipped).
+    type: list
+    elements: str
+    default: []
+  name_pattern:
+    description: Look at sources with a name that matches this shell wildcard, such as V(web-*). Case matters.
+    type: str
+  run_pattern:
+    description:
+      - Look at copies of the runs with a name that matches this shell wildcard, such as V(nightly-*). Case matters.
+      - Copies of other runs neither count nor are touched, so each kind of run can have its own rule.
+    type: str
+  queued_timeout:
+    description:
+      - An image that is still V(queued) so many seconds after it was made counts as failed.
+    type: int
+    default: 3600
+notes:
+  - Copies of a server or volume that does not exist any more are treated like the others, so at least the last good one
+    stays until somebody deletes it.
+  - A protected image is left alone, with the outcome V(skipped). So is a snapshot or backup that is in use, such as one
+    that is being restored. To keep a copy for good, protect it or rename it.
+  - A volume backup stays as long as an incremental one that stays builds on it. The others are deleted from the newest
+    to the oldest, each after those that build on it are gone.
+  - Cinder deletes in its own time, which is waited for. Glance deletes at once.
+seealso:
+  - module: onetoken.openstack.os_server_snapshot
+  - module: onetoken.openstack.os_volume_snapshot
+  - module: onetoken.openstack.os_volume_backup
+extends_documentation_fragment:
+  - openstack.cloud.openstack
+  - onetoken.openstack.bulk
+"""
+
+EXAMPLES = r"""
+- name: Keep the last seven images of each server
+  onetoken.openstack.os_retention:
+    cloud: production
+    kind: image
+    keep_last: 7
+
+- name: Keep the nightly volume snapshots of a month, and three of each volume however old they are
+  onetoken.openstack.os_retention:
+    cloud: production
+    kind: volume_snapshot
+    keep_days: 30
+    keep_last: 3
+    run_pattern: "nightly-*"
+
+- name: See which backups of the database's volumes would go
+  onetoken.openstack.os_retention:
+    cloud: production
+    kind: volume_backup
+    keep_last: 14
+    name_pattern: "database-*"
+  check_mode: true
+  register: retention
+
+- name: Say so
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.outcome }}, {{ item.reason }}"
+  loop: "{{ retention.results }}"
+  loop_control:
+    label: "{{ item.name }}"
+"""
+
+RETURN = r"""
+kept:
+  description: How many of the copies that count stay.
+  returned: when the copies could be listed
+  type: int
+  sample: 84
+counts:
+  description: How many copies had each outcome; those that are kept are not among them.
+  returned: when the copies could be listed
+  type: dict
+  sample: {done: 11, already: 0, skipped: 1, failed: 0, planned: 0}
+  contains:
+    done:
+      description: Deleted by this call.
+      returned: always
+      type: int
+      sample: 11
+    already:
+      description: Gone, or being deleted, before this call asked for it.
+      returned: always
+      type: int
+      sample: 0
+    skipped:
+      description: Left alone for the reason that is given, or not asked for, as the call was stopped before.
+      returned: always
+      type: int
+      sample: 0
+    failed:
+      description: Not deleted, or not in time.
+      returned: always
+      type: int
+      sample: 1
+    planned:
+      description: Would be deleted, in check mode.
+      returned: always
+      type: int
+      sample: 0
+results:
+  description: The copies that have had their time, in the order of their names.
+  returned: when the copies could be listed
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Id of the copy; empty when O(sources) names what there is no copy of.
+      returned: always
+      type: str
+      sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
+    name:
+      description: Name of the copy, or what O(sources) names.
+      returned: always
+      type: str
+      sample: web-01-2026-01-24
+    action:
+      description: Always V(delete).
+      returned: always
+      type: str
+      sample: delete
+    outcome:
+      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
+      returned: always
+      type: str
+      sample: done
+    reason:
+      description: Why it is deleted; or why it is left alone, or was not deleted.
+      returned: always
+      type: str
+      sample: older than the last 7 of web-01
+    seconds:
+      description: Seconds from the request until it was gone; 0 when nothing was asked for.
+      returned: always
+      type: float
+      sample: 12.4
+    created:
+      description: Always empty, as nothing is made; the other modules have here what they made.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+requests:
+  description: How many requests this call sent to each service, those that the cloud refused among them.
+  returned: when the copies could be listed
+  type: dict
+  sample: {block_storage: 4, image: 16}
+tokens_issued:
+  description: How many tokens the session issued so far, or this call where it had none.
+  returned: when the copies could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the copies could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending.
+  returned: when the copies could be listed
+  type: float
+  sample: 0.0
+report:
+  description: The paths of the report's files, by their endings; empty without O(report).
+  returned: when the copies could be listed
+  type: dict
+  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
+plan:
+  description: What the run would cost.
+  returned: in check mode
+  type: dict
+  contains:
+    text:
+      description: All of it in a few sentences.
+      returned: always
+      type: str
+      sample: "Delete of 12 of 12 images. About 12 requests (12 to image), 1 s to ask for all of it."
+    requests:
+      description: Requests by service.
+      returned: always
+      type: dict
+      sample: {image: 12}
+    seconds:
+      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      returned: always
+      type: float
+      sample: 0.6
+    quotas:
+      description: Always empty, as deleting counts for no quota.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.bulk.cloud_requests import CloudRequests
+from ..module_utils.bulk.image_retention import ImageRetention
+from ..module_utils.bulk.module import run_bulk_module
+from ..module_utils.bulk.retention import Retention
+from ..module_utils.bulk.retention_rules import Keep, Sources
+from ..module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
+from ..module_utils.bulk.volume_retention import VolumeRetention
+
+
+def new_action(module: AnsibleModule, requests: CloudRequests) -> Retention:
+    params = module.params
+    keep = Keep(params["keep_last"], params["keep_days"])
+    sources = Sources(params["sources"], params["name_pattern"], params["run_pattern"])
+    if params["kind"] == "image":
+        return ImageRetention(requests, keep, sources, params["queued_timeout"])
+    return VolumeRetention(requests, keep, sources, BACKUPS if params["kind"] == "volume_backup" else SNAPSHOTS)
+
+
+def main() -> None:
+    run_bulk_module(
+        new_action,
+        options={
+            "kind": {"type": "str", "choices": ["image", "volume_snapshot", "volume_backup"], "required": True},
+            "keep_last": {"type": "int"},
+            "keep_days": {"type": "int"},
+            "sources": {"type": "list", "elements": "str", "default": []},
+            "name_pattern": {"type": "str"},
+            "run_pattern": {"type": "str"},
+            "queued_timeout": {"type": "int", "default": 3600},
+        },
+        required_one_of=[["keep_last", "keep_days"]],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,351 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import datetime
+import random
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import retention
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
+
+
+@pytest.fixture(autouse=True)
+def moment(monkeypatch, time):
+    """Copies are as old as the time that passes here says."""
+    monkeypatch.setattr(
+        retention, "now", lambda: datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
+    )
+
+
+@pytest.fixture
+def storage(time):
+    return FakeStorage(time)
+
+
+@pytest.fixture
+def retain(carry_out, storage):
+    def run(kind=SNAPSHOTS, last=1, days=None, sources=None, connection=storage, **options):
+        return carry_out(
+            lambda requests: VolumeRetention(requests, Keep(last, days), sources or Sources(), kind),
+            connection=connection,
+            **options,
+        )
+
+    return run
+
+
+def outcomes(report):
+    return {item.name: item.outcome for item in report.items}
+
+
+def reasons(report):
+    return {item.name: item.reason for item in report.items}
+
+
+def marks(name, volume="v"):
+    return {
+        "onetoken_run": "r",
+        "onetoken_volume_id": volume,
+        "onetoken_volume_name": f"data-{volume}",
+        "onetoken_name": name,
+    }
+
+
+def snapshot(storage, days, volume="v", **body):
+    """A snapshot that a run made of a volume."""
+    name = f"{volume}-{days}"
+    return storage.add_snapshot(days, **{"name": name, "volume_id": volume, "metadata": marks(name, volume), **body})
+
+
+def backup(storage, days, parent=None, volume="v", **body):
+    """A backup that a run made of a volume."""
+    name = f"{volume}-{days}"
+    known = {"name": name, "volume_id": volume, "metadata": marks(name, volume), "parent": parent}
+    return storage.add_backup(days, **{**known, **body})
+
+
+def test_old_snapshots_are_deleted_and_watched_together(storage, retain):
+    kept = [snapshot(storage, 1), snapshot(storage, 1, "w")]
+    for days in (2, 3, 4):
+        snapshot(storage, days)
+    report = retain()
+    assert outcomes(report) == {"v-2": "done", "v-3": "done", "v-4": "done"}
+    assert set(reasons(report).values()) == {"older than the last one of data-v"}
+    assert sorted(storage.snapshots) == sorted(kept)
+    assert storage.count("DELETE", "/snapshots") == 3 and storage.count("GET", "/snapshots") <= 4
+    assert report.items[0].seconds >= 2
+    assert retain().items == []
+
+
+def test_check_mode_deletes_nothing(storage, retain):
+    for days in (1, 20):
+        snapshot(storage, days)
+    report = retain(last=None, days=7, check_mode=True)
+    assert outcomes(report) == {"v-20": "planned"} and reasons(report) == {"v-20": "older than 7 days"}
+    assert len(storage.snapshots) == 2
+
+
+def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
+    snapshot(storage, 10)
+    snapshot(storage, 1, name="kept for good")
+    snapshot(storage, 2, metadata={})
+    snapshot(storage, 3, metadata=marks("v-3", "another volume"))
+    assert retain().items == []
+    assert len(storage.snapshots) == 4
+
+
+def test_the_snapshots_of_a_server_count_for_each_of_its_volumes(storage, retain):
+    for days in (1, 2):
+        for place in (1, 2):
+            name = f"db-{days}"
+            metadata = {"onetoken_run": "r", "onetoken_server_id": "s", "onetoken_server_name": "db"}
+            metadata["onetoken_name"] = name
+            storage.add_snapshot(days, f"{name}-{place}", f"v{place}", metadata=metadata)
+    assert outcomes(retain(sources=Sources(["db"]))) == {"db-2-1": "done", "db-2-2": "done"}
+    assert {one["name"] for one in storage.snapshots.values()} == {"db-1-1", "db-1-2"}
+
+
+def test_nothing_of_a_volume_is_deleted_before_its_newest_snapshot_is_good(storage, retain):
+    snapshot(storage, 0, status="creating")
+    for days in (1, 2):
+        snapshot(storage, days)
+        snapshot(storage, days, "w")
+    report = retain()
+    assert outcomes(report) == {"v-2": "skipped", "w-2": "done"}
+    assert reasons(report)["v-2"] == "the newest copy of data-v is not good yet: v-0 is creating"
+
+
+def test_failed_snapshots_are_deleted(storage, retain):
+    snapshot(storage, 1)
+    snapshot(storage, 2, status="error")
+    assert outcomes(retain(last=7)) == {"v-2": "done"}
+
+
+def test_a_snapshot_in_use_is_left_alone(storage, retain):
+    snapshot(storage, 1)
+    snapshot(storage, 2, status="restoring")
+    report = retain()
+    assert outcomes(report) == {"v-2": "skipped"} and reasons(report)["v-2"] == "it is in use, in status restoring"
+    assert storage.refused == []
+
+
+def test_what_is_being_deleted_already_is_waited_for_and_not_asked_for(storage, retain):
+    snapshot(storage, 1)
+    id = snapshot(storage, 2, status="deleting")
+    storage.snapshots[id]["until"] = 5.0
+    report = retain()
+    assert outcomes(report) == {"v-2": "already"} and id not in storage.snapshots
+    assert storage.count("DELETE", "/") == 0 and not report.changed
+
+
+def test_a_snapshot_that_is_gone_meanwhile_was_deleted_already(storage, retain):
+    snapshot(storage, 1)
+    id = snapshot(storage, 2)
+    assert outcomes(retain(on_plan=lambda run: storage.snapshots.pop(id))) == {"v-2": "already"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("error_deleting", "Cinder could not delete it, it is in status error_deleting"),
+        ("available", "Cinder did not delete it, it is in status available again"),
+    ],
+)
+def test_a_snapshot_that_cinder_does_not_delete_fails(storage, retain, status, reason):
+    snapshot(storage, 1)
+    snapshot(storage, 2)
+    storage.deleted_as = status
+    report = retain()
+    assert outcomes(report) == {"v-2": "failed"} and reasons(report)["v-2"] == reason
+
+
+def test_a_refused_deletion_fails_with_cinders_reason_and_the_others_go_on(storage, retain):
+    snapshot(storage, 1)
+    grouped, _other = snapshot(storage, 2), snapshot(storage, 3)
+    answer = FakeResponse(400, {"badRequest": {"message": "Snapshot must not be part of a group."}})
+    storage.intercept = lambda method, path: answer if (method, path) == ("DELETE", f"/snapshots/{grouped}") else None
+    report = retain()
+    assert outcomes(report) == {"v-2": "failed", "v-3": "done"} and "part of a group" in reasons(report)["v-2"]
+
+
+def test_a_lost_answer_is_looked_up(storage, retain):
+    snapshot(storage, 1)
+    snapshot(storage, 2)
+    answers = [FakeResponse(502, text="Bad Gateway")]
+    storage.lose = lambda method, path: answers.pop() if method == "DELETE" and answers else None
+    assert outcomes(retain()) == {"v-2": "done"}
+    assert storage.count("DELETE", "/") == 1
+
+
+def test_a_list_that_changes_while_it_is_read_does_no_harm(storage, retain):
+    storage.page = 1
+    storage.deleting_seconds = 0.5
+    for days in (1, 2, 3, 4, 5):
+        snapshot(storage, days)
+    vanished = []
+
+    def vanish(method, path):
+        # The snapshot that a page ended with goes before the next page is asked for.
+        last = storage.snapshots.get(storage.page_end)
+        if method == "GET" and last and last["status"] == "deleting" and not vanished:
+            vanished.append(storage.snapshots.pop(storage.page_end))
+
+    storage.lose = vanish
+    assert set(outcomes(retain()).values()) == {"done"}
+    assert vanished and len(storage.snapshots) == 1
+    assert [path for _method, path, _text in storage.refused] == ["/snapshots/detail"]
+
+
+def test_backups_go_after_those_that_build_on_them(storage, retain):
+    backup(storage, 1)
+    full = backup(storage, 5)
+    first = backup(storage, 4, full)
+    second = backup(storage, 3, first)
+    third = backup(storage, 2, second)
+    report = retain(BACKUPS)
+    assert set(outcomes(report).values()) == {"done"} and len(report.items) == 4
+    assert storage.gone == [third, second, first, full]
+    assert storage.refused == []
+
+
+def test_check_mode_plans_those_as_well_that_wait_for_others(storage, retain):
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+    assert outcomes(retain(BACKUPS, check_mode=True)) == {"v-2": "planned", "v-3": "planned"}
+
+
+def test_backups_go_even_where_only_one_action_may_be_under_way(storage, retain):
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3, backup(storage, 4)))
+    assert set(outcomes(retain(BACKUPS, concurrency=1)).values()) == {"done"}
+    assert len(storage.backups) == 1 and storage.refused == []
+
+
+def test_what_a_kept_backup_builds_on_is_kept(storage, retain):
+    base = backup(storage, 5)
+    full = backup(storage, 4)
+    second = backup(storage, 2, backup(storage, 3, full))
+    newest = backup(storage, 1, second)
+    assert outcomes(retain(BACKUPS)) == {"v-5": "done"}
+    assert base not in storage.backups and newest in storage.backups and len(storage.backups) == 4
+
+
+def test_a_backup_that_nothing_builds_on_goes_also_in_the_middle_of_a_chain(storage, retain):
+    full = backup(storage, 4)
+    backup(storage, 3, full)
+    backup(storage, 1, full)
+    assert outcomes(retain(BACKUPS)) == {"v-3": "done"}
+    assert len(storage.backups) == 2
+
+
+def test_what_somebody_elses_backup_builds_on_is_kept(storage, retain):
+    backup(storage, 1)
+    full = backup(storage, 4)
+    backup(storage, 3, full, name="by hand", metadata={})
+    assert retain(BACKUPS).items == []
+    assert full in storage.backups
+
+
+def test_what_an_unknown_backup_builds_on_is_kept(storage, retain):
+    """An incremental one may build on the last but one, when the last one was not complete yet."""
+    base = backup(storage, 5)
+    backup(storage, 4)
+    backup(storage, 1, base)
+    report = retain(BACKUPS)
+    assert base in storage.backups and "v-5" not in outcomes(report) and storage.refused == []
+
+
+def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, retain):
+    backup(storage, 1)
+    full = backup(storage, 3)
+    child = backup(storage, 2, full)
+    answer = FakeResponse(403, {"forbidden": {"message": "Policy doesn't allow it."}})
+    storage.intercept = lambda method, path: answer if path == f"/backups/{child}" else None
+    report = retain(BACKUPS)
+    assert outcomes(report) == {"v-2": "failed", "v-3": "failed"}
+    assert reasons(report)["v-3"] == "a backup that builds on it is still there"
+    assert full in storage.backups and storage.count("DELETE", f"/backups/{full}") == 0
+
+
+def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, retain, interruption, time):
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+
+    def interrupt(_run):
+        interruption.reason = "interrupted by SIGINT"
+
+    report = retain(BACKUPS, on_plan=interrupt)
+    assert outcomes(report) == {"v-2": "skipped", "v-3": "skipped"}
+    assert len(storage.backups) == 3 and time.clock() < 60
+
+
+def test_marks_in_descriptions_are_as_good(time, retain):
+    storage = FakeStorage(time, microversion=(3, 42))
+    for days in (1, 2):
+        description = "onetoken_run=r onetoken_volume_id=v onetoken_volume_name=data"
+        backup(storage, days, description=description)
+    storage.add_backup(3, volume_id="v", description="by hand")
+    assert outcomes(retain(BACKUPS, connection=storage, sources=Sources(["data"]))) == {"v-2": "done"}
+
+
+def test_a_source_without_copies_is_told(storage, retain):
+    snapshot(storage, 1)
+    report = retain(sources=Sources(["nobody"]))
+    assert outcomes(report) == {"nobody": "skipped"} and reasons(report) == {"nobody": "no copy of it is selected"}
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS], ids=["snapshots", "backups"])
+@pytest.mark.parametrize("seed", range(60))
+def test_over_any_history(seed, kind, storage, retain):
+    chance = random.Random(seed)
+    storage.page = chance.choice((4, 1000))
+    volumes = ("v", "w")
+    untouchable = set()
+    latest = {}
+    for days in sorted((chance.uniform(0, 50) for _ in range(chance.randint(1, 25))), reverse=True):
+        volume = chance.choice(volumes)
+        body = {"status": chance.choice(["available"] * 8 + ["creating", "error", "restoring", "unheard-of"])}
+        by_hand = chance.random() < 0.2
+        if by_hand:
+            body |= chance.choice([{"metadata": {}}, {"name": "renamed"}])
+        if kind is SNAPSHOTS:
+            id = snapshot(storage, days, volume, **body)
+        else:
+            parent = latest.get(volume) if chance.random() < 0.7 else None
+            id = backup(storage, days, parent, volume, **body)
+            if body["status"] == "available":
+                latest[volume] = id
+        if by_hand:
+            untouchable.add(id)
+    copies = storage.snapshots if kind is SNAPSHOTS else storage.backups
+
+    def good(volume):
+        found = [
+            body
+            for id, body in copies.items()
+            if id not in untouchable and body["volume_id"] == volume and body["status"] in ("available", "restoring")
+        ]
+        return [body["id"] for body in sorted(found, key=lambda body: body["created_at"], reverse=True)]
+
+    before = {volume: good(volume) for volume in volumes}
+    failures = iter([FakeResponse(502, text="Bad Gateway")] * chance.randint(0, 3))
+    storage.lose = lambda method, path: next(failures, None) if method == "DELETE" and chance.random() < 0.3 else None
+    last = chance.choice((1, 2, 3))
+    retain(kind, last=last, timeout=chance.choice((4, 1800)))
+    report = retain(kind, last=last)
+
+    assert untouchable <= set(copies)
+    for volume in volumes:
+        assert good(volume)[:last] == before[volume][:last]
+    # Cinder had nothing to refuse, and no backup lost what it builds on.
+    assert storage.refused == []
+    if kind is BACKUPS:
+        assert all(body["parent"] is None or body["parent"] in copies for body in copies.values())
+    assert {item.outcome for item in report.items} <= {"done", "already", "skipped"}
+    assert all(item.outcome == "skipped" for item in retain(kind, last=last).items)
