@@ -142,10 +142,10 @@ notes:
   - A file that is being sent when the O(timeout) is up is sent to its end.
   - Files that are sent at the same time share the line. Set O(concurrency) to send fewer than 32 at a time.
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

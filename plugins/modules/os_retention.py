@@ -83,8 +83,8 @@ seealso:
   - module: onetoken.openstack.os_volume_snapshot
   - module: onetoken.openstack.os_volume_backup
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

@@ -74,10 +74,10 @@ seealso:
   - module: onetoken.openstack.os_server_snapshot
     description: Images that nothing deletes by itself, also of servers that were booted from a volume.
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

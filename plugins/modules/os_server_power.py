@@ -60,10 +60,10 @@ seealso:
   - module: onetoken.openstack.os_server_shelve
     description: Servers that are stopped still hold their resources, and are usually paid for.
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

@@ -59,10 +59,10 @@ seealso:
   - module: onetoken.openstack.os_server_power
     description: Servers that are only to be stopped.
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

@@ -63,10 +63,10 @@ notes:
   - A snapshot that is refused for lack of quota, or because the server is in error or busy, is tried again by the next
     call of the same run.
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

@@ -68,10 +68,10 @@ notes:
 seealso:
   - module: onetoken.openstack.os_retention
 extends_documentation_fragment:
-  - openstack.cloud.openstack
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
   - onetoken.openstack.bulk
+  - openstack.cloud.openstack
 """
 
 EXAMPLES = r"""

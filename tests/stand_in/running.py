@@ -88,7 +88,7 @@ class StandIn:
     def readiness(self) -> dict[str, t.Any]:
         """The line that it prints once it can be used."""
         output = t.cast(t.IO[bytes], self.process.stdout)
-        readable, _, _ = select.select([output], [], [], self.start_timeout)
+        readable, _writable, _exceptional = select.select([output], [], [], self.start_timeout)
         line = output.readline() if readable else b""
         if not line:
             log = (self.directory / "stand-in.log").read_text(encoding="utf-8", errors="replace")

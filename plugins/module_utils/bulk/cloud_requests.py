@@ -62,7 +62,7 @@ class ServiceAbsentError(CloudError):
 
 
 class OutageError(CloudError):
-    """A service gave no answer for so long that it counts as being out of service."""
+    """A service is out of service: it gave no answer for long, or what stands before it gave one of its own."""
 
 
 class TimeUpError(OneTokenError):
@@ -186,7 +186,7 @@ class CloudRequests:
             except LostAnswerError as exc:
                 repeated = True
                 if not outage.wait():
-                    raise OutageError(str(exc)) from exc
+                    raise OutageError(str(exc)) from None
 
     def listing(
         self,
@@ -205,7 +205,7 @@ class CloudRequests:
             asked.append(params)
             page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
             if not isinstance(page.get(key), list):
-                raise CloudError(f"The {spoken(service)} service gave an answer without a list of {key}.")
+                raise OutageError(f"The {spoken(service)} service gave an answer without a list of {key}.")
             yield from page[key]
             params = _next_page(page, key)
 
@@ -218,7 +218,7 @@ class CloudRequests:
             if is_first or exc.status_code not in (BAD_REQUEST, NOT_FOUND):
                 raise
             # What the page before ended with was deleted meanwhile: a list that begins anew is fine.
-            raise OutageError(f"a list was changed while it was read: {exc}") from exc
+            raise OutageError(f"a list was changed while it was read: {exc}") from None
 
     def get(
         self, service: Service, path: str, params: dict[str, t.Any] | None = None, microversion: str | None = None
@@ -230,12 +230,12 @@ class CloudRequests:
                 answer = self._send(service, "GET", path, **options).json()
             except LostAnswerError as exc:
                 if not outage.wait():
-                    raise OutageError(str(exc)) from exc
+                    raise OutageError(str(exc)) from None
                 continue
             except ValueError as exc:
-                raise CloudError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
+                raise OutageError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
             if not isinstance(answer, dict):
-                raise CloudError(f"The {spoken(service)} service gave an answer that is no JSON object.")
+                raise OutageError(f"The {spoken(service)} service gave an answer that is no JSON object.")
             return answer
 
     def _send(

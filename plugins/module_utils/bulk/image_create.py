@@ -9,7 +9,7 @@ import typing as t
 
 from ..session.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
-from .cloud_requests import CloudRequests, RefusedError
+from .cloud_requests import CloudRequests, RefusedError, content
 from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
 from .item import ALREADY, DONE, FAILED, IMAGE, Created, Item, State
@@ -194,18 +194,18 @@ class ImageFromSource(ImageCreate):
     def ask(self, item: Item) -> None:
         source: ImageSource = item.resource
         self._delete_leftovers(item)
-        body = source.body(self._run)
-        image = self.requests.post("image", "/images", body, given_up=self.given_up).json()
-        item.created = [Created(IMAGE, image["id"], source.name, image["status"])]
+        answer = self.requests.post("image", "/images", source.body(self._run), given_up=self.given_up)
+        image_id = content(answer, "id")
+        item.created = [Created(IMAGE, image_id, source.name, QUEUED)]
         try:
-            source.fill(self.requests, image["id"], self.abandoned)
+            source.fill(self.requests, image_id, self.abandoned)
         except FileUnusableError as exc:
-            raise FileUnusableError(self._given_up_on(item, str(exc))) from exc
+            raise FileUnusableError(self._given_up_on(item, str(exc))) from None
         except RefusedError as exc:
             if exc.status_code == CONFLICT:
                 # Its content may be on its way, by a request before that got no answer.
                 raise
-            raise RefusedError(self._given_up_on(item, str(exc)), exc.status_code) from exc
+            raise RefusedError(self._given_up_on(item, str(exc)), exc.status_code) from None
         item.accept(DONE)
 
     def _given_up_on(self, item: Item, reason: str) -> str:

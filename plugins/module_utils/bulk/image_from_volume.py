@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, content
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
 from .marks import VOLUME_ID, Marks
@@ -82,9 +82,9 @@ class ImageFromVolume(ImageCreate):
         }
         path = f"/volumes/{item.id}/action"
         answer = self.requests.post("block_storage", path, {"os-volume_upload_image": action}, given_up=self.given_up)
-        made = answer.json()["os-volume_upload_image"]
+        image_id = content(answer, "os-volume_upload_image", "image_id")
         item.reason = ""
-        item.accept(DONE, Created(IMAGE, made["image_id"], made["image_name"], QUEUED))
+        item.accept(DONE, Created(IMAGE, image_id, action["image_name"], QUEUED))
 
     def _goes_on(self, item: Item, image: RunImage) -> bool:
         return image.status == SAVING or (image.status == QUEUED and image.age <= self._queued_timeout)

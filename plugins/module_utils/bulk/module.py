@@ -92,7 +92,7 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
         report = Report(
             action=action.name,
             resources=action.resources,
-            run=params.get("run") or "",
+            run=(params["run"] or "") if "run" in params else None,
             items=run.items,
             started=started,
             seconds=requests.seconds_spent,

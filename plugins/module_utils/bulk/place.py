@@ -35,7 +35,7 @@ class Place:
         session, cloud = connection.session, params["cloud"]
         try:
             access = session.auth.get_access(session)
-            auth_url = session.auth.get_endpoint(session, service_type="identity", interface="public")
+            auth_url = _keystone(session)
         except (keystoneauth.ClientException, sdk.SDKException) as exc:
             raise CloudError(sentence(exc)) from exc
         except AttributeError:
@@ -52,3 +52,11 @@ class Place:
     @property
     def key(self) -> ProjectKey:
         return ProjectKey(self.auth_url, self.project_id, self.region_name)
+
+
+def _keystone(session: t.Any) -> str | None:
+    """As the catalog has it, which is the same for everybody; not all catalogs do."""
+    try:
+        return session.auth.get_endpoint(session, service_type="identity", interface="public")
+    except keystoneauth.EndpointNotFound:
+        return getattr(session.auth, "auth_url", None)

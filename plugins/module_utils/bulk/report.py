@@ -32,7 +32,8 @@ class RunFailedError(OneTokenError):
 class Report:
     action: str
     resources: str
-    run: str
+    #: None where an action knows no runs.
+    run: str | None
     items: list[Item]
     started: datetime.datetime = field(default_factory=now)
     seconds: float = 0.0
@@ -70,7 +71,7 @@ class Report:
         """What the task returns."""
         answer = {
             "changed": self.changed,
-            "run": self.run,
+            **({} if self.run is None else {"run": self.run}),
             "counts": self.counts(),
             "results": [item.result() for item in self.items],
             "requests": dict(self.requests),
@@ -88,7 +89,7 @@ class Report:
         """What its files are made of."""
         moments = [{"started_at": item.started_at, "ended_at": item.ended_at} for item in self.items]
         return RunRecord(
-            run=self.run,
+            run=self.run or "",
             action=self.action,
             cloud=place.cloud,
             project=place.project,

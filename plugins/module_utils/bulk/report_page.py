@@ -406,7 +406,7 @@ def _requests(record: RunRecord) -> str:
 def _limits(record: RunRecord) -> str:
     facts = {
         "Tokens issued": _number(record.tokens_issued),
-        "Waited for the cloud’s limit": f"{record.throttled_seconds:,.1f} s",
+        "Waited for the cloud's limit": f"{record.throttled_seconds:,.1f} s",
         "Requests a second": f"{sum(record.requests.values()) / record.seconds:,.1f}" if record.seconds else "–",
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>\n" for name, value in facts.items())
@@ -460,7 +460,7 @@ def _summary(record: RunRecord, started: list[dict[str, t.Any]]) -> str:
 
 def _caption(record: RunRecord, length: float) -> str:
     bars = f"Each bar is an item from its start to its end, in the order of their starts; time in {_unit(length)}."
-    return bars + (" A tick above is a request that the cloud’s limit refused." if record.refusals else "")
+    return bars + (" A tick above is a request that the cloud's limit refused." if record.refusals else "")
 
 
 def _bar(result: dict[str, t.Any], row: int, seconds: float, length: float) -> _Bar:
@@ -473,7 +473,9 @@ def _bar(result: dict[str, t.Any], row: int, seconds: float, length: float) -> _
 
 def _bars(bars: list[_Bar], pixels: float) -> str:
     """The bars, each so many pixels high; those that matter most are drawn last, over the others."""
-    by_outcome = {outcome: [bar for bar in bars if bar.result["outcome"] == outcome] for outcome in reversed(ORDER)}
+    by_outcome = {
+        outcome: [one for one in bars if one.result["outcome"] == outcome] for outcome in reversed(ORDER)
+    }
     draw = _titled if len(bars) <= TITLED else _joined
     return "".join(
         f'<g class="{outcome}{" solid" if pixels < ROW else ""}">{draw(drawn, _thickness(outcome, pixels))}</g>\n'
@@ -490,15 +492,18 @@ def _thickness(outcome: str, pixels: float) -> float:
 
 
 def _titled(bars: list[_Bar], thickness: float) -> str:
-    return "".join(
-        f'<rect x="{bar.start}" y="{bar.row + (1 - thickness) / 2:.2f}" width="{bar.width}" height="{thickness:.2f}">'
-        f"<title>{_text(bar.result['name'])}: {bar.result['outcome']}, {bar.result['seconds']:.1f} s</title></rect>"
-        for bar in bars
-    )
+    return "".join(_titled_bar(one, thickness) for one in bars)
+
+
+def _titled_bar(one: _Bar, thickness: float) -> str:
+    result, top = one.result, one.row + (1 - thickness) / 2
+    title = f"{_text(result['name'])}: {result['outcome']}, {result['seconds']:.1f} s"
+    place = f'x="{one.start}" y="{top:.2f}" width="{one.width}" height="{thickness:.2f}"'
+    return f"<rect {place}><title>{title}</title></rect>"
 
 
 def _joined(bars: list[_Bar], thickness: float) -> str:
-    lines = "".join(f"M{bar.start} {bar.row + 0.5}h{bar.width}" for bar in bars)
+    lines = "".join(f"M{one.start} {one.row + 0.5}h{one.width}" for one in bars)
     return f'<path stroke-width="{thickness:.2f}" d="{lines}"/>'
 
 

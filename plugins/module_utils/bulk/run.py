@@ -83,17 +83,17 @@ class Run:
         self.stopped = ""
         # Whether the listener is gone, only the run's own thread may ask: it learns of it within ATTENTION.
         action.given_up = lambda: bool(self.stopped or interruption.reason)
-        requests.abandoned = lambda: interruption.insistent
+        action.abandoned = requests.abandoned = lambda: interruption.insistent
 
     def plan(self) -> list[Item]:
         """The items in the order of their names, with what is known of them before anything is asked for."""
         self._progress.begin(self._action.name, self._action.resources)
         try:
             items = self._action.plan()
-        except GivenUpError as exc:
-            raise GivenUpError(f"The run was {self._interruption.reason} before anything was asked for.") from exc
+        except GivenUpError:
+            raise GivenUpError(f"The run was {self._interruption.reason} before anything was asked for.") from None
         except (OutageError, RefusedError, TimeUpError) as exc:
-            raise PlanError(f"Nothing was asked for, as it cannot be listed what there is: {_told(exc)}.") from exc
+            raise PlanError(f"Nothing was asked for, as it cannot be listed what there is: {_told(exc)}.") from None
         self.items = sorted(items, key=lambda item: (item.name, item.id))
         return self.items
 

@@ -15,6 +15,8 @@ from .cloud_requests import CloudRequests
 
 #: From this microversion on, Nova lists the tags of servers.
 TAGS = "2.26"
+#: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
+TEMPORARY = "backup-vol-"
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,10 @@ def list_servers(requests: CloudRequests, with_tags: bool = False) -> list[Serve
 
 
 def list_volumes(requests: CloudRequests) -> list[Volume]:
-    """Every volume of the project."""
-    return [Volume.from_body(body) for body in requests.listing("block_storage", "/volumes/detail", "volumes")]
+    """Every volume of the project, but those that Cinder itself makes to back up one that is attached."""
+    volumes = [Volume.from_body(body) for body in requests.listing("block_storage", "/volumes/detail", "volumes")]
+    temporary = {f"{TEMPORARY}{volume.id}" for volume in volumes}
+    return [volume for volume in volumes if volume.name not in temporary]
 
 
 def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:

@@ -67,7 +67,7 @@ class ServerOffload(ServerShelve):
         try:
             self.ask_nova(item, {"shelveOffload": None}, self.given_up)
         except RefusedError as exc:
-            raise RefusedError(f"it is shelved, but not offloaded: {exc}", exc.status_code) from exc
+            raise RefusedError(f"it is shelved, but not offloaded: {exc}", exc.status_code) from None
         self.accept(item, DONE)
 
     def watch(self, item: Item, server: SeenServer) -> None:

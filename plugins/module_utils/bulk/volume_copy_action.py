@@ -26,7 +26,7 @@ class AttachedTo(Criteria):
     server_ids: t.Collection[str] = ()
 
     def match(self, resource: Resource) -> bool:
-        attached = isinstance(resource, Volume) and not set(self.server_ids).isdisjoint(resource.server_ids)
+        attached = isinstance(resource, Volume) and any(id in self.server_ids for id in resource.server_ids)
         return attached and super().match(resource)
 
 

@@ -46,6 +46,8 @@ class Share:
 
 def setting(default: t.Any, text: str, **more: t.Any) -> t.Any:
     """A field with its help; `start` marks what only the start reads."""
+    # It is called in a dataclass.
+    # pylint: disable-next=invalid-field-call
     return dataclasses.field(default=default, metadata={"text": text, **more})
 
 

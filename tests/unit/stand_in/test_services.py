@@ -269,7 +269,7 @@ def test_quotas_are_told_and_kept(start: t.Any, connect: t.Any) -> None:
     connection = connect(cloud)
     servers, volumes = list(connection.compute.servers()), list(connection.block_storage.volumes())
 
-    made = [connection.image.post("/images", json={"name": "x"}).status_code for _ in range(2)]
+    made = [connection.image.post("/images", json={"name": "x"}).status_code for _turn in range(2)]
     by_nova = connection.compute.post(f"/servers/{servers[0].id}/action", json={"createImage": {"name": "x"}})
     snapshots = [
         connection.block_storage.post("/snapshots", json={"snapshot": {"volume_id": volume.id}}) for volume in volumes

@@ -21,12 +21,12 @@ from ansible_collections.onetoken.openstack.tests.stand_in.running import StandI
 
 
 def statuses_of(connection: t.Any, requests: int, path: str = "/limits") -> list[int]:
-    return [connection.compute.get(path).status_code for _ in range(requests)]
+    return [connection.compute.get(path).status_code for _turn in range(requests)]
 
 
 def first_refused(connection: t.Any, requests: int) -> t.Any:
     """The first answer of so many that a limit refused."""
-    answers = [connection.compute.get("/limits") for _ in range(requests)]
+    answers = [connection.compute.get("/limits") for _turn in range(requests)]
     return next(answer for answer in answers if answer.status_code in (413, 429))
 
 
@@ -247,7 +247,7 @@ def test_the_counts_are_what_was_sent(start: t.Any, connect: t.Any) -> None:
     connection = connect(cloud)
     sent = []
     for server in cloud.state("servers")["servers"]:
-        for _ in range(6):
+        for _turn in range(6):
             body = {"createImage": {"name": "x"}}
             sent.append(connection.compute.post(f"/servers/{server['id']}/action", json=body).status_code)
 

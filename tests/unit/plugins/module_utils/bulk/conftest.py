@@ -100,12 +100,14 @@ def wired_connection(wire: WireCloud, no_cloud: t.Any) -> t.Any:
 def new_wired(wired_connection: t.Any, time: FakeTime, tmp_path: t.Any) -> t.Callable[..., CloudRequests]:
     """Requests over the socket, in a time that passes when somebody waits."""
 
-    def new(timeout: float = 1800) -> CloudRequests:
+    def new(timeout: float = 1800, signed_in: bool = True) -> CloudRequests:
         environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
         key = ProjectKey("http://keystone", PROJECT, "RegionOne")
         pacer = Pacer(key, Pace.parse("100000"), 0, environ, time.clock, time.sleep, time.wall_clock)
         counts = RequestCounts()
         counts.watch(wired_connection, 32)
+        if signed_in:
+            wired_connection.authorize()
         return CloudRequests(wired_connection, pacer, timeout, counts, time.clock, time.waiter)
 
     return new

@@ -38,8 +38,8 @@ class FakeNova(FakeConnection):
         #: Whether shelved servers leave their hypervisor at once.
         self.offloads = False
 
-    def server(self, name, status="ACTIVE", task=None, **metadata):
-        super().server(name, status, **metadata)
+    def server(self, name, status="ACTIVE", volumes=0, task=None, **metadata):
+        super().server(name, status, volumes, **metadata)
         self.servers[-1] |= {TASK: task, "updated": self._second(), "coming": []}
         return self.servers[-1]
 

@@ -272,6 +272,12 @@ class TestFiles:
         assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
         assert [image["status"] for image in cloud.images.values()] == ["active"]
 
+    @pytest.mark.parametrize("text", ["<html>Welcome</html>", "{}", "[]"])
+    def test_an_answer_that_does_not_say_what_was_made_is_none(self, cloud, create, file, text):
+        cloud.after["POST", "/images"] = once(lambda options: FakeResponse(201, text=text))
+        assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
+        assert [image["status"] for image in cloud.images.values()] == ["active"]
+
     def test_content_that_never_arrives_fails_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.before["PUT", "/file"] = lost
         report = create({"name": "a", "file": file})
@@ -350,7 +356,7 @@ class TestUrls:
 
     def test_the_secrets_of_a_url_are_told_to_glance_alone(self, cloud, create):
         sent = []
-        cloud.before["POST", "/import"] = lambda options: sent.append(options)
+        cloud.before["POST", "/import"] = sent.append
         create({"name": "a", "url": SECRET_URL})
         assert sent[0]["json"]["method"]["uri"] == SECRET_URL and sent[0]["log"] is False
         shown = json.dumps(list(cloud.images.values()))
@@ -432,6 +438,13 @@ class TestVolumes:
 
         intercept = once(lambda options: make_and_lose("/volumes/id-data/action", "MAKE", options))
         cloud.before["POST", "/action"] = intercept
+        assert outcomes(create_from_volumes()) == {"data": "done"}
+        assert len(cloud.images) == 1
+
+    @pytest.mark.parametrize("text", ["<html>Welcome</html>", "{}", '{"os-volume_upload_image": {}}'])
+    def test_an_answer_that_does_not_say_what_was_made_is_none(self, cloud, create_from_volumes, text):
+        cloud.volume("data")
+        cloud.before["POST", "/action"] = once(lambda options: FakeResponse(200, text=text))
         assert outcomes(create_from_volumes()) == {"data": "done"}
         assert len(cloud.images) == 1
 

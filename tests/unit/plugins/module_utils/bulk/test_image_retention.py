@@ -374,8 +374,8 @@ def test_over_any_history(seed, storage, retain):
     chance = random.Random(seed)
     storage.page = chance.choice((3, 1000))
     fillers = [lambda days: storage.add_image(days, "by hand"), lambda days: storage.add_snapshot(days, "by hand")]
-    untouchable = [chance.choice(fillers)(chance.uniform(0, 50)) for _ in range(5)]
-    for days in sorted(chance.uniform(0, 50) for _ in range(chance.randint(1, 25))):
+    untouchable = [chance.choice(fillers)(chance.uniform(0, 50)) for _turn in range(5)]
+    for days in sorted(chance.uniform(0, 50) for _turn in range(chance.randint(1, 25))):
         status = chance.choice(["active"] * 6 + ["saving", "killed", "deactivated", "queued"])
         body = {"status": status, "protected": chance.random() < 0.1, "name": f"copy-{days}"}
         if chance.random() < 0.2:
@@ -385,7 +385,7 @@ def test_over_any_history(seed, storage, retain):
             body.pop("protected")
             untouchable.append(image(storage, days, "web", **body))
         elif chance.random() < 0.5:
-            statuses = [chance.choice(["available"] * 8 + ["creating", "error", "deleting"]) for _ in range(2)]
+            statuses = [chance.choice(["available"] * 8 + ["creating", "error", "deleting"]) for _turn in range(2)]
             volume_backed(storage, days, chance.choice(("db-1", "db-2")), statuses, **body)
         else:
             image(storage, days, chance.choice(("web", "app")), **body)

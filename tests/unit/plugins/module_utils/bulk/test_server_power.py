@@ -141,7 +141,7 @@ def test_what_nova_silently_drops_fails_but_not_at_the_first_look(cloud, stop):
 def test_a_listing_that_lags_behind_does_not_mislead(cloud, stop):
     """A late replica of the database still has the server as it was before it was asked for."""
     before = dict(cloud.server("a"))
-    lagging = [FakeResponse(200, {"servers": [before]}) for _ in range(3)]
+    lagging = [FakeResponse(200, {"servers": [before]}) for _turn in range(3)]
     cloud.before_listing = lambda path: lagging.pop() if lagging else None
     assert outcomes(stop()) == {"a": "done"}
     assert not lagging
@@ -149,7 +149,7 @@ def test_a_listing_that_lags_behind_does_not_mislead(cloud, stop):
 
 def test_an_error_that_was_there_before_does_not_mislead(cloud, stop):
     before = dict(cloud.server("a", "ERROR"))
-    lagging = [FakeResponse(200, {"servers": [before]}) for _ in range(2)]
+    lagging = [FakeResponse(200, {"servers": [before]}) for _turn in range(2)]
     cloud.before_listing = lambda path: lagging.pop() if lagging else None
     assert outcomes(stop()) == {"a": "done"}
 

@@ -166,8 +166,8 @@ def test_without_a_run_all_selected_servers_come_back(cloud, unshelve):
 
 def test_whatever_is_not_shelved_is_back(cloud, unshelve):
     cloud.server("stopped", "SHUTOFF")
-    cloud.server("rebooting", "REBOOT", "rebooting")
-    cloud.server("stopping", "ACTIVE", "powering-off")
+    cloud.server("rebooting", "REBOOT", task="rebooting")
+    cloud.server("stopping", "ACTIVE", task="powering-off")
     cloud.act(cloud.server("coming", "SHELVED_OFFLOADED"), "unshelve")
     report = unshelve()
     assert set(outcomes(report).values()) == {"already"}
@@ -176,7 +176,7 @@ def test_whatever_is_not_shelved_is_back(cloud, unshelve):
 
 def test_a_server_that_is_broken_or_about_to_be_shelved_is_not_back(cloud, unshelve):
     cloud.server("broken", "ERROR")
-    cloud.server("leaving", "ACTIVE", "shelving")
+    cloud.server("leaving", "ACTIVE", task="shelving")
     report = unshelve()
     assert outcomes(report) == {"broken": "failed", "leaving": "failed"}
     assert "while it is in vm_state error" in reasons(report)["broken"]

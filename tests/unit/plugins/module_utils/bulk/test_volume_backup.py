@@ -52,7 +52,7 @@ def test_where_cinder_keeps_no_metadata_the_description_has_the_marks(time, back
     storage = FakeStorage(time, microversion=(3, 42))
     volume_id = storage.volume("data 01")
     assert outcomes(backup(storage)) == {"data 01": "done"}
-    (made,) = storage.backups.values()
+    (made,) = list(storage.backups.values())
     assert made["description"] == f"onetoken_run=r1 onetoken_volume_id={volume_id} onetoken_volume_name=data 01"
     assert made["metadata"] == {}
     assert outcomes(backup(storage)) == {"data 01": "already"}

@@ -308,7 +308,7 @@ def test_over_any_history(seed, kind, storage, retain):
     volumes = ("v", "w")
     untouchable = set()
     latest = {}
-    for days in sorted((chance.uniform(0, 50) for _ in range(chance.randint(1, 25))), reverse=True):
+    for days in sorted((chance.uniform(0, 50) for _turn in range(chance.randint(1, 25))), reverse=True):
         volume = chance.choice(volumes)
         body = {"status": chance.choice(["available"] * 8 + ["creating", "error", "restoring", "unheard-of"])}
         by_hand = chance.random() < 0.2

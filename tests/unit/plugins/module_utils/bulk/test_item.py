@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import (
+    ALREADY,
+    DONE,
+    FAILED,
+    IMAGE,
+    PLANNED,
+    SKIPPED,
+    Created,
+    Item,
+    State,
+)
+
+
+def make(**changes):
+    return Item(id="1", name="web", action="snapshot", **changes)
+
+
+def test_an_item_is_planned_until_something_becomes_of_it():
+    item = make()
+    assert (item.outcome, item.state, item.settled, item.watched, item.changed) == (
+        PLANNED, State.WAITING, False, False, True,
+    )  # fmt: skip
+
+
+def test_what_is_accepted_is_watched_and_has_no_doubt_any_more():
+    item = make(created=[Created(IMAGE, name="planned")], refused=True)
+    item.question("no answer", 7.0)
+    assert (item.doubt, item.doubted_at, item.watched) == ("no answer", 7.0, True)
+    item.accept(DONE, Created(IMAGE, "i-1"))
+    assert (item.outcome, item.doubt, item.refused, item.watched) == (DONE, "", False, True)
+    assert [created.id for created in item.created] == ["i-1"]
+
+
+def test_to_be_accepted_without_anything_new_keeps_what_is_known():
+    item = make(created=[Created(IMAGE, "i-1")])
+    item.accept(ALREADY)
+    assert [created.id for created in item.created] == ["i-1"]
+
+
+def test_only_so_many_misses_in_a_row_are_allowed():
+    item = make()
+    item.accept(DONE)
+    item.miss(2, "gone")
+    item.miss(2, "gone")
+    assert not item.settled
+    item.miss(2, "gone")
+    assert (item.outcome, item.reason) == (FAILED, "gone")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "refused", "changed"),
+    [
+        (DONE, 1, False, True),
+        (FAILED, 1, False, True),
+        (FAILED, 1, True, False),
+        (FAILED, 0, False, False),
+        (SKIPPED, 0, False, False),
+        (SKIPPED, 1, False, False),
+        (ALREADY, 0, False, False),
+        # Refused at first, as an earlier call had asked for it.
+        (ALREADY, 1, False, False),
+        (PLANNED, 0, False, True),
+    ],
+)
+def test_what_was_changed(outcome, attempts, refused, changed):
+    item = make(attempts=attempts, refused=refused)
+    if outcome != PLANNED:
+        item.settle(outcome)
+    assert item.changed is changed
+
+
+@pytest.mark.parametrize(("started", "ended", "seconds"), [(None, None, 0), (None, 9, 0), (5, None, 0), (5, 9.04, 4.0)])
+def test_the_result_is_what_the_task_returns(started, ended, seconds):
+    item = make(created=[Created(IMAGE, "i", "web-r1", "active", 7)], started_at=started, ended_at=ended)
+    item.settle(DONE, "why")
+    assert item.result() == {
+        "id": "1",
+        "name": "web",
+        "action": "snapshot",
+        "outcome": "done",
+        "reason": "why",
+        "seconds": seconds,
+        "created": [{"type": "image", "id": "i", "name": "web-r1", "status": "active", "size": 7}],
+    }
