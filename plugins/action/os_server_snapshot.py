@@ -33,7 +33,7 @@ class ActionModule(NormalAction):
             return super().run(tmp, task_vars)
         run = os.getppid()
         with contextlib.ExitStack() as stack:
-            view = View(run, self._name_of_host(task_vars or {}))
+            view = View(run, "" if self._task.run_once else self._name_of_host(task_vars or {}))
             stack.callback(view.close)
             listener = Listener(constants.DEFAULT_LOCAL_TMP, view.show, os.environ, run)
             # Without a place for the pipe, the module runs all the same.

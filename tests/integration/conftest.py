@@ -99,7 +99,9 @@ class Controller:
     def sessions(self) -> list[pathlib.Path]:
         """Sessions on this machine, by age."""
         base = self.home / ".local" / "state" / "onetoken"
-        return sorted(base.iterdir(), key=lambda path: path.stat().st_mtime) if base.is_dir() else []
+        # What begins with a dot is no session, such as the pace of bulk runs.
+        found = [path for path in base.iterdir() if not path.name.startswith(".")] if base.is_dir() else []
+        return sorted(found, key=lambda path: path.stat().st_mtime)
 
     def tokens(self) -> list[str]:
         """The ids of all tokens in the sessions on this machine."""

@@ -33,12 +33,17 @@ def openstack(controller, *arguments: str) -> list[dict]:
 def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twice(
     controller, keystone, playbook, run_name
 ):
-    arguments = ("-e", f"run_name={run_name}", "-e", "name_pattern='web-*'", "-e", "cloud=sandbox")
+    arguments = ("-e", f"run_name={run_name}", "-e", "name_pattern='web-*'", "-e", "cloud=sandbox", "-e", "report=run")
     run = controller.run(playbook, *arguments)
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
-    made = re.findall(r"(web-\d+): done, image \S+ \(active\)", run.output)
+    results = json.loads((controller.home / "run.json").read_text())["results"]
+    made = [result["name"] for result in results]
     assert len(made) >= 8 and len(set(made)) == len(made)
+    assert {(result["outcome"], result["created"][0]["status"]) for result in results} == {("done", "active")}
+    assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} done, in " in run.output
+    assert f"done: {', '.join(made[:5])} and {len(made) - 5} more" in run.output
+    assert f"Report: {controller.home / 'run.html'}" in run.output
     images = openstack(controller, "image", "list", "--property", f"onetoken_run={run_name}", "--long")
     assert sorted(image["Name"] for image in images) == sorted(f"{name}-{run_name}" for name in made)
     assert {image["Status"] for image in images} == {"active"}
@@ -47,7 +52,7 @@ def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twi
 
     again = controller.run(playbook, *arguments)
     assert again.ok, again.output
-    assert len(re.findall(r"web-\d+: already", again.output)) == len(made)
+    assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} already, in " in again.output
 
 
 def test_the_requests_that_it_reports_are_those_in_keystones_log(controller, keystone, playbook, run_name):
@@ -65,7 +70,7 @@ def test_a_volume_backed_server_gets_its_volume_snapshots(controller, playbook, 
         playbook, "-e", json.dumps({"servers": volume_backed[:1], "run_name": run_name, "cloud": "sandbox"})
     )
     assert run.ok, run.output
-    assert re.search(r"1 volume snapshots", run.output), run.output
+    assert f"done: {volume_backed[0]}" in run.output
     snapshots = openstack(controller, "volume", "snapshot", "list")
     mine = [one for one in snapshots if run_name in one["Name"]]
     assert mine and {one["Status"] for one in mine} == {"available"}
@@ -75,9 +80,10 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
-    assert "No snapshot of broken-01, nobody" in run.output
-    assert "web-01: done" in run.output
-    assert "error" in run.output.lower() and "Traceback" not in run.output
+    assert "Failed: broken-01, nobody. The other 1 are as they should be, and the token is revoked." in run.output
+    assert "done: web-01" in run.output
+    assert re.search("failed: broken-01: .*in vm_state error", run.output) and "Traceback" not in run.output
+    assert "failed: nobody: no server of the project has this name or id" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
@@ -97,8 +103,10 @@ def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_
     variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, "--check")
     assert run.ok, run.output
-    assert re.findall(r"(web-\d+): planned", run.output) == ["web-01", "web-02"]
-    assert controller.sessions == []
+    assert "Snapshot of 2 of 2 servers. About " in run.output
+    planned = re.findall(r"planned: (\S+) as ([^\"]+)", run.output)
+    assert planned == [("web-01", f"web-01-{run_name}"), ("web-02", f"web-02-{run_name}")]
+    assert not list(controller.home.glob(".local/state/onetoken/run-*"))
 
 
 def test_picking_no_server_is_a_failure(controller, keystone, playbook, run_name):

@@ -50,7 +50,9 @@ def main() -> int:
     run_name = time.strftime("demo-%Y%m%dT%H%M%SZ", time.gmtime())
     # The cloud has a server in ERROR too, which would rightly fail the playbook.
     healthy = json.dumps({"status": ["ACTIVE", "SHUTOFF"]})
+    report = SANDBOX / "reports" / run_name
     playbook = ["playbooks/bulk_snapshot.yml", "-e", f"run_name={run_name}", "-e", healthy]
+    playbook += ["-e", json.dumps({"report": str(report)})]
     # The whole path: Ansible runs local tasks in the playbook's directory.
     cloud = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox"}
     logs = [AccessLog(service) for service in SERVICES]
@@ -65,7 +67,8 @@ def main() -> int:
         say(f"\n{log.service}")
         for request, count in log.client_requests().items():
             say(f"{count:6} {request}")
-    say("\nThe cloud is still up for runs of your own; `make sandbox-down` stops it.")
+    say(f"\nA page about the run, for a browser: {report}.html")
+    say("The cloud is still up for runs of your own; `make sandbox-down` stops it.")
     return status
 
 

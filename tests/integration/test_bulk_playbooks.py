@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The bulk playbooks besides the first: on a selection or an inventory, with checked variables, and a plan first."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import secrets
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.openstack.cloud.plugins.doc_fragments.openstack import ModuleDocFragment as Connection
+
+#: Nothing ever connects to these hosts: it would fail.
+STATIC = """
+[targets]
+{hosts}
+[targets:vars]
+ansible_connection=ssh
+ansible_host=192.0.2.1
+ansible_python_interpreter=/nonexistent
+"""
+PLUGIN = "plugin: openstack.cloud.openstack\nonly_clouds: [sandbox]\nfail_on_errors: true\n"
+
+PLAYBOOKS = {
+    "bulk_snapshot": "os_server_snapshot",
+    "bulk_volume_snapshot": "os_volume_snapshot",
+    "bulk_shelve": "os_server_shelve",
+    "bulk_unshelve": "os_server_shelve",
+    "bulk_image_create": "os_image_create",
+    "retention": "os_retention",
+}
+#: Options that are no variables, as the playbook decides them.
+DECIDED = {"wait", "ignore_failures"}
+DECIDED_OF = {"bulk_unshelve": {"state", "mark"}}
+#: Variables that are no options of the playbook's module.
+KEEP = {"keep_last", "keep_days", "run_pattern"}
+ADDED = {"target", "cloud", "region_name"}
+ADDED_OF = {"bulk_snapshot": KEEP, "bulk_volume_snapshot": KEEP, "retention": {"dry_run"}}
+
+
+@pytest.fixture
+def run_name() -> str:
+    """A run of this test alone: the sandbox keeps what earlier ones made."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def playbook(controller, repository) -> t.Callable[..., t.Any]:
+    """Run a playbook with variables, on an inventory if there are further arguments."""
+
+    def run(name: str, *arguments: str, **variables: object) -> t.Any:
+        path = repository / "playbooks" / f"{name}.yml"
+        return controller.run(str(path), "-e", json.dumps({"cloud": "sandbox", **variables}), *arguments)
+
+    return run
+
+
+@pytest.fixture
+def static(controller) -> t.Callable[..., tuple[str, ...]]:
+    """The arguments for an inventory of these hosts."""
+
+    def arguments(*hosts: str) -> tuple[str, ...]:
+        path = controller.home / f"hosts-{secrets.token_hex(2)}.ini"
+        path.write_text(STATIC.format(hosts="\n".join(hosts)))
+        return "-i", str(path), "-e", "target=targets"
+
+    return arguments
+
+
+@pytest.fixture
+def from_plugin(controller) -> tuple[str, ...]:
+    """The arguments for the cloud as its own inventory."""
+    path = controller.home / "openstack.yml"
+    path.write_text(PLUGIN)
+    return "-i", str(path), "-e", "target=all"
+
+
+def openstack(controller, *arguments: str, cloud: str = "sandbox") -> t.Any:
+    done = controller.command("openstack", "--os-cloud", cloud, *arguments)
+    assert done.ok, done.output
+    return done.output
+
+
+def images(controller, run_pattern: str) -> list[str]:
+    listed = json.loads(openstack(controller, "image", "list", "-f", "json"))
+    return sorted(image["Name"] for image in listed if re.search(run_pattern, image["Name"]))
+
+
+def set_state(controller, server: str, state: str) -> None:
+    id = openstack(controller, "server", "show", server, "-f", "value", "-c", "id").strip()
+    openstack(controller, "server", "set", "--auto-approve", "--state", state, id, cloud="sandbox-admin")
+
+
+def sessions(controller) -> list[pathlib.Path]:
+    return list(controller.home.glob(".local/state/onetoken/run-*"))
+
+
+def told(run: t.Any, outcome: str) -> list[str]:
+    """The items that the playbook names with an outcome."""
+    lines = re.findall(rf'^ *"{outcome}: ([^":]*)', run.output, re.MULTILINE)
+    return [name.split(" as ")[0] for line in lines for name in line.split(", ")]
+
+
+def test_snapshots_on_both_ways_and_old_images_go_only_of_servers_with_a_good_one_now(
+    controller, keystone, playbook, static, run_name
+):
+    first = playbook("bulk_snapshot", name_pattern="web-0[67]", run_name=f"{run_name}-1")
+    assert first.ok and told(first, "done") == ["web-06", "web-07"], first.output
+
+    keystone.restart()
+    second = playbook(
+        "bulk_snapshot", *static("web-06", "web-07", "web-08"), "--limit", "!web-08", run_name=f"{run_name}-2"
+    )
+    assert second.ok and told(second, "done") == ["web-06", "web-07"], second.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+    set_state(controller, "web-07", "error")
+    try:
+        keeping = {"keep_last": 1, "run_pattern": f"{run_name}-*"}
+        third = playbook("bulk_snapshot", *static("web-06", "web-07"), run_name=f"{run_name}-3", **keeping)
+    finally:
+        set_state(controller, "web-07", "active")
+    assert third.status == 2 and "Failed: web-07. The other 3 are as they should be" in third.output
+    assert images(controller, run_name) == [
+        f"web-06-{run_name}-3", f"web-07-{run_name}-1", f"web-07-{run_name}-2"
+    ]  # fmt: skip
+
+    # What is left of it is for retention.yml, which first only tells.
+    keeping["kind"] = "image"
+    dry = playbook("retention", sources=["web-06", "web-07"], **keeping)
+    same = playbook("retention", *static("web-06", "web-07"), **keeping)
+    assert dry.ok and told(dry, "planned") == told(same, "planned") == [f"web-07-{run_name}-1"], (
+        dry.output + same.output
+    )
+    assert "With -e dry_run=false" in dry.output
+    assert len(images(controller, run_name)) == 3
+    real = playbook("retention", dry_run="false", **keeping)
+    assert real.ok and told(real, "done") == [f"web-07-{run_name}-1"], real.output
+    assert images(controller, run_name) == [f"web-06-{run_name}-3", f"web-07-{run_name}-2"]
+
+
+def test_volumes_of_the_plays_hosts_are_those_of_the_same_servers_named(controller, playbook, from_plugin, run_name):
+    keeping = {"keep_last": 1, "run_pattern": f"{run_name}-*"}
+    hosts = (*from_plugin, "--limit", "db-01,web-02")
+    named = playbook("bulk_volume_snapshot", servers=["db-01", "web-02"], run_name=f"{run_name}-1")
+    assert named.ok and told(named, "done") == ["db-01-root"], named.output
+    of_hosts = playbook("bulk_volume_snapshot", *hosts, run_name=f"{run_name}-2", **keeping)
+    assert of_hosts.ok and told(of_hosts, "done") == ["db-01-root", f"db-01-root-{run_name}-1"], of_hosts.output
+    listed = json.loads(openstack(controller, "volume", "snapshot", "list", "-f", "json"))
+    assert [one["Name"] for one in listed if run_name in one["Name"]] == [f"db-01-root-{run_name}-2"]
+
+    # The plan of the images of the same volumes, without a session.
+    named = playbook("bulk_image_create", "--check", from_volumes=True, volumes=["db-01-root"], run_name=run_name)
+    of_hosts = playbook("bulk_image_create", *hosts, "--check", from_volumes=True, run_name=run_name)
+    assert named.ok and of_hosts.ok, named.output + of_hosts.output
+    assert told(named, "planned") == told(of_hosts, "planned") == ["db-01-root"]
+    assert f"as db-01-root-{run_name}" in of_hosts.output and "Upload of 1 of 1 volumes" in of_hosts.output
+    assert len(sessions(controller)) == 2
+
+
+def test_images_are_made_of_files(controller, playbook, run_name):
+    (controller.home / "disk.raw").write_bytes(b"disk")
+    image = {"name": f"disk-{run_name}", "file": str(controller.home / "disk.raw")}
+    run = playbook("bulk_image_create", images=[image], run_name=run_name, report="reports/images")
+    assert run.ok and told(run, "done") == [image["name"]], run.output
+    assert images(controller, run_name) == [image["name"]]
+    (report,) = (controller.home / "reports").glob("*.html")
+    assert f"Report: {report}" in run.output
+    openstack(controller, "image", "delete", image["name"])
+
+
+def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(controller, playbook, static, run_name):
+    servers = ["web-09", "web-10"]
+    planned = playbook("bulk_shelve", *static(*servers), "--check", run_name=run_name)
+    assert planned.ok and told(planned, "planned") == servers, planned.output
+    try:
+        evening = playbook("bulk_shelve", servers=servers, run_name=run_name)
+        assert evening.ok and told(evening, "done") == servers, evening.output
+        planned = playbook("bulk_unshelve", "--check", run_name=run_name)
+        assert planned.ok and told(planned, "planned") == servers, planned.output
+    finally:
+        morning = playbook("bulk_unshelve", *static("web-08", *servers), run_name=run_name)
+    assert morning.ok and told(morning, "done") == servers, morning.output
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "message"),
+    [
+        ("bulk_snapshot", {"timeout": "soon"}, "'timeout' is of type .* unable to convert to int"),
+        ("bulk_volume_snapshot", {"keep_last": 0}, "keep_last and keep_days must be at least 1"),
+        ("bulk_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
+        ("bulk_unshelve", {}, "missing required arguments: run_name"),
+        ("bulk_image_create", {"target": "targets", "volumes": ["data-01"]}, "leave out volumes"),
+        ("retention", {"target": "targets", "kind": "volume_backup"}, "tells no volume that is attached to a host"),
+        ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
+    ],
+)
+def test_a_wrong_variable_is_told_before_anything_is_done(
+    controller, keystone, playbook, static, name, variables, message
+):
+    run = playbook(name, *static("web-01")[:2], **variables)
+    assert run.status == 2
+    assert re.search(f"Nothing was done, as .*{message}", run.output), run.output
+    assert keystone.requests() == [] and sessions(controller) == []
+
+
+def test_every_option_of_a_module_is_a_variable_of_its_playbook_under_the_same_name(controller, repository):
+    modules = {f"onetoken.openstack.{module}" for module in PLAYBOOKS.values()}
+    described = controller.command("ansible-doc", "--json", *modules)
+    assert described.ok, described.output
+    documentation = json.loads(described.output)
+    of_connection = set(yaml.safe_load(Connection.DOCUMENTATION)["options"]) - {"timeout"}
+    for name, module in PLAYBOOKS.items():
+        options = documentation[f"onetoken.openstack.{module}"]["doc"]["options"]
+        wanted = set(options) - (of_connection - {"availability_zone"}) - DECIDED - DECIDED_OF.get(name, set())
+        variables, call = variables_and_call(repository / "playbooks" / f"{name}.yml", module)
+        added = ADDED | ADDED_OF.get(name, set())
+        named = {"run_name" if option == "run" else option for option in wanted}
+        assert set(variables) - added == named - added, name
+        assert set(call) - {"cloud", "region_name", "ignore_failures"} - DECIDED_OF.get(name, set()) == wanted, name
+        for option in wanted:
+            variable = variables["run_name" if option == "run" else option]
+            assert variable["type"] == options[option]["type"], (name, option)
+            assert variable.get("elements") == options[option].get("elements"), (name, option)
+            assert set(variable.get("choices", [])) <= set(options[option].get("choices", [])), (name, option)
+
+
+def variables_and_call(path: pathlib.Path, module: str) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """What a playbook says of its variables, and the options with which it calls the module."""
+    (play,) = yaml.safe_load(path.read_text())
+    waiting = list(play["tasks"])
+    while waiting:
+        task = waiting.pop()
+        waiting.extend(task.get("block", []))
+        if f"onetoken.openstack.{module}" in task:
+            return play["vars"]["bulk_variables"], task[f"onetoken.openstack.{module}"]
+    raise AssertionError(f"{path} does not call {module}")
