@@ -153,7 +153,7 @@ class CloudRequests:
                 # A list of versions that is refused, as by a rate limit, is asked for again.
                 if not outage.wait():
                     raise OutageError(sentence(exc)) from exc
-            except (keystoneauth.ClientException, sdk.SDKException) as exc:
+            except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
                 raise CloudError(sentence(exc)) from exc
 
     def post(
@@ -286,7 +286,8 @@ class CloudRequests:
                     raise LostAnswerError(refusal) from exc
                 if not _rate_limited(status, headers):
                     raise CloudError(refusal) from exc
-            except (keystoneauth.ClientException, sdk.SDKException) as exc:
+            except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
+                # An error of the system is that of a file with certificates: those of the network are keystoneauth's.
                 raise CloudError(sentence(exc)) from exc
             else:
                 status, headers = response.status_code, response.headers
@@ -318,6 +319,8 @@ class CloudRequests:
         if unwanted():
             raise GivenUpError("it was not wanted any more")
         limit = f", as the cloud limits the rate of requests: {refusal}" if refusal else ""
+        if not refusal and (held := self.pacer.holding(service)) >= 1:
+            limit = f" (the cloud's limit lets no request through for another {held:.0f} s)"
         raise TimeUpError(f"the time of {self.timeout:.0f} s was up before it could be sent{limit}")
 
     def _forget_token(self, generation: int) -> None:

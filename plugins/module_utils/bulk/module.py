@@ -67,8 +67,8 @@ def run_bulk_module(new_action: NewAction, options: dict[str, t.Any], **module_o
 def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     pace, max_failures = Pace.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
-    for name, least in (("timeout", 1), ("concurrency", 0)):
-        if params[name] < least:
+    for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0)):
+        if params.get(name, least) < least:
             raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
     if params["report"] and not module.check_mode:
         report_files.check(params["report"])

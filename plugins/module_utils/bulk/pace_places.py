@@ -49,7 +49,7 @@ class Places:
         try:
             taken = json.loads(self._file.read() or b"{}")
             return {name: entry for name, entry in taken.items() if name != self._name and _is_entry(entry)}
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return {}
 
     def _write(self, others: Taken) -> None:
@@ -61,7 +61,6 @@ class Places:
 
 def _is_entry(entry: t.Any) -> bool:
     try:
-        Owner(**entry["process"])
-        return entry["places"] > 0
+        return isinstance(Owner(**entry["process"]).pid, int) and entry["places"] > 0
     except (KeyError, TypeError):
         return False

@@ -36,7 +36,7 @@ class Place:
         try:
             access = session.auth.get_access(session)
             auth_url = _keystone(session)
-        except (keystoneauth.ClientException, sdk.SDKException) as exc:
+        except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
             raise CloudError(sentence(exc)) from exc
         except AttributeError:
             # A kind of authentication without a token, as a private cloud may have.

@@ -121,8 +121,8 @@ class Progress:
         try:
             pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as exc:
-            # So a pipe that nobody reads from answers.
-            return cls(None, exc.errno == errno.ENXIO, clock)
+            # So answers a pipe that nobody reads from, or one that went with its listener before the module came.
+            return cls(None, exc.errno in (errno.ENXIO, errno.ENOENT), clock)
         if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
             os.close(pipe)
             return cls(None, clock=clock)

@@ -473,9 +473,7 @@ def _bar(result: dict[str, t.Any], row: int, seconds: float, length: float) -> _
 
 def _bars(bars: list[_Bar], pixels: float) -> str:
     """The bars, each so many pixels high; those that matter most are drawn last, over the others."""
-    by_outcome = {
-        outcome: [one for one in bars if one.result["outcome"] == outcome] for outcome in reversed(ORDER)
-    }
+    by_outcome = {outcome: [one for one in bars if one.result["outcome"] == outcome] for outcome in reversed(ORDER)}
     draw = _titled if len(bars) <= TITLED else _joined
     return "".join(
         f'<g class="{outcome}{" solid" if pixels < ROW else ""}">{draw(drawn, _thickness(outcome, pixels))}</g>\n'

@@ -41,6 +41,8 @@ class ServerImage(Action, abc.ABC):
         self._project_id = requests.project_id()
         #: Images of an earlier call that never left the queue, by server.
         self._stuck: dict[str, list[str]] = {}
+        #: The image of each server as the last look saw it: another call of the run may make some meanwhile.
+        self._seen: dict[str, ImageCopy] = {}
 
     @abc.abstractmethod
     def request_of(self, server: Server) -> dict[str, t.Any]:
@@ -84,6 +86,9 @@ class ServerImage(Action, abc.ABC):
         return item
 
     def ask(self, item: Item) -> None:
+        if copy := self._seen.get(item.id):
+            self._accept(item, ALREADY if item.attempts == 1 else DONE, copy)
+            return
         for image_id in self._stuck.pop(item.id, ()):
             self.requests.delete("image", f"/images/{image_id}")
         image_id = self._ask_nova(item.resource)
@@ -122,19 +127,25 @@ class ServerImage(Action, abc.ABC):
         self._look_at_volume_snapshots([item for item in items if item.state is State.UNDER_WAY])
 
     def _look_at_images(self, awaited: dict[str, Item], in_doubt: dict[str, Item]) -> None:
-        found: dict[str, ImageCopy] = {}
+        seen: dict[str, ImageCopy] = {}
         for copy in self._copies():
             if copy.id in awaited:
                 self._see(awaited.pop(copy.id), copy)
-            elif copy.server_id in in_doubt and copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
-                found[copy.server_id] = _better(found.get(copy.server_id), copy)
-        for server_id, copy in found.items():
+            if copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
+                seen[copy.server_id] = _better(seen.get(copy.server_id), copy)
+        self._seen = seen
+        for server_id in in_doubt.keys() & seen.keys():
             item = in_doubt[server_id]
-            # What Nova refused as it was busy with it, an earlier call asked for.
-            item.accept(ALREADY if item.refused and item.attempts == 1 else DONE, copy.created)
-            self._see(item, copy)
+            # What Nova refused as it was busy with it, another call asked for.
+            self._accept(item, ALREADY if item.refused and item.attempts == 1 else DONE, seen[server_id])
         for item in awaited.values():
             item.miss(MISSES_ALLOWED, "the image disappeared, as Nova deletes it when it cannot make it")
+
+    def _accept(self, item: Item, outcome: str, copy: ImageCopy) -> None:
+        """It has an image of the run, as a listing says."""
+        item.reason = ""
+        item.accept(outcome, copy.created)
+        self._see(item, copy)
 
     def _see(self, item: Item, copy: ImageCopy) -> None:
         """Take in what a listing says of the image."""

@@ -659,8 +659,17 @@ class TestConcurrency:
 
     @pytest.mark.parametrize(
         "content",
-        [b"{", b"[]", b"null", b'{"x": 1}', b'{"x": {"places": 5, "process": {"pid": 1}}}', b"\xff"],
-        ids=repr,
+        [
+            b"{",
+            b"[]",
+            b"null",
+            b"\xff",
+            b"[" * 100_000,
+            b'{"x": 1}',
+            b'{"x": {"places": 5, "process": {"pid": 1}}}',
+            b'{"x": {"places": 5, "process": {"pid": "\\u0000", "started": "", "boot": "", "namespace": ""}}}',
+        ],
+        ids=lambda content: repr(content[:40]),
     )
     def test_a_damaged_file_blocks_nobody_and_is_mended(self, pacer, environ, content):
         one, other = pacer(concurrency=2), pacer(concurrency=2)

@@ -432,6 +432,21 @@ def test_a_conflict_with_what_a_killed_run_asked_for_is_taken_up(cloud, snapshot
     assert len(cloud.images) == 1
 
 
+def test_what_another_call_of_the_run_makes_meanwhile_is_not_made_twice(cloud, snapshot):
+    for name in ("a", "b"):
+        cloud.server(name)
+
+    def make_the_other_one(server):
+        if len(cloud.images) < 1:
+            cloud.make_image(cloud.servers[1], marked(cloud.servers[1]))
+
+    cloud.intercept = make_the_other_one
+    # The second one waits for a place, and a look comes first.
+    report = snapshot(concurrency=1)
+    assert outcomes(report) == {"a": "done", "b": "already"}
+    assert cloud.count("POST", "/action") == 1 and len(cloud.images) == 2
+
+
 def test_a_service_that_gives_no_answer_to_the_first_listing_is_asked_again_for_a_minute(cloud, snapshot, time):
     def down(path):
         if time.clock() < 30:
