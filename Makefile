@@ -9,7 +9,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-fidelity benchmark test build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-fidelity benchmark bench test build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -54,6 +54,9 @@ test-fidelity: install sandbox-up ## every module of openstack.cloud, with the p
 
 benchmark: install sandbox-up ## what the session costs and saves, measured side by side
 	.venv/bin/python tests/benchmarks/benchmark.py
+
+bench: install sandbox-up ## what bulk runs cost beside the loops that they replace: docs/benchmarks.md
+	.venv/bin/python tests/benchmarks/bulk.py $(BENCH)
 
 # What needs no sandbox runs while that is being installed.
 test: ## everything

@@ -106,6 +106,7 @@ class CloudRequests:
         self.counts = counts or RequestCounts()
         #: Set by the run: whether nothing at all is to be sent any more.
         self.abandoned: t.Callable[[], bool] = lambda: False
+        self._endpoints: dict[Service, str] = {}
         #: Another one after each token that turned out to be refused.
         self._generation = 0
         self._lock = threading.Lock()
@@ -255,9 +256,11 @@ class CloudRequests:
             sent_at, generation = self._clock(), self._generation
             try:
                 with requests_for(service):
-                    response = getattr(self._connection, service).request(
+                    proxy = getattr(self._connection, service)
+                    response = proxy.request(
                         path,
                         method,
+                        endpoint_override=self._endpoint(service, proxy),
                         raise_exc=False,
                         connect_retries=0,
                         status_code_retries=0,
@@ -310,6 +313,15 @@ class CloudRequests:
                     raise RefusedError(refusal, status)
             self.pacer.refused(refused_by, headers, sent_at)
 
+    def _endpoint(self, service: Service, proxy: t.Any) -> str | None:
+        """A service's address. keystoneauth copies the whole catalog each time that it looks for one."""
+        if service not in self._endpoints:
+            endpoint = proxy.endpoint_override or proxy.get_endpoint()
+            if endpoint is None:
+                return None
+            self._endpoints[service] = endpoint
+        return self._endpoints[service]
+
     def _wait_for_turn(self, service: str, given_up: t.Callable[[], bool] | None, refusal: str) -> None:
         def unwanted() -> bool:
             return self.abandoned() or (given_up is not None and given_up())
@@ -337,6 +349,8 @@ def content(response: requests.Response, *keys: str) -> t.Any:
         found = response.json()
         for key in keys:
             found = found[key]
+        if found is None:
+            raise KeyError(keys)
     except (KeyError, TypeError, ValueError) as exc:
         raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without {' '.join(keys)}") from exc
     return found

@@ -29,6 +29,7 @@ from .progress import Progress
 from .report import Report, RunFailedError
 from .request_counts import RequestCounts
 from .run import SENDERS, Run
+from .turn import Turn
 
 NewAction = t.Callable[[AnsibleModule, CloudRequests], Action]
 
@@ -84,7 +85,10 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     session = Session.of_environment(os.environ)
     with Interruption(lambda: progress.listener_gone) as interruption, usage.finishing(session):
         action = new_action(module, requests)
-        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures)
+        turn = None
+        if params.get("run") and not module.check_mode:
+            turn = Turn(os.environ, place.key.file_name(f"{action.name} {params['run']}"))
+        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn)
         run.plan()
         plan = Plan.of(action, run.items, pacer.rate) if module.check_mode else None
         if plan is None:

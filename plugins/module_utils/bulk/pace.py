@@ -35,8 +35,9 @@ AUTO = "auto"
 PACED = 0.97
 #: The slowest rate that can be set, in requests a second.
 SLOWEST = 0.01
-#: How long a wait goes without asking whether it was given up, in seconds.
-_ATTENTION = 0.2
+#: How long a wait goes without asking whether it was given up, in seconds: at the head of the line, and in it, where
+#: most threads are most of the time.
+_ATTENTION, _ATTENTION_IN_LINE = 0.2, 1.0
 #: All processes wait for the same moment. Each oversleeps by up to so many seconds, else the same one would win most
 #: turns; the schedule makes up for it (pace_schedule.LATE).
 _SHUFFLE = 0.001
@@ -193,7 +194,7 @@ class Pacer:
         self._places.leave()
 
     def _come_to_head(self, line: _Line, deadline: float, given_up: GivenUp | None) -> bool:
-        while not line.head.acquire(timeout=max(0.0, min(_ATTENTION, deadline - self._clock()))):
+        while not line.head.acquire(timeout=max(0.0, min(_ATTENTION_IN_LINE, deadline - self._clock()))):
             if self._clock() >= deadline or (given_up and given_up()):
                 return False
         return True

@@ -32,7 +32,7 @@ class SharedFile:
         self._content = b""
         self._file: int | None = None
         with contextlib.suppress(OSError, SessionError):
-            self._file = file = _open(environ, name)
+            self._file = file = open_shared(environ, name)
             weakref.finalize(self, os.close, file)
 
     @contextlib.contextmanager
@@ -85,7 +85,8 @@ class SharedFile:
             self._file = None
 
 
-def _open(environ: t.Mapping[str, str], name: str) -> int:
+def open_shared(environ: t.Mapping[str, str], name: str) -> int:
+    """A file that all processes of the user find under this name."""
     path = os.path.join(directory.default_base(environ), _FOLDER)
     directory.make(path)
     with directory.opened(path) as handle:

@@ -27,6 +27,7 @@ from .interruption import Interruption
 from .item import FAILED, SKIPPED, Item, State
 from .max_failures import MaxFailures
 from .progress import Progress
+from .turn import Turn
 
 #: Requests that are under way at a time: enough for 20 a second where each takes a second and a half.
 SENDERS = 32
@@ -56,6 +57,7 @@ class Run:
         interruption: Interruption,
         wait: bool = True,
         max_failures: MaxFailures | None = None,
+        turn: Turn | None = None,
         new_executor: t.Callable[[int], futures.Executor] = futures.ThreadPoolExecutor,
     ) -> None:
         self._action = action
@@ -64,6 +66,7 @@ class Run:
         self._interruption = interruption
         self._wait = wait
         self._max_failures = max_failures
+        self._turn = turn
         self._new_executor = new_executor
         self.items: list[Item] = []
         self._waiting: deque[Item] = deque()
@@ -76,6 +79,8 @@ class Run:
         self._looked_since = 0.0
         self._next_look = 0.0
         self._interval = FIRST_INTERVAL
+        #: Whether items wait for others to come to an end.
+        self._lacks_places = False
         #: How many items came to each outcome so far.
         self._tally: Counter[str] = Counter()
         self._outage = ""
@@ -88,6 +93,7 @@ class Run:
     def plan(self) -> list[Item]:
         """The items in the order of their names, with what is known of them before anything is asked for."""
         self._progress.begin(self._action.name, self._action.resources)
+        self._wait_for_turn()
         try:
             items = self._action.plan()
         except GivenUpError:
@@ -96,6 +102,18 @@ class Run:
             raise PlanError(f"Nothing was asked for, as it cannot be listed what there is: {_told(exc)}.") from None
         self.items = sorted(items, key=lambda item: (item.name, item.id))
         return self.items
+
+    def _wait_for_turn(self) -> None:
+        def goes_on() -> bool:
+            return bool(self._requests.seconds_left) and not self._interruption.requested
+
+        if self._turn is not None and not self._turn.wait(self._requests.pause, goes_on):
+            why = self._interruption.reason or f"waiting for {self._requests.timeout:.0f} s"
+            raise PlanError(f"Nothing was asked for, as another call of this run still asks, and this one was {why}.")
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.end()
 
     def carry_out(self) -> None:
         """Ask for what is planned, and see it through."""
@@ -108,12 +126,16 @@ class Run:
                     self._send_more(executor)
                     self._look_if_due(executor)
                     self._take_in()
+                    if not self._waiting and not self._sending:
+                        self._end_turn()
                     self._tell()
                     self._pause()
             except BaseException as exc:
                 # Else the executor waits for senders that wait for their turn.
                 self._stop(_told(exc))
                 raise
+            finally:
+                self._end_turn()
         self._settle_the_rest()
         self._tell()
 
@@ -137,7 +159,7 @@ class Run:
         return bool(self._watched and self._requests.seconds_left) and not self._interruption.insistent
 
     def _decide_whether_to_stop(self) -> None:
-        if self.stopped:
+        if self.stopped or not (self._waiting or self._sending):
             return
         failed = self._tally[FAILED]
         if self._interruption.requested:
@@ -154,6 +176,7 @@ class Run:
     def _send_more(self, executor: futures.Executor) -> None:
         while self._waiting and not self.stopped and len(self._sending) < SENDERS:
             if not self._may_start(self._waiting[0]):
+                self._lacks_places = True
                 return
             item = self._waiting.popleft()
             item.state = State.ASKING
@@ -260,6 +283,10 @@ class Run:
         for item in self._looked_at:
             self._file(item)
         self._interval = min(LONGEST_INTERVAL, self._interval * INTERVAL_GROWTH)
+        if self._lacks_places and any(item.settled for item in self._looked_at):
+            # Others of the same kind may be as quick, and more wait for their places.
+            self._interval = FIRST_INTERVAL
+        self._lacks_places = False
         self._next_look = self._requests.seconds_spent + self._interval
 
     def _judge(self, item: Item) -> None:

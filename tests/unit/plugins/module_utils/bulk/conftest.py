@@ -70,7 +70,7 @@ def carry_out(new_requests: t.Any, time: FakeTime, interruption: t.Any) -> t.Cal
         action = new_action(requests)
         progress = Progress(None, clock=time.clock)
         limit = MaxFailures.parse(max_failures)
-        run = Run(action, requests, progress, interruption, wait, limit, InlineExecutor)
+        run = Run(action, requests, progress, interruption, wait, limit, new_executor=InlineExecutor)
         run.plan()
         on_plan(run)
         if not check_mode:

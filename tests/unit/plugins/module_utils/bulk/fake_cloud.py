@@ -44,6 +44,7 @@ class FakeService:
     """A proxy of openstacksdk, as far as it is used: raw requests."""
 
     default_microversion = None
+    endpoint_override = None
 
     def __init__(self, cloud, handle, microversion=(2, 96)):
         self._cloud = cloud
@@ -53,7 +54,11 @@ class FakeService:
     def get_endpoint_data(self):
         return SimpleNamespace(min_microversion=(2, 1), max_microversion=self._microversion)
 
+    def get_endpoint(self):
+        return "http://cloud"
+
     def request(self, path, method, **options):
+        assert options["endpoint_override"] == "http://cloud"
         assert options["raise_exc"] is False
         assert options["connect_retries"] == 0
         assert options["allow_reauth"] is False

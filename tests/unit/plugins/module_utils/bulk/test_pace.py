@@ -13,6 +13,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import pac
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import PACED, Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_schedule import (
     BACK_OFF,
+    BACK_OFF_OF_SET,
     FIRST_HOLD,
     FIRST_RATE,
     KEPT,
@@ -477,7 +478,7 @@ class TestRefusals:
     def test_a_set_rate_comes_back(self, pacer, fake):
         one = pacer("20")
         refuse(one, fake, {"Retry-After": "1"})
-        assert one.rate("compute") == pytest.approx(20 * PACED * BACK_OFF)
+        assert one.rate("compute") == pytest.approx(20 * PACED * BACK_OFF_OF_SET)
 
         moments(one, fake, 100)
         assert one.rate("compute") > 0.9 * 20 * PACED

@@ -140,7 +140,9 @@ def start(new_requests, interruption):
         requests = new_requests(**options)
         work, told = Work(requests, names), Told()
         limit = MaxFailures.parse(max_failures)
-        return Started(Run(work, requests, told, interruption, wait, limit, executor), work, told, requests)
+        return Started(
+            Run(work, requests, told, interruption, wait, limit, new_executor=executor), work, told, requests
+        )
 
     return new
 

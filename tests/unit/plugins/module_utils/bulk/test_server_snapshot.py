@@ -602,6 +602,15 @@ def test_one_who_insists_is_not_kept_waiting(cloud, snapshot, interruption, time
     assert time.clock() < 20
 
 
+def test_places_that_become_free_are_soon_used(cloud, snapshot, time):
+    cloud.image_seconds = 1
+    for number in range(30):
+        cloud.server(f"s{number:02}")
+    assert snapshot(concurrency=2).counts()["done"] == 30
+    # Fifteen times two; a look every ten seconds would take 150.
+    assert time.clock() < 60
+
+
 def test_no_more_actions_are_under_way_than_there_may_be(cloud, snapshot):
     for number in range(10):
         cloud.server(f"s{number}")
