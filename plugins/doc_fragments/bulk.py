@@ -37,7 +37,7 @@ options:
     description:
       - Write what became of each item to three files on the host that runs the module, named as this path with the
         endings C(.json), C(.csv) and C(.html). The last one is a page for people, with a timeline of the run.
-      - Directories that are missing are made. Nothing is written in check mode.
+      - Directories that are missing are made. Nothing is written in check mode, nor where nothing is selected.
     type: path
   timeout:
     description:

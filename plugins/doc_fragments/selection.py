@@ -43,9 +43,9 @@ options:
       - Names or ids of the servers, taken literally.
       - A name that no server has, or that several of the selected servers share, is reported as a failed item.
       - O(servers) and the other criteria narrow each other. With none of them, every server of the project is selected.
+      - An empty list selects nothing.
     type: list
     elements: str
-    default: []
   tags:
     description: Select servers that have all of these tags.
     type: list
@@ -60,7 +60,7 @@ options:
       - Names or ids of the volumes, taken literally.
       - A name that no volume has, or that several of the selected volumes share, is reported as a failed item.
       - O(volumes) and the other criteria narrow each other. With none of them, every volume of the project is selected.
+      - An empty list selects nothing.
     type: list
     elements: str
-    default: []
 """

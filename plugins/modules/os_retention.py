@@ -56,7 +56,6 @@ options:
       - One that there is no copy of is an item with the outcome V(skipped).
     type: list
     elements: str
-    default: []
   name_pattern:
     description: Look at sources with a name that matches this shell wildcard, such as V(web-*). Case matters.
     type: str
@@ -278,7 +277,7 @@ def main() -> None:
             "kind": {"type": "str", "choices": ["image", "volume_snapshot", "volume_backup"], "required": True},
             "keep_last": {"type": "int"},
             "keep_days": {"type": "int"},
-            "sources": {"type": "list", "elements": "str", "default": []},
+            "sources": {"type": "list", "elements": "str"},
             "name_pattern": {"type": "str"},
             "run_pattern": {"type": "str"},
             "queued_timeout": {"type": "int", "default": 3600},

@@ -245,7 +245,7 @@ def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerState:
     params = module.params
     if params["run"]:
         check_run(params["run"])
-    criteria = Criteria.of(params, "servers")
+    criteria = Criteria.of(params, "servers").demanded("servers")
     if params["state"] == "rebooted":
         return ServerReboot(requests, criteria, params["reboot_type"], params["run"])
     return (ServerStart if params["state"] == "started" else ServerStop)(requests, criteria)

@@ -242,6 +242,9 @@ from ..module_utils.session.errors import ConfigurationError
 def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerState:
     params = module.params
     criteria = Criteria.of(params, "servers")
+    if not (params["state"] == "unshelved" and params["run"]):
+        # Of the servers of a run, the run itself says which they are.
+        criteria.demanded("servers")
     if params["state"] == "unshelved":
         return ServerUnshelve(requests, criteria, params["run"])
     if params["mark"]:

@@ -35,7 +35,6 @@ options:
       - O(servers) and the other criteria narrow each other.
     type: list
     elements: str
-    default: []
   backup_name:
     description:
       - Name of the backups. V({volume}) stands for the volume's name, V({volume_id}) for its id, V({run}) for O(run)
@@ -316,7 +315,7 @@ def main() -> None:
         options={
             **VOLUME_OPTIONS,
             "run": {"type": "str"},
-            "servers": {"type": "list", "elements": "str", "default": []},
+            "servers": {"type": "list", "elements": "str"},
             "backup_name": {"type": "str", "default": "{volume}-{run}"},
             "properties": {"type": "dict", "default": {}},
             "incremental": {"type": "bool", "default": False},

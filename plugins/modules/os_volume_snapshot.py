@@ -32,7 +32,6 @@ options:
       - O(servers) and the other criteria narrow each other.
     type: list
     elements: str
-    default: []
   snapshot_name:
     description:
       - Name of the snapshots. V({volume}) stands for the volume's name, V({volume_id}) for its id, V({run}) for O(run)
@@ -303,7 +302,7 @@ def main() -> None:
         options={
             **VOLUME_OPTIONS,
             "run": {"type": "str"},
-            "servers": {"type": "list", "elements": "str", "default": []},
+            "servers": {"type": "list", "elements": "str"},
             "snapshot_name": {"type": "str", "default": "{volume}-{run}"},
             "properties": {"type": "dict", "default": {}},
             "force": {"type": "bool", "default": True},

@@ -124,7 +124,7 @@ def test_snapshots_on_both_ways_and_old_images_go_only_of_servers_with_a_good_on
         third = playbook("bulk_snapshot", *static("web-06", "web-07"), run_name=f"{run_name}-3", **keeping)
     finally:
         set_state(controller, "web-07", "active")
-    assert third.status == 2 and "Failed: web-07. The other 3 are as they should be" in third.output
+    assert third.status == 2 and "Failed: web-07. As they should be: 3 of 4" in third.output
     assert images(controller, run_name) == [
         f"web-06-{run_name}-3", f"web-07-{run_name}-1", f"web-07-{run_name}-2"
     ]  # fmt: skip
@@ -194,8 +194,19 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ("bulk_volume_snapshot", {"keep_last": 0}, "keep_last and keep_days must be at least 1"),
         ("bulk_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
         ("bulk_unshelve", {}, "missing required arguments: run_name"),
-        ("bulk_image_create", {"target": "targets", "volumes": ["data-01"]}, "leave out volumes"),
-        ("retention", {"target": "targets", "kind": "volume_backup"}, "tells no volume that is attached to a host"),
+        ("bulk_shelve", {}, "one of these must be given: target, servers, name_pattern"),
+        ("retention", {"kind": "image"}, "one of these must be given: keep_last, keep_days"),
+        (
+            "retention",
+            {"kind": "image", "keep_last": 1, "servers": ["web-01"]},
+            "has no variable servers: it has .*sources",
+        ),
+        ("bulk_image_create", {"target": "targets", "from_volumes": True, "volumes": ["data-01"]}, "leave out volumes"),
+        (
+            "retention",
+            {"target": "targets", "kind": "volume_backup", "keep_last": 1},
+            "tells no volume that is attached to a host",
+        ),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
     ],
 )

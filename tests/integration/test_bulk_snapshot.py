@@ -80,7 +80,7 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
-    assert "Failed: broken-01, nobody. The other 1 are as they should be, and the token is revoked." in run.output
+    assert "Failed: broken-01, nobody. As they should be: 1 of 3, and the token is revoked." in run.output
     assert "done: web-01" in run.output
     assert re.search("failed: broken-01: .*in vm_state error", run.output) and "Traceback" not in run.output
     assert "failed: nobody: no server of the project has this name or id" in run.output
@@ -97,6 +97,30 @@ def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, 
     variables["region_name"] = "Mars"
     run = controller.run(playbook, "-e", json.dumps(variables))
     assert run.status == 2 and "Mars is not a valid region name" in run.output
+
+
+def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, keystone, playbook, run_name):
+    variables = str(controller.home / "variables.json")
+    issued = controller.play(
+        [
+            {"onetoken.openstack.os_token_issue": {"cloud": "sandbox", "session": "shared"}, "register": "issued"},
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ issued.environment | to_json }}",
+                    "dest": variables,
+                    "mode": "0600",
+                }
+            },
+        ]
+    )
+    assert issued.ok, issued.output
+    environment = json.loads(pathlib.Path(variables).read_text())
+    arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
+    run = controller.run(playbook, *arguments, **environment)
+    assert run.ok, run.output
+    assert "is left as it is" in run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 0)
+    assert controller.play("- onetoken.openstack.os_token_revoke: {session: shared}").ok
 
 
 def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_name):

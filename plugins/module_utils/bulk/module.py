@@ -50,12 +50,12 @@ SELECTION_OPTIONS: dict[str, t.Any] = {
     "newer_than": {"type": "int"},
 }
 SERVER_OPTIONS: dict[str, t.Any] = {
-    "servers": {"type": "list", "elements": "str", "default": []},
+    "servers": {"type": "list", "elements": "str"},
     "tags": {"type": "list", "elements": "str", "default": []},
     **SELECTION_OPTIONS,
 }
 VOLUME_OPTIONS: dict[str, t.Any] = {
-    "volumes": {"type": "list", "elements": "str", "default": []},
+    "volumes": {"type": "list", "elements": "str"},
     **SELECTION_OPTIONS,
 }
 
@@ -109,7 +109,8 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
             extras=action.extras(),
             plan=plan,
         )
-        if params["report"] and not module.check_mode:
+        # A run without any item must not take the place of the last report that told something.
+        if params["report"] and run.items and not module.check_mode:
             report = _write(report, place, params["report"])
     if not report.items:
         module.warn(action.nothing)

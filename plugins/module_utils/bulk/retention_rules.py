@@ -86,9 +86,15 @@ class Sources:
     """Which copies a call is about: others neither count nor are touched."""
 
     #: Ids or names of servers and volumes.
-    wanted: t.Sequence[str] = ()
+    wanted: t.Sequence[str] | None = None
     name_pattern: str | None = None
     run_pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        # A variable that somebody forgot to set must not mean all copies of a project.
+        for option in ("name_pattern", "run_pattern"):
+            if getattr(self, option) == "":
+                raise ConfigurationError(f"{option} is empty: leave it out, or give * for every name.")
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""
@@ -104,12 +110,12 @@ class Sources:
         """By the name that the source had when its newest copy was made."""
         if self.name_pattern and not fnmatch.fnmatchcase(newest.source_name, self.name_pattern):
             return False
-        return not self.wanted or any(_means(wanted, newest) for wanted in self.wanted)
+        return self.wanted is None or any(_means(wanted, newest) for wanted in self.wanted)
 
     def unknown(self, groups: t.Mapping[tuple[str, ...], t.Sequence[Copy]]) -> list[str]:
         """Those wanted of which there is no copy."""
         newest = [of_source[0] for of_source in groups.values()]
-        return [wanted for wanted in self.wanted if not any(_means(wanted, copy) for copy in newest)]
+        return [wanted for wanted in self.wanted or () if not any(_means(wanted, copy) for copy in newest)]
 
 
 @dataclass(frozen=True)

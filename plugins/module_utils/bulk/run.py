@@ -317,8 +317,9 @@ class Run:
         self._progress.tell(
             total=len(self.items),
             outcomes=self._tally,
-            under_way=len(self._sending) + len(self._watched) + (len(self._looked_at) if self._look else 0),
-            waiting=len(self._waiting),
+            under_way=len(self._watched) + (len(self._looked_at) if self._look else 0),
+            # Most of what senders have is not sent yet, but waits for its turn.
+            waiting=len(self._waiting) + len(self._sending),
             awaited=self._action.awaited,
             limited=self._requests.pacer.holding(),
             stopped=self.stopped,

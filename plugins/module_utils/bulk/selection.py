@@ -89,8 +89,8 @@ class Selection(t.Generic[AnyResource]):
 class Criteria:
     """What a resource must be like; what is not given does not narrow."""
 
-    #: Names or ids.
-    names: t.Sequence[str] = ()
+    #: Names or ids; no names at all select nothing, other than names that are not given.
+    names: t.Sequence[str] | None = None
     name_pattern: str | None = None
     metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
     tags: t.Sequence[str] = ()
@@ -100,6 +100,28 @@ class Criteria:
     older_than: int | None = None
     newer_than: int | None = None
     moment: datetime.datetime = field(default_factory=now)
+
+    def __post_init__(self) -> None:
+        # A variable that somebody forgot to set must not select a whole project.
+        if self.name_pattern == "":
+            raise ConfigurationError("name_pattern is empty: leave it out, or give * for every name.")
+        if "" in (self.names or ()):
+            raise ConfigurationError("A name that is to be selected is empty: leave it out.")
+
+    @property
+    def narrow(self) -> bool:
+        """Whether anything says which resources are meant."""
+        others = (self.name_pattern, self.metadata, self.tags, self.status, self.availability_zone)
+        return any(others) or any(one is not None for one in (self.names, self.older_than, self.newer_than))
+
+    def demanded(self, option: str) -> Criteria:
+        """These, where an action must not be for a whole project by mistake."""
+        if not self.narrow:
+            raise ConfigurationError(
+                f"Nothing says which {option} are meant: give {option} or another criterion, or name_pattern "
+                "'*' for all of them."
+            )
+        return self
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any], names: str) -> Criteria:
@@ -111,7 +133,7 @@ class Criteria:
     def select(self, resources: t.Iterable[AnyResource], kind: str) -> Selection[AnyResource]:
         # A list that changes while its pages are read may have something twice.
         everyone = list({resource.id: resource for resource in resources}.values())
-        if not self.names:
+        if self.names is None:
             return Selection([resource for resource in everyone if self.match(resource)], {})
         by_id = {resource.id: resource for resource in everyone}
         by_name: dict[str, list[AnyResource]] = {}

@@ -38,7 +38,7 @@ class VolumeCopyAction(Action, abc.ABC):
     looks_at = ("block_storage",)
 
     def __init__(
-        self, requests: CloudRequests, criteria: Criteria, servers: t.Sequence[str], marks: Marks, force: bool
+        self, requests: CloudRequests, criteria: Criteria, servers: t.Sequence[str] | None, marks: Marks, force: bool
     ) -> None:
         super().__init__(requests)
         self._criteria = criteria
@@ -57,7 +57,7 @@ class VolumeCopyAction(Action, abc.ABC):
 
     def plan(self) -> list[Item]:
         criteria, items = self._criteria, []
-        if self._servers:
+        if self._servers is not None:
             servers = select_servers(self.requests, Criteria(names=self._servers))
             items = self.unresolved(servers.unresolved)
             criteria = AttachedTo(**vars(criteria), server_ids={server.id for server in servers.resources})

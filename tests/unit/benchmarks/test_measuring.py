@@ -5,22 +5,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.measuring import measure
 
 MIB = 1 << 20
+PYTHON = shlex.quote(sys.executable)
 WORK = "import time\nwhile time.process_time() < 0.3: pass"
 
 
 def test_the_work_of_a_process_that_left_its_parent_is_counted() -> None:
-    usage = measure(["bash", "-c", f"(setsid {sys.executable} -c '{WORK}' & ); echo started"], os.environ)
+    usage = measure(["bash", "-c", f"(setsid {PYTHON} -c '{WORK}' & ); echo started"], os.environ)
     assert usage.cpu_seconds >= 0.3
     assert usage.output == "started\n"
 
 
 def test_the_memory_is_that_of_the_largest_process() -> None:
-    command = f"{sys.executable} -c 'len(b\"x\" * (150 << 20))'; {sys.executable} -c 'len(b\"x\" * (100 << 20))'"
+    command = f"{PYTHON} -c 'len(b\"x\" * (150 << 20))'; {PYTHON} -c 'len(b\"x\" * (100 << 20))'"
     usage = measure(["bash", "-c", command], os.environ)
     assert 150 * MIB < usage.peak_memory < 230 * MIB
 

@@ -186,7 +186,9 @@ def test_a_pipe_gets_the_lines_where_python_does_not_hold_them_back(bulk):
 
 
 def test_a_task_that_goes_on_by_itself_tells_nobody(bulk):
-    write_play(bulk, more="async: 60\n      poll: 1")
+    # Ansible cannot go on by itself with an interpreter that has a space in its path, as a checkout may have.
+    interpreter = pathlib.Path(sys.executable).resolve()
+    write_play(bulk, more=f"async: 60\n      poll: 1\n      vars: {{ansible_python_interpreter: {interpreter}}}")
     run = in_pipes(bulk)
     assert run.returncode == 0, run.stdout
     assert "snapshot of" not in run.stdout + run.stderr

@@ -16,8 +16,16 @@ def moment():
     return [100.0]
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A shell has what it runs in the background ignore Ctrl-C, and all that comes of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
-def interruption(moment):
+def interruption(moment, heard):
     with Interruption(clock=lambda: moment[0]) as entered:
         yield entered
 

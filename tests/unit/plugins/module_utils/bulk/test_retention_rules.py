@@ -146,7 +146,7 @@ def test_sources_are_selected_by_id_name_and_pattern():
     assert selected(copies) == {"a", "b", "c"}
     assert selected(copies, ["web-1", "v3"]) == {"a", "c"}
     assert selected(copies, ["web-?"]) == set()
-    assert selected(copies, (), "web-*") == {"a", "b"}
+    assert selected(copies, None, "web-*") == {"a", "b"}
     assert selected(copies, ["db"], "web-*") == set()
 
 
@@ -166,10 +166,10 @@ def test_a_source_has_the_name_of_its_newest_copy():
 
 def test_copies_of_other_runs_do_not_count():
     copies = [copy(1, run="weekly-1"), copy(2, run="nightly-2"), copy(3, run="nightly-1")]
-    (newest_first,) = Sources((), None, "nightly-*").select(copies).values()
+    (newest_first,) = Sources(None, None, "nightly-*").select(copies).values()
     assert [verdict.copy.id for verdict in judge(newest_first, Keep(1), NOW)] == ["c3"]
     copies[0] = copy(1, IN_PROGRESS, run="weekly-1")
-    (newest_first,) = Sources((), None, "nightly-*").select(copies).values()
+    (newest_first,) = Sources(None, None, "nightly-*").select(copies).values()
     assert [verdict.obstacle for verdict in judge(newest_first, Keep(1), NOW)] == [""]
 
 

@@ -177,3 +177,24 @@ def test_the_copy_that_cinder_makes_to_back_up_an_attached_volume_is_no_volume_o
     bodies = [{"id": id, "name": name, "status": "in-use"} for id, name in names.items()]
     cloud.block_storage = FakeService(cloud, lambda *_request: FakeResponse(200, {"volumes": bodies}))
     assert [volume.id for volume in list_volumes(new_requests())] == ["v1", "v3"]
+
+
+def test_no_names_at_all_select_nothing_other_than_names_that_are_not_given():
+    servers = [Server("1", "a", "ACTIVE")]
+    assert ids(Criteria(names=[]).select(servers, "server")) == []
+    assert ids(Criteria().select(servers, "server")) == ["1"]
+
+
+@pytest.mark.parametrize("empty", [{"name_pattern": ""}, {"names": ["a", ""]}])
+def test_a_variable_that_somebody_forgot_to_set_selects_nothing(empty):
+    with pytest.raises(ConfigurationError, match="empty: leave it out"):
+        Criteria(**empty)
+
+
+@pytest.mark.parametrize(
+    "given", [{"names": []}, {"name_pattern": "*"}, {"metadata": {"a": 1}}, {"tags": ["a"]}, {"older_than": 0}]
+)
+def test_an_action_that_is_not_for_a_whole_project_by_mistake_demands_a_criterion(given):
+    assert Criteria(**given).demanded("servers").names == given.get("names")
+    with pytest.raises(ConfigurationError, match="Nothing says which servers are meant"):
+        Criteria().demanded("servers")

@@ -33,7 +33,7 @@ def start(carry_out):
 
 @pytest.fixture
 def stop(carry_out):
-    return lambda names=(), **options: carry_out(lambda requests: ServerStop(requests, Criteria(names)), **options)
+    return lambda names=None, **options: carry_out(lambda requests: ServerStop(requests, Criteria(names)), **options)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def offload(carry_out):
 
 @pytest.fixture
 def unshelve(carry_out):
-    def run(run=None, names=(), metadata=None, **options):
+    def run(run=None, names=None, metadata=None, **options):
         criteria = Criteria(names, metadata=metadata or {})
         return carry_out(lambda requests: ServerUnshelve(requests, criteria, run), **options)
 

@@ -34,7 +34,7 @@ def new_snapshot(run="r1", volume_backed="image", queued_timeout=3600, **criteri
 
 @pytest.fixture
 def snapshot(carry_out):
-    def run(run="r1", volume_backed="image", queued_timeout=3600, names=(), **options):
+    def run(run="r1", volume_backed="image", queued_timeout=3600, names=None, **options):
         return carry_out(new_snapshot(run, volume_backed, queued_timeout, names=names), **options)
 
     return run

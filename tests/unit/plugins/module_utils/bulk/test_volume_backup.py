@@ -21,7 +21,7 @@ def backup(carry_out):
     def run(storage, run="r1", force=True, incremental=False, container=None, properties=None, **options):
         marks = Marks(run, "volume", "{volume}-{run}", "backup_name", properties or {})
         return carry_out(
-            lambda requests: VolumeBackup(requests, Criteria(), (), marks, force, incremental, container),
+            lambda requests: VolumeBackup(requests, Criteria(), None, marks, force, incremental, container),
             connection=storage,
             **options,
         )
@@ -96,7 +96,7 @@ def test_the_container_is_only_sent_where_there_is_one(storage, new_requests):
     requests = new_requests(connection=storage)
     requests.post = lambda service, path, body, *_others: sent.append(body["backup"]) or _Answer()
     for container in (None, "nightly"):
-        action = VolumeBackup(requests, Criteria(), (), marks, False, True, container)
+        action = VolumeBackup(requests, Criteria(), None, marks, False, True, container)
         storage.volume("a")
         action.ask(action.plan()[0])
     assert [body.get("container") for body in sent] == [None, "nightly"]

@@ -18,7 +18,7 @@ def storage(time):
 
 @pytest.fixture
 def snapshot(carry_out, storage):
-    def run(run="r1", servers=(), force=True, properties=None, criteria=None, **options):
+    def run(run="r1", servers=None, force=True, properties=None, criteria=None, **options):
         marks = Marks(run, "volume", "{volume}-{run}", "snapshot_name", properties or {})
         criteria = Criteria(**(criteria or {}))
         return carry_out(
@@ -144,7 +144,7 @@ def test_check_mode_makes_nothing_and_reads_the_quotas(storage, snapshot, new_re
     assert outcomes(snapshot(check_mode=True)) == {"a": "planned", "b": "planned"}
     assert storage.snapshots == {}
     action = VolumeSnapshot(
-        new_requests(connection=storage), Criteria(), (), Marks("r1", "volume", "{volume}", "snapshot_name"), True
+        new_requests(connection=storage), Criteria(), None, Marks("r1", "volume", "{volume}", "snapshot_name"), True
     )
     (quota,) = action.quotas(action.plan())
     assert (quota.name, quota.needed, quota.suffices) == ("snapshots", 2, False)
