@@ -86,6 +86,19 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(controller, start, pla
     assert_each_server_has_one_good_image(cloud, 200)
 
 
+def test_two_calls_of_one_run_at_the_same_time_make_nothing_twice(controller, start, play):
+    """Images that are complete at once are no hindrance to Nova to make another one."""
+    cloud = start(servers=40, snapshot_seconds=0, requests_per_second=20)
+    playbook = play(requests_per_second="20")
+    with (
+        controller.started("ansible-playbook", playbook, **cloud.environ) as first,
+        controller.started("ansible-playbook", playbook, **cloud.environ) as second,
+    ):
+        wait_for(lambda: first.ended and second.ended, 120, "both runs end")
+        assert (first.process.returncode, second.process.returncode) == (0, 0), first.output + second.output
+    assert_each_server_has_one_good_image(cloud, 40)
+
+
 def test_what_a_killed_run_left_in_the_queue_is_made_anew(controller, start, play, result):
     cloud = start(servers=5, stuck=2, snapshot_seconds=1)
     run = controller.run(play(timeout=5), **cloud.environ)
