@@ -13,8 +13,8 @@ from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.clo
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.course import Comparison, Measurement
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.ways import BULK
 
-#: For a short run to start and to end, on a machine that is busy with other things, in seconds. The 10 % over the limit's
-#: floor that are promised of long runs, the benchmark holds.
+#: For a short run to start and to end, on a machine that is busy with other things, in seconds. The 10 % over the
+#: limit's floor that are promised of long runs, the benchmark holds.
 ALLOWANCE = 6.0
 Snapshot = t.Callable[[int, int], Measurement]
 
