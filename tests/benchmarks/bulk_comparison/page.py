@@ -57,8 +57,9 @@ minute of a user.
   what one more item costs: a run for one item, which is *start*, is taken off. Both are given, as a loop over 20 items
   pays twenty times as much of the start an item as one over 400.
 - **Requests** are those in the services' access logs, refused ones among them, and **failed** are the items for which
-  no accepted POST is in them. A way that asks for a token an item can do {tokens} items a minute at most: what
-  is faster than that for a minute fails, and a loop that is slower does not.
+  no accepted POST is in them. The sandbox's logs tell no client from another: where somebody else used it at the time,
+  those requests and tokens are in its table, too. A way that asks for a token an item can do {tokens} items a minute at
+  most: what is faster than that for a minute fails, and a loop that is slower does not.
 - The loops over servers and the floor do not wait for the images, as `os_server_snapshot` with `wait: false`; all
   others wait until what they made is complete. openstack.cloud has no module that snapshots a server: its snapshots of
   volumes, one POST each as well, stand in for that, to be compared with `os_volume_snapshot`.
