@@ -186,10 +186,10 @@ def test_a_pipe_gets_the_lines_where_python_does_not_hold_them_back(bulk):
 
 
 def test_a_task_that_goes_on_by_itself_tells_nobody(bulk):
-    # Ansible cannot go on by itself with an interpreter that has a space in its path, as a checkout may have.
+    # Ansible cannot go on by itself where paths have a space in them, as those of a checkout and of a home may have.
     interpreter = pathlib.Path(sys.executable).resolve()
     write_play(bulk, more=f"async: 60\n      poll: 1\n      vars: {{ansible_python_interpreter: {interpreter}}}")
-    run = in_pipes(bulk)
+    run = in_pipes(bulk, ANSIBLE_ASYNC_DIR=str(bulk / "jobs"))
     assert run.returncode == 0, run.stdout
     assert "snapshot of" not in run.stdout + run.stderr
     assert '"heard": null' in run.stdout
