@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
+import sys
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
@@ -196,9 +197,11 @@ open(sys.argv[1] + "/done", "w").close()
 
 def async_play(controller) -> str:
     (controller.home / "worker.py").write_text(WORKER)
+    # Ansible cannot run an asynchronous task with an interpreter that has a space in its path, as a checkout may have.
+    interpreter = pathlib.Path(sys.executable).resolve()
     return play(
-        "command: '{{ ansible_playbook_python }} {{ playbook_dir }}/worker.py {{ playbook_dir }}'\n"
-        "      async: 100\n      poll: 0",
+        "command: '{{ ansible_playbook_python | quote }} {{ playbook_dir }}/worker.py {{ playbook_dir }}'\n"
+        f"      async: 100\n      poll: 0\n      vars: {{ansible_python_interpreter: {interpreter}}}",
         "wait_for: {path: '{{ playbook_dir }}/working', timeout: 100}",
     )
 
