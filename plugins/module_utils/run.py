@@ -119,16 +119,17 @@ class Run:
     @property
     def idle(self) -> bool:
         """Whether nothing works on the session."""
-        try:
-            return usage.is_idle(self.session)
-        except OneTokenError:
-            return True
+        return self._is(usage.is_idle)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is seen through that was asked for."""
+        return self._is(usage.is_finished)
+
+    def _is(self, question: t.Callable[[Session], bool]) -> bool:
+        """What is so of the session; of one that cannot be used any more, there is nothing to wait for."""
         try:
-            return usage.is_finished(self.session)
+            return question(self.session)
         except OneTokenError:
             return True
 

@@ -16,8 +16,8 @@ from .server_image import ServerImage
 from .volume_copies import SNAPSHOTS, VolumeCopy, copies_of_run
 from .volume_requests import create_snapshot
 
-#: What is made of a server that was booted from a volume.
-AS_IMAGE, AS_VOLUME_SNAPSHOTS = "image", "volume_snapshots"
+#: What may be made of a server that was booted from a volume, instead of an image.
+AS_VOLUME_SNAPSHOTS = "volume_snapshots"
 
 
 class ServerSnapshot(ServerImage):
