@@ -1,3 +1,6 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # `make` lists the targets. Works in any directory, as root or with sudo, with Python 3.11 or later.
 
 PYTHON ?= python3

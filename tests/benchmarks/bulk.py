@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Bulk snapshots and the loops that they replace, side by side in one run: requests, CPU time, memory, time, failures.
 
     .venv/bin/python tests/benchmarks/bulk.py            12 minutes: docs/benchmarks.md and docs/benchmarks.svg

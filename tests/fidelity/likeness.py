@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Compare what two runs of the same tasks answered, apart from what no two runs have in common.
 
 A value that differs from run to run is replaced by its kind and a number, the same number wherever it occurs again.

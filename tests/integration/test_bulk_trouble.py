@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What goes wrong under a bulk run: killed runs, storms of errors, a token revoked under it, Ctrl-C.
 
 Against a stand-in of the APIs, as a real cloud cannot be made to lose every hundredth answer.

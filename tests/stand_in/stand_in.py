@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A light stand-in of Keystone, Nova, Glance and Cinder: not OpenStack, only what bulk runs need of its APIs.
 
     python tests/stand_in/stand_in.py --directory DIR --servers 1000 --requests-per-second 20

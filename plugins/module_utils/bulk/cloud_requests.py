@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Requests to a cloud's services at a set pace: refusals by a rate limit are waited out, pages followed, all counted.
 
 openstacksdk's own calls are not used for this: an answer 429 in the middle of a listing ends its generator, and its

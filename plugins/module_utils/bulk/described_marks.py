@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Marks in the description of a backup, where Cinder keeps no metadata of backups (before microversion 3.43).
 
 onetoken_run=2026-01-31 onetoken_volume_id=0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10 onetoken_volume_name=data 01

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Deleting the old images that runs made of servers and volumes, and the volume snapshots behind them.
 
 Of a server that was booted from a volume, the image is only the record of its volume snapshots, and the only thing that

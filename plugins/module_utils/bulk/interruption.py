@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a bulk run is to come to an end early, because somebody interrupts it or nobody is there any more.
 
 An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It lives on all the

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The pacer of bulk runs: at most so many requests a second to a service, over all processes of the user on the machine
 that work in the same project of the same cloud.
 

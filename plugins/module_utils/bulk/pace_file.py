@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A few bytes that all processes of a user on a machine read and change in turn.
 
 Where there can be no such file, or it gives trouble, a process goes on with bytes of its own: pacing must never fail a

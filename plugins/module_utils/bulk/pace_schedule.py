@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """When the next request may be sent to a service: one after the other at a rate that refusals teach.
 
 The rate is what the user set at most. It falls with a refusal and comes back near the rate that was refused within a

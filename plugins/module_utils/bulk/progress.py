@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a bulk run tells while it works: lines of JSON through a named pipe, to the task's action plugin.
 
 A pipe, because it also tells the module when nobody listens any more, and holds nothing that would be left behind.

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The course of a bulk run: plan, ask for each item, look what becomes of them, until all are settled.
 
 Senders ask for the items, each in a thread, as most of a request is waiting; a look is one listing for all items. What

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A line on the run's terminal that is written over in place, shown by a process that is not at the terminal itself.
 
 It stands below an empty line, on which the cursor stays: what others write meanwhile begins on a line of its own.

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which runs a session belongs to, and whether they still go on: what no living run owns is to be revoked.
 
 An owner is known by two things, because each can be missing: the lock that its watcher holds on the owner's file, which

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a command costs its machine: the CPU time of every process that comes of it, the memory of the largest one.
 
 The command is run by this file as a program of its own, so that its children are nobody else's. Processes that leave

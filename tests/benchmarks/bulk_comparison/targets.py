@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the product promises of bulk runs, held against what was measured. Nothing here depends on the machine's speed:
 times are compared with what the cloud's limit allows, costs with those of the other ways in the same run."""
 

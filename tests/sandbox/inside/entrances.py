@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One process, several doors: a region's public endpoint each, and the services' own.
 
 The first part of the path names the door, so that catalog, access log and limits can tell them apart:

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fill the cloud, adding only what is missing: seed.py identity|resources SANDBOX-DIRECTORY [SERVERS].
 
 All of it goes through the internal endpoints, so that it neither counts in the access log's public lines

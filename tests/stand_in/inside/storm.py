@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Trouble on purpose: the same requests meet the same trouble with the same seed, in whatever order they come.
 
 What happens to a request follows from the seed, its method, its target and how often that was sent before. Only

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A cloud behind a real socket, which says or does to a request whatever a test wants: for what goes over the wire.
 
 Its Keystone is the stand-in of the session's tests. Nova and Glance beside it have versions to discover, and answer

@@ -1,5 +1,6 @@
-# Copyright: (c) 2026, onetoken.openstack contributors
+# Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for Keystone, to be storms of errors and slow answers that no real Keystone gives on request.
 
 It knows one user and one project, issues tokens for a password or a token, tells whether a token is alive, and revokes.
