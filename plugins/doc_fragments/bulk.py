@@ -28,6 +28,14 @@ options:
         for.
     type: int
     default: 0
+  slices:
+    description:
+      - How many jobs of the same kind work at the same time, as with the job slicing of AWX. Each keeps to its part of
+        O(requests_per_second) and O(concurrency), so that together they stay within them; jobs in containers or on
+        several machines cannot see each other.
+      - With O(requests_per_second=auto), each finds its own pace by what the cloud refuses.
+    type: int
+    default: 1
   max_failures:
     description:
       - Ask for nothing more when more items than this have failed, a number such as V(5) or a share such as V(10%).

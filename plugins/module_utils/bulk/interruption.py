@@ -4,11 +4,13 @@
 """Whether a bulk run is to come to an end early, because somebody interrupts it or nobody is there any more.
 
 An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It lives on all the
-same: it sends nothing new, sees what is under way to its end, and writes its report.
+same: it sends nothing new, sees what is under way to its end, and writes its report. Not so in a job of ansible-runner or
+AWX, which takes everything along that it started, soon its container too: there it has a few seconds.
 """
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -20,6 +22,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INSISTING = (signal.SIGINT, signal.SIGTERM)
 #: Seconds within which signals are one: who stops a whole group of processes reaches the module by more than one way.
 AT_ONCE = 1.0
+#: What ansible-runner, and so AWX, sets for each job.
+JOB_VARIABLE = "AWX_ISOLATED_DATA_DIR"
+#: Seconds for which a job that was cancelled still sees through what is under way.
+JOB_PATIENCE = 3.0
+
+
+def patience(environ: t.Mapping[str, str]) -> float:
+    """Seconds for which what is under way is waited for after an interruption."""
+    return JOB_PATIENCE if environ.get(JOB_VARIABLE) else math.inf
 
 
 class Interruption:
@@ -28,16 +39,18 @@ class Interruption:
     def __init__(
         self,
         listener_gone: t.Callable[[], bool] = lambda: False,
+        patience: float = math.inf,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener_gone = listener_gone
+        self._patience = patience
         self._clock = clock
         self._before: dict[int, t.Any] = {}
         self._signalled_at: float | None = None
+        self._insisted = False
+        self._interrupted_at = math.inf
         #: What the run was, for a sentence; empty while nothing interrupted it.
         self.reason = ""
-        #: Whether not even what is under way is to be waited for.
-        self.insistent = False
 
     def __enter__(self) -> Interruption:
         # Python lets no other thread listen to signals.
@@ -57,14 +70,24 @@ class Interruption:
     def requested(self) -> bool:
         """Whether nothing new is to be sent."""
         if not self.reason and self._listener_gone():
-            self.reason = "interrupted by the end of the playbook run"
+            self._interrupt("by the end of the playbook run")
         return bool(self.reason)
+
+    @property
+    def insistent(self) -> bool:
+        """Whether not even what is under way is to be waited for."""
+        return self._insisted or self._clock() - self._interrupted_at >= self._patience
 
     def _on_signal(self, number: int, _frame: types.FrameType | None) -> None:
         # Between any two steps of the program: no lock is taken here.
         now = self._clock()
         if number in INSISTING:
             if self._signalled_at is not None and now - self._signalled_at >= AT_ONCE:
-                self.insistent = True
+                self._insisted = True
             self._signalled_at = self._signalled_at if self._signalled_at is not None else now
-        self.reason = self.reason or f"interrupted by {signal.Signals(number).name}"
+        self._interrupt(f"by {signal.Signals(number).name}")
+
+    def _interrupt(self, how: str) -> None:
+        if not self.reason:
+            self._interrupted_at = self._clock()
+            self.reason = f"interrupted {how}"

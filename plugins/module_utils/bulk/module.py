@@ -21,7 +21,7 @@ from ..session.store import Session
 from . import report_files
 from .action import Action
 from .cloud_requests import ANSWER_TIMEOUT, CloudRequests
-from .interruption import Interruption
+from .interruption import Interruption, patience
 from .max_failures import MaxFailures
 from .pace import Pace, Pacer
 from .place import Place
@@ -37,6 +37,7 @@ NewAction = t.Callable[[AnsibleModule, CloudRequests], Action]
 BULK_OPTIONS: dict[str, t.Any] = {
     "requests_per_second": {"type": "str", "default": "auto"},
     "concurrency": {"type": "int", "default": 0},
+    "slices": {"type": "int", "default": 1},
     "max_failures": {"type": "str"},
     "report": {"type": "path"},
     "timeout": {"type": "int", "default": 1800},
@@ -69,7 +70,7 @@ def run_bulk_module(new_action: NewAction, options: dict[str, t.Any], **module_o
 def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     pace, max_failures = Pace.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
-    for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0)):
+    for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
         if params.get(name, least) < least:
             raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
     if params["report"] and not module.check_mode:
@@ -80,11 +81,15 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
     counts.watch(connection, SENDERS)
     place = Place.of(connection, params)
-    pacer = Pacer(place.key, pace, params["concurrency"], os.environ)
+    slices = params["slices"]
+    # A limit of less than one for each would be none.
+    concurrency = max(params["concurrency"] // slices, min(params["concurrency"], 1))
+    pacer = Pacer(place.key, pace.share(slices), concurrency, os.environ)
     requests = CloudRequests(connection, pacer, params["timeout"], counts)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)
-    with Interruption(lambda: progress.listener_gone) as interruption, usage.finishing(session):
+    interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
+    with interruption, usage.finishing(session):
         action = new_action(module, requests)
         turn = None
         if params.get("run") and not module.check_mode:

@@ -73,6 +73,11 @@ class Pace:
             )
         return cls(number)
 
+    def share(self, slices: int) -> Pace:
+        """What each of so many slices of a job may send, together no more than this."""
+        number = None if self.number is None else self.number / slices
+        return Pace(number, {service: rate / slices for service, rate in self.by_service.items()})
+
     def most(self, service: Service) -> float | None:
         """The requests a second to be sent to a service at most; None where that is to be found out."""
         number = self.by_service.get(service, self.number)

@@ -157,7 +157,12 @@ class Run:
     def _goes_on(self) -> bool:
         if self._sending or self._look or (self._waiting and not self.stopped):
             return True
-        return bool(self._watched and self._requests.seconds_left) and not self._interruption.insistent
+        return bool(self._watched and self._requests.seconds_left) and not self._abandoned
+
+    @property
+    def _abandoned(self) -> bool:
+        """Whether not even what is under way is watched any more."""
+        return self._interruption.requested and self._interruption.insistent
 
     def _decide_whether_to_stop(self) -> None:
         if self.stopped or not (self._waiting or self._sending):

@@ -93,6 +93,7 @@ def empty(exchange):
         ({"max_failures": "x"}, "max_failures takes a number such as 5 or a share such as 10%, not 'x'"),
         ({"timeout": 0}, "timeout must be at least 1, not 0"),
         ({"concurrency": -1}, "concurrency must be at least 0, not -1"),
+        ({"slices": 0}, "slices must be at least 1, not 0"),
         ({"report": "/dev/null/nightly"}, "The report /dev/null/nightly.json cannot be written"),
         ({"report": "/"}, "is a directory's name"),
     ],

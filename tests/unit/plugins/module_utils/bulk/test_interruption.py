@@ -9,7 +9,14 @@ import signal
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import AT_ONCE, SIGNALS, Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import (
+    AT_ONCE,
+    JOB_PATIENCE,
+    JOB_VARIABLE,
+    SIGNALS,
+    Interruption,
+    patience,
+)
 
 
 @pytest.fixture
@@ -74,6 +81,22 @@ def test_the_end_of_the_playbook_run_interrupts(moment):
         assert interruption.requested
     assert interruption.reason == "interrupted by the end of the playbook run"
     assert not interruption.insistent
+
+
+def test_a_cancelled_job_has_a_few_seconds_for_what_is_under_way(moment):
+    with Interruption(lambda: True, patience({JOB_VARIABLE: "/runner/artifacts/1"}), lambda: moment[0]) as interruption:
+        assert interruption.requested
+        moment[0] += JOB_PATIENCE / 2
+        assert not interruption.insistent
+        moment[0] += JOB_PATIENCE
+        assert interruption.insistent
+
+
+def test_at_a_terminal_what_is_under_way_is_waited_for(moment):
+    with Interruption(lambda: True, patience({"HOME": "/home/user"}), lambda: moment[0]) as interruption:
+        assert interruption.requested
+        moment[0] += 10_000
+        assert not interruption.insistent
 
 
 def test_afterwards_signals_mean_what_they_meant_before():

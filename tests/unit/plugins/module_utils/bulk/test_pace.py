@@ -91,6 +91,12 @@ class TestPace:
         assert Pace.parse("ovhcloud").most("identity") == pytest.approx(1 * PACED)
         assert Pace.parse("rackspace").most("compute") == pytest.approx(100 / 60 * PACED)
 
+    def test_the_slices_of_a_job_share_it_evenly(self):
+        share = Pace.parse("ovhcloud").share(4)
+        assert share.most("image") == pytest.approx(5 * PACED)
+        assert share.most("identity") == pytest.approx(0.25 * PACED)
+        assert Pace.parse("auto").share(4) == Pace.parse("auto")
+
     @pytest.mark.parametrize(
         "option",
         [0, -1, "0", "-3", "nan", "inf", "-inf", True, False, None, "", "fast", "20/s", [], 10**400, 0.001],

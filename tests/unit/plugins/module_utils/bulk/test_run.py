@@ -19,6 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
     RefusedError,
     TimeUpError,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import (
     ALREADY,
     DONE,
@@ -137,7 +138,7 @@ class Started:
 
 @pytest.fixture
 def start(new_requests, interruption):
-    def new(names, executor=InlineExecutor, wait=True, max_failures=None, **options):
+    def new(names, executor=InlineExecutor, wait=True, max_failures=None, interruption=interruption, **options):
         requests = new_requests(**options)
         work, told = Work(requests, names), Told()
         limit = MaxFailures.parse(max_failures)
@@ -473,21 +474,28 @@ def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interrup
     assert set(started.reasons.values()) == {"not asked for: the run was interrupted by SIGINT"}
 
 
-def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, interruption, time):
-    started = start(["a", "b"], concurrency=1)
+def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
+    gone = []
+    started = start(["a", "b"], concurrency=1, interruption=Interruption(lambda: bool(gone), patience=0))
     started.work.seconds = 1000
-
-    def insist(items):
-        interruption.reason, interruption.insistent = "interrupted by SIGINT", True
-
-    started.work.on_look = insist
+    started.work.on_look = gone.append
     started.carry_out()
     assert time.clock() < 5
     assert started.reasons == {
         "a": "still saving when the run was stopped; it goes on in the cloud",
-        "b": "not asked for: the run was interrupted by SIGINT",
+        "b": "not asked for: the run was interrupted by the end of the playbook run",
     }
     assert started.requests.abandoned() and started.work.abandoned()
+
+
+def test_the_end_of_a_job_is_noticed_also_when_all_is_asked_for(start, time):
+    gone = []
+    started = start(["a"], interruption=Interruption(lambda: bool(gone), patience=0))
+    started.work.seconds = 1000
+    started.work.on_look = gone.append
+    started.carry_out()
+    assert time.clock() < 5
+    assert started.reasons == {"a": "still saving when the run was stopped; it goes on in the cloud"}
 
 
 def test_a_run_that_is_interrupted_before_it_began_asks_for_nothing(start, interruption):
@@ -527,7 +535,7 @@ def test_a_plan_that_was_given_up_is_a_sentence(start, interruption):
     started = start(["a"])
 
     def plan():
-        interruption.reason, interruption.insistent = "interrupted by SIGINT", True
+        interruption.reason = "interrupted by SIGINT"
         raise GivenUpError("it was not wanted any more")
 
     started.work.plan = plan
