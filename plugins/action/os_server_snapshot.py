@@ -37,10 +37,15 @@ class ActionModule(NormalAction):
             view = View(run, "" if self._task.run_once else self._name_of_host(task_vars or {}))
             stack.callback(view.close)
             listener = Listener(constants.DEFAULT_LOCAL_TMP, view.show, os.environ, run)
+
+            def leave() -> None:
+                view.take_leave()
+                listener.leave_nothing_behind()
+
             # Without a place for the pipe, the module runs all the same.
             with contextlib.suppress(OSError):
                 stack.enter_context(listener)
-                stack.enter_context(_interrupts(lambda: (view.take_leave(), listener.leave_nothing_behind())))
+                stack.enter_context(_interrupts(leave))
             return super().run(tmp, task_vars)
 
     @staticmethod
@@ -101,7 +106,7 @@ class View:
 
 
 @contextlib.contextmanager
-def _interrupts(notice: t.Callable[[], t.Any]) -> t.Iterator[None]:
+def _interrupts(notice: t.Callable[[], None]) -> t.Iterator[None]:
     """Notices that this process is told to end, before it is ended the way it would have been."""
     if threading.current_thread() is not threading.main_thread():
         yield

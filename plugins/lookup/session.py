@@ -144,6 +144,7 @@ _raw:
 """
 
 import os
+import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
@@ -153,7 +154,9 @@ from ..module_utils.session_report import chosen_cloud, chosen_session, report
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(
+        self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any
+    ) -> list[dict[str, t.Any]]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
             session = chosen_session(self.get_option("session"), os.environ)

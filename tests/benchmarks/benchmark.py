@@ -88,8 +88,9 @@ def sixty_tasks(bench: Bench) -> None:
         arguments = ("-i", str(bench.home / "inventory"), "-e", f"results={results}")
         seconds[on_session], requests[on_session] = bench.run(playbook, on_session, *arguments)
         found.append(results)
-    same = not filecmp.dircmp(*found).diff_files and filecmp.cmpfiles(*found, ["one.json", "two.json"], shallow=False)
-    equal = bool(same) and same[0] == ["one.json", "two.json"]
+    first, second = found
+    same, _different, _missing = filecmp.cmpfiles(first, second, ["one.json", "two.json"], shallow=False)
+    equal = not filecmp.dircmp(str(first), str(second)).diff_files and same == ["one.json", "two.json"]
     print("60 mixed tasks on 2 hosts, with the callback and without:")
     print(f"  results equal: {'yes' if equal else 'NO'}")
     print(f"  token requests to Keystone (issue, revoke): {requests[True]} and {requests[False]}")

@@ -10,6 +10,7 @@ So two ids may differ between the runs, but where one run says the same id twice
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import typing as t
@@ -91,10 +92,11 @@ class Normaliser:
 
     def _text(self, text: str) -> str:
         for rule in RULES:
-            text = rule.pattern.sub(
-                lambda match, rule=rule: self._name(rule.kind, match[0]) if rule.numbered else f"<{rule.kind}>", text
-            )
+            text = rule.pattern.sub(functools.partial(self._stand_in, rule), text)
         return text
+
+    def _stand_in(self, rule: Rule, match: re.Match[str]) -> str:
+        return self._name(rule.kind, match[0]) if rule.numbered else f"<{rule.kind}>"
 
     def _name(self, kind: str, value: str) -> str:
         if (kind, value) not in self._names:

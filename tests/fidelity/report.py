@@ -87,7 +87,9 @@ def module_names(document: str) -> list[str]:
 
 def release(document: str) -> str:
     """The release of openstack.cloud that a generated document was made with."""
-    return re.search(r"openstack\.cloud (\d[\w.]*),", document)[1]
+    named = re.search(r"openstack\.cloud (\d[\w.]*),", document)
+    assert named, "the document names no release of openstack.cloud"
+    return named[1]
 
 
 def _introduction(outcomes: t.Sequence[Outcome]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import typing as t
@@ -13,6 +14,10 @@ import pytest
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+
+
+def _is_gone(resource: t.Any, list_all: t.Callable[[], t.Iterable[t.Any]]) -> bool:
+    return resource.id not in {other.id for other in list_all()}
 
 
 @pytest.fixture
@@ -40,9 +45,7 @@ def cloud(sandbox, run_name) -> t.Iterator[Connection]:
         mine = sorted((one for one in list_all() if run_name in one.name), key=lambda one: one.created_at, reverse=True)
         for one in mine:
             delete(one)
-            wait_for(
-                lambda one=one, list_all=list_all: one.id not in {other.id for other in list_all()}, 60, "it is gone"
-            )
+            wait_for(functools.partial(_is_gone, one, list_all), 60, "it is gone")
 
 
 @pytest.fixture

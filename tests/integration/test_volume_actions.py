@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import typing as t
@@ -21,6 +22,10 @@ def run_name() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
+def _is_gone(resource: t.Any, list_all: t.Callable[[], t.Iterable[t.Any]]) -> bool:
+    return resource.id not in {other.id for other in list_all()}
+
+
 @pytest.fixture
 def cinder(sandbox, run_name) -> t.Iterator[t.Any]:
     """Cinder's API; what the test made is deleted in the end."""
@@ -31,9 +36,7 @@ def cinder(sandbox, run_name) -> t.Iterator[t.Any]:
         mine = sorted((one for one in list_all() if run_name in one.name), key=lambda one: one.created_at, reverse=True)
         for one in mine:
             delete(one)
-            wait_for(
-                lambda one=one, list_all=list_all: one.id not in {other.id for other in list_all()}, 60, "it is gone"
-            )
+            wait_for(functools.partial(_is_gone, one, list_all), 60, "it is gone")
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ class Environment:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir()
         run([python.program, "-m", "venv", self.directory], self._log)
-        pip = [self.python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip = (self.python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
         # The package ansible has some thousand modules, of which a handful is used.
         run([*pip, "--no-compile", "-r", self.requirements], self._log)
         link = self.collections / COLLECTION

@@ -228,8 +228,10 @@ class CloudRequests:
         outage = self._new_waiter(min(OUTAGE, self.seconds_left))
         while True:
             try:
-                options = {"params": params or {}, "skip_cache": True, "microversion": microversion}
-                answer = self._send(service, "GET", path, **options).json()
+                response = self._send(
+                    service, "GET", path, params=params or {}, skip_cache=True, microversion=microversion
+                )
+                answer = response.json()
             except LostAnswerError as exc:
                 if not outage.wait():
                     raise OutageError(str(exc)) from None

@@ -75,8 +75,9 @@ class ImageFromVolume(ImageCreate):
 
     def ask(self, item: Item) -> None:
         self._delete_leftovers(item)
+        name = f"{self._provisional}{item.id}"
         action = {
-            "image_name": f"{self._provisional}{item.id}",
+            "image_name": name,
             "disk_format": self._disk_format,
             "container_format": "bare",
             "force": self._force,
@@ -85,7 +86,7 @@ class ImageFromVolume(ImageCreate):
         answer = self.requests.post("block_storage", path, {"os-volume_upload_image": action}, given_up=self.given_up)
         image_id = content(answer, "os-volume_upload_image", "image_id")
         item.reason = ""
-        item.accept(DONE, Created(IMAGE, image_id, action["image_name"], QUEUED))
+        item.accept(DONE, Created(IMAGE, image_id, name, QUEUED))
 
     def _goes_on(self, item: Item, image: RunImage) -> bool:
         return image.status == SAVING or (image.status == QUEUED and image.age <= self._queued_timeout)

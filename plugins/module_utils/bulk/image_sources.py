@@ -154,7 +154,7 @@ class ImageUrl(ImageSource):
         text = text.replace(self.address, self.source)
         parts = self._parts
         values = [value for _name, value in parse_qsl(parts.query)]
-        secrets = {parts.netloc.rpartition("@")[0], parts.password, parts.query, parts.fragment, *values} - {"", None}
+        secrets = {parts.netloc.rpartition("@")[0], parts.password or "", parts.query, parts.fragment, *values} - {""}
         if any(form in text for secret in secrets for form in (secret, unquote(secret))):
             return "Glance's answer is not shown, as it has the secrets of the URL in it"
         return text

@@ -4,8 +4,8 @@
 """Whether a bulk run is to come to an end early, because somebody interrupts it or nobody is there any more.
 
 An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It lives on all the
-same: it sends nothing new, sees what is under way to its end, and writes its report. Not so in a job of ansible-runner or
-AWX, which takes everything along that it started, soon its container too: there it has a few seconds.
+same: it sends nothing new, sees what is under way to its end, and writes its report. Not so in a job of ansible-runner
+or AWX, which takes everything along that it started, soon its container too: there it has a few seconds.
 """
 
 from __future__ import annotations

@@ -154,7 +154,10 @@ class Progress:
         standing = dataclasses.replace(
             self._standing,
             total=total,
-            **{name: outcomes.get(name, 0) for name in ("done", "already", "failed", "skipped")},
+            done=outcomes.get("done", 0),
+            already=outcomes.get("already", 0),
+            failed=outcomes.get("failed", 0),
+            skipped=outcomes.get("skipped", 0),
             under_way=under_way,
             waiting=waiting,
             awaited=awaited,

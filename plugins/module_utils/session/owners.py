@@ -93,8 +93,9 @@ def hold(session: Session, name: str) -> None:
 def known(session: Session) -> dict[str, Owner | None]:
     """Every run that was named, ended or not, by its name; None where the file does not say."""
     with _folder_if_any(session) as folder:
-        names = os.listdir(folder) if folder is not None else []
-        return {name: _read(folder, name) for name in names if not directory.is_temporary(name)}
+        if folder is None:
+            return {}
+        return {name: _read(folder, name) for name in os.listdir(folder) if not directory.is_temporary(name)}
 
 
 def living(session: Session, besides: str | None = None) -> bool:
@@ -103,7 +104,7 @@ def living(session: Session, besides: str | None = None) -> bool:
     if any(owner and owner.alive for owner in owners.values()):
         return True
     with _folder_if_any(session) as folder:
-        return any(_is_held(folder, name) for name in owners)
+        return folder is not None and any(_is_held(folder, name) for name in owners)
 
 
 def orphaned(session: Session) -> bool:

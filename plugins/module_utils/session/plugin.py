@@ -12,14 +12,13 @@ try:
     from keystoneauth1 import access, loading
     from keystoneauth1.exceptions import AuthorizationFailure
     from keystoneauth1.identity.base import BaseIdentityPlugin
+    from keystoneauth1.loading import BaseLoader
     from openstack.exceptions import SDKException
 except ImportError:  # Ansible looks into every file of a collection; only keystoneauth ever uses this one
     access = loading = None
     # Two of them: one cannot be a base twice.
     SDKException, AuthorizationFailure = RuntimeError, Exception
     BaseIdentityPlugin = BaseLoader = object
-else:
-    BaseLoader = loading.BaseLoader
 
 from . import cloud_entry, lifecycle, session_clouds, usage
 from .config_files import ConfigFiles

@@ -83,6 +83,8 @@ class Watcher:
             start_new_session=True,
             bufsize=0,
         )
+        self._orders = t.cast(t.IO[bytes], self._process.stdin)
+        self._answers = t.cast(t.IO[bytes], self._process.stdout)
 
     def end(
         self, drain_timeout: float, revoke_timeout: float, keep: bool = False, patience: float = _TURN
@@ -93,7 +95,7 @@ class Watcher:
         """
         order = json.dumps({"drain_timeout": drain_timeout, "keep": keep}) + "\n"
         try:
-            os.write(self._process.stdin.fileno(), order.encode())
+            os.write(self._orders.fileno(), order.encode())
         except OSError:
             return None
         drained = self._answer(drain_timeout + patience)
@@ -101,8 +103,8 @@ class Watcher:
         return None if drained is None or report is None else {**report, **drained}
 
     def _answer(self, timeout: float) -> dict[str, t.Any] | None:
-        ready, _writable, _exceptional = select.select([self._process.stdout], [], [], timeout)
-        line = self._process.stdout.readline() if ready else b""
+        ready, _writable, _exceptional = select.select([self._answers], [], [], timeout)
+        line = self._answers.readline() if ready else b""
         return json.loads(line) if line else None
 
     @property

@@ -43,6 +43,7 @@ class Cloud(abc.ABC):
     clouds_file: str
     server_count = 0
     volume_count = 0
+    requests_per_second: int
 
     def __init__(self, home: pathlib.Path) -> None:
         self.home = home

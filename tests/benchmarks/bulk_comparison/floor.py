@@ -82,7 +82,8 @@ async def sign_in() -> tuple[str, str]:
 
 async def server_ids(nova: str, token: str, wanted: set[str]) -> dict[str, str]:
     """The ids of the servers, by their names; of all of them when none is named."""
-    connection, found, marker = Connection(nova), {}, ""
+    connection, marker = Connection(nova), ""
+    found: dict[str, str] = {}
     while True:
         page = (await connection.send("GET", f"/servers?limit=1000{marker}", token)).content["servers"]
         found |= {server["name"]: server["id"] for server in page if not wanted or server["name"] in wanted}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import typing as t
 
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.callback import CallbackBase
@@ -24,29 +25,29 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "fidelity_recorder"
 
-    def _write(self, **line: object) -> None:
+    def _write(self, **line: t.Any) -> None:
         with open(os.environ["FIDELITY_RECORDING"], "a", encoding="utf-8") as recording:
             recording.write(json.dumps(line, cls=AnsibleJSONEncoder) + "\n")
 
     def _log_size(self) -> int:
         return os.stat(os.environ["FIDELITY_KEYSTONE_LOG"]).st_size
 
-    def _task(self, status: str, result: object) -> None:
+    def _task(self, status: str, result: t.Any) -> None:
         action = result._task.action
         if action.startswith("openstack.cloud."):
             self._write(action=action, status=status, result=result._result)
 
-    def v2_playbook_on_play_start(self, play: object) -> None:
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._write(play=play.get_name(), log_size=self._log_size())
 
-    def v2_runner_on_ok(self, result: object) -> None:
+    def v2_runner_on_ok(self, result: t.Any) -> None:
         self._task("ok", result)
 
-    def v2_runner_on_failed(self, result: object, ignore_errors: bool = False) -> None:
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         self._task("failed", result)
 
-    def v2_runner_on_skipped(self, result: object) -> None:
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
         self._task("skipped", result)
 
-    def v2_runner_on_unreachable(self, result: object) -> None:
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self._task("unreachable", result)

@@ -180,7 +180,7 @@ class Start:
                 for needed in ("keystone", "placement", "neutron"):
                     self.ready[needed].result()
             self.say(f"{service}: starting")
-            command = [self.layout.python, INSIDE / "serve.py", service, str(port), self.layout.root]
+            command = (self.layout.python, INSIDE / "serve.py", service, str(port), self.layout.root)
             daemon.start(command, self.environment(service), port, fingerprint)
             daemon.wait_until(lambda: answers(port, "/sandbox-ready"), START_SECONDS)
             self.say(f"{service}: up on port {port}")
@@ -197,7 +197,7 @@ class Start:
             return
         self.say(f"{service}: making the database's tables")
         log = self.layout.log(f"{service}-migration")
-        command = [self.layout.python, INSIDE / "migrate.py", service, self.layout.root]
+        command = (self.layout.python, INSIDE / "migrate.py", service, self.layout.root)
         run(f"Making {service}'s tables", command, log, self.environment(service))
         write_json(stamp, {"releases": self.requirements})
 

@@ -13,7 +13,7 @@ def start() -> Application:
     """Return the API's application."""
     limit.Enforcer._get_enforcement_model = lambda enforcer: "flat"
     find_endpoint = limit._EnforcerUtils._get_endpoint
-    known = {}
+    known: dict[str, object] = {}
 
     def find_once(enforcer):
         if not known:

@@ -99,7 +99,9 @@ def seed_identity(sandbox: Sandbox) -> None:
             projects[name] = identity.create_project(name=name, domain_id="default")
     users = {user.name: user for user in identity.users(domain_id="default")}
     assigned = {(found.user.get("id"), found.role["id"]) for found in identity.role_assignments()}
-    wanted = [(name, sandbox.passwords[name], "demo", ("member",)) for name in MEMBERS]
+    wanted: list[tuple[str, str, str, tuple[str, ...]]] = [
+        (name, sandbox.passwords[name], "demo", ("member",)) for name in MEMBERS
+    ]
     wanted += [
         (name, sandbox.passwords["service"], "service", ("admin", "service")) for name in SERVICES if name != "keystone"
     ]

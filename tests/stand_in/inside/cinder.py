@@ -164,7 +164,7 @@ class Cinder:
             require_idle(volume, force=is_true(asked.get("force")))
         backup = Backup(
             id=self.cloud.new_id("backup", volume.id),
-            name=asked.get("name"),
+            name=asked.get("name") or "",
             volume_id=volume.id,
             size=volume.size,
             description=asked.get("description"),

@@ -76,7 +76,7 @@ def seed(cloud: Cloud) -> None:
             properties={"os_distro": "debian", "os_version": "12", "hw_qemu_guest_agent": "yes"},
         )
     )
-    kinds = (
+    kinds: tuple[tuple[str, int, dict[str, t.Any]], ...] = (
         ("broken", settings.broken, {"vm_state": "error", "power_state": 0}),
         ("busy", settings.busy, {"task_state": "image_uploading"}),
         ("db", settings.volume_backed, {}),

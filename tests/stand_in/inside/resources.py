@@ -139,7 +139,7 @@ class Collection(t.Generic[R]):
         if marker is not None and marker not in self.by_id:
             raise MarkerError(marker)
         behind = self.ordered_behind(marker, order) if order else self.newest_behind(marker)
-        found = []
+        found: list[t.Any] = []
         for resource in behind:
             if wanted is None or wanted(resource):
                 if len(found) == limit:

@@ -111,7 +111,7 @@ def converted(field: dataclasses.Field[t.Any], value: t.Any) -> t.Any:
             return Share.of(value)
         if isinstance(field.default, bool) is not isinstance(value, bool):
             raise SettingError(f"{field.name} does not take {value!r}.")
-        taken = type(field.default)(value)
+        taken: t.Any = t.cast(type, type(field.default))(value)
     except (TypeError, ValueError) as exc:
         raise exc if isinstance(exc, SettingError) else SettingError(f"{field.name} does not take {value!r}.") from exc
     if choices and taken not in choices:

@@ -22,7 +22,10 @@ def outcome(entry: case.Case, with_password: dict, on_session: dict) -> Outcome:
 @pytest.fixture
 def document() -> str:
     """As if each module answered the same, but one each of the two kinds that do not."""
-    different = {"config": ({"clouds": 1}, {"clouds": 2}), "server_info": (LOCATION, NO_LOCATION)}
+    different: dict[str, tuple[dict, dict]] = {
+        "config": ({"clouds": 1}, {"clouds": 2}),
+        "server_info": (LOCATION, NO_LOCATION),
+    }
     outcomes = {
         service: [
             outcome(entry, *different.get(entry.name, ({}, {})))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -102,7 +103,8 @@ def test_tokens_are_limited_by_the_minute(start: t.Any, connect: t.Any) -> None:
 
 def storm_of(seed: int, targets: t.Iterable[str], **shares: t.Any) -> dict[str, t.Any]:
     """What becomes of a POST to each target."""
-    settings = Settings(seed=seed, **{name: Share.of(value) for name, value in shares.items()})
+    converted: dict[str, t.Any] = {name: Share.of(value) for name, value in shares.items()}
+    settings = dataclasses.replace(Settings(seed=seed), **converted)
     storm = Storm(settings)
     return {target: storm.trouble_for(Request("POST", target, {}, b"")) for target in targets}
 

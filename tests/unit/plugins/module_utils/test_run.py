@@ -200,7 +200,7 @@ class TestEnding:
                 stdout=subprocess.PIPE,
             )
             started.append(process)
-            assert process.stdout.readline() == b"ready\n"
+            assert process.stdout and process.stdout.readline() == b"ready\n"
 
         yield start
         for process in started:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
@@ -22,7 +23,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
     make_token,
 )
 
-BODY = {
+BODY: dict[str, t.Any] = {
     "user": {"id": "u1", "name": "demo", "domain": {"id": "default", "name": "Default"}},
     "project": {"id": "p1", "name": "demo", "domain": {"id": "default", "name": "Default"}},
     "roles": [{"name": "reader"}, {"name": "member"}],

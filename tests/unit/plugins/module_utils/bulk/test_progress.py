@@ -59,7 +59,8 @@ class Ear:
 
     def heard(self) -> list[Standing]:
         try:
-            return [Standing.of_line(line) for line in os.read(self.pipe, 65536).splitlines()]
+            lines = os.read(self.pipe, 65536).splitlines()
+            return [standing for standing in map(Standing.of_line, lines) if standing]
         except BlockingIOError:
             return []
 

@@ -55,6 +55,7 @@ def python(no_cloud, site_path):
             start_new_session=True,
         )
         started.append(process)
+        assert process.stdout is not None
         assert select.select([process.stdout], [], [], 30)[0], "it is not ready in time"
         assert process.stdout.readline(), "it ended before it was ready"
         return process

@@ -20,5 +20,6 @@ def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> N
 
 def let_end(process: subprocess.Popen[str]) -> None:
     """Let a process go on that waits for the end of its standard input, and wait for its own end."""
+    assert process.stdin is not None
     process.stdin.close()
     process.wait(30)

@@ -65,7 +65,7 @@ class StandInKeystone:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
-    def __enter__(self) -> StandInKeystone:
+    def __enter__(self) -> t.Self:
         self._thread.start()
         return self
 

@@ -36,6 +36,7 @@ def made(session):
 def killed(process) -> Owner:
     """The owner that a process was."""
     owner = Owner.of_process(process.pid)
+    assert owner is not None
     process.kill()
     process.wait()
     return owner

@@ -44,7 +44,7 @@ def record() -> SessionRecord:
     sources = {"sandbox": Source(CONFIG, "sandbox", files, scope={"project_id": "p"})}
     failures = {"second": Failure("refused", "2026-01-31T12:00:00+00:00", final=True)}
     return SessionRecord(
-        files, sources, RenewalPolicy("50%", 60), 7, 3, 2, "/usr/bin/python3", failures, ["sandbox"], fallback=True
+        files, sources, RenewalPolicy("50%", 60), 7, 3, 2, "/usr/bin/python3", failures, True, ["sandbox"], True
     )
 
 

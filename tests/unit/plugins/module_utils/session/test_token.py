@@ -13,7 +13,7 @@ import traceback
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     SECRET,
     make_token,
@@ -34,7 +34,7 @@ TAKEN_APART_BY = {
     "pickle": pickle.dumps,
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "asdict": lambda thing: dataclasses.asdict(thing) if dataclasses.is_dataclass(thing) else copy.deepcopy(thing),
+    "asdict": lambda thing: dataclasses.asdict(thing) if isinstance(thing, Token) else copy.deepcopy(thing),
     "vars": vars,
     "bytes": bytes,
 }

@@ -38,7 +38,9 @@ def watch(no_cloud):
 
     def start(session: Session, run: subprocess.Popen, **environ: str) -> tuple[Watcher, str]:
         session.write_site(site.files())
-        name = owners.add(session, Owner.of_process(run.pid))
+        owner = Owner.of_process(run.pid)
+        assert owner is not None
+        name = owners.add(session, owner)
         watcher = Watcher(session, name, {**os.environ, **environ})
         started.append(watcher._process)
         return watcher, name
@@ -76,7 +78,7 @@ def kill(process: subprocess.Popen) -> None:
 
 def has_read_its_order(watcher: Watcher) -> bool:
     waiting = array.array("i", [0])
-    fcntl.ioctl(watcher._process.stdin, termios.FIONREAD, waiting)
+    fcntl.ioctl(watcher._orders, termios.FIONREAD, waiting)
     return waiting[0] == 0
 
 

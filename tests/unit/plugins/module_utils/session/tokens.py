@@ -34,5 +34,6 @@ def older(token: Token, seconds: float) -> Token:
 def let_it_age(session: Session, cloud: str, seconds: float) -> None:
     """Make the tokens in a session's file as old as if this time had passed."""
     stored = session.read_tokens(cloud)
+    assert stored is not None
     replaced = tuple(older(token, seconds) for token in stored.replaced)
     session.write_tokens(cloud, StoredTokens(older(stored.current, seconds), replaced))

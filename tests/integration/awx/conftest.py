@@ -1,0 +1,48 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places for jobs that everyone can reach, unlike pytest's own, and the execution environment that they share."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.tests.integration.awx.execution_environment import ExecutionEnvironment
+from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job
+
+
+@contextlib.contextmanager
+def open_place() -> t.Iterator[pathlib.Path]:
+    place = pathlib.Path(tempfile.mkdtemp(prefix="onetoken-awx-"))
+    place.chmod(0o755)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def execution_environment() -> t.Iterator[ExecutionEnvironment]:
+    with open_place() as place:
+        environment = ExecutionEnvironment(place)
+        environment.build()
+        yield environment
+
+
+@pytest.fixture
+def new_job(execution_environment: ExecutionEnvironment) -> t.Iterator[t.Callable[[], Job]]:
+    """Jobs, each with a container of its own."""
+    with open_place() as place:
+        numbers = iter(range(100))
+
+        def new() -> Job:
+            own = place / str(next(numbers))
+            own.mkdir()
+            return Job(own, execution_environment)
+
+        yield new

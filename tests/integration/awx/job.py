@@ -1,0 +1,178 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job as AWX starts one: its private data directory, its environment, its credential's file, and ansible-runner."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import typing as t
+
+import yaml
+from ansible_collections.onetoken.openstack.tests.integration.awx.execution_environment import (
+    GROUP,
+    IS_ROOT,
+    REPOSITORY,
+    USER,
+    ExecutionEnvironment,
+    as_user,
+)
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+
+#: What AWX's worker does with ansible-runner in the container; a file that appears is the cancel button.
+WORKER = """
+import json, os, sys
+import ansible_runner
+private, button, options = sys.argv[1:]
+run = ansible_runner.run(
+    private_data_dir=private, ident="1", quiet=True, cancel_callback=lambda: os.path.exists(button),
+    **json.loads(options)
+)
+sys.exit(f"{run.status}, exit code {run.rc}" if run.status != "successful" else 0)
+"""
+#: Seconds for a job, on a machine that is busy with other things.
+JOB_TIMEOUT = 400
+Inventory = t.Mapping[str, t.Any]
+LOCALHOST: Inventory = {"all": {"hosts": ["localhost"]}, "_meta": {"hostvars": {"localhost": {}}}}
+
+
+def devstack(cloud: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The clouds.yaml that AWX's own OpenStack credential makes of its fields."""
+    auth = cloud["auth"]
+    fields = {name: auth[name] for name in ("auth_url", "username", "password", "project_name")}
+    domain = auth.get("user_domain_name", "Default")
+    entry = {"auth": {**fields, "project_domain_name": domain, "domain_name": domain}, "verify": True}
+    return {"clouds": {"devstack": {**entry, "region_name": cloud.get("region_name", "RegionOne")}}}
+
+
+class Job:
+    """One job, in what is its container: a home that it cannot write to, temporary files that no other job sees."""
+
+    def __init__(self, place: pathlib.Path, environment: ExecutionEnvironment) -> None:
+        self.place = place
+        self.private = place / "runner"
+        self.home = place / "home"
+        self._temporary = place / "tmp"
+        self._button = place / "cancel"
+        self._environment = environment
+        self._process: subprocess.Popen[str] | None = None
+        for folder in ("project", "inventory", "env", "artifacts", "cp"):
+            (self.private / folder).mkdir(parents=True)
+        self.home.mkdir()
+        self._temporary.mkdir()
+
+    def prepare(
+        self,
+        clouds: t.Mapping[str, t.Any],
+        variables: t.Mapping[str, t.Any],
+        inventory: Inventory = LOCALHOST,
+        project: t.Mapping[str, str] | None = None,
+    ) -> Job:
+        """The project is this repository, or these files."""
+        if project is None:
+            shutil.copytree(REPOSITORY / "playbooks", self.private / "project" / "playbooks")
+            shutil.copy(REPOSITORY / "ansible.cfg", self.private / "project")
+        for name, content in (project or {}).items():
+            (self.private / "project" / name).write_text(content)
+        credential = self.private / "env" / "tmp4f7k2c9x"
+        credential.write_text(yaml.safe_dump(dict(clouds)))
+        # AWX's inventory is a script that prints it.
+        script = self.private / "inventory" / "hosts"
+        script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
+        (self.private / "env" / "extravars").write_text(f"---\n{json.dumps(dict(variables))}\n")
+        (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
+        (self.private / "env" / "envvars").write_text(json.dumps(self._variables(credential)))
+        self._give_away()
+        credential.chmod(0o600)
+        script.chmod(0o700)
+        return self
+
+    def _variables(self, credential: pathlib.Path) -> dict[str, str]:
+        return {
+            "JOB_ID": "42",
+            "INVENTORY_ID": "1",
+            "PROJECT_REVISION": "0" * 40,
+            "AWX_PRIVATE_DATA_DIR": str(self.private),
+            "AWX_HOST": "https://awx.example.org",
+            "MAX_EVENT_RES": "700000",
+            "ANSIBLE_FORCE_COLOR": "True",
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_RETRY_FILES_ENABLED": "False",
+            "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private / "cp"),
+            "ANSIBLE_COLLECTIONS_PATH": f"{self.private / 'requirements_collections'}:{self._environment.collections}",
+            "OS_CLIENT_CONFIG_FILE": str(credential),
+        }
+
+    def _give_away(self) -> None:
+        """All of it belongs to the container's user, who may not write to the project and to the home."""
+        if IS_ROOT:
+            for path in (self.place, *self.place.rglob("*")):
+                os.chown(path, USER, GROUP)
+        for path in (self.home, self.private / "project", *(self.private / "project").rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+
+    def start(self, playbook: str, *arguments: str) -> Job:
+        options = json.dumps({"playbook": playbook, "cmdline": " ".join(arguments) or None})
+        self._process = subprocess.Popen(
+            as_user(self._environment.bin / "python", "-c", WORKER, self.private, self._button, options),
+            cwd=self.private,
+            env={
+                "HOME": str(self.home),
+                "PATH": f"{self._environment.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+                "LC_ALL": "C.UTF-8",
+                "TMPDIR": str(self._temporary),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return self
+
+    def cancel(self) -> None:
+        self._button.touch()
+
+    def wait(self) -> str:
+        """Until it is over: "" if it succeeded, else what the worker says."""
+        assert self._process is not None
+        output, _nothing = self._process.communicate(timeout=JOB_TIMEOUT)
+        return "" if self._process.returncode == 0 else output.strip() or str(self._process.returncode)
+
+    def run(self, playbook: str, *arguments: str) -> str:
+        return self.start(playbook, *arguments).wait()
+
+    @property
+    def output(self) -> str:
+        """What AWX shows: the texts of the job's events."""
+        files = sorted((self.private / "artifacts" / "1" / "job_events").glob("*-*.json"), key=_number)
+        return "\n".join(json.loads(file.read_text()).get("stdout", "") for file in files)
+
+    def processes(self) -> list[str]:
+        """The commands of its processes that live, the watcher's too."""
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if f"HOME={self.home}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+    def wait_until_nothing_lives(self, deadline: float) -> None:
+        wait_for(lambda: not self.processes(), deadline, f"no process of the job lives: {self.processes()}")
+
+    def kept(self) -> dict[str, bytes]:
+        """What is left of it, but for the credential's file and the project, which are AWX's own."""
+        own = (self.private / "env", self.private / "project")
+        files = [path for path in self.place.rglob("*") if path.is_file() and not set(own) & set(path.parents)]
+        return {str(path.relative_to(self.place)): path.read_bytes() for path in files}
+
+
+def _number(path: pathlib.Path) -> int:
+    return int(path.name.partition("-")[0])

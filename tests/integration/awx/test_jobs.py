@@ -1,0 +1,182 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bulk playbooks as AWX runs them: by ansible-runner, in an execution environment, as a user without a name."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.onetoken.openstack.tests.integration.awx.job import Inventory, Job, devstack
+from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.stand_in.running import StandIn
+
+#: Seconds within which a cancelled job leaves nothing behind.
+SOON = 10
+SLICES = 4
+
+
+@pytest.fixture
+def start(new_job, sandbox):
+    """Start a bulk playbook with answers to its survey."""
+
+    def started(name: str, *arguments: str, **answers: t.Any) -> Job:
+        job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {"cloud": "devstack", **answers})
+        return job.start(f"playbooks/{name}.yml", *arguments)
+
+    return started
+
+
+@pytest.fixture
+def assert_clean(sandbox, issued):
+    """Nothing of the job lives, and it kept no secret."""
+
+    def check(job: Job) -> None:
+        job.wait_until_nothing_lives(SOON)
+        assert issued.all() and issued.living() == []
+        evidence = job.kept()
+        assert any("job_events" in place for place in evidence)
+        assert Secrets(*issued.all(), sandbox.password("demo")).places(evidence) == []
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("playbook", "answers", "done"),
+    [
+        pytest.param("bulk_snapshot", {"name_pattern": "web-0[12]", "keep_last": 1}, "Snapshot of 2", id="snapshot"),
+        pytest.param("bulk_volume_snapshot", {"volumes": "data-02,data-03"}, "Snapshot of 2", id="volume_snapshot"),
+        pytest.param("bulk_shelve", {"servers": "web-09"}, "Shelve of 1", id="shelve"),
+        pytest.param("bulk_unshelve", {"servers": "web-09"}, "Unshelve of 1", id="unshelve"),
+        pytest.param("bulk_image_create", {"from_volumes": True, "volumes": "data-02"}, "of 1", id="image_create"),
+        pytest.param("retention", {"run_pattern": "awx-*", "keep_last": 1}, "", id="retention"),
+    ],
+)
+def test_every_bulk_playbook_is_a_job(start, assert_clean, playbook, answers, done):
+    job = start(playbook, run_name="awx-each", **answers) if playbook != "retention" else start(playbook, **answers)
+    assert job.wait() == "", job.output
+    assert done in job.output
+    assert_clean(job)
+
+
+def test_a_dry_run_is_a_job_of_the_type_check(start, assert_clean, access_log):
+    nova = access_log("nova")
+    job = start("bulk_snapshot", "--check", run_name="awx-dry", name_pattern="web-*")
+    assert job.wait() == "", job.output
+    assert "planned: web-01 as web-01-awx-dry" in job.output
+    assert [request for request in nova.requests() if request.method == "POST"] == []
+    assert_clean(job)
+
+
+def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work(
+    start, assert_clean, limits, access_log, controller
+):
+    limits(snapshot_seconds=20)
+    nova = access_log("nova")
+    run = {"run_name": f"awx-cancelled-{time.time_ns()}", "name_pattern": "web-*"}
+    job = start("bulk_snapshot", **run)
+    wait_for(lambda: _asked_for(nova) >= 3, 120, f"servers are snapshotted: {job.output}")
+    job.cancel()
+    assert_dead_soon(job, assert_clean)
+    assert job.wait().startswith("canceled")
+    limits(snapshot_seconds=0)
+    again = start("bulk_snapshot", **run, queued_timeout=1)
+    assert again.wait() == "", again.output
+    assert_clean(again)
+    assert _images(controller, run["run_name"]) == [f"web-{number:02}" for number in range(1, 11)]
+
+
+def test_a_cancelled_job_under_the_callback_leaves_nothing_alive(new_job, sandbox, assert_clean, access_log):
+    """An unmodified playbook, and the one line of the execution environment in the project's ansible.cfg."""
+    play = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - openstack.cloud.server_info:
+      loop: "{{ range(500) }}"
+"""
+    keystone, nova = access_log("keystone"), access_log("nova")
+    project = {
+        "site.yml": play,
+        "ansible.cfg": "[defaults]\ncallbacks_enabled = onetoken.openstack.one_token\n",
+    }
+    clouds = devstack(sandbox.clouds["sandbox"])
+    job = new_job().prepare(clouds, {}, project=project).start("site.yml")
+    wait_for(lambda: len(nova.requests()) >= 2, 120, f"servers are listed: {job.output}")
+    job.cancel()
+    assert_dead_soon(job, assert_clean)
+    assert keystone.count("POST") == 1
+
+
+def assert_dead_soon(job: Job, assert_clean: t.Callable[[Job], None]) -> None:
+    job.wait_until_nothing_lives(SOON)
+    assert_clean(job)
+
+
+def _asked_for(nova) -> int:
+    return sum(request.method == "POST" and request.path.endswith("/action") for request in nova.requests())
+
+
+def _images(controller, run: str) -> list[str]:
+    """The servers of which the run has a good image, one for each of these."""
+    command = ("openstack", "--os-cloud", "sandbox", "image", "list", "--property", f"onetoken_run={run}")
+    listed = controller.command(*command, "--status", "active", "-f", "value", "-c", "Name")
+    assert listed.ok, listed.output
+    return sorted(re.findall(rf"^(\S+)-{run}$", listed.output, re.MULTILINE))
+
+
+def hosts(names: t.Sequence[str]) -> Inventory:
+    return {"servers": {"hosts": list(names)}, "_meta": {"hostvars": {name: {} for name in names}}}
+
+
+def test_slices_together_stay_within_the_limits_and_do_each_server_once(new_job, tmp_path):
+    with StandIn(tmp_path, servers=100, requests_per_second=20) as cloud:
+        names = sorted(server["name"] for server in cloud.state("servers")["servers"])
+        run_sliced(new_job, devstack_of(cloud), names, requests_per_second="20")
+        assert cloud.count("nova", "POST", "/action$", status=202) == 100
+        images = [image for image in cloud.state("images")["images"] if image.get("onetoken_run") == "sliced"]
+        assert sorted(image["onetoken_server_name"] for image in images if image["status"] == "active") == names
+        assert len(images) == 100
+        assert cloud.count("keystone", "POST", "/auth/tokens$") == cloud.count("keystone", "DELETE") == SLICES
+
+
+def test_slices_share_the_account_of_a_real_cloud(new_job, sandbox, issued, controller, access_log):
+    nova = access_log("nova")
+    names = [f"web-{number:02}" for number in range(1, 11)]
+    jobs = run_sliced(new_job, devstack(sandbox.clouds["sandbox"]), names, requests_per_second="20")
+    assert _asked_for(nova) == 10
+    assert _images(controller, "sliced") == names
+    assert len(issued.all()) == SLICES
+    wait_for(lambda: not issued.living(), SOON, "all tokens are revoked")
+    for job in jobs:
+        assert Secrets(*issued.all(), sandbox.password("demo")).places(job.kept()) == []
+
+
+def run_sliced(new_job, clouds: t.Mapping[str, t.Any], names: t.Sequence[str], **answers: t.Any) -> list[Job]:
+    """As AWX slices an inventory: each job has every so-manieth of its hosts, and all run at the same time."""
+    variables = {"cloud": "devstack", "slices": SLICES, "target": "servers", "run_name": "sliced", **answers}
+    jobs = [new_job().prepare(clouds, variables, hosts(names[number::SLICES])) for number in range(SLICES)]
+    for job in jobs:
+        job.start("playbooks/bulk_snapshot.yml")
+    for job in jobs:
+        assert job.wait() == "", job.output
+    return jobs
+
+
+def devstack_of(cloud: StandIn) -> dict[str, t.Any]:
+    with open(cloud.clouds_file, encoding="utf-8") as file:
+        (entry,) = yaml.safe_load(file)["clouds"].values()
+    return devstack(entry)
+
+
+def test_a_sliced_job_without_a_target_is_refused_before_anything_is_done(new_job, sandbox, keystone):
+    variables = {"cloud": "devstack", "slices": SLICES}
+    job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), variables)
+    assert job.run("playbooks/bulk_snapshot.yml") != ""
+    assert "each of 4 slices would do all of it: set target to hosts of the inventory" in job.output
+    assert keystone.requests() == []
