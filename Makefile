@@ -6,13 +6,15 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) tests/sandbox/sandbox.py
 PYTEST = .venv/bin/python -m pytest
+TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH"
+COLLECTION = ansible_collections/onetoken/openstack
 
 # Ansible wants UTF-8, and its settings from here, even in a directory that everyone may write.
 export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-fidelity benchmark bench test build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-matrix test-fidelity benchmark bench test build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -32,16 +34,21 @@ sandbox-reset: ## stop it, delete its data, start it anew
 demo: install sandbox-up ## snapshot the sandbox's servers on one token and count the requests
 	@.venv/bin/python tests/tools/demo.py
 
-lint: install ## style and common mistakes
-	.venv/bin/ruff check plugins tests
-	.venv/bin/ruff format --check plugins tests
+lint: install ## style, types, spelling, licences, documentation, and what Galaxy would say
+	.venv/bin/ruff check plugins tests noxfile.py
+	.venv/bin/ruff format --check plugins tests noxfile.py
+	cd .venv/collections && MYPYPATH="$$PWD" ../bin/mypy --config-file ../../mypy.ini $(addprefix $(COLLECTION)/,plugins tests)
 	.venv/bin/yamllint --strict .
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --nocolor
+	.venv/bin/codespell
+	.venv/bin/reuse lint --quiet
+	$(TOOLS) .venv/bin/ansible-lint --nocolor
 	.venv/bin/antsibull-changelog lint
+	$(TOOLS) .venv/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs=all .
+	.venv/bin/python tests/tools/importer.py
 	@! grep -rnwE 'TO[D]O|FIX[M]E' --binary-files=without-match --exclude-dir='.?*' --exclude-dir=__pycache__ . .ci/run
 
-sanity: install ## ansible-test sanity
-	$(PYTHON) tests/tools/sanity.py
+sanity: install ## ansible-test sanity, of every supported ansible-core
+	$(PYTHON) tests/tools/sanity.py $(ENVIRONMENTS)
 
 unit: install ## tests without a cloud
 	$(PYTEST) tests/unit
@@ -51,6 +58,9 @@ integration: install sandbox-up ## tests against the sandbox
 
 test-versions: install sandbox-up ## tests against the sandbox, on the oldest and the newest ansible-core
 	$(PYTHON) tests/tools/versions.py
+
+test-matrix: install sandbox-up ## unit and sandbox tests on every combination of versions that this machine has a Python for
+	.venv/bin/python tests/tools/matrix.py $(NOX)
 
 test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password and on a session: docs/fidelity.md
 	$(PYTEST) -m fidelity tests/integration
@@ -71,5 +81,5 @@ build: install ## the collection's tarball
 	.venv/bin/ansible-galaxy collection build --force
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
-	rm -rf .venv .venv-oldest .venv-newest .sandbox .ansible .pytest_cache .ruff_cache onetoken-openstack-*.tar.gz
+	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox onetoken-openstack-*.tar.gz
 	find . -name __pycache__ -prune -exec rm -rf {} +

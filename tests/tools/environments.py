@@ -154,10 +154,17 @@ SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 # The Python that make was told to use, if it is new enough.
 PREFERRED = tuple(sorted(SUPPORTED, key=lambda version: version != sys.version_info[:2]))
 
+
+def _of_core(name: str, *versions: Version) -> Environment:
+    return Environment(f".venv-{name}", REPOSITORY / "tests" / f"requirements-{name}.txt", versions)
+
+
 MAIN = Environment(".venv", REPOSITORY / "tests" / "requirements.txt", PREFERRED)
 # ansible-core 2.17 is made for up to Python 3.12, but works on 3.13; openstacksdk 4.14 needs 3.11.
-OLDEST = Environment(".venv-oldest", REPOSITORY / "tests" / "requirements-oldest.txt", ((3, 11), (3, 12), (3, 13)))
-NEWEST = Environment(".venv-newest", REPOSITORY / "tests" / "requirements-newest.txt", ((3, 14), (3, 13), (3, 12)))
+OLDEST = _of_core("oldest", (3, 11), (3, 12), (3, 13))
+NEWEST = _of_core("newest", (3, 14), (3, 13), (3, 12))
+#: Every ansible-core that is supported; which one is in MAIN depends on its Python.
+EVERY = (OLDEST, _of_core("2.18", (3, 11), (3, 12), (3, 13)), MAIN, _of_core("2.20", (3, 12), (3, 13), (3, 14)), NEWEST)
 
 
 def say(text: str) -> None:

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test sanity, without containers and without git, on what the collection's tarball holds."""
+"""Run ansible-test sanity of every supported ansible-core, without containers and without git, on what the collection's
+tarball holds: sanity.py [ENVIRONMENT...], such as .venv-oldest."""
 
 from __future__ import annotations
 
@@ -10,13 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
+import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
-from environments import COLLECTION, MAIN, REPOSITORY
+from environments import COLLECTION, EVERY, MAIN, REPOSITORY, Environment, InstallError, NoPythonError, say
 
-SCRATCH = MAIN.directory / "sanity"
-TREE = SCRATCH / "tree"
-HOME = SCRATCH / "home"
 # What pip reads and keeps in the user's home.
 PIP_FILES = (".config/pip", ".pip", ".netrc", ".cache/pip")
 # ansible-test would download this from a host of its own; the pip that Python carries does as well.
@@ -30,60 +30,110 @@ PIP_CHATTER = re.compile(
     r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
     r"|Successfully installed|Using cached|WARNING: (Location|Using locale|Reviewing)"
 )
+# Tells at each test of a run with an unfinished collection of its own that it is there; nothing to mend.
+TROUBLE = re.compile(r"(ERROR|WARNING): ")
 
 
-def unpack_collection() -> Path:
-    """Build the collection and unpack it where ansible-test wants it, openstack.cloud beside it."""
-    shutil.rmtree(TREE, ignore_errors=True)
-    collection = TREE / COLLECTION
-    collection.mkdir(parents=True)
-    command = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", TREE]
-    subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
-    shutil.unpack_archive(next(TREE.glob("*.tar.gz")), collection)
-    neighbour = TREE / "ansible_collections" / "openstack" / "cloud"
-    shutil.copytree(MAIN.installed_collections / "openstack" / "cloud", neighbour)
-    return collection
+@dataclass(frozen=True)
+class Sanity:
+    """The sanity tests of one environment's ansible-core."""
 
+    environment: Environment
 
-def prepare_home() -> None:
-    """ansible-test keeps its virtual environments in the home directory: give it one of its own."""
-    for name in PIP_FILES:
-        own, link = Path.home() / name, HOME / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if own.exists() and not link.is_symlink():
-            link.symlink_to(own)
-    source = MAIN.installed_collections.parent / "ansible_test" / "_internal" / "python_requirements.py"
-    cache = HOME / ".ansible" / "test" / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    for version in re.findall(r"\bpip='([0-9.]+)'", source.read_text(encoding="utf-8")):
-        (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(GET_PIP, encoding="utf-8")
+    @property
+    def _tree(self) -> Path:
+        return self.environment.directory / "sanity" / "tree"
 
+    @property
+    def _home(self) -> Path:
+        return self.environment.directory / "sanity" / "home"
 
-def main() -> int:
-    collection = unpack_collection()
-    prepare_home()
-    version = subprocess.run(
-        [MAIN.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    env = {
-        **os.environ,
-        "HOME": str(HOME),
-        "PATH": f"{MAIN.bin}{os.pathsep}{os.environ['PATH']}",
-        # Without it, ansible-test looks for a git checkout further up and tests only what that one tracks.
-        "ANSIBLE_TEST_CONTENT_ROOT": str(collection),
-    }
-    command = [MAIN.bin / "ansible-test", "sanity", "--python", version.stdout.strip(), "--color", "no"]
-    with subprocess.Popen(
-        command, cwd=collection, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        for line in process.stdout or ():
-            if not PIP_CHATTER.match(line):
+    def passes(self) -> bool:
+        self.environment.ensure()
+        collection = self._unpack_collection()
+        self._prepare_home()
+        version = self._ask("-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+        core = self._ask("-c", "import ansible.release; print(ansible.release.__version__)")
+        say(f"{self.environment.name}: sanity of ansible-core {core} on Python {version}")
+        env = {
+            **os.environ,
+            "HOME": str(self._home),
+            "PATH": f"{self.environment.bin}{os.pathsep}{os.environ['PATH']}",
+            # Without it, ansible-test looks for a git checkout further up and tests only what that one tracks.
+            "ANSIBLE_TEST_CONTENT_ROOT": str(collection),
+        }
+        command = [self.environment.bin / "ansible-test", "sanity", "--python", version, "--color", "no"]
+        return self._run(command, collection, env)
+
+    def _run(self, command: t.Sequence[str | Path], collection: Path, env: t.Mapping[str, str]) -> bool:
+        """Without a failure, and without a warning either."""
+        clean = True
+        with subprocess.Popen(
+            command,
+            cwd=collection,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                if PIP_CHATTER.match(line):
+                    continue
+                clean = clean and not TROUBLE.match(line)
                 print(line, end="", flush=True)
-    return process.returncode
+        return clean and process.returncode == 0
+
+    def _unpack_collection(self) -> Path:
+        """Build the collection and unpack it where ansible-test wants it, openstack.cloud beside it."""
+        shutil.rmtree(self._tree, ignore_errors=True)
+        collection = self._tree / COLLECTION
+        collection.mkdir(parents=True)
+        build = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", self._tree]
+        subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
+        shutil.unpack_archive(next(self._tree.glob("*.tar.gz")), collection)
+        neighbour = self._tree / "ansible_collections" / "openstack" / "cloud"
+        shutil.copytree(self.environment.installed_collections / "openstack" / "cloud", neighbour)
+        return collection
+
+    def _prepare_home(self) -> None:
+        """ansible-test keeps its virtual environments in the home directory: give it one of its own."""
+        for name in PIP_FILES:
+            own, link = Path.home() / name, self._home / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if own.exists() and not link.is_symlink():
+                link.symlink_to(own)
+        packages = self.environment.installed_collections.parent
+        source = packages / "ansible_test" / "_internal" / "python_requirements.py"
+        cache = self._home / ".ansible" / "test" / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        for version in re.findall(r"\bpip='([0-9.]+)'", source.read_text(encoding="utf-8")):
+            (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(GET_PIP, encoding="utf-8")
+
+    def _ask(self, *arguments: str) -> str:
+        command = [self.environment.python, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main(names: t.Sequence[str]) -> int:
+    failed = []
+    for environment in EVERY:
+        if names and environment.name not in names:
+            continue
+        try:
+            passed = Sanity(environment).passes()
+        except NoPythonError as error:
+            say(f"{environment.name}: SKIPPED, {error}")
+            continue
+        except InstallError as error:
+            print(f"{environment.name}: {error}", file=sys.stderr)
+            passed = False
+        if not passed:
+            failed.append(environment.name)
+    if failed:
+        print(f"sanity: errors or warnings in {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -37,7 +37,12 @@ sys.exit(f"{run.status}, exit code {run.rc}" if run.status != "successful" else 
 #: Seconds for a job, on a machine that is busy with other things.
 JOB_TIMEOUT = 400
 Inventory = t.Mapping[str, t.Any]
-LOCALHOST: Inventory = {"all": {"hosts": ["localhost"]}, "_meta": {"hostvars": {"localhost": {}}}}
+#: The host of AWX's own Demo Inventory.
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+
+
+def inventory_of(*names: str, group: str = "servers", variables: t.Mapping[str, str] | None = None) -> Inventory:
+    return {group: {"hosts": names}, "_meta": {"hostvars": {name: dict(variables or {}) for name in names}}}
 
 
 def devstack(cloud: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -69,7 +74,7 @@ class Job:
         self,
         clouds: t.Mapping[str, t.Any],
         variables: t.Mapping[str, t.Any],
-        inventory: Inventory = LOCALHOST,
+        inventory: Inventory | None = None,
         project: t.Mapping[str, str] | None = None,
     ) -> Job:
         """The project is this repository, or these files."""
@@ -82,6 +87,7 @@ class Job:
         credential.write_text(yaml.safe_dump(dict(clouds)))
         # AWX's inventory is a script that prints it.
         script = self.private / "inventory" / "hosts"
+        inventory = inventory or inventory_of("localhost", variables=LOCAL)
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
         (self.private / "env" / "extravars").write_text(f"---\n{json.dumps(dict(variables))}\n")
         (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
@@ -126,6 +132,9 @@ class Job:
                 "PATH": f"{self._environment.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
                 "LC_ALL": "C.UTF-8",
                 "TMPDIR": str(self._temporary),
+                # Without a home that it can write to, Ansible itself wants to be told other places.
+                "ANSIBLE_HOME": str(self._temporary / "ansible"),
+                "ANSIBLE_REMOTE_TEMP": str(self._temporary / "ansible" / "tmp"),
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Have the collection's tarball looked at as Galaxy does when it is published, and let no warning pass."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from environments import MAIN, REPOSITORY
+
+SETTINGS = """\
+[galaxy-importer]
+RUN_ANSIBLE_DOC = True
+RUN_ANSIBLE_LINT = True
+RUN_ANSIBLE_TEST = False
+CHECK_REQUIRED_TAGS = True
+CHECK_CHANGELOG = True
+"""
+#: After the last line of these there is the collection's content, as JSON.
+FINISHED = "Importer processing completed successfully"
+
+
+def main() -> int:
+    with TemporaryDirectory() as scratch:
+        build = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", scratch]
+        subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
+        return look_at(next(Path(scratch).glob("*.tar.gz")))
+
+
+def look_at(tarball: Path) -> int:
+    settings = tarball.with_name("importer.cfg")
+    settings.write_text(SETTINGS, encoding="utf-8")
+    env = {**os.environ, "GALAXY_IMPORTER_CONFIG": str(settings), "PATH": f"{MAIN.bin}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [MAIN.python, "-m", "galaxy_importer.main", tarball],
+        cwd=tarball.parent,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    lines, _finished, _content = done.stdout.partition(FINISHED)
+    told = [line for line in lines.splitlines() if not line.startswith("Loading ")]
+    troubles = [line for line in told if "ERROR" in line or "WARNING" in line]
+    print("\n".join(told))
+    if done.returncode or troubles or FINISHED not in done.stdout:
+        print(f"{tarball.name}: galaxy-importer has something to say", file=sys.stderr)
+        return 1
+    print(f"{tarball.name}: {FINISHED}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
