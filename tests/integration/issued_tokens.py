@@ -16,6 +16,10 @@ class IssuedTokens:
     def __init__(self, path: pathlib.Path, auth_url: str) -> None:
         self._path = path
         self._auth_url = auth_url
+        self.forget()
+
+    def forget(self) -> None:
+        """From now on, only tokens that are issued later."""
         self._start = self._path.stat().st_size if self._path.exists() else 0
 
     def all(self) -> list[str]:

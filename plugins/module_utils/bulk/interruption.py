@@ -25,7 +25,7 @@ AT_ONCE = 1.0
 #: What ansible-runner, and so AWX, sets for each job.
 JOB_VARIABLE = "AWX_ISOLATED_DATA_DIR"
 #: Seconds for which a job that was cancelled still sees through what is under way.
-JOB_PATIENCE = 3.0
+JOB_PATIENCE = 2.0
 
 
 def patience(environ: t.Mapping[str, str]) -> float:

@@ -144,8 +144,10 @@ class Job:
         )
         return self
 
-    def cancel(self) -> None:
+    def cancel(self) -> str:
+        """Press the button: what the worker says when it has killed the playbook; it looks every few seconds."""
         self._button.touch()
+        return self.wait()
 
     def wait(self) -> str:
         """Until it is over: "" if it succeeded, else what the worker says."""
@@ -163,12 +165,14 @@ class Job:
         return "\n".join(json.loads(file.read_text()).get("stdout", "") for file in files)
 
     def processes(self) -> list[str]:
-        """The commands of its processes that live, the watcher's too."""
+        """The commands of what it started and what lives, the watcher too."""
         found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 if f"HOME={self.home}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    # AWX's own end of it goes on, to tell what became of the job.
+                    found += [] if WORKER in command else [command]
             except OSError:
                 continue
         return found
