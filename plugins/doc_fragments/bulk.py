@@ -33,7 +33,7 @@ options:
       - How many jobs of the same kind work at the same time, as with the job slicing of AWX. Each keeps to its part of
         O(requests_per_second) and O(concurrency), so that together they stay within them; jobs in containers or on
         several machines cannot see each other.
-      - With O(requests_per_second=auto), each finds its own pace by what the cloud refuses.
+      - With O(requests_per_second=auto), each begins with its part and finds its own pace by what the cloud refuses.
     type: int
     default: 1
   max_failures:

@@ -209,6 +209,14 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
             "tells no volume that is attached to a host",
         ),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
+        ("bulk_snapshot", {"slices": 2, "name_pattern": "*"}, "each of 2 slices would do all of it: set target"),
+        # What a survey sends for a question that nobody answered must not mean the whole project.
+        ("bulk_snapshot", {"name_pattern": "", "servers": "web-01"}, "name_pattern is empty: leave it out, or give *"),
+        ("bulk_snapshot", {"name_pattern": None}, "name_pattern is empty: leave it out, or give *"),
+        ("bulk_snapshot", {"target": "", "tags": None}, "is empty and nothing else says what is meant"),
+        ("bulk_shelve", {"servers": " \n"}, "servers is empty and nothing else says what is meant"),
+        ("retention", {"kind": "image", "keep_last": ""}, "one of these must be given: keep_last, keep_days"),
+        ("retention", {"kind": "image", "keep_last": 1, "run_pattern": ""}, "run_pattern is empty"),
     ],
 )
 def test_a_wrong_variable_is_told_before_anything_is_done(
@@ -218,6 +226,19 @@ def test_a_wrong_variable_is_told_before_anything_is_done(
     assert run.status == 2
     assert re.search(f"Nothing was done, as .*{message}", run.output), run.output
     assert keystone.requests() == [] and sessions(controller) == []
+
+
+def test_answers_of_a_survey_are_taken_as_they_are_meant(playbook, run_name):
+    """Lists on lines, and what was not answered: as it is when it is not there."""
+    empty = ("status", "metadata", "availability_zone", "older_than", "volume_backed", "keep_last", "timeout", "report")
+    answers: dict[str, t.Any] = {**dict.fromkeys(empty, ""), "concurrency": None, "region_name": None}
+    run = playbook("bulk_snapshot", "--check", servers="web-01, web-02\r\n\nweb-03\n", run_name=run_name, **answers)
+    assert run.ok and told(run, "planned") == ["web-01", "web-02", "web-03"], run.output
+
+
+def test_an_old_image_is_not_deleted_where_nobody_said_that_this_is_not_a_dry_run(playbook):
+    run = playbook("retention", kind="image", keep_last=1, name_pattern="web-01", dry_run="")
+    assert run.ok and told(run, "done") == [], run.output
 
 
 def test_every_option_of_a_module_is_a_variable_of_its_playbook_under_the_same_name(controller, repository):

@@ -153,6 +153,17 @@ def test_ctrl_c_sends_nothing_new_and_what_is_under_way_is_seen_through(controll
     assert cloud.count("nova", "POST", "/action$", status=202) == asked
 
 
+def test_a_cancelled_job_is_over_in_time_though_the_cloud_lets_nothing_through(controller, start, play):
+    """As ansible-runner ends one: by killing the process group of ansible-playbook."""
+    cloud = start(servers=5, storm_429=1.0)
+    job = {"AWX_ISOLATED_DATA_DIR": str(controller.home), **CALLBACK, **cloud.environ}
+    with controller.started("ansible-playbook", play(), **job) as terminal:
+        wait_for(lambda: cloud.count("nova", status=429) >= 3, 120, "the servers cannot be listed")
+        os.killpg(terminal.process.pid, signal.SIGKILL)
+        wait_for(lambda: cloud.count("keystone", "DELETE", "/auth/tokens") == 1, 10, "the token is revoked")
+    assert not [token for token in cloud.state("tokens")["tokens"] if not token["revoked"]]
+
+
 def kill_all(run: int) -> None:
     """Kill the run and all that it started, wherever it went."""
     for process in (*descendants(run), run):

@@ -11,6 +11,7 @@ or AWX, which takes everything along that it started, soon its container too: th
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
@@ -24,8 +25,12 @@ INSISTING = (signal.SIGINT, signal.SIGTERM)
 AT_ONCE = 1.0
 #: What ansible-runner, and so AWX, sets for each job.
 JOB_VARIABLE = "AWX_ISOLATED_DATA_DIR"
-#: Seconds for which a job that was cancelled still sees through what is under way.
+#: Seconds for which a job that was cancelled still sees through what is under way,
 JOB_PATIENCE = 2.0
+#: then for the last answers and the report, whatever it waits for.
+LAST_SECONDS = 3.0
+#: Seconds between two looks whether a job is interrupted.
+_LOOK = 0.2
 
 
 def patience(environ: t.Mapping[str, str]) -> float:
@@ -41,10 +46,13 @@ class Interruption:
         listener_gone: t.Callable[[], bool] = lambda: False,
         patience: float = math.inf,
         clock: t.Callable[[], float] = time.monotonic,
+        end_process: t.Callable[[int], t.Any] = os._exit,
     ) -> None:
         self._listener_gone = listener_gone
         self._patience = patience
         self._clock = clock
+        self._end_process = end_process
+        self._over = threading.Event()
         self._before: dict[int, t.Any] = {}
         self._signalled_at: float | None = None
         self._insisted = False
@@ -59,9 +67,12 @@ class Interruption:
                 # Who started the process may have had it ignore a signal, as nohup does.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
+        if self._patience < math.inf:
+            threading.Thread(target=self._end_in_time, name="end-in-time", daemon=True).start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._over.set()
         while self._before:
             number, before = self._before.popitem()
             signal.signal(number, signal.SIG_DFL if before is None else before)
@@ -77,6 +88,14 @@ class Interruption:
     def insistent(self) -> bool:
         """Whether not even what is under way is to be waited for."""
         return self._insisted or self._clock() - self._interrupted_at >= self._patience
+
+    def _end_in_time(self) -> None:
+        """End the process if it is not over soon after an interruption, as when a service does not answer."""
+        while not self.requested:
+            if self._over.wait(_LOOK):
+                return
+        if not self._over.wait(self._patience + LAST_SECONDS):
+            self._end_process(1)
 
     def _on_signal(self, number: int, _frame: types.FrameType | None) -> None:
         # Between any two steps of the program: no lock is taken here.

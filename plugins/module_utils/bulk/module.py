@@ -84,7 +84,9 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     slices = params["slices"]
     # A limit of less than one for each would be none.
     concurrency = max(params["concurrency"] // slices, min(params["concurrency"], 1))
-    pacer = Pacer(place.key, pace.share(slices), concurrency, os.environ)
+    # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
+    shared = os.environ if slices == 1 else None
+    pacer = Pacer(place.key, pace.share(slices), concurrency, shared)
     requests = CloudRequests(connection, pacer, params["timeout"], counts)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)
@@ -92,8 +94,9 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     with interruption, usage.finishing(session):
         action = new_action(module, requests)
         turn = None
-        if params.get("run") and not module.check_mode:
-            turn = Turn(os.environ, place.key.file_name(f"{action.name} {params['run']}"))
+        # Slices work on different servers, so none has to wait for what another one asks for.
+        if params.get("run") and shared is not None and not module.check_mode:
+            turn = Turn(shared, place.key.file_name(f"{action.name} {params['run']}"))
         run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn)
         run.plan()
         plan = Plan.of(action, run.items, pacer.rate) if module.check_mode else None

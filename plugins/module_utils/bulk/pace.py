@@ -27,7 +27,7 @@ from ..session.errors import ConfigurationError
 from ..session.owners import Owner
 from .pace_file import SharedFile
 from .pace_places import Places
-from .pace_schedule import Schedule
+from .pace_schedule import FIRST_RATE, Schedule
 
 AUTO = "auto"
 #: The part of a set rate that is sent. Public clouds count in windows of a second that slide or begin at any moment: of
@@ -57,6 +57,8 @@ class Pace:
     number: float | None = None
     #: What differs from it for a service.
     by_service: t.Mapping[Service, float] = dataclasses.field(default_factory=dict)
+    #: How many jobs this is for together.
+    slices: int = 1
 
     @classmethod
     def parse(cls, option: t.Any) -> Pace:
@@ -75,13 +77,17 @@ class Pace:
 
     def share(self, slices: int) -> Pace:
         """What each of so many slices of a job may send, together no more than this."""
-        number = None if self.number is None else self.number / slices
-        return Pace(number, {service: rate / slices for service, rate in self.by_service.items()})
+        return dataclasses.replace(self, slices=slices)
+
+    @property
+    def first_rate(self) -> float:
+        """The requests a second to begin with, where the most is to be found out."""
+        return FIRST_RATE / self.slices
 
     def most(self, service: Service) -> float | None:
         """The requests a second to be sent to a service at most; None where that is to be found out."""
         number = self.by_service.get(service, self.number)
-        return None if number is None else number * PACED
+        return None if number is None else number * PACED / self.slices
 
 
 #: The limits that public clouds publish. Others are not the same everywhere, or tell of themselves in their answers.
@@ -120,14 +126,17 @@ class _Line:
 
 
 class Pacer:
-    """Lets this process's requests and actions through, from any number of threads."""
+    """Lets this process's requests and actions through, from any number of threads.
+
+    Without the environment that says where the shared files are, it has a pace of its own.
+    """
 
     def __init__(
         self,
         key: ProjectKey,
         pace: Pace,
         concurrency: int,
-        environ: t.Mapping[str, str],
+        environ: t.Mapping[str, str] | None,
         clock: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], None] = time.sleep,
         wall_clock: t.Callable[[], float] = time.time,
@@ -232,7 +241,7 @@ class Pacer:
             content = file.read()
             # In one's turn, as no other process may have written of a later moment.
             now = self._clock()
-            schedule = Schedule.read(content, self._boot, now)
+            schedule = Schedule.read(content, self._boot, now, self._pace.first_rate)
             result = change(schedule, now)
             written = schedule.written(self._boot)
             if written != content:

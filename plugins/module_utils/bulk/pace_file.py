@@ -28,10 +28,13 @@ _POLL = 0.001
 
 
 class SharedFile:
-    def __init__(self, environ: t.Mapping[str, str], name: str) -> None:
+    def __init__(self, environ: t.Mapping[str, str] | None, name: str) -> None:
         self._turn = threading.Lock()
         self._content = b""
         self._file: int | None = None
+        if environ is None:
+            # For this process alone.
+            return
         with contextlib.suppress(OSError, SessionError):
             self._file = file = open_shared(environ, name)
             weakref.finalize(self, os.close, file)

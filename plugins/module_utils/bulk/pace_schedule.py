@@ -66,18 +66,19 @@ class Schedule:
     refusals_in_a_row: int = 0
 
     @classmethod
-    def read(cls, content: bytes, boot: str, now: float) -> Schedule:
+    def read(cls, content: bytes, boot: str, now: float, first_rate: float = FIRST_RATE) -> Schedule:
         """What was written last; a new one where that is damaged, too old, or of another boot and so another clock."""
+        new = cls(learnt_rate=first_rate)
         if len(content) != _FIELDS.size + _CHECKSUM.size:
-            return cls()
+            return new
         fields = content[: _FIELDS.size]
         written_boot, *values = _FIELDS.unpack(fields)
         if _CHECKSUM.pack(zlib.crc32(fields)) != content[_FIELDS.size :] or written_boot != _digest(boot):
-            return cls()
+            return new
         schedule = cls(*values)
         # No moment is further after its last use than the longest hold, so none of another clock holds for ever.
         is_current = schedule.used_at <= now < max(schedule.used_at + KEPT, schedule.held_until)
-        return schedule if is_current else cls()
+        return schedule if is_current else new
 
     def written(self, boot: str) -> bytes:
         # As they are declared; dataclasses.astuple takes ten times as long, and this is done for each request.

@@ -16,6 +16,7 @@ import json
 import os
 import select
 import stat
+import threading
 import time
 import typing as t
 
@@ -106,6 +107,8 @@ class Progress:
     def __init__(self, pipe: int | None, listener_gone: bool = False, clock: t.Callable[[], float] = time.monotonic):
         self._pipe = pipe
         self._listener_gone = listener_gone
+        #: The run tells, and another thread may ask whether anybody listens.
+        self._lock = threading.Lock()
         self._clock = clock
         self._begun = clock()
         self._rate = Rate(clock)
@@ -188,25 +191,27 @@ class Progress:
 
     def _tell(self, standing: Standing) -> None:
         self._told, self._told_at = standing, self._clock()
-        if self._pipe is None:
-            return
-        try:
-            os.write(self._pipe, standing.line())
-        except BlockingIOError:
-            # Who listens is slow, and needs the newest only.
-            pass
-        except OSError:
-            self._hang_up()
+        with self._lock:
+            if self._pipe is None:
+                return
+            try:
+                os.write(self._pipe, standing.line())
+            except BlockingIOError:
+                # Who listens is slow, and needs the newest only.
+                pass
+            except OSError:
+                self._hang_up()
 
     @property
     def listener_gone(self) -> bool:
         """Whether there was somebody who listened and is not there any more; that is the run that started the task."""
-        if self._pipe is not None:
-            poll = select.poll()
-            poll.register(self._pipe, 0)
-            if poll.poll(0):
-                self._hang_up()
-        return self._listener_gone
+        with self._lock:
+            if self._pipe is not None:
+                poll = select.poll()
+                poll.register(self._pipe, 0)
+                if poll.poll(0):
+                    self._hang_up()
+            return self._listener_gone
 
     def _hang_up(self) -> None:
         if self._pipe is not None:

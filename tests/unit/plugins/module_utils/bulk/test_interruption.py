@@ -9,6 +9,7 @@ import signal
 import threading
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import interruption as interruption_file
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import (
     AT_ONCE,
     JOB_PATIENCE,
@@ -128,3 +129,40 @@ def test_in_another_thread_it_does_without_signals():
     thread.start()
     thread.join(30)
     assert reasons == ["interrupted by the end of the playbook run"]
+
+
+class Process:
+    """Notes that it was ended."""
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def end(self, _status):
+        self.ended.set()
+
+
+def watching():
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "end-in-time"]
+    return thread
+
+
+def test_a_cancelled_job_is_over_in_time_whatever_it_still_waits_for(monkeypatch):
+    monkeypatch.setattr(interruption_file, "LAST_SECONDS", 0.1)
+    gone, process = threading.Event(), Process()
+    # Nobody asks whether it is interrupted, as while the run's own thread waits for an answer.
+    with Interruption(gone.is_set, patience=0.1, end_process=process.end) as interruption:
+        assert not process.ended.wait(0.5) and not interruption.insistent
+        gone.set()
+        assert process.ended.wait(30)
+        assert interruption.insistent
+    assert interruption.reason == "interrupted by the end of the playbook run"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_job_that_comes_to_its_end_in_time_is_left_to_it(monkeypatch, gone):
+    monkeypatch.setattr(interruption_file, "LAST_SECONDS", 30)
+    process = Process()
+    with Interruption(lambda: gone, patience=0.1, end_process=process.end):
+        thread = watching()
+    thread.join(20)
+    assert not thread.is_alive() and not process.ended.is_set()

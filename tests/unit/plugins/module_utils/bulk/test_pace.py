@@ -95,7 +95,8 @@ class TestPace:
         share = Pace.parse("ovhcloud").share(4)
         assert share.most("image") == pytest.approx(5 * PACED)
         assert share.most("identity") == pytest.approx(0.25 * PACED)
-        assert Pace.parse("auto").share(4) == Pace.parse("auto")
+        assert Pace.parse("auto").share(4).most("image") is None
+        assert Pace.parse("auto").share(4).first_rate == FIRST_RATE / 4
 
     @pytest.mark.parametrize(
         "option",
@@ -202,6 +203,36 @@ class TestSharing:
         fake.sleep(KEPT + 1)
 
         assert pacer().holding("compute") > KEPT / 2
+
+
+class TestSlices:
+    """Wherever the slices of a job run, on one machine or on several, each keeps to its share by itself."""
+
+    @pytest.fixture
+    def a_slice(self, fake):
+        def make(pace, slices):
+            share = Pace.parse(pace).share(slices)
+            return Pacer(PROJECT, share, 0, None, fake.clock, fake.sleep, fake.wall_clock)
+
+        return make
+
+    def test_on_one_machine_they_send_the_whole_rate_together_and_no_more(self, a_slice, fake):
+        slices, sent = [a_slice("20", 4) for _number in range(4)], []
+        for _turn in range(25):
+            for one in slices:
+                assert one.take("compute", FOREVER)
+                sent.append(fake.clock())
+        assert 19 < len(sent) / (sent[-1] - sent[0]) < 20.5
+        assert all(later - earlier > 1 for earlier, later in zip(sent, sent[20:], strict=False))
+
+    def test_auto_begins_with_a_share(self, a_slice):
+        assert a_slice("auto", 5).rate("compute") == FIRST_RATE / 5
+
+    def test_a_slice_leaves_no_file_and_reads_none(self, a_slice, pacer, fake, environ):
+        assert pacer("0.5").take("compute", FOREVER)
+        before = sorted(os.listdir(os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace")))
+        assert a_slice("20", 4).take("compute", fake.clock())
+        assert sorted(os.listdir(os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace"))) == before
 
 
 class TestFilesThatAreOfNoUse:
