@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-matrix test-fidelity benchmark bench test build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -71,8 +71,11 @@ benchmark: install sandbox-up ## what the session costs and saves, measured side
 bench: install sandbox-up ## what bulk runs cost beside the loops that they replace: docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/bulk.py $(BENCH)
 
+test: install ## everything, and how much of plugins/ that ran
+	.venv/bin/python tests/tools/plugin_coverage.py $(MAKE) --no-print-directory stages
+
 # What needs no sandbox runs while that is being installed.
-test: ## everything
+stages:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target sandbox-up lint sanity unit
 	$(MAKE) --no-print-directory integration
 	$(MAKE) --no-print-directory test-versions
