@@ -48,7 +48,7 @@ seealso:
 EXAMPLES = r"""
 - name: Sign in once
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
   register: issued
 
 - name: Say until when the token lives
@@ -59,11 +59,11 @@ EXAMPLES = r"""
 
 - name: Run one task on the session, in another of its clouds
   openstack.cloud.server_info:
-  environment: "{{ lookup('onetoken.openstack.session', 'sandbox-admin', session=issued.session).environment }}"
+  environment: "{{ lookup('onetoken.openstack.session', 'othercloud', session=issued.session).environment }}"
 
 - name: Hand the token to an API that takes nothing else
   ansible.builtin.uri:
-    url: https://metrics.example.com/v1/usage
+    url: https://metrics.example.org/v1/usage
     headers:
       X-Auth-Token: "{{ lookup('onetoken.openstack.session', session=issued.session, return_token=true).token }}"
   no_log: true

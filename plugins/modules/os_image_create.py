@@ -152,7 +152,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Upload the images of a build, four at a time
   onetoken.openstack.os_image_create:
-    cloud: production
+    cloud: mycloud
     run: build-1042
     concurrency: 4
     images:
@@ -166,17 +166,17 @@ EXAMPLES = r"""
         disk_format: raw
         protected: true
 
-- name: Have the cloud download Debian, and check it
+- name: Have the cloud download Debian from a mirror, and check it
   onetoken.openstack.os_image_create:
-    cloud: production
+    cloud: mycloud
     images:
       - name: debian-13
-        url: https://cloud.debian.org/images/cloud/trixie/latest/debian-13-generic-amd64.qcow2
+        url: https://mirror.example.org/debian-13-generic-amd64.qcow2
         checksum: "sha512:{{ debian_sha512 }}"
 
 - name: Make images of the detached data volumes
   onetoken.openstack.os_image_create:
-    cloud: production
+    cloud: mycloud
     from_volumes: true
     name_pattern: "data-*"
     status: [available]

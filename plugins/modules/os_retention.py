@@ -90,24 +90,24 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Keep the last seven images of each server
   onetoken.openstack.os_retention:
-    cloud: production
+    cloud: mycloud
     kind: image
     keep_last: 7
 
 - name: Keep the nightly volume snapshots of a month, and three of each volume however old they are
   onetoken.openstack.os_retention:
-    cloud: production
+    cloud: mycloud
     kind: volume_snapshot
     keep_days: 30
     keep_last: 3
     run_pattern: "nightly-*"
 
-- name: See which backups of the database's volumes would go
+- name: See which backups would go if one of each data volume were enough
   onetoken.openstack.os_retention:
-    cloud: production
+    cloud: mycloud
     kind: volume_backup
-    keep_last: 14
-    name_pattern: "database-*"
+    keep_last: 1
+    name_pattern: "data-*"
   check_mode: true
   register: retention
 

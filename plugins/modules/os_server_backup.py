@@ -82,23 +82,24 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Back up every server of the project, and keep a week of it
+- name: Back up the web servers, and keep a week of it
   onetoken.openstack.os_server_backup:
-    cloud: production
+    cloud: mycloud
+    name_pattern: "web-*"
 
-- name: Back up the databases every week, and keep four
+- name: Back up two of them every week, and keep four
   onetoken.openstack.os_server_backup:
-    cloud: production
-    name_pattern: "database-*"
+    cloud: mycloud
+    servers: [web-01, web-02]
     run: "week-{{ now(utc=true).strftime('%G-%V') }}"
     backup_type: weekly
     rotation: 4
     properties:
       owner_team: platform
 
-- name: Back up the servers with a tag that were booted from an image, without failing yet
+- name: Back up the servers with a tag, without failing yet for those that were booted from a volume
   onetoken.openstack.os_server_backup:
-    cloud: production
+    cloud: mycloud
     tags: [backup]
     status: [ACTIVE, SHUTOFF]
     timeout: 7200

@@ -68,23 +68,25 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Stop the test servers in the evening
+- name: Stop the test environment's web servers in the evening
   onetoken.openstack.os_server_power:
-    cloud: production
+    cloud: mycloud
     state: stopped
     metadata:
       environment: test
+      role: web
 
 - name: Start them in the morning
   onetoken.openstack.os_server_power:
-    cloud: production
+    cloud: mycloud
     state: started
     metadata:
       environment: test
+      role: web
 
 - name: Reboot the web servers once, ten at a time, however often this is run
   onetoken.openstack.os_server_power:
-    cloud: production
+    cloud: mycloud
     state: rebooted
     run: kernel-update-42
     name_pattern: "web-*"
@@ -94,10 +96,10 @@ EXAMPLES = r"""
 
 - name: Reset two servers that hang
   onetoken.openstack.os_server_power:
-    cloud: production
+    cloud: mycloud
     state: rebooted
     reboot_type: HARD
-    servers: [worker-07, 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11]
+    servers: [web-09, web-10]
 """
 
 RETURN = r"""

@@ -69,7 +69,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Shelve the servers of the developers in the evening
   onetoken.openstack.os_server_shelve:
-    cloud: production
+    cloud: mycloud
     state: shelved
     run: "night-{{ now(utc=true).strftime('%Y-%m-%d') }}"
     metadata:
@@ -77,24 +77,25 @@ EXAMPLES = r"""
 
 - name: Bring back in the morning what was shelved last night, and nothing else
   onetoken.openstack.os_server_shelve:
-    cloud: production
+    cloud: mycloud
     state: unshelved
     run: "night-{{ '%Y-%m-%d' | strftime(now().timestamp() | int - 86400, utc=true) }}"
 
-- name: Shelve for good what nobody used, and free the hypervisors
+- name: Shelve for good what is stopped and was given up, and free the hypervisors, as administrator
   onetoken.openstack.os_server_shelve:
-    cloud: production-admin
+    cloud: mycloud-admin
     state: offloaded
     mark: false
     status: [SHUTOFF]
-    older_than: 31536000
+    metadata:
+      environment: retired
     max_failures: 10
 
 - name: Bring back two servers, whoever shelved them
   onetoken.openstack.os_server_shelve:
-    cloud: production
+    cloud: mycloud
     state: unshelved
-    servers: [database-01, 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11]
+    servers: [web-09, web-10]
 """
 
 RETURN = r"""

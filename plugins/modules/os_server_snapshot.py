@@ -71,26 +71,26 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Snapshot every server of the project, once a day
+- name: Snapshot every server of the project that is in order, once a day
   onetoken.openstack.os_server_snapshot:
-    cloud: production
+    cloud: mycloud
+    status: [ACTIVE, SHUTOFF]
 
-- name: Snapshot the running web servers, under a name of our own
+- name: Snapshot the test environment's web servers before an upgrade, under a name of our own
   onetoken.openstack.os_server_snapshot:
-    cloud: production
+    cloud: mycloud
     name_pattern: "web-*"
     metadata:
-      backup: daily
-    status: [ACTIVE]
+      environment: test
     run: before-upgrade-42
     image_name: "{run}-{server}"
     properties:
       owner_team: platform
 
-- name: Snapshot two servers, without failing yet
+- name: Snapshot two servers, by name and by id, without failing yet
   onetoken.openstack.os_server_snapshot:
-    cloud: production
-    servers: [database-01, 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11]
+    cloud: mycloud
+    servers: [db-01, 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11]
     timeout: 7200
     ignore_failures: true
   register: snapshots

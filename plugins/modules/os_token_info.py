@@ -32,7 +32,7 @@ seealso:
 EXAMPLES = r"""
 - name: Sign in once
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
   register: session
 
 - name: See how long the token lives

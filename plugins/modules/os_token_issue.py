@@ -71,7 +71,7 @@ seealso:
 EXAMPLES = r"""
 - name: Sign in once
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
   register: session
 
 - name: Run tasks on the session
@@ -86,7 +86,7 @@ EXAMPLES = r"""
 
 - name: Have at least two hours left before a long task
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
     session: "{{ session.session }}"
     min_remaining: 7200
 
@@ -100,7 +100,7 @@ EXAMPLES = r"""
 
 - name: Sign in for another project, in a session that several playbooks share by its name
   onetoken.openstack.os_token_issue:
-    cloud: sandbox-admin
+    cloud: othercloud
     project: demo
     session: nightly
 
@@ -110,7 +110,7 @@ EXAMPLES = r"""
 
 - name: Get the token itself for a program that takes nothing else
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
     return_token: true
   register: issued
   no_log: true

@@ -58,7 +58,7 @@ EXAMPLES = r"""
   block:
     - name: Sign in once
       onetoken.openstack.os_token_issue:
-        cloud: sandbox
+        cloud: mycloud
       register: session
 
     - name: Work on the session
@@ -76,14 +76,14 @@ EXAMPLES = r"""
 
 - name: Get a token by its id
   onetoken.openstack.os_token_issue:
-    cloud: sandbox
+    cloud: mycloud
     return_token: true
   register: issued
   no_log: true
 
 - name: Revoke one token by its id
   onetoken.openstack.os_token_revoke:
-    cloud: sandbox
+    cloud: mycloud
     token: "{{ issued.token }}"
   no_log: true
 """

@@ -90,22 +90,23 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Back up every volume of the project, once a day
   onetoken.openstack.os_volume_backup:
-    cloud: production
+    cloud: mycloud
     timeout: 14400
 
-- name: Back up all in full on Sundays, and what has changed on other days
+- name: Back up all that say so in full on Sundays, and what has changed of them on other days
   onetoken.openstack.os_volume_backup:
-    cloud: production
+    cloud: mycloud
     metadata:
       backup: daily
+    run: "nightly-{{ now(utc=true).strftime('%Y-%m-%d') }}"
     incremental: "{{ now(utc=true).strftime('%u') != '7' }}"
     container: nightly
     timeout: 14400
 
 - name: Begin the backups of a server's volumes, without waiting for them
   onetoken.openstack.os_volume_backup:
-    cloud: production
-    servers: [database-01]
+    cloud: mycloud
+    servers: [web-01]
     run: before-upgrade-42
     wait: false
 """

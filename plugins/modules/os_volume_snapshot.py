@@ -77,12 +77,12 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Snapshot every volume of the project, once a day
   onetoken.openstack.os_volume_snapshot:
-    cloud: production
+    cloud: mycloud
 
 - name: Snapshot the volumes of two servers before an upgrade
   onetoken.openstack.os_volume_snapshot:
-    cloud: production
-    servers: [database-01, database-02]
+    cloud: mycloud
+    servers: [db-01, db-02]
     run: before-upgrade-42
     snapshot_name: "{run}-{volume}"
     properties:
@@ -90,10 +90,11 @@ EXAMPLES = r"""
 
 - name: Snapshot what is not attached and says so in its metadata
   onetoken.openstack.os_volume_snapshot:
-    cloud: production
+    cloud: mycloud
     status: [available]
     metadata:
       backup: daily
+    run: "nightly-{{ now(utc=true).strftime('%Y-%m-%d') }}"
     force: false
     timeout: 7200
 """

@@ -234,6 +234,26 @@ def controller(sandbox: Sandbox, tmp_path: pathlib.Path) -> Controller:
 
 
 @pytest.fixture
+def reader(controller: Controller, sandbox: Sandbox) -> Controller:
+    """The machine of a reader of the documentation, with the clouds that its examples name, and an openrc file."""
+    clouds = sandbox.clouds
+    admin = clouds["sandbox-admin"]
+    named = {
+        "mycloud": clouds["sandbox"],
+        "mycloud-admin": {**admin, "auth": {**admin["auth"], "project_name": "demo"}},
+        "othercloud": admin,
+    }
+    file = controller.home / ".config" / "openstack" / "clouds.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(yaml.safe_dump({"clouds": named}))
+    # As if its question for the password were answered.
+    password = f"OS_PASSWORD={shlex.quote(sandbox.password('demo'))}\n"
+    (controller.home / "openrc.sh").write_text(password + sandbox.openrc.read_text())
+    del controller.environment["OS_CLIENT_CONFIG_FILE"]
+    return controller
+
+
+@pytest.fixture
 def limits(sandbox: Sandbox) -> t.Iterator[t.Callable[..., None]]:
     """Change the cloud's limits for one test."""
     changed = []

@@ -5,26 +5,17 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import pathlib
 import secrets
-import threading
 import typing as t
 
 import openstack
 import pytest
+from ansible_collections.onetoken.openstack.tests.integration.web import web_server
 
 CONTENT = secrets.token_bytes(600 * 1024)
 OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-class Server(http.server.SimpleHTTPRequestHandler):
-    """Web server of a directory, without a log."""
-
-    def log_message(self, *arguments: t.Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -33,13 +24,8 @@ def web(tmp_path: pathlib.Path) -> t.Iterator[str]:
     directory = tmp_path / "web"
     directory.mkdir()
     (directory / "disk.raw").write_bytes(CONTENT)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with web_server(directory) as url:
+        yield url
 
 
 @pytest.fixture

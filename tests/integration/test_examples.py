@@ -1,0 +1,212 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every example of the documentation is done as it stands: tests/examples/README.md says how."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import pathlib
+import re
+import struct
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.onetoken.openstack.tests.examples import pages
+from ansible_collections.onetoken.openstack.tests.integration.as_found import LONG, left_as_found, set_tags
+from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run
+from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.integration.web import web_server
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+
+PAGES = {
+    page: pages.blocks_of_page(page, (REPOSITORY / page).read_text(encoding="utf-8"))
+    for page in pages.pages(REPOSITORY)
+}
+PLAYBOOKS = sorted(path.name for path in (REPOSITORY / "playbooks").glob("*.yml"))
+MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
+NOT_RUN = [block for blocks in PAGES.values() for block in blocks if block.directive == "not run"]
+
+#: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
+QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
+#: What the examples of os_retention meet on a cloud that was made today.
+TOO_YOUNG = "[WARNING]: No copy has had its time"
+#: The servers of an account as hosts, as docs/bulk_runs.md has it.
+INVENTORY = "plugin: openstack.cloud.openstack\nonly_clouds: [mycloud]\nfail_on_errors: true\n"
+
+
+@pytest.fixture(scope="module")
+def cloud(sandbox) -> Connection:
+    """An administrator in the project of the examples, who also takes a refusal by a rate for what it is."""
+    config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
+    cloud = Connection(config=config.get_one("sandbox-admin", project_name="demo"))
+    for proxy in (cloud.compute, cloud.image, cloud.block_storage):
+        proxy.retriable_status_codes, proxy.status_code_retries = [429], 10
+    return cloud
+
+
+@pytest.fixture
+def web(tmp_path: pathlib.Path) -> t.Iterator[str]:
+    """What the examples call mirror.example.org and so on."""
+    directory = tmp_path / "web"
+    directory.mkdir()
+    for name in ("debian-13-generic-amd64.qcow2", "web.qcow2"):
+        (directory / name).write_bytes(QCOW2)
+    (directory / "v1").mkdir()
+    (directory / "v1" / "usage").write_text("{}")
+    with web_server(directory) as url:
+        yield url
+
+
+@pytest.fixture
+def example(reader: Controller, cloud: Connection, web: str, sandbox, issued) -> t.Iterator[t.Callable[..., Run]]:
+    """Do an example: it succeeds, shows no secret, leaves no token behind, and the cloud is tidied up after it."""
+
+    def run(command: t.Callable[..., Run], text: str, *arguments: str, **variables: str) -> Run:
+        # The names that are kept for examples stand for a server of the reader's.
+        done = command(re.sub(r"https://\w+\.example\.org", web, text), *arguments, **variables)
+        assert done.ok, f"{pages.failed_block(done.output)}"
+        secrets = Secrets(sandbox.password("demo"), sandbox.password("admin"), *issued.all())
+        assert not secrets.in_text(done.output.encode()), "The example shows a secret."
+        return done
+
+    with left_as_found(cloud):
+        yield run
+        wait_for(lambda: reader.tokens() == [], LONG, "the examples have revoked what they issued")
+
+
+@pytest.fixture
+def shell(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list[pages.Block]], Run]:
+    """What a reader gets who does all that a page says, in one shell."""
+    programs = REPOSITORY / "tests" / "examples" / "programs"
+    reader.environment["PATH"] = f"{programs}{os.pathsep}{reader.environment['PATH']}"
+    (reader.home / "playbooks").symlink_to(REPOSITORY / "playbooks")
+    (reader.home / "openstack.yml").write_text(INVENTORY)
+    (reader.home / "web.qcow2").write_bytes(QCOW2)
+
+    def run(blocks: list[pages.Block]) -> Run:
+        return example(lambda script: reader.command("bash", "-c", script), pages.script(blocks))
+
+    return run
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_shows_works(page, shell):
+    shell(PAGES[page])
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_what_a_playbook_says_at_its_top_works(name, shell):
+    page = f"playbooks/{name}"
+    blocks = pages.blocks_of_playbook(page, (REPOSITORY / page).read_text(encoding="utf-8"))
+    assert [block for block in blocks if block.language == "sh"]
+    shell(blocks)
+
+
+@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
+def test_what_cannot_run_here_says_why(block):
+    """It is at least well-formed, and told at the end of the tests."""
+    if block.language == "yaml":
+        yaml.safe_load(block.text)
+    pytest.skip(f"{block.place} is not run: {block.value}")
+
+
+def for_images(reader: Controller, cloud: Connection) -> None:
+    (reader.home / "build").mkdir()
+    (reader.home / "build" / "web.qcow2").write_bytes(QCOW2)
+    (reader.home / "build" / "database.img").write_bytes(bytes(4096))
+
+
+def for_retention(reader: Controller, cloud: Connection) -> None:
+    copies = {
+        "os_server_snapshot": {"servers": ["web-01"]},
+        "os_volume_snapshot": {"volumes": ["data-02"]},
+        "os_volume_backup": {"volumes": ["data-02"]},
+    }
+    made = reader.play(
+        [
+            {f"onetoken.openstack.{module}": {"cloud": "mycloud", "run": f"nightly-{number}", **options}}
+            for module, options in copies.items()
+            for number in (1, 2)
+        ]
+    )
+    assert made.ok, made.output
+
+
+def for_server_backups(reader: Controller, cloud: Connection) -> None:
+    for name in ("db-01", "web-03"):
+        set_tags(cloud, cloud.compute.find_server(name, ignore_missing=False), ["backup"])
+
+
+def for_shelving(reader: Controller, cloud: Connection) -> None:
+    servers = {server.name: server for server in cloud.compute.servers()}
+    for name in ("web-09", "web-10"):
+        cloud.compute.set_server_metadata(servers[name], environment="development")
+    last_night = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    cloud.compute.set_server_metadata(servers["web-08"], onetoken_shelved=f"night-{last_night:%Y-%m-%d}")
+    cloud.compute.shelve_server(servers["web-08"])
+    cloud.compute.set_server_metadata(servers["web-07"], environment="retired")
+    cloud.compute.stop_server(servers["web-07"])
+    for name, status in (("web-07", "SHUTOFF"), ("web-08", "SHELVED_OFFLOADED")):
+        cloud.compute.wait_for_server(servers[name], status, interval=0.5, wait=LONG)
+
+
+def for_volume_copies(reader: Controller, cloud: Connection) -> None:
+    for volume in cloud.block_storage.volumes():
+        if volume.name in ("data-02", "data-03"):
+            cloud.block_storage.set_volume_metadata(volume, backup="daily")
+
+
+#: What the examples of a module need besides the sandbox.
+PREPARATIONS: dict[str, t.Callable[[Controller, Connection], None]] = {
+    "os_image_create": for_images,
+    "os_retention": for_retention,
+    "os_server_backup": for_server_backups,
+    "os_server_shelve": for_shelving,
+    "os_volume_backup": for_volume_copies,
+    "os_volume_snapshot": for_volume_copies,
+}
+
+
+def plugin(path: str) -> str:
+    return (REPOSITORY / "plugins" / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_work(name, reader, cloud, example):
+    examples = pages.examples_of_plugin(plugin(f"modules/{name}.py"))
+    PREPARATIONS.get(name, lambda reader, cloud: None)(reader, cloud)
+    run = example(reader.play, examples, "-e", f"debian_sha512={hashlib.sha512(QCOW2).hexdigest()}")
+    assert "skipped=0" in run.output, run.output
+    assert run.output.count("[WARNING]") == run.output.count(TOO_YOUNG), run.output
+
+
+def test_the_examples_of_the_lookup_work(reader, example):
+    """The last is for a run that was started in the environment of a session."""
+    session = reader.home / "session"
+    issued = reader.command(
+        "ansible", "localhost", "-m", "onetoken.openstack.os_token_issue", "-a", f"cloud=mycloud session={session}"
+    )
+    assert issued.ok, issued.output
+    variables = {
+        "OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"),
+        "PYTHONPATH": str(session / "site"),
+        "OS_CLOUD": "mycloud",
+        "OS_AUTH_TYPE": "onetoken",
+    }
+    run = example(reader.play, pages.examples_of_plugin(plugin("lookup/session.py")), **variables)
+    assert "skipped=0" in run.output and "[WARNING]" not in run.output, run.output
+
+
+def test_the_example_of_the_callback_works(reader, example):
+    shown = pages.examples_of_plugin(plugin("callback/one_token.py"))
+    settings = [line.removeprefix("#").removeprefix(" ") for line in shown.splitlines() if line.startswith("#")]
+    (reader.home / "ansible.cfg").write_text("\n".join(settings[1:]))
+    playbook = REPOSITORY / "playbooks" / "examples" / "unmodified.yml"
+    run = example(reader.run, str(playbook), OS_CLOUD="mycloud")
+    assert "one_token: tokens issued: 1, authentications served from the session: 2" in run.output
