@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -50,6 +50,9 @@ lint: install ## style, types, spelling, licences, documentation, and what Galax
 sanity: install ## ansible-test sanity, of every supported ansible-core
 	$(PYTHON) tests/tools/sanity.py $(ENVIRONMENTS)
 
+docs: install ## the documentation, into docs/_build/html
+	.venv/bin/python tests/tools/docs.py
+
 unit: install ## tests without a cloud
 	$(PYTEST) tests/unit
 
@@ -76,7 +79,7 @@ test: install ## everything, and how much of plugins/ that ran
 
 # What needs no sandbox runs while that is being installed.
 stages:
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target sandbox-up lint sanity unit
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target sandbox-up lint sanity docs unit
 	$(MAKE) --no-print-directory integration
 	$(MAKE) --no-print-directory test-versions
 
@@ -84,5 +87,5 @@ build: install ## the collection's tarball
 	.venv/bin/ansible-galaxy collection build --force
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
-	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox onetoken-openstack-*.tar.gz
+	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox docs/_build onetoken-openstack-*.tar.gz
 	find . -name __pycache__ -prune -exec rm -rf {} +
