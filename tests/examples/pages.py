@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation shows, as shell scripts: each page becomes one. README.md has the rules."""
+"""What the documentation shows, as something to run: README.md has the rules."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import pathlib
 import re
 import shlex
 import textwrap
-import typing as t
 
 import yaml
 from markdown_it import MarkdownIt
 
-#: What stands in the line before a block says what to do with it, and before a page's first command what that needs.
-DIRECTIVE = re.compile(r"<!-- (file|more of|before|not run): (.+?) -->", re.DOTALL)
+#: Where there are pages for readers.
+PAGES = ("*.md", "docs/**/*.md", "roles/*/README.md")
+#: What a comment says of the block below it, or lets the test do before it.
+DIRECTIVE = re.compile(r"<!-- (file|more of|not run|before): (.+?) -->", re.DOTALL)
 #: The languages of what is shown and not done.
 OUTPUT = ("console", "text")
-#: How the lines of a script that name its blocks begin.
+#: How a line of a script's output begins that names the block which comes now.
 MARK = "::: "
 
 
@@ -29,7 +30,7 @@ class NoRuleError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A fenced block, or a command that only the test sees."""
+    """A fenced block of a page, or a command that only the test sees."""
 
     page: str
     line: int
@@ -44,65 +45,61 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        return self.directive != "not run" and (self.directive != "" or self.language not in OUTPUT)
+        return self.directive != "not run" and not (self.language in OUTPUT and not self.directive)
+
+
+def pages(repository: pathlib.Path) -> dict[str, list[Block]]:
+    """The blocks of every page that has some, by its path in the repository."""
+    found = {}
+    for path in sorted(path for pattern in PAGES for path in repository.glob(pattern)):
+        page = str(path.relative_to(repository))
+        if blocks := blocks_of_page(page, path.read_text(encoding="utf-8")):
+            found[page] = blocks
+    return found
 
 
 def blocks_of_page(page: str, text: str) -> list[Block]:
-    """The blocks of a Markdown page, and the commands in its comments."""
     found: list[Block] = []
-    directive, value, directive_ends = "", "", -1
+    above, ends = ("", ""), -1
     for token in MarkdownIt().parse(text):
         first, end = token.map or (0, 0)
         if token.type == "html_block":
-            for match in DIRECTIVE.finditer(token.content):
-                directive, value, directive_ends = match[1], " ".join(match[2].split()), end
-                if directive == "before":
-                    found.append(Block(page, first + 1, "sh", value + "\n"))
+            for name, value in DIRECTIVE.findall(token.content):
+                if name == "before":
+                    found.append(Block(page, first + 1, "sh", f"{value}\n"))
+                else:
+                    above, ends = (name, " ".join(value.split())), end
         elif token.type == "fence":
-            above = (directive, value) if directive_ends == first and directive != "before" else ("", "")
-            found.append(Block(page, first + 1, token.info.strip(), token.content, *above))
+            directive = above if ends == first else ("", "")
+            found.append(Block(page, first + 1, token.info.strip(), token.content, *directive))
     return found
 
 
-def blocks_of_playbook(page: str, text: str) -> list[Block]:
-    """The commands in the comment at the top of a playbook, and the files that it says they need."""
-    found: list[Block] = []
-    lines = text.split("\n---\n", 1)[1].splitlines()
-    said = ""
-    for number, line in enumerate(lines, start=text[: text.index("\n---\n")].count("\n") + 3):
+def shown_at_the_top(playbook: str) -> list[str]:
+    """The paragraphs that are shown in the comment at the top of a playbook: those with more than one space before."""
+    lines = []
+    for line in playbook.partition("\n---\n")[2].splitlines():
         if not line.startswith("#"):
             break
-        if not line.startswith("#   "):
-            said = line if line != "#" else said
-            continue
-        shown = line.removeprefix("#   ") + "\n"
-        file = re.search(r"\b(\S+\.\w+) (?:has|of)$", said)
-        rule = ("yaml", "file", file[1]) if file else ("sh", "", "")
-        last = found[-1] if found else None
-        if last and (last.language, last.directive, last.value) == rule:
-            found[-1] = dataclasses.replace(last, text=last.text + shown)
-        else:
-            found.append(Block(page, number, rule[0], shown, *rule[1:]))
-    return found
+        lines.append(line.removeprefix("#   ") if line.startswith("#   ") else "")
+    return [f"{shown.strip()}\n" for shown in re.split(r"\n{2,}", "\n".join(lines)) if shown.strip()]
 
 
-def tasks_of_plugin(text: str) -> list[dict[str, t.Any]]:
-    """The tasks in the EXAMPLES of a plugin."""
-    return yaml.safe_load(examples_of_plugin(text)) or []
+def commands(shell: str) -> list[str]:
+    """The lines of a shell's text, without comments, and in one piece where they were cut."""
+    lines = re.sub(r"\\\n\s*", "", shell).splitlines()
+    return [line for line in (re.sub(r"\s*(?<!\S)#.*", "", line) for line in lines) if line]
 
 
 def examples_of_plugin(text: str) -> str:
-    match = re.search(r'^EXAMPLES = r?"""\n(.*?)^"""$', text, re.DOTALL | re.MULTILINE)
-    return match[1] if match else ""
+    (examples,) = re.findall(r'^EXAMPLES = r"""\n(.*?)^"""$', text, re.DOTALL | re.MULTILINE)
+    return examples
 
 
-def script(blocks: t.Iterable[Block]) -> str:
-    """A script for bash that does what a reader of these blocks would, and ends at the first that fails."""
-    parts = ["set -e\n"]
-    for block in blocks:
-        if block.runs:
-            parts.append(f"echo {shlex.quote(MARK + block.place)}\n{_commands(block)}")
-    return "\n".join(parts)
+def script(blocks: list[Block]) -> str:
+    """What a reader of these blocks does, in one shell, which ends at the first that fails."""
+    parts = [f"echo '{MARK}{block.place}'\n{_done(block)}" for block in blocks if block.runs]
+    return "\n".join(["set -e", *parts])
 
 
 def failed_block(output: str) -> str:
@@ -110,43 +107,36 @@ def failed_block(output: str) -> str:
     return output.rpartition(MARK)[2]
 
 
-def _commands(block: Block) -> str:
+def _done(block: Block) -> str:
     if block.directive == "file":
-        return _written(block.value, block.text)
+        return _written(block.value, block.text, ">")
     if block.directive == "more of":
         return _written(block.value, block.text, ">>")
     if block.language == "sh":
         return block.text
     if block.language == "yaml":
-        playbook = f"example-{block.line}.yml"
-        return _written(playbook, _playbook(block)) + f'OS_CLOUD="${{OS_CLOUD:-mycloud}}" ansible-playbook {playbook}\n'
+        playbook = f"block-{block.line}.yml"
+        run = f'OS_CLOUD="${{OS_CLOUD:-mycloud}}" ansible-playbook {playbook}\n'
+        return _written(playbook, _playbook(block), ">") + run
     raise NoRuleError(
-        f"{block.place}: nothing says what to do with this block ({block.language or 'no language'}). It must be sh, or"
-        " yaml that is plays, tasks or a part of a play, or have a comment above it: see tests/examples/README.md."
+        f"{block.place}: nothing says what to do with this block of {block.language or 'no language'}. See"
+        " tests/examples/README.md."
     )
 
 
-def _written(path: str, text: str, how: str = ">") -> str:
+def _written(path: str, text: str, how: str) -> str:
     name = path if path.startswith("~/") else shlex.quote(path)
-    return f"mkdir -p \"$(dirname {name})\"\ncat {how} {name} <<'END_OF_THE_FILE'\n{text}END_OF_THE_FILE\n"
+    return f"mkdir -p \"$(dirname {name})\"\ncat {how} {name} <<'THE_END_OF_THE_FILE'\n{text}THE_END_OF_THE_FILE\n"
 
 
 def _playbook(block: Block) -> str:
-    """A playbook of what may be plays, tasks or a part of a play."""
+    """A playbook of what is plays, tasks or a part of a play."""
     content = yaml.safe_load(block.text)
-    if isinstance(content, list) and all(
-        {"hosts", "import_playbook", "ansible.builtin.import_playbook"} & set(one) for one in content
-    ):
-        return block.text
     head = "- hosts: localhost\n  gather_facts: false\n"
     if isinstance(content, list):
+        if any("hosts" in one or "ansible.builtin.import_playbook" in one for one in content):
+            return block.text
         return f"{head}  tasks:\n{textwrap.indent(block.text, ' ' * 4)}"
     if isinstance(content, dict):
         return f"{head}{textwrap.indent(block.text, ' ' * 2)}  tasks:\n    - openstack.cloud.server_info:\n"
     raise NoRuleError(f"{block.place}: this YAML is neither plays nor tasks nor a part of a play.")
-
-
-def pages(repository: pathlib.Path) -> list[str]:
-    """All pages for readers, by their paths in the repository."""
-    patterns = ("*.md", "docs/**/*.md", "roles/*/README.md")
-    return sorted({str(path.relative_to(repository)) for pattern in patterns for path in repository.glob(pattern)})

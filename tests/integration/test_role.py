@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 HOSTS = """
 [all]
@@ -128,18 +127,3 @@ def test_os_token_mode_of_the_role_hides_the_token_from_its_own_output(controlle
     )
     assert run.ok, run.output
     assert (controller.home / "token").read_text() not in run.output
-
-
-def test_the_readme_shows_plays_that_run(controller, keystone, repository):
-    """Every example of the README that is a play runs against the sandbox as it stands."""
-    blocks = (repository / "README.md").read_text().split("```yaml\n")[1:]
-    plays = [yaml.safe_load(block.split("```")[0]) for block in blocks]
-    plays = [play for play in plays if isinstance(play, list) and "hosts" in play[0]]
-    assert plays
-    for play in plays:
-        (controller.home / "snapshots.yml").write_text("- openstack.cloud.server_info:\n")
-        keystone.restart()
-        content = yaml.safe_dump(play, sort_keys=False).replace("mycloud", "sandbox")
-        run = controller.play(None, plays=content)
-        assert run.ok, run.output
-        assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)

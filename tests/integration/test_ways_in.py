@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.examples.pages import shown_at_the_top
 
 #: What each example that needs nothing but a cloud costs: token requests, and revoked tokens.
 COSTS = {
@@ -42,9 +43,13 @@ def examples(repository):
 
 
 @pytest.fixture
-def run_example(controller, examples):
-    def run(name, *arguments, **variables):
-        done = controller.run(str(examples / f"{name}.yml"), *arguments, **variables)
+def run_example(reader, examples, repository):
+    """Do what an example says at its top."""
+
+    def run(name, **variables):
+        *_, commands = shown_at_the_top((examples / f"{name}.yml").read_text())
+        # They are for the checkout's directory.
+        done = reader.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}", **variables)
         assert done.ok, done.output
         return done
 
@@ -53,11 +58,10 @@ def run_example(controller, examples):
 
 @pytest.mark.versions
 @pytest.mark.parametrize("name", COSTS)
-def test_an_example_costs_what_it_says(run_example, controller, keystone, name):
-    callback = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"} if name == "unmodified" else {}
-    run_example(name, OS_CLOUD="sandbox", **callback)
+def test_an_example_costs_what_it_says(run_example, reader, keystone, name):
+    run_example(name)
     assert (keystone.count("POST"), keystone.count("DELETE")) == COSTS[name]
-    assert controller.tokens() == []
+    assert reader.tokens() == []
 
 
 def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, repository):
@@ -70,15 +74,15 @@ def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, rep
 @pytest.mark.parametrize(("name", "times"), [("module_defaults", 1), ("several_clouds", 2)])
 def test_an_example_for_regions_works_in_both(run_example, access_log, name, times):
     servers = access_log("nova")
-    run_example(name, OS_CLOUD="sandbox")
+    run_example(name)
     lists = [request.path for request in servers.requests() if request.path.endswith("/servers/detail")]
     in_the_second = [path for path in lists if path.startswith("/RegionTwo/")]
     assert (len(lists), len(in_the_second)) == (2 * times, times)
 
 
-def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, controller, sandbox):
-    file = controller.home / "own.env"
-    run_example("lookup", "-e", f"variables_file={file}", OS_CLOUD="sandbox")
+def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, reader):
+    file = reader.home / "onetoken.env"
+    run_example("lookup")
     first, *exports = file.read_text().splitlines()
     assert first.startswith("# demo in demo, until 2")
     names = {line.split()[1].split("=")[0] for line in exports}
@@ -87,14 +91,13 @@ def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, 
 
 
 @pytest.fixture
-def bastion(controller, sandbox):
+def bastion(reader):
     """A host with a home and a clouds.yaml of its own, which gets none of the controller's variables."""
-    home = controller.home / "bastion"
+    home = reader.home / "bastion"
     config = home / ".config" / "openstack" / "clouds.yaml"
     config.parent.mkdir(parents=True)
-    config.write_text(sandbox.clouds_file.read_text())
-    controller.environment.pop("OS_CLIENT_CONFIG_FILE")
-    python = controller.command("python", "-c", "import sys; print(sys.executable)").output.strip()
+    config.write_text((reader.home / ".config" / "openstack" / "clouds.yaml").read_text())
+    python = reader.command("python", "-c", "import sys; print(sys.executable)").output.strip()
     interpreter = home / "python"
     interpreter.write_text(
         f"""#!/bin/sh
@@ -103,34 +106,36 @@ HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
 """
     )
     interpreter.chmod(0o700)
-    plugins = controller.home / "connections"
+    plugins = reader.home / "connections"
     plugins.mkdir()
     (plugins / "another_host.py").write_text(ANOTHER_HOST)
-    controller.environment["ANSIBLE_CONNECTION_PLUGINS"] = str(plugins)
-    inventory = controller.home / "inventory"
-    inventory.write_text(f"bastion ansible_connection=another_host ansible_python_interpreter={interpreter}\n")
+    reader.environment.update(
+        ANSIBLE_CONNECTION_PLUGINS=str(plugins),
+        ANSIBLE_TRANSPORT="another_host",
+        ANSIBLE_PYTHON_INTERPRETER=str(interpreter),
+    )
     return home
 
 
 @pytest.mark.versions
-def test_on_a_bastion_the_session_is_made_where_the_tasks_run(run_example, controller, keystone, bastion):
-    run_example("bastion", "-i", str(controller.home / "inventory"), OS_CLOUD="sandbox")
+def test_on_a_bastion_the_session_is_made_where_the_tasks_run(run_example, reader, keystone, bastion):
+    run_example("bastion")
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
-    assert controller.sessions == []
+    assert reader.sessions == []
     assert len(list((bastion / ".local" / "state" / "onetoken").iterdir())) == 1
 
 
-def test_the_inventory_costs_a_token_request_without_a_session(controller, keystone, examples):
-    run = controller.command("ansible-inventory", "-i", str(examples / "inventory" / "openstack.yml"), "--graph")
+def test_the_inventory_costs_a_token_request_without_a_session(reader, keystone, examples):
+    run = reader.command("ansible-inventory", "-i", str(examples / "inventory" / "openstack.yml"), "--graph")
     assert run.ok and "--web-01" in run.output, run.output
     assert keystone.count("POST") == 1
 
 
 @pytest.mark.versions
-def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(controller, keystone, repository):
+def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(reader, keystone, repository):
     page = (repository / "docs" / "ways_in.md").read_text()
-    commands = page.split("```sh\n")[1].split("```")[0].replace("mycloud", "sandbox")
+    commands = page.split("```sh\n")[1].split("```")[0]
     # The commands are for the checkout's directory.
-    run = controller.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}")
+    run = reader.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}")
     assert run.ok and "--web-01" in run.output, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
