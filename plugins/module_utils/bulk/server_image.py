@@ -66,10 +66,10 @@ class ServerImage(Action, abc.ABC):
 
     def _copies_by_server(self, servers: list[Server]) -> dict[str, ImageCopy]:
         """The image of each server among those of the run, one that is complete if there is any."""
-        idle = {server.id for server in servers if server.idle}
+        unattended = {server.id for server in servers if server.unattended}
         copies: dict[str, ImageCopy] = {}
         for copy in self._copies():
-            patience = min(self._queued_timeout, UNATTENDED) if copy.server_id in idle else self._queued_timeout
+            patience = min(self._queued_timeout, UNATTENDED) if copy.server_id in unattended else self._queued_timeout
             if copy.status == QUEUED and copy.age(now()) > patience:
                 self._stuck.setdefault(copy.server_id, []).append(copy.id)
             elif copy.usable:
