@@ -64,7 +64,8 @@ extends_documentation_fragment:
 seealso:
   - module: onetoken.openstack.os_token_revoke
   - module: onetoken.openstack.os_token_info
-  - ref: ansible_collections.onetoken.openstack.os_token_role
+  - plugin: onetoken.openstack.os_token
+    plugin_type: role
     description: The role that issues, injects and revokes.
 """
 

@@ -38,6 +38,8 @@ class Server(Resource):
     task_state: str | None = None
     volume_backed: bool = False
     volume_ids: tuple[str, ...] = ()
+    #: Whether Nova says that it does nothing with it; clouds may keep that to themselves.
+    unattended: bool = False
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> Server:
@@ -53,6 +55,7 @@ class Server(Resource):
             # Nova has an empty text there for a server that was booted from a volume.
             volume_backed=body.get("image") == "",
             volume_ids=tuple(volume["id"] for volume in body.get("os-extended-volumes:volumes_attached") or ()),
+            unattended=body.get("OS-EXT-STS:task_state", "unknown") is None,
         )
 
 

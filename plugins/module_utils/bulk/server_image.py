@@ -22,6 +22,9 @@ from .volume_copies import SNAPSHOTS, USABLE, see_volume_copies
 #: From this microversion on, Nova gives the image's id in the answer's body instead of a header.
 IMAGE_ID_IN_BODY = "2.45"
 OLDEST = "2.1"
+#: Seconds after which nothing comes of a queued image any more when Nova does nothing with its server, as when the
+#: token was revoked under the upload. Before, it may be that Nova just begins.
+UNATTENDED = 30
 #: A server in another status is refused by Nova, as far as can be told without asking.
 IMAGEABLE = {"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"}
 
@@ -57,15 +60,17 @@ class ServerImage(Action, abc.ABC):
         selection = select_servers(self.requests, self._criteria)
         items = self.unresolved(selection.unresolved)
         if selection.resources:
-            copies = self._copies_by_server()
+            copies = self._copies_by_server(selection.resources)
             items += [self._item(server, copies.get(server.id)) for server in selection.resources]
         return items
 
-    def _copies_by_server(self) -> dict[str, ImageCopy]:
+    def _copies_by_server(self, servers: list[Server]) -> dict[str, ImageCopy]:
         """The image of each server among those of the run, one that is complete if there is any."""
+        unattended = {server.id for server in servers if server.unattended}
         copies: dict[str, ImageCopy] = {}
         for copy in self._copies():
-            if copy.status == QUEUED and copy.age(now()) > self._queued_timeout:
+            patience = min(self._queued_timeout, UNATTENDED) if copy.server_id in unattended else self._queued_timeout
+            if copy.status == QUEUED and copy.age(now()) > patience:
                 self._stuck.setdefault(copy.server_id, []).append(copy.id)
             elif copy.usable:
                 copies[copy.server_id] = _better(copies.get(copy.server_id), copy)

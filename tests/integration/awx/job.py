@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import pathlib
@@ -54,6 +55,25 @@ def devstack(cloud: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {"clouds": {"devstack": {**entry, "region_name": cloud.get("region_name", "RegionOne")}}}
 
 
+class Answer(str):
+    """A text that somebody gave to a survey: not a template, AWX says."""
+
+
+class AnswersDumper(yaml.SafeDumper):
+    """Writes variables as AWX does."""
+
+
+AnswersDumper.add_representer(Answer, lambda dumper, answer: dumper.represent_scalar("!unsafe", answer))
+
+
+def _answers(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {Answer(key): _answers(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_answers(inner) for inner in value]
+    return Answer(value) if isinstance(value, str) else value
+
+
 class Job:
     """One job, in what is its container: a home that it cannot write to, temporary files that no other job sees."""
 
@@ -89,7 +109,7 @@ class Job:
         script = self.private / "inventory" / "hosts"
         inventory = inventory or inventory_of("localhost", variables=LOCAL)
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
-        (self.private / "env" / "extravars").write_text(f"---\n{json.dumps(dict(variables))}\n")
+        (self.private / "env" / "extravars").write_text(yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper))
         (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
         (self.private / "env" / "envvars").write_text(json.dumps(self._variables(credential)))
         self._give_away()
@@ -109,10 +129,18 @@ class Job:
             "ANSIBLE_HOST_KEY_CHECKING": "False",
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
             "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+            "ANSIBLE_CALLBACKS_ENABLED": self._callbacks(),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private / "cp"),
             "ANSIBLE_COLLECTIONS_PATH": f"{self.private / 'requirements_collections'}:{self._environment.collections}",
             "OS_CLIENT_CONFIG_FILE": str(credential),
         }
+
+    def _callbacks(self) -> str:
+        """AWX's own, and what it reads in the project; whatever the execution environment says is lost thereby."""
+        settings = configparser.ConfigParser()
+        settings.read(self.private / "project" / "ansible.cfg")
+        own = "indirect_instance_count"
+        return ",".join([own, *filter(None, [settings.get("defaults", "callbacks_enabled", fallback="")])])
 
     def _give_away(self) -> None:
         """All of it belongs to the container's user, who may not write to the project and to the home."""

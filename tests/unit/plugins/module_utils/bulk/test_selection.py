@@ -117,6 +117,9 @@ def test_a_server_as_nova_lists_it():
         "1", "db", "ACTIVE", {"k": "v"}, "nova", "2026-01-31T12:00:00Z", ("x",), "spawning", True, ("v-1", "v-2")
     )
     assert not Server.from_body({**body, "image": {"id": "cirros"}}).volume_backed
+    assert Server.from_body({**body, "OS-EXT-STS:task_state": None}).unattended
+    del body["OS-EXT-STS:task_state"]
+    assert not Server.from_body(body).unattended
 
 
 @pytest.mark.parametrize("image", [None, {"id": "i"}], ids=str)

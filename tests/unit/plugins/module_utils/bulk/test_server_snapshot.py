@@ -289,6 +289,19 @@ def test_an_image_stuck_in_the_queue_is_deleted_and_made_anew(cloud, snapshot, t
     assert [image.get("status") for image in cloud.images] == ["gone", None]
 
 
+@pytest.mark.parametrize("task", [None, "image_uploading"])
+def test_nothing_comes_of_an_image_in_the_queue_when_nova_does_nothing_with_its_server(cloud, snapshot, time, task):
+    """As when the token was revoked under the upload."""
+    cloud.server("a")
+    cloud.make_image(cloud.servers[0], marked(cloud.servers[0]))
+    cloud.images[0]["status"] = "queued"
+    cloud.servers[0]["OS-EXT-STS:task_state"] = task
+    time.sleep(60)
+    report = snapshot(timeout=60)
+    assert outcomes(report) == {"a": "failed" if task else "done"}
+    assert len(cloud.images) == (1 if task else 2)
+
+
 def test_an_image_that_gets_stuck_is_deleted_and_its_server_fails(cloud, snapshot):
     cloud.server("a")
     cloud.end_status = "queued"
@@ -589,13 +602,14 @@ def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_under_way_through
     assert len(cloud.images) == 100
 
 
-def test_one_who_insists_is_not_kept_waiting(cloud, snapshot, interruption, time):
+def test_one_who_insists_is_not_kept_waiting(cloud, snapshot, interruption, time, monkeypatch):
     cloud.server("a")
     cloud.image_seconds = 1000
 
     def interrupt(path):
         if path == "/images" and time.clock() > 5:
-            interruption.reason, interruption.insistent = "interrupted by SIGINT", True
+            interruption.reason = "interrupted by SIGINT"
+            monkeypatch.setattr(type(interruption), "insistent", True)
 
     cloud.before_listing = interrupt
     (item,) = snapshot().items
