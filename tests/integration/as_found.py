@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
@@ -82,5 +83,5 @@ def _delete(
         getattr(proxy, f"delete_{kind}")(one)
         if kind == "backup":
             # An incremental one goes before that which it is based on.
-            wait_for(lambda id=one.id: id not in {other.id for other in left()}, LONG, "the backup is gone")
+            wait_for(functools.partial(lambda id: id not in {other.id for other in left()}, one.id), LONG, "it is gone")
     wait_for(lambda: not left(), LONG, f"each {kind} is gone")

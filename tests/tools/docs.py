@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the documentation into docs/_build: the pages of docs/, and the reference of all plugins. A warning fails it."""
+"""Build the documentation, pages and reference of all plugins, into docs/_build. A warning fails it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def report() -> float:
         warnings.simplefilter("ignore", CoverageWarning)
         lines.combine([str(DATA)])
     # What nothing ever imported counts as well.
-    lines.get_data().touch_files(str(path) for path in PLUGINS.rglob("*.py"))
+    lines.get_data().touch_files([str(path) for path in PLUGINS.rglob("*.py")])
     lines.save()
     return lines.report()
 
