@@ -50,7 +50,7 @@ lint: install ## style, types, spelling, licences, documentation, and what Galax
 sanity: install ## ansible-test sanity, of every supported ansible-core
 	$(PYTHON) tests/tools/sanity.py $(ENVIRONMENTS)
 
-docs: install ## the documentation, into docs/_build/html
+docs: install ## the documentation, into .docs/html
 	.venv/bin/python tests/tools/docs.py
 
 unit: install ## tests without a cloud
@@ -87,5 +87,5 @@ build: install ## the collection's tarball
 	.venv/bin/ansible-galaxy collection build --force
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
-	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox docs/_build onetoken-openstack-*.tar.gz
+	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox .docs onetoken-openstack-*.tar.gz
 	find . -name __pycache__ -prune -exec rm -rf {} +

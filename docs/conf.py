@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pathlib
 import posixpath
+import re
 import typing as t
+import zlib
 
 import yaml
 
@@ -18,22 +20,54 @@ project = f"{GALAXY['namespace']}.{GALAXY['name']}"
 author = GALAXY["authors"][0]
 version = release = GALAXY["version"]
 
-extensions = ["myst_parser", "sphinx_antsibull_ext"]
-myst_enable_extensions = ["deflist"]
+extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {version}"
-# Nothing is fetched while it is built.
-intersphinx_mapping: dict[str, t.Any] = {}
+html_copy_source = False
+antsibull_ext_color_scheme = "default-autodark"
+
+# What the reference takes from Ansible's own documentation. That is not asked for it, so that nothing is fetched.
+ANSIBLE = "https://docs.ansible.com/ansible/latest/"
+ANSIBLE_LABELS = """\
+common_return_values std:label -1 reference_appendices/common_return_values.html#common-return-values Common Return Values
+ansible_configuration_settings std:label -1 reference_appendices/config.html#ansible-configuration-settings Ansible Configuration Settings
+action_plugins std:label -1 plugins/action.html#action-plugins Action plugins
+callback_plugins std:label -1 plugins/callback.html#callback-plugins Callback plugins
+"""
+INVENTORY_HEAD = b"# Sphinx inventory version 2\n# Project: Ansible\n# Version: latest\n# compressed using zlib\n"
+INVENTORY = "ansible.inv"
+intersphinx_mapping = {"ansible": (ANSIBLE, INVENTORY)}
+
+#: What `make docs` adds to the pages of the index.
+GENERATED = ("reference/index", "reference/playbooks")
 
 
-def lead_out(_app: t.Any, docname: str, source: list[str]) -> None:
-    """Have links to files of the repository that are no pages lead to the repository."""
-    folder = posixpath.dirname(docname)
-    up = "../" * (folder.count("/") + 2 if folder else 1)
-    source[0] = source[0].replace(f"]({up}", f"]({GALAXY['repository']}/blob/main/")
+def read(_app: t.Any, docname: str, source: list[str]) -> None:
+    """Make of a page for a forge one for Sphinx."""
+    source[0] = led_out(docname, source[0])
+    if posixpath.basename(docname) == "index":
+        source[0] += "".join(contents(source[0]))
+    if docname == "index":
+        source[0] += toctree("Reference", GENERATED)
+
+
+def led_out(docname: str, text: str) -> str:
+    """Links to files of the repository that are no pages lead to the repository."""
+    up = "../" * (docname.count("/") + 1)
+    return text.replace(f"]({up}", f"]({GALAXY['repository']}/blob/main/")
+
+
+def contents(index: str) -> t.Iterator[str]:
+    """What an index lists, section by section: a forge shows a list, and no toctree."""
+    for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
+        yield toctree(section.partition("\n")[0], re.findall(r"^- \[[^]]+\]\((\S+)\.md\)", section, re.MULTILINE))
+
+
+def toctree(caption: str, pages: t.Sequence[str]) -> str:
+    return "\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(pages) + "\n```\n"
 
 
 def setup(app: t.Any) -> None:
-    app.connect("source-read", lead_out)
+    (HERE / INVENTORY).write_bytes(INVENTORY_HEAD + zlib.compress(ANSIBLE_LABELS.encode()))
+    app.connect("source-read", read)

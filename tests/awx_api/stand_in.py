@@ -12,76 +12,82 @@ import threading
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
-Item = dict[str, t.Any]
+from ansible_collections.onetoken.openstack.tests.awx_api.surveys import (
+    Item,
+    RefusedError,
+    answered,
+    check_survey,
+)
 
 TOKEN = "stand-in-token"
 ENCRYPTED = "$encrypted$"
-#: What can be made, and the fields that it has beside its name and description.
-KINDS: dict[str, set[str]] = {
-    "organizations": set(),
-    "execution_environments": {"organization", "image", "pull"},
-    "projects": {"organization", "default_environment", "scm_type", "scm_url", "scm_branch", "allow_override"},
-    "credential_types": {"kind", "inputs", "injectors", "managed"},
-    "credentials": {"organization", "credential_type", "inputs"},
-    "inventories": {"organization", "kind", "host_filter"},
+#: What can be made: the fields that it has beside its name and description, and what they are where nothing is said.
+KINDS: dict[str, Item] = {
+    "organizations": {},
+    "execution_environments": {"organization": None, "image": "", "credential": None, "pull": ""},
+    "projects": {
+        "organization": None, "default_environment": None, "credential": None, "scm_type": "", "scm_url": "",
+        "scm_branch": "", "scm_revision": "", "status": "successful", "summary_fields": {},
+    },
+    "credential_types": {"kind": "cloud", "inputs": {}, "injectors": {}, "managed": False},
+    "credentials": {"organization": None, "credential_type": None, "inputs": {}},
+    "inventories": {"organization": None, "kind": "", "host_filter": None},
     "inventory_sources": {
-        *("inventory", "source", "source_project", "source_path", "credential", "execution_environment"),
-        *("overwrite", "overwrite_vars", "update_on_launch", "update_cache_timeout"),
+        "inventory": None, "source": "", "source_project": None, "source_path": "", "credential": None,
+        "execution_environment": None, "overwrite": False, "overwrite_vars": False, "update_on_launch": False,
+        "update_cache_timeout": 0,
     },
+    "hosts": {"inventory": None, "enabled": True, "variables": ""},
     "job_templates": {
-        *("organization", "project", "playbook", "inventory", "execution_environment", "job_type", "extra_vars"),
-        *("ask_job_type_on_launch", "ask_limit_on_launch", "allow_simultaneous", "job_slice_count", "survey_enabled"),
+        "organization": None, "project": None, "playbook": "", "inventory": None, "execution_environment": None,
+        "job_type": "run", "extra_vars": "", "ask_job_type_on_launch": False, "ask_limit_on_launch": False,
+        "job_slice_count": 1, "survey_enabled": False,
     },
-    "schedules": {"unified_job_template", "rrule", "extra_data", "enabled"},
-    "workflow_job_templates": {"organization", "inventory", "survey_enabled"},
+    "schedules": {"unified_job_template": None, "rrule": "", "extra_data": {}, "enabled": True},
+    "workflow_job_templates": {"organization": None, "survey_enabled": False},
     "workflow_job_template_nodes": {
-        *("workflow_job_template", "unified_job_template", "identifier", "job_type", "extra_data"),
+        "workflow_job_template": None, "unified_job_template": None, "identifier": "", "job_type": None,
+        "extra_data": {},
     },
-    "workflow_approval_templates": {"timeout"},
-}
-#: What the modules send with these although they are fields of something else; AWX passes over it.
-PASSED_OVER = {"workflow_approval_templates": {"workflow_job_template", "identifier"}}
+    "workflow_approval_templates": {"timeout": 0},
+}  # fmt: skip
+#: What AWX itself sets of these.
+READ_ONLY = {"type", "scm_revision", "status", "summary_fields"}
 #: Lists of what belongs to something.
-ASSOCIATIONS = ("credentials", "success_nodes", "failure_nodes", "always_nodes", "labels", "instance_groups")
+ASSOCIATIONS = ("credentials", "success_nodes", "failure_nodes", "always_nodes")
 #: The kinds that a job can be launched from, by what a search calls them.
-LAUNCHED = {
-    "job_template": "job_templates",
-    "workflow_job_template": "workflow_job_templates",
-    "project": "projects",
+LAUNCHED = {"job_template": "job_templates", "workflow_job_template": "workflow_job_templates", "project": "projects"}
+#: The fields of AWX's own type for OpenStack.
+OPENSTACK = {
+    "fields": [
+        {"id": "username", "label": "Username", "type": "string"},
+        {"id": "password", "label": "Password (API Key)", "type": "string", "secret": True},
+        {"id": "host", "label": "Host (Authentication URL)", "type": "string"},
+        {"id": "project", "label": "Project (Tenant Name)", "type": "string"},
+        {"id": "project_domain_name", "label": "Project (Domain Name)", "type": "string"},
+        {"id": "domain", "label": "Domain Name", "type": "string"},
+        {"id": "region", "label": "Region Name", "type": "string"},
+        {"id": "verify_ssl", "label": "Verify SSL", "type": "boolean", "default": True},
+    ],
+    "required": ["username", "password", "host", "project"],
 }
-SURVEY_TYPES: dict[str, tuple[type, ...]] = {
-    "text": (str,),
-    "textarea": (str,),
-    "password": (str,),
-    "multiplechoice": (str,),
-    "multiselect": (str, list),
-    "integer": (int,),
-    "float": (float, int),
-}
-
-
-class RefusedError(Exception):
-    """AWX would not take this."""
-
-    def __init__(self, status: int, **told: t.Any) -> None:
-        super().__init__(told)
-        self.status = status
-        self.told = told
 
 
 class AwxApi:
-    """The API, on a port of 127.0.0.1, while it is entered."""
+    """The API, on a port of 127.0.0.1, while it is entered. Its projects have these playbooks."""
 
-    def __init__(self) -> None:
+    def __init__(self, playbooks: t.Collection[str]) -> None:
         self.items: dict[str, dict[int, Item]] = {kind: {} for kind in KINDS}
         self.surveys: dict[str, Item] = {}
         self.associated: dict[str, list[int]] = {}
         self.secrets: dict[int, Item] = {}
         #: Method and path of everything that was written.
         self.writes: list[tuple[str, str]] = []
-        #: AWX has its own types of credentials from the start.
+        self._playbooks = playbooks
         self._last_id = 0
-        self.add("credential_types", {"name": "OpenStack", "kind": "cloud", "inputs": {}, "injectors": {}})
+        # What AWX has from the start.
+        self.add("organizations", {"name": "Default"})
+        self.add("credential_types", {"name": "OpenStack", "inputs": OPENSTACK, "managed": True})
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -127,6 +133,11 @@ class AwxApi:
 
     def named(self, kind: str) -> dict[str, Item]:
         return {item.get("name") or item["identifier"]: item for item in self.items[kind].values()}
+
+    def variables(self, template: str, answers: Item) -> Item:
+        """What a job gets that is launched from a job template with answers to its survey."""
+        item = self.named("job_templates")[template]
+        return answered(self._survey(item), json.loads(item["extra_vars"]), answers)
 
     def answer(self, method: str, path: str, body: Item) -> tuple[int, t.Any]:
         split = urlsplit(path)
@@ -194,38 +205,56 @@ class AwxApi:
             raise RefusedError(400, __all__=[f"There is one with the name {body['name']} already."])
         self._last_id += 1
         url = f"/api/v2/{kind}/{self._last_id}/"
-        item: Item = {"id": self._last_id, "url": url, "related": {"survey_spec": f"{url}survey_spec/"}}
-        item["type"] = kind.removesuffix("s")
-        if kind == "projects":
-            item.update(status="successful", scm_revision="0" * 40, summary_fields={})
+        related = {"survey_spec": f"{url}survey_spec/"} if kind.endswith("job_templates") else {}
+        item: Item = {"id": self._last_id, "url": url, "related": related, "description": "", **KINDS[kind]}
+        item["type"] = {"inventories": "inventory"}.get(kind, kind.removesuffix("s"))
         self._set(kind, item, body)
         self.items[kind][item["id"]] = item
         return item
 
     def _set(self, kind: str, item: Item, body: Item) -> None:
-        body = {name: value for name, value in body.items() if name not in PASSED_OVER.get(kind, ())}
-        unknown = set(body) - KINDS[kind] - {"name", "description"}
+        body = {name: value for name, value in body.items() if name not in READ_ONLY}
+        unknown = set(body) - set(KINDS[kind]) - {"name", "description"}
         if unknown:
             raise RefusedError(400, detail=f"The stand-in knows no {', '.join(sorted(unknown))} of {kind}.")
+        meant = {**item, **body}
         if kind == "credentials" and "inputs" in body:
-            self._check_inputs(item, body)
+            inputs = self._checked_inputs(meant)
             self.secrets[item["id"]] = body["inputs"]
-            hidden = self._secret_fields(body.get("credential_type", item.get("credential_type")))
-            inputs = {name: ENCRYPTED if name in hidden else value for name, value in body["inputs"].items()}
             body = {**body, "inputs": inputs}
         if kind == "credential_types":
-            check_injectors(body.get("injectors", {}))
+            check_injectors(meant["injectors"])
+        if kind == "job_templates" and meant["playbook"] not in self._playbooks:
+            raise RefusedError(400, playbook=["Playbook not found for project."])
+        if kind in ("schedules", "workflow_job_template_nodes") and meant["unified_job_template"]:
+            self._check_prompts(meant, all_required=kind == "schedules")
         item.update(body)
 
-    def _check_inputs(self, item: Item, body: Item) -> None:
-        of_type = self.items["credential_types"][body.get("credential_type", item.get("credential_type"))]
-        known = {field["id"] for field in of_type["inputs"].get("fields", [])}
-        if known and set(body["inputs"]) - known:
-            raise RefusedError(400, inputs=[f"Additional properties are not allowed: {set(body['inputs']) - known}."])
+    def _checked_inputs(self, credential: Item) -> Item:
+        """The inputs of a credential as they are shown."""
+        fields = {
+            field["id"]: field
+            for field in self.items["credential_types"][credential["credential_type"]]["inputs"]["fields"]
+        }
+        for name, value in credential["inputs"].items():
+            if name not in fields:
+                raise RefusedError(400, inputs=[f"Additional properties are not allowed ('{name}' was unexpected)"])
+            if not isinstance(value, bool if fields[name]["type"] == "boolean" else str):
+                raise RefusedError(400, inputs={name: [f"{value} is not of type '{fields[name]['type']}'"]})
+        secret = {name for name, field in fields.items() if field.get("secret")}
+        return {name: ENCRYPTED if name in secret else value for name, value in credential["inputs"].items()}
 
-    def _secret_fields(self, type_id: int) -> set[str]:
-        fields = self.items["credential_types"][type_id]["inputs"].get("fields", [])
-        return {field["id"] for field in fields if field.get("secret")} or {"password"}
+    def _check_prompts(self, launch: Item, all_required: bool) -> None:
+        """What a schedule or a node would launch with; a workflow answers what a node leaves open."""
+        template = self.items["job_templates"].get(launch["unified_job_template"])
+        if template is None:
+            return
+        if launch.get("job_type") and not template["ask_job_type_on_launch"]:
+            raise RefusedError(400, job_type=["Field is not configured to prompt on launch."])
+        answered(self._survey(template), json.loads(template["extra_vars"]), launch["extra_data"], all_required)
+
+    def _survey(self, template: Item) -> Item:
+        return self.surveys.get(template["related"]["survey_spec"], {}) if template["survey_enabled"] else {}
 
     def _launched(self, query: dict[str, str]) -> list[Item]:
         # A type that it does not know finds nothing, as with AWX.
@@ -249,31 +278,3 @@ def check_injectors(injectors: Item) -> None:
     for name in injectors.get("env", {}):
         if name.startswith("ANSIBLE_") or not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
             raise RefusedError(400, injectors=[f"Environment variable {name} may not be used in credentials."])
-
-
-def check_survey(survey: Item) -> None:
-    """What AWX checks of a survey before it keeps it."""
-
-    def need(true: t.Any, error: str) -> None:
-        if not true:
-            raise RefusedError(400, error=error)
-
-    for field, kind in (("name", str), ("description", str), ("spec", list)):
-        need(isinstance(survey.get(field), kind), f"Field '{field}' is missing from survey spec, or of another type.")
-    need(survey["spec"], "'spec' doesn't contain any items.")
-    variables = [question.get("variable") for question in survey["spec"]]
-    need(len(set(variables)) == len(variables), "'variable' duplicated in survey.")
-    for number, question in enumerate(survey["spec"]):
-        for field in ("type", "question_name", "variable"):
-            need(isinstance(question.get(field), str), f"'{field}' in survey question {number} expected to be string.")
-        need(isinstance(question.get("required"), bool), f"'required' in survey question {number} expected boolean.")
-        types = SURVEY_TYPES.get(question["type"])
-        need(types, f"'{question['type']}' in survey question {number} is not allowed.")
-        default = question.get("default", "")
-        need(default == "" or isinstance(default, types or ()), f"Default value in survey question {number} is wrong.")
-        for field in ("min", "max"):
-            need(isinstance(question.get(field, 0), int), f"The {field} in survey question {number} expected integer.")
-        if question["type"].startswith("multi"):
-            need(question.get("choices"), f"Survey question {number} must specify choices.")
-            chosen = default.splitlines() if isinstance(default, str) else default
-            need(set(chosen) <= set(question["choices"]), "Default choice must be answered from the choices listed.")
