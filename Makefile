@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs pictures unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -52,6 +52,9 @@ sanity: install ## ansible-test sanity, of every supported ansible-core
 
 docs: install ## the documentation, into .docs/html
 	.venv/bin/python tests/tools/docs.py
+
+pictures: install sandbox-up ## the pictures of the documentation, anew: docs/images
+	.venv/bin/python tests/pictures/pictures.py $(PICTURES)
 
 unit: install ## tests without a cloud
 	$(PYTEST) tests/unit

@@ -30,8 +30,8 @@ antsibull_ext_color_scheme = "default-autodark"
 # What the reference takes from Ansible's own documentation. That is not asked for it, so that nothing is fetched.
 ANSIBLE = "https://docs.ansible.com/ansible/latest/"
 ANSIBLE_LABELS = """\
-common_return_values std:label -1 reference_appendices/common_return_values.html#common-return-values Common Return Values
-ansible_configuration_settings std:label -1 reference_appendices/config.html#ansible-configuration-settings Ansible Configuration Settings
+common_return_values std:label -1 reference_appendices/common_return_values.html#common-return-values Return Values
+ansible_configuration_settings std:label -1 reference_appendices/config.html#ansible-configuration-settings Settings
 action_plugins std:label -1 plugins/action.html#action-plugins Action plugins
 callback_plugins std:label -1 plugins/callback.html#callback-plugins Callback plugins
 """

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What AWX checks of a survey, and of the answers to one."""
+
+from __future__ import annotations
+
+import typing as t
+
+Item = dict[str, t.Any]
+
+#: What the default of a question may be.
+DEFAULTS: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "textarea": (str,),
+    "password": (str,),
+    "multiplechoice": (str,),
+    "multiselect": (str, list),
+    "integer": (int,),
+    "float": (float, int),
+}
+
+
+class RefusedError(Exception):
+    """AWX would not take this."""
+
+    def __init__(self, status: int, **told: t.Any) -> None:
+        super().__init__(told)
+        self.status = status
+        self.told = told
+
+
+def check_survey(survey: Item) -> None:
+    def need(true: t.Any, error: str) -> None:
+        if not true:
+            raise RefusedError(400, error=error)
+
+    for field, kind in (("name", str), ("description", str), ("spec", list)):
+        need(isinstance(survey.get(field), kind), f"Field '{field}' is missing from survey spec, or of another type.")
+    need(survey["spec"], "'spec' doesn't contain any items.")
+    variables = [question.get("variable") for question in survey["spec"]]
+    need(len(set(variables)) == len(variables), "'variable' duplicated in survey.")
+    for number, question in enumerate(survey["spec"]):
+        for field in ("type", "question_name", "variable"):
+            need(isinstance(question.get(field), str), f"'{field}' in survey question {number} expected to be string.")
+        need(isinstance(question.get("required"), bool), f"'required' in survey question {number} expected boolean.")
+        types = DEFAULTS.get(question["type"])
+        need(types, f"'{question['type']}' in survey question {number} is not allowed.")
+        default = question.get("default", "")
+        need(default == "" or isinstance(default, types or ()), f"Default value in survey question {number} is wrong.")
+        for field in ("min", "max"):
+            need(isinstance(question.get(field, 0), int), f"The {field} in survey question {number} expected integer.")
+        if question["type"].startswith("multi"):
+            need(question.get("choices"), f"Survey question {number} must specify choices.")
+            chosen = default.splitlines() if isinstance(default, str) else default
+            need(set(chosen) <= set(question["choices"]), "Default choice must be answered from the choices listed.")
+
+
+def answered(survey: Item, variables: Item, answers: Item, all_required: bool = True) -> Item:
+    """The variables of a job: the template's own, the survey's defaults where they are answers, the answers."""
+    questions = survey.get("spec", [])
+    errors = [error for question in questions if (error := _wrong(question, answers, all_required))]
+    if errors:
+        raise RefusedError(400, variables_needed_to_start=errors)
+    same = {name for name, value in answers.items() if name in variables and variables[name] == value}
+    strangers = set(answers) - {question["variable"] for question in questions} - same
+    if strangers:
+        raise RefusedError(400, extra_vars=[f"Variables {', '.join(sorted(strangers))} are not allowed on launch."])
+    defaults = {question["variable"]: question["default"] for question in questions if "default" in question}
+    meant = {q["variable"] for q in questions if not _wrong(q, defaults, False)}
+    return {**variables, **{name: value for name, value in defaults.items() if name in meant}, **answers}
+
+
+def _wrong(question: Item, answers: Item, all_required: bool) -> str:
+    name, least, most = question["variable"], question.get("min"), question.get("max")
+    if name not in answers:
+        return f"'{name}' value missing" if question["required"] and all_required else ""
+    value = answers[name]
+    if question["type"] in ("text", "textarea", "password"):
+        if not isinstance(value, str):
+            return f"Value {value} for '{name}' expected to be a string."
+        value = len(value)
+    elif question["type"] == "multiselect":
+        wrong = not isinstance(value, list) or not set(value) <= set(question["choices"])
+        return f"Value {value} for '{name}' expected to be a list of {question['choices']}." if wrong else ""
+    elif question["type"] == "multiplechoice":
+        return "" if value in question["choices"] else f"Value {value} for '{name}' expected: {question['choices']}."
+    elif type(value) is not int and (question["type"] == "integer" or type(value) is not float):
+        return f"Value {value} for '{name}' expected to be a number."
+    if least not in ("", None) and value < least:
+        return f"'{name}' value {value} is too small (must be at least {least})."
+    if most not in ("", None) and value > most:
+        return f"'{name}' value {value} is too large (must be no more than {most})."
+    return ""

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many requests Keystone gets from a playbook of so many tasks: with the password, with OS_TOKEN, on a session."""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+import typing as t
+
+from ..integration.conftest import AccessLog, Controller, Sandbox
+from .line_chart import Axis, Line, svg
+from .user import IMAGES
+
+TASKS = (1, 5, 10, 20)
+DATA, PICTURE = IMAGES / "keystone_requests.csv", IMAGES / "keystone_requests.svg"
+COLUMNS = ("way", "tasks", "requests", "of these for a token")
+WITH_PASSWORD = 'exec ansible-playbook "$1"'
+#: As providers' guides have it.
+ON_OS_TOKEN = """
+OS_TOKEN=$(openstack token issue -f value -c id) && export OS_TOKEN OS_AUTH_TYPE=token
+unset OS_USERNAME OS_PASSWORD OS_USER_DOMAIN_NAME
+exec ansible-playbook "$1"
+"""
+ON_SESSION = """
+export ANSIBLE_CALLBACKS_ENABLED=onetoken.openstack.one_token
+exec ansible-playbook "$1"
+"""
+
+
+class Way(t.NamedTuple):
+    label: str
+    script: str
+    #: A class of the chart's style.
+    kind: str
+
+
+WAYS = {
+    "password": Way("with the password", WITH_PASSWORD, "other"),
+    "OS_TOKEN": Way("with OS_TOKEN", ON_OS_TOKEN, "another"),
+    "session": Way("on a session", ON_SESSION, "ours"),
+}
+
+
+def measure(user: Controller) -> None:
+    """Run them, and write what Keystone's access log has of each. Nobody else may use the sandbox meanwhile."""
+    openrc = Sandbox().sourced_openrc()
+    with DATA.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for tasks in TASKS:
+            playbook = user.home / f"{tasks}.yml"
+            _write(playbook, tasks)
+            for name, way in WAYS.items():
+                log = AccessLog("keystone")
+                done = user.command("bash", "-e", "-c", way.script, "bash", str(playbook), **openrc)
+                assert done.ok, done.output
+                table.writerow((name, tasks, len(log.requests()), log.count("POST")))
+
+
+def _write(playbook: pathlib.Path, tasks: int) -> None:
+    lines = ["- hosts: localhost", "  gather_facts: false", "  tasks:"]
+    playbook.write_text("\n".join(lines + ["    - openstack.cloud.server_info: {name: web-01}"] * tasks) + "\n")
+
+
+def draw() -> None:
+    with DATA.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        Line(way.label, way.kind, [(int(row["tasks"]), int(row["requests"])) for row in rows if row["way"] == name])
+        for name, way in WAYS.items()
+    ]
+    most = max(value for line in lines for _tasks, value in line.points)
+    across = Axis("openstack.cloud.server_info tasks in a playbook", 5, TASKS[-1])
+    up = Axis("requests to Keystone", 10, -(-most // 10) * 10)
+    subtitle = "The client's requests in Keystone's access log. Each task signs in anew, also with OS_TOKEN."
+    PICTURE.write_text(svg("Requests to Keystone of a playbook", subtitle, across, up, lines), encoding="utf-8")

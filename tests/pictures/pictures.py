@@ -1,0 +1,94 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make the pictures of the documentation anew, from what the sandbox and the browser really show.
+
+.venv/bin/python tests/pictures/pictures.py                        all of them, in some minutes
+.venv/bin/python tests/pictures/pictures.py bulk_snapshot report   those two
+.venv/bin/python tests/pictures/pictures.py chart                  the plot alone, from the figures that are there
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+# The checkout stands there as the collection onetoken.openstack.
+sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
+
+from ansible_collections.onetoken.openstack.tests.integration.browser import Browser  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.integration.conftest import Controller  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.pictures import keystone_requests, terminal_film  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.pictures.user import IMAGES, delete_images, make_user  # noqa: E402
+
+SNAPSHOT = ["ansible-playbook", "onetoken.openstack.bulk_snapshot", "-e", "cloud=mycloud"]
+
+
+def chart(_user: Controller) -> None:
+    keystone_requests.draw()
+
+
+def requests(user: Controller) -> None:
+    keystone_requests.measure(user)
+    keystone_requests.draw()
+
+
+def bulk_snapshot(user: Controller) -> None:
+    """A snapshot of the web servers, few at a time, so that there is progress to be seen."""
+    # As many have it.
+    user.environment.update(ANSIBLE_DISPLAY_SKIPPED_HOSTS="false", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    run = "before-upgrade"
+    command = [*SNAPSHOT, "-e", "name_pattern=web-*", "-e", f"run_name={run}", "-e", "concurrency=4"]
+    typed = "$ ansible-playbook onetoken.openstack.bulk_snapshot -e cloud=mycloud \\\r\n"
+    typed += f"    -e name_pattern='web-*' -e run_name={run} -e concurrency=4"
+    delete_images(user, run)
+    frames = terminal_film.record(user, typed, command)
+    delete_images(user, run)
+    picture = terminal_film.svg("A bulk snapshot in a terminal", frames)
+    (IMAGES / "bulk_snapshot.svg").write_text(picture, encoding="utf-8")
+
+
+def report(user: Controller) -> None:
+    """The page about a run in which one server could not be snapshotted, as it is in ERROR."""
+    run = "nightly"
+    command = [
+        *SNAPSHOT,
+        "-e",
+        "name_pattern=[bw]*",
+        "-e",
+        f"run_name={run}",
+        "-e",
+        "concurrency=4",
+        "-e",
+        "report=page",
+    ]
+    delete_images(user, run)
+    done = user.command(*command)
+    delete_images(user, run)
+    page = user.home / "page.html"
+    assert page.exists(), done.output
+    browser = Browser(user.home)
+    for name, dark in (("light", False), ("dark", True)):
+        (IMAGES / f"report_{name}.png").write_bytes(browser.screenshot(page, 1040, 760, dark))
+
+
+PICTURES = {"requests": requests, "chart": chart, "bulk_snapshot": bulk_snapshot, "report": report}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"some of {', '.join(PICTURES)}")
+    chosen = parser.parse_args().pictures or ["requests", "bulk_snapshot", "report"]
+    IMAGES.mkdir(exist_ok=True)
+    for name in chosen:
+        with tempfile.TemporaryDirectory() as home:
+            print(f"{name}...", flush=True)
+            PICTURES[name](make_user(pathlib.Path(home)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user of the sandbox, whose terminal and browser are shown: a home with a cloud called `mycloud`."""
+
+from __future__ import annotations
+
+import pathlib
+
+import yaml
+
+from ..integration.conftest import REPOSITORY, Controller, Sandbox
+
+IMAGES = REPOSITORY / "docs" / "images"
+
+
+def make_user(home: pathlib.Path) -> Controller:
+    user = Controller(home)
+    collections = home / ".ansible" / "collections"
+    collections.parent.mkdir()
+    # Where users have it: paths are a part of what Ansible prints.
+    collections.symlink_to(user.environment["ANSIBLE_COLLECTIONS_PATH"])
+    clouds = home / ".config" / "openstack" / "clouds.yaml"
+    clouds.parent.mkdir(parents=True)
+    clouds.write_text(yaml.safe_dump({"clouds": {"mycloud": Sandbox().clouds["sandbox"]}}))
+    for name in ("ANSIBLE_COLLECTIONS_PATH", "OS_CLIENT_CONFIG_FILE", "ANSIBLE_NOCOLOR"):
+        del user.environment[name]
+    return user
+
+
+def delete_images(user: Controller, run: str) -> None:
+    """Those that a run made, so that it has something to do the next time."""
+    command = 'openstack image list --property "onetoken_run=$1" -f value -c ID | xargs -r openstack image delete'
+    done = user.command("bash", "-o", "pipefail", "-c", command, "bash", run, OS_CLOUD="mycloud")
+    assert done.ok, done.output

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pages hang together: each is in the index, links lead somewhere, and the French ones say what the English do."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import typing as t
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+DOCS = REPOSITORY / "docs"
+PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
+INDEXES = (DOCS / "index.md", DOCS / "fr" / "index.md")
+#: The French page of each English one that has to have it.
+FRENCH = {
+    REPOSITORY / "README.md": REPOSITORY / "README.fr.md",
+    DOCS / "getting_started.md": DOCS / "fr" / "getting_started.md",
+    DOCS / "guide.md": DOCS / "fr" / "guide.md",
+}
+COMMENT = re.compile(r"(^|\s+)#( .*)?$")
+PAIRS = pytest.mark.parametrize(("english", "french"), FRENCH.items(), ids=lambda page: page.name)
+
+
+def tokens(page: pathlib.Path) -> t.Iterator[Token]:
+    """All of a page, also what stands within a line."""
+    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        yield token
+        yield from token.children or ()
+
+
+def links(page: pathlib.Path) -> list[str]:
+    """Those to something else than a site."""
+    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens(page)]
+    return [link for link in found if link and not re.match(r"[a-z]+:", link)]
+
+
+def headings(page: pathlib.Path) -> list[tuple[str, str]]:
+    """The level and the text of each."""
+    found, level = [], ""
+    for token in tokens(page):
+        if token.type == "heading_open":
+            level = token.tag
+        elif token.type == "inline" and level:
+            found.append((level, "".join(part.content for part in token.children or ())))
+            level = ""
+    return found
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """What a forge and MyST make of the headings."""
+    found: set[str] = set()
+    for _level, text in headings(page):
+        anchor = first = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        number = 0
+        while anchor in found:
+            number += 1
+            anchor = f"{first}-{number}"
+        found.add(anchor)
+    return found
+
+
+def leads_somewhere(page: pathlib.Path, link: str) -> bool:
+    path, _hash, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists():
+        return False
+    return not anchor or (target.suffix == ".md" and anchor in anchors(target))
+
+
+def blocks(page: pathlib.Path) -> list[tuple[str, str]]:
+    """What is to be typed or is printed, without its comments, and what the test of the examples is told of it."""
+    found = []
+    for token in tokens(page):
+        if token.type in ("fence", "code_block"):
+            lines = [COMMENT.sub("", line) for line in token.content.splitlines()]
+            found.append((token.info, "\n".join(line for line in lines if line.strip())))
+        elif token.type == "html_block":
+            found.append(("comment", token.content.partition(":")[0]))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_of_a_page_lead_somewhere(page: pathlib.Path) -> None:
+    assert [link for link in links(page) if not leads_somewhere(page, link)] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = {(index.parent / link).resolve() for index in INDEXES for link in links(index)}
+    assert [page for page in PAGES if page.is_relative_to(DOCS) and page not in listed] == []
+
+
+@PAIRS
+def test_a_page_and_its_french_one_lead_to_each_other(english: pathlib.Path, french: pathlib.Path) -> None:
+    assert french.exists()
+    for page, other in ((english, french), (french, english)):
+        assert other in [(page.parent / link).resolve() for link in links(page)]
+
+
+@PAIRS
+def test_a_french_page_has_the_same_sections(english: pathlib.Path, french: pathlib.Path) -> None:
+    assert [level for level, _text in headings(french)] == [level for level, _text in headings(english)]
+
+
+@PAIRS
+def test_a_french_page_has_the_same_examples(english: pathlib.Path, french: pathlib.Path) -> None:
+    assert blocks(french) == blocks(english)
