@@ -38,11 +38,14 @@ def execution_environment() -> t.Iterator[ExecutionEnvironment]:
 def new_job(execution_environment: ExecutionEnvironment) -> t.Iterator[t.Callable[[], Job]]:
     """Jobs, each with a container of its own."""
     with open_place() as place:
-        numbers = iter(range(100))
+        jobs: list[Job] = []
 
         def new() -> Job:
-            own = place / str(next(numbers))
+            own = place / str(len(jobs))
             own.mkdir()
-            return Job(own, execution_environment)
+            jobs.append(Job(own, execution_environment))
+            return jobs[-1]
 
         yield new
+        for job in jobs:
+            job.end()
