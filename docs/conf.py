@@ -23,7 +23,8 @@ version = release = GALAXY["version"]
 extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx"]
 myst_heading_anchors = 3
 html_theme = "furo"
-html_title = f"{project} {version}"
+# Broken at the dot, if it must be.
+html_title = f"{project.replace('.', '.<wbr>')} {version}"
 html_copy_source = False
 antsibull_ext_color_scheme = "default-autodark"
 
@@ -40,12 +41,13 @@ INVENTORY = "ansible.inv"
 intersphinx_mapping = {"ansible": (ANSIBLE, INVENTORY)}
 
 #: What `make docs` adds to the pages of the index.
+REFERENCE = "Modules, plugins and role"
 GENERATED = ("reference/index", "reference/playbooks")
 
 
 def read(_app: t.Any, docname: str, source: list[str]) -> None:
     """Make of a page for a forge one for Sphinx."""
-    source[0] = led_out(docname, source[0])
+    source[0] = without_contents(shortened(led_out(docname, source[0])))
     if posixpath.basename(docname) == "index":
         source[0] += "".join(contents(source[0]))
     if docname == "index":
@@ -56,6 +58,17 @@ def led_out(docname: str, text: str) -> str:
     """Links to files of the repository that are no pages lead to the repository."""
     up = "../" * (docname.count("/") + 1)
     return text.replace(f"]({up}", f"]({GALAXY['repository']}/blob/main/")
+
+
+def shortened(text: str) -> str:
+    """Titles of the reference with room in a list of them."""
+    text = re.sub(r"^Onetoken\.Openstack\n=+$", f"{REFERENCE}\n{'=' * len(REFERENCE)}", text, flags=re.MULTILINE)
+    return re.sub(rf"^{project}\.(\w+ \w+) -- .*(\n\+\+\+)", r"\1\2", text, flags=re.MULTILINE)
+
+
+def without_contents(text: str) -> str:
+    """Furo has a page's contents beside it, and wants none within."""
+    return re.sub(r"^\.\. contents::\n(   :.*\n)+", "", text, flags=re.MULTILINE)
 
 
 def contents(index: str) -> t.Iterator[str]:

@@ -35,13 +35,6 @@ WITHIN = {
 }
 
 
-class PlaybookLoader(yaml.SafeLoader):
-    """Knows what Ansible adds to YAML."""
-
-
-PlaybookLoader.add_constructor("!unsafe", yaml.SafeLoader.construct_yaml_str)
-
-
 def messages() -> list[str]:
     """Those of the page that are this collection's own."""
     _begin, *sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -50,7 +43,8 @@ def messages() -> list[str]:
 
 
 def pattern_of(message: str) -> re.Pattern[str]:
-    return re.compile(".*?".join(re.escape(piece) for piece in message.split(ANYTHING)), re.DOTALL)
+    pieces = [re.escape(piece) for piece in message.split(ANYTHING) if piece]
+    return re.compile(".*?".join(pieces), re.DOTALL)
 
 
 def sources() -> t.Iterator[ast.Module]:
@@ -70,8 +64,9 @@ def text_of(node: ast.AST) -> str | None:
 def texts_of_yaml(content: t.Any) -> t.Iterator[str]:
     """The texts of a playbook, with dots for expressions, and those that an expression puts together."""
     if isinstance(content, str):
-        yield re.sub(r"\{\{.*?\}\}", ANYTHING, content, flags=re.DOTALL)
-        yield re.sub(r"' ~ .+? ~ '", ANYTHING, content.replace("' ~ '", ""))
+        text = " ".join(content.split())
+        yield re.sub(r"\{\{.*?\}\}", ANYTHING, text)
+        yield re.sub(r"' ~ [\w.]+ ~ '", ANYTHING, text.replace("' ~ '", ""))
     elif isinstance(content, (list, dict)):
         for value in content.values() if isinstance(content, dict) else content:
             yield from texts_of_yaml(value)
@@ -82,7 +77,7 @@ def told() -> set[str]:
     texts = {text for source in sources() for node in ast.walk(source) if (text := text_of(node)) is not None}
     for folder in ("playbooks", "roles"):
         for path in (REPOSITORY / folder).rglob("*.yml"):
-            texts.update(texts_of_yaml(yaml.load(path.read_text(encoding="utf-8"), Loader=PlaybookLoader)))
+            texts.update(texts_of_yaml(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)))
     return {text for text in texts if len(text) < LONGEST}
 
 
