@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import pathlib
 import re
 import struct
@@ -80,14 +79,18 @@ def example(reader: Controller, cloud: Connection, web: str, sandbox, issued) ->
 @pytest.fixture
 def shell(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list[pages.Block]], Run]:
     """What a reader gets who does all that a page says, in one shell."""
-    programs = REPOSITORY / "tests" / "examples" / "programs"
-    reader.environment["PATH"] = f"{programs}{os.pathsep}{reader.environment['PATH']}"
     (reader.home / "playbooks").symlink_to(REPOSITORY / "playbooks")
     (reader.home / "openstack.yml").write_text(INVENTORY)
     (reader.home / "web.qcow2").write_bytes(QCOW2)
+    installed = reader.home / ".ansible" / "collections" / "ansible_collections" / "onetoken"
+    installed.mkdir(parents=True)
+    (installed / "openstack").symlink_to(REPOSITORY)
+    del reader.environment["ANSIBLE_COLLECTIONS_PATH"]
+    reader.environment["CHECKOUT"] = str(REPOSITORY)
+    stand_ins = (REPOSITORY / "tests" / "examples" / "stand_ins.sh").read_text()
 
     def run(blocks: list[pages.Block]) -> Run:
-        return example(lambda script: reader.command("bash", "-c", script), pages.script(blocks))
+        return example(lambda script: reader.command("bash", "-c", stand_ins + script), pages.script(blocks))
 
     return run
 

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Commands that install things, as a page's shell has them: what is installed is there already. $CHECKOUT is this
+# repository.
+
+# The target exists. What it does is tested by itself.
+make() {
+    command make --dry-run --directory="$CHECKOUT" "$@" > /dev/null
+}
+
+# What is to be installed is well-formed.
+pip() {
+    test "$1" = install
+    shift
+    python -c '
+import sys
+from packaging.requirements import Requirement
+assert [Requirement(word) for word in sys.argv[1:] if not word.startswith("-")]
+' "$@"
+}
+
+# A virtual environment that leaves things as they are.
+python3() {
+    case "$1 $2" in
+        "-m venv") mkdir -p "$3/bin" && touch "$3/bin/activate" ;;
+        *) command python3 "$@" ;;
+    esac
+}
+
+# A copy of the checkout, in which `make` was run.
+git() {
+    test "$1" = clone
+    directory=${3:-$(basename "$2" .git)}
+    mkdir "$directory"
+    cp -r "$CHECKOUT"/* "$directory"
+    ln -s "$CHECKOUT"/.venv "$CHECKOUT"/.sandbox "$directory"
+}
+
+# The collection is built and installed for real, in the place of the link to the checkout.
+ansible-galaxy() {
+    case "$*" in
+        "collection install"*) rm -f ~/.ansible/collections/ansible_collections/onetoken/openstack ;;
+    esac
+    command ansible-galaxy "$@"
+}
