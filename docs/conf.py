@@ -47,7 +47,7 @@ GENERATED = ("reference/index", "reference/playbooks")
 
 def read(_app: t.Any, docname: str, source: list[str]) -> None:
     """Make of a page for a forge one for Sphinx."""
-    source[0] = without_contents(shortened(led_out(docname, source[0])))
+    source[0] = without_contents(shortened(pictured(led_out(docname, source[0]))))
     if posixpath.basename(docname) == "index":
         source[0] += "".join(contents(source[0]))
     if docname == "index":
@@ -58,6 +58,15 @@ def led_out(docname: str, text: str) -> str:
     """Links to files of the repository that are no pages lead to the repository."""
     up = "../" * (docname.count("/") + 1)
     return text.replace(f"]({up}", f"]({GALAXY['repository']}/blob/main/")
+
+
+def pictured(text: str) -> str:
+    """A picture for a light and one for a dark page, as Furo has it."""
+    source = r'<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">'
+    image = r'<img src="([^"]+)" alt="([^"]+)">'
+    shown = "```{{image}} {}\n:alt: {}\n:class: {}\n```\n"
+    both = shown.format(r"\2", r"\3", "only-light") + shown.format(r"\1", r"\3", "only-dark")
+    return re.sub(rf"<picture>\s*{source}\s*{image}\s*</picture>\n", both, text)
 
 
 def shortened(text: str) -> str:

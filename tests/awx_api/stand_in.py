@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.server
 import json
 import re
@@ -12,12 +13,7 @@ import threading
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
-from ansible_collections.onetoken.openstack.tests.awx_api.surveys import (
-    Item,
-    RefusedError,
-    answered,
-    check_survey,
-)
+from ansible_collections.onetoken.openstack.tests.awx_api.surveys import Item, RefusedError, answered, check_survey
 
 TOKEN = "stand-in-token"
 ENCRYPTED = "$encrypted$"
@@ -130,6 +126,12 @@ class AwxApi:
     def environ(self) -> dict[str, str]:
         """Where the modules of awx.awx find it."""
         return {"CONTROLLER_HOST": f"http://127.0.0.1:{self._server.server_port}", "CONTROLLER_OAUTH_TOKEN": TOKEN}
+
+    def resemble(self, other: AwxApi) -> None:
+        """Have all that the other one has."""
+        kept = (other.items, other.surveys, other.associated, other.secrets)
+        self.items, self.surveys, self.associated, self.secrets = copy.deepcopy(kept)
+        self._last_id = other._last_id
 
     def named(self, kind: str) -> dict[str, Item]:
         return {item.get("name") or item["identifier"]: item for item in self.items[kind].values()}

@@ -14,7 +14,7 @@ import pyte
 
 from ..integration.conftest import Controller
 
-COLUMNS, ROWS = 110, 32
+COLUMNS, ROWS = 100, 32
 FONT_SIZE, LINE_HEIGHT, PADDING, FRAME = 14, 19, 18, 34
 #: Of a character, whatever the reader's font is.
 ADVANCE = 8.4

@@ -16,14 +16,14 @@ IMAGES = REPOSITORY / "docs" / "images"
 
 def make_user(home: pathlib.Path) -> Controller:
     user = Controller(home)
-    collections = home / ".ansible" / "collections"
-    collections.parent.mkdir()
-    # Where users have it: paths are a part of what Ansible prints.
+    # Ansible prints where it is.
+    collections = home / "collections"
     collections.symlink_to(user.environment["ANSIBLE_COLLECTIONS_PATH"])
+    user.environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
     clouds = home / ".config" / "openstack" / "clouds.yaml"
     clouds.parent.mkdir(parents=True)
     clouds.write_text(yaml.safe_dump({"clouds": {"mycloud": Sandbox().clouds["sandbox"]}}))
-    for name in ("ANSIBLE_COLLECTIONS_PATH", "OS_CLIENT_CONFIG_FILE", "ANSIBLE_NOCOLOR"):
+    for name in ("OS_CLIENT_CONFIG_FILE", "ANSIBLE_NOCOLOR"):
         del user.environment[name]
     return user
 

@@ -43,7 +43,8 @@ class ImageCreate(Action, abc.ABC):
         """All images that may be of the run."""
 
     @abc.abstractmethod
-    def _key(self, item: Item) -> Key: ...
+    def _key(self, item: Item) -> Key:
+        """What tells an item from the others of the run."""
 
     @abc.abstractmethod
     def _key_of_image(self, image: RunImage) -> Key | None:

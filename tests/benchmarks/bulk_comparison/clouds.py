@@ -50,10 +50,12 @@ class Cloud(abc.ABC):
         home.mkdir(parents=True, exist_ok=True)
 
     @abc.abstractmethod
-    def servers(self, count: int) -> list[str]: ...
+    def servers(self, count: int) -> list[str]:
+        """The names of so many servers."""
 
     @abc.abstractmethod
-    def volumes(self, count: int) -> list[str]: ...
+    def volumes(self, count: int) -> list[str]:
+        """The names of so many volumes."""
 
     @abc.abstractmethod
     def begin(self) -> None:

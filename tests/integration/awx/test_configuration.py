@@ -1,172 +1,221 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/awx/configure.yml against a stand-in of AWX's API, and what it makes held to the playbooks and to AWX."""
+"""playbooks/awx/configure.yml with the modules of awx.awx against a stand-in of AWX's API, and what it makes."""
 
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import typing as t
 
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run, Sandbox
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PLAYBOOKS = REPOSITORY / "playbooks"
 AWX = PLAYBOOKS / "awx"
-QUESTIONS = yaml.safe_load((AWX / "vars" / "questions.yml").read_text())["awx_questions"]
-TEMPLATES = yaml.safe_load((AWX / "vars" / "templates.yml").read_text())["awx_templates"]
+INJECTED = (AWX / "files" / "credential_type" / "clouds.yaml.j2").read_text()
+INPUTS = yaml.safe_load((AWX / "files" / "credential_type" / "inputs.yml").read_text())
 SECRET = "s3cr3t-of-the-application-credential"
 CREDENTIAL = {"auth_url": "https://auth.example.org/v3", "id": "4f2a", "secret": SECRET}
-#: The answers of a survey, as what types of an argument spec they can be read.
-READ_AS = {
-    "text": {"str", "list", "dict"},
-    "multiplechoice": {"str", "bool"},
-    "multiselect": {"list"},
-    "integer": {"int"},
-}
+SLICED = "Snapshot servers in slices"
+NIGHTLY = "Snapshot servers every night"
+
+
+def new_api() -> AwxApi:
+    return AwxApi({f"playbooks/{path.name}" for path in PLAYBOOKS.glob("*.yml")})
+
+
+def configure(controller: Controller, awx: AwxApi, *arguments: str, **variables: t.Any) -> Run:
+    # In a file, as somebody would who has secrets among them: Ansible shows its own command line.
+    given = controller.home / "variables.json"
+    given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
+    # A process less for each of many modules.
+    environ = {**awx.environ, "ANSIBLE_PIPELINING": "True"}
+    return controller.run("onetoken.openstack.awx.configure", "-e", f"@{given}", *arguments, **environ)
+
+
+@pytest.fixture(scope="module")
+def first(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[tuple[AwxApi, Run]]:
+    """A new AWX, configured, and what was told of that."""
+    with new_api() as api:
+        controller = Controller(tmp_path_factory.mktemp("first"))
+        run = configure(controller, api, "-vvvv", "--diff", awx_application_credential=CREDENTIAL)
+        assert run.ok, run.output
+        yield api, run
 
 
 @pytest.fixture
-def awx() -> t.Iterator[AwxApi]:
-    with AwxApi() as api:
+def configured(first: tuple[AwxApi, Run]) -> t.Iterator[AwxApi]:
+    """Another one that was."""
+    with new_api() as api:
+        api.resemble(first[0])
         yield api
 
 
 @pytest.fixture
-def configure(controller, awx):
-    def run(*arguments: str, **variables: t.Any):
-        # In a file, as somebody would who has secrets among them: Ansible shows its own command line.
-        given = controller.home / "variables.json"
-        given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
-        environ = {**awx.environ}
-        return controller.run("onetoken.openstack.awx.configure", "-e", f"@{given}", *arguments, **environ)
-
-    return run
+def empty() -> t.Iterator[AwxApi]:
+    with new_api() as api:
+        yield api
 
 
-def variables_of(playbook: str) -> dict[str, dict[str, t.Any]]:
-    (play,) = yaml.safe_load((PLAYBOOKS / f"{playbook}.yml").read_text())
-    return play["vars"]["bulk_variables"]
-
-
-def test_it_makes_everything_and_changes_nothing_the_next_time(configure, awx):
-    first = configure(awx_application_credential=CREDENTIAL, awx_slices=4)
-    assert first.ok, first.output
-    assert len(awx.named("job_templates")) == len(TEMPLATES)
-    sliced = awx.named("job_templates")["Snapshot servers in slices"]
-    assert sliced["job_slice_count"] == 4
-    assert json.loads(sliced["extra_vars"]) == {"cloud": "devstack", "target": "all", "slices": 4}
-    credential = awx.named("credentials")["OpenStack application credential for bulk runs"]
+def test_it_fills_in_the_credential_and_shows_no_secret(first):
+    api, run = first
+    credential = api.named("credentials")["OpenStack application credential for bulk runs"]
+    assert api.secrets[credential["id"]] == CREDENTIAL
     assert credential["inputs"]["secret"] == ENCRYPTED
-    assert awx.secrets[credential["id"]]["secret"] == SECRET
-    awx.writes.clear()
-    # Without the credential's inputs, it stays as it is.
-    second = configure(awx_slices=4)
-    assert second.ok, second.output
-    assert "changed=0" in second.output, second.output
-    assert awx.writes == []
-    assert awx.secrets[credential["id"]]["secret"] == SECRET
-
-
-def test_another_value_changes_that_alone(configure, awx):
-    assert configure(awx_slices=2).ok
-    awx.writes.clear()
-    run = configure(awx_slices=3)
-    assert run.ok, run.output
-    sliced = awx.named("job_templates")["Snapshot servers in slices"]
-    assert {path for _method, path in awx.writes} == {sliced["url"]}
-    assert sliced["job_slice_count"] == 3
-
-
-def test_the_workflow_plans_asks_snapshots_and_clears_away(configure, awx):
-    run = configure()
-    assert run.ok, run.output
-    nodes = awx.named("workflow_job_template_nodes")
-    order, node = ["plan"], nodes["plan"]
-    while follower := awx.associated.get(f"{node['url']}success_nodes/"):
-        (number,) = follower
-        node = awx.items["workflow_job_template_nodes"][number]
-        order.append(node["identifier"])
-    assert order == ["plan", "approve", "snapshot", "retention"]
-    assert nodes["plan"]["job_type"] == "check"
-    assert json.loads(json.dumps(nodes["retention"]["extra_data"])) == {"kind": "image", "dry_run": "false"}
-    approval = awx.items["workflow_approval_templates"][nodes["approve"]["unified_job_template"]]
-    assert approval["name"] == "Snapshot these servers?"
-
-
-def test_secrets_are_not_shown(configure):
-    run = configure("-vvvv", "--diff", awx_application_credential=CREDENTIAL)
-    assert run.ok, run.output
     assert SECRET not in run.output
 
 
-def test_a_wrong_variable_is_a_sentence_before_anything_is_done(configure, awx):
-    run = configure(awx_slices="many", awx_sign_in_with="kerberos")
+def test_jobs_get_what_the_template_says_and_what_is_answered(first):
+    api, _run = first
+    assert api.variables("Snapshot servers", {"name_pattern": "web-*", "keep_last": 3}) == {
+        "cloud": "devstack",
+        "requests_per_second": "auto",
+        "name_pattern": "web-*",
+        "keep_last": 3,
+    }
+    assert api.variables("Make images of volumes", {"name_pattern": "data-*"})["from_volumes"] is True
+    assert {template["ask_job_type_on_launch"] for template in api.items["job_templates"].values()} == {True}
+
+
+def test_slices_know_how_many_they_are_and_have_hosts(first):
+    api, _run = first
+    sliced = api.named("job_templates")[SLICED]
+    variables = api.variables(SLICED, {"name_pattern": "*", "run_name": "tonight"})
+    assert sliced["job_slice_count"] == variables["slices"] == 4
+    assert variables["target"] == "all"
+    assert sliced["inventory"] == api.named("inventories")["OpenStack servers"]["id"]
+    others = [template for template in api.items["job_templates"].values() if template is not sliced]
+    assert {template["job_slice_count"] for template in others} == {1}
+    assert {template["inventory"] for template in others} == {api.named("inventories")["Localhost for bulk runs"]["id"]}
+
+
+def test_the_schedule_waits_to_be_switched_on_and_takes_only_what_asks_for_it(first):
+    nightly = first[0].named("schedules")[NIGHTLY]
+    assert nightly["enabled"] is False
+    assert nightly["extra_data"] == {
+        "name_pattern": "*",
+        "metadata": "backup=nightly",
+        "keep_last": 7,
+        "run_pattern": "????-??-??",
+    }
+
+
+def test_the_workflow_plans_asks_snapshots_and_clears_away(first):
+    api, _run = first
+    nodes = api.named("workflow_job_template_nodes")
+    order, node = ["plan"], nodes["plan"]
+    while followers := api.associated.get(f"{node['url']}success_nodes/"):
+        (number,) = followers
+        node = api.items["workflow_job_template_nodes"][number]
+        order.append(node["identifier"])
+    assert order == ["plan", "approve", "snapshot", "retention"]
+    assert nodes["plan"]["job_type"] == "check"
+    assert nodes["plan"]["unified_job_template"] == nodes["snapshot"]["unified_job_template"]
+    answers = {"kind": "image", "dry_run": "false", "keep_last": 7, "run_pattern": "????-??-??"}
+    assert nodes["retention"]["extra_data"] == answers
+    approval = api.items["workflow_approval_templates"][nodes["approve"]["unified_job_template"]]
+    assert approval["name"] == "Snapshot these servers?"
+
+
+def test_the_next_time_it_changes_what_differs_and_nothing_that_was_done_in_awx(configured, controller):
+    configured.named("schedules")[NIGHTLY]["enabled"] = True
+    secrets = dict(configured.secrets)
+    survey = configured.named("job_templates")["Unshelve servers"]["related"]["survey_spec"]
+    meant = configured.surveys[survey]
+    configured.surveys[survey] = {**meant, "spec": meant["spec"][:1]}
+    run = configure(controller, configured, awx_slices=3)
+    assert run.ok, run.output
+    assert "changed=1 " in run.output
+    sliced = configured.named("job_templates")[SLICED]
+    assert configured.writes == [("PATCH", sliced["url"]), ("POST", survey)]
+    assert sliced["job_slice_count"] == json.loads(sliced["extra_vars"])["slices"] == 3
+    assert configured.surveys[survey] == meant
+    # The credential was not given this time.
+    assert configured.secrets == secrets
+    assert configured.named("schedules")[NIGHTLY]["enabled"] is True
+
+
+def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
+    run = configure(controller, empty, "--check", awx_sign_in_with="password")
+    assert run.ok, run.output
+    assert "failed=0" in run.output
+    assert empty.writes == []
+
+
+def test_a_wrong_variable_is_a_sentence_before_anything_is_done(empty, controller):
+    run = configure(controller, empty, awx_slices="many", awx_application_credential={"secret": SECRET, "key": SECRET})
     assert not run.ok
     assert "AWX was not changed, as a variable is wrong: " in run.output
-    assert "awx_slices" in run.output and "awx_sign_in_with" in run.output
-    assert awx.writes == []
+    assert "awx_slices" in run.output
+    assert "missing required arguments: auth_url, id found in awx_application_credential" in run.output
+    assert "awx_application_credential.key" in run.output
+    assert SECRET not in run.output
+    assert empty.writes == []
 
 
-def test_every_bulk_playbook_has_a_template():
-    playbooks = {path.stem for path in PLAYBOOKS.glob("*.yml")}
-    assert {template["playbook"] for template in TEMPLATES} == playbooks
+def rendered(**inputs: t.Any) -> str:
+    """What AWX makes of the injected file: a boolean that is not given is false, another input undefined."""
+    missing = {field["id"]: False for field in INPUTS["fields"] if field["type"] == "boolean"}
+    return ImmutableSandboxedEnvironment().from_string(INJECTED).render(**{**missing, **inputs})
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template["description"])
-def test_a_survey_asks_what_its_playbook_takes(template):
-    known = variables_of(template["playbook"])
-    assert set(template.get("variables", {})) <= set(known)
-    for name in template["questions"]:
-        question = QUESTIONS[name]
-        option = known[question["variable"]]
-        assert option["type"] in READ_AS[question["type"]], name
-        if question["type"] == "multiplechoice" and option.get("choices"):
-            assert question["choices"] == option["choices"]
-        if question["type"] == "text" and not question["required"]:
-            # Else AWX sends an empty text where there is no answer.
-            assert question["min"] >= 1, name
-    asked = {QUESTIONS[name]["variable"] for name in template["questions"]}
-    needed = {name for name, option in known.items() if option.get("required")}
-    assert needed <= asked | set(template.get("variables", {}))
-    # No launch selects the whole project unless it says so.
-    if template["playbook"] not in ("retention", "bulk_unshelve") and "target" not in template.get("variables", {}):
-        assert QUESTIONS["name_pattern"]["required"] and "name_pattern" in template["questions"]
+def test_the_injected_file_is_one_that_awx_takes():
+    fields = {field["id"]: "EXAMPLE" for field in INPUTS["fields"]}
+    # As AWX checks it, when the type is made.
+    assert ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(INJECTED).render(fields)
+    assert set(INPUTS["required"]) <= set(fields)
+    assert [field["id"] for field in INPUTS["fields"] if field.get("secret")] == ["secret"]
 
 
-def test_the_questions_are_all_asked():
-    workflow = yaml.safe_load((AWX / "vars" / "templates.yml").read_text())["awx_workflow"]
-    asked = {name for template in TEMPLATES for name in template["questions"]} | set(workflow["questions"])
-    assert asked == set(QUESTIONS)
+def test_the_injected_file_has_any_input_as_it_is_and_trusts_certificates_only_if_they_are_good():
+    awkward = "a\"b'c: #{{ x }}\\n%<&>\u00e9"
+    (cloud,) = yaml.safe_load(rendered(auth_url="https://auth.example.org/v3", id="1234", secret=awkward))[
+        "clouds"
+    ].values()
+    assert cloud["auth"]["application_credential_secret"] == awkward
+    assert cloud["auth"]["application_credential_id"] == "1234"
+    assert cloud["verify"] is True
+    assert "region_name" not in cloud
+    assert yaml.safe_load(rendered(**CREDENTIAL, insecure=True))["clouds"]["devstack"]["verify"] is False
 
 
-def test_the_credential_signs_in(sandbox, controller):
-    """What AWX makes of the credential's template, and openstacksdk of that."""
-    cloud = sandbox.clouds["sandbox-appcred"]
+@pytest.fixture
+def injected(sandbox: Sandbox, tmp_path: pathlib.Path) -> pathlib.Path:
+    auth = sandbox.clouds["sandbox-appcred"]["auth"]
     inputs = {
-        "auth_url": cloud["auth"]["auth_url"],
-        "id": cloud["auth"]["application_credential_id"],
-        "secret": cloud["auth"]["application_credential_secret"],
+        "auth_url": auth["auth_url"],
+        "id": auth["application_credential_id"],
+        "secret": auth["application_credential_secret"],
     }
-    template = (AWX / "files" / "credential_type" / "clouds.yaml.j2").read_text()
-    rendered = ImmutableSandboxedEnvironment().from_string(template).render(**inputs)
-    file = controller.home / "injected"
-    file.write_text(rendered)
-    os.chmod(file, 0o600)
-    listed = controller.command("openstack", "--os-cloud", "devstack", "image", "list", OS_CLIENT_CONFIG_FILE=str(file))
+    file = tmp_path / "injected"
+    file.touch(mode=0o600)
+    file.write_text(rendered(**inputs))
+    return file
+
+
+def test_the_credential_signs_in(injected, controller):
+    listed = controller.command("openstack", "image", "list", OS_CLOUD="devstack", OS_CLIENT_CONFIG_FILE=str(injected))
     assert listed.ok, listed.output
 
 
-def test_the_inventory_has_the_servers_with_their_ids(sandbox, controller):
-    file = controller.home / "clouds.yaml"
-    file.write_text(yaml.safe_dump({"clouds": {"devstack": sandbox.clouds["sandbox"]}}))
+def test_the_inventory_has_the_servers_with_their_ids_and_volumes(injected, controller):
     source = str(AWX / "inventory" / "openstack.yml")
-    run = controller.command("ansible-inventory", "-i", source, "--list", OS_CLIENT_CONFIG_FILE=str(file))
+    run = controller.command("ansible-inventory", "-i", source, "--list", OS_CLIENT_CONFIG_FILE=str(injected))
     assert run.ok, run.output
     found = json.loads(run.output[run.output.index("{") :])["_meta"]["hostvars"]
     assert found["web-01"]["openstack"]["id"]
+    assert found["web-01"]["openstack"]["attached_volumes"]
+
+
+def test_without_the_collection_it_says_what_to_install(empty, controller):
+    controller.environment["ANSIBLE_COLLECTIONS_SCAN_SYS_PATH"] = "False"
+    run = configure(controller, empty)
+    assert not run.ok
+    assert "the collection awx.awx is not installed" in run.output
+    assert empty.writes == []

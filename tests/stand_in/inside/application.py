@@ -34,10 +34,17 @@ UNAVAILABLE = (
 
 
 class Service(t.Protocol):
-    def versions(self, request: Request) -> Answer | None: ...
-    def version_of(self, request: Request) -> int: ...
-    def headers_for(self, version: int) -> Headers: ...
-    def answer(self, request: Request, version: int) -> Answer: ...
+    def versions(self, request: Request) -> Answer | None:
+        """The list of versions, if that is what is asked for."""
+
+    def version_of(self, request: Request) -> int:
+        """The microversion that it asks for."""
+
+    def headers_for(self, version: int) -> Headers:
+        """What says which microversion it is answered in."""
+
+    def answer(self, request: Request, version: int) -> Answer:
+        """The answer in this microversion."""
 
 
 class Application:

@@ -16,6 +16,7 @@ from markdown_it.token import Token
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
+PICTURES = sorted(path for path in DOCS.rglob("*.*") if path.suffix in (".svg", ".png"))
 INDEXES = (DOCS / "index.md", DOCS / "fr" / "index.md")
 #: The French page of each English one that has to have it.
 FRENCH = {
@@ -36,7 +37,11 @@ def tokens(page: pathlib.Path) -> t.Iterator[Token]:
 
 def links(page: pathlib.Path) -> list[str]:
     """Those to something else than a site."""
-    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens(page)]
+    found = []
+    for token in tokens(page):
+        found.append(str(token.attrGet("href") or token.attrGet("src") or ""))
+        if token.type in ("html_block", "html_inline"):
+            found += re.findall(r'(?:href|src|srcset)="([^"]+)"', token.content)
     return [link for link in found if link and not re.match(r"[a-z]+:", link)]
 
 
@@ -93,6 +98,15 @@ def test_links_of_a_page_lead_somewhere(page: pathlib.Path) -> None:
 def test_every_page_is_in_the_index() -> None:
     listed = {(index.parent / link).resolve() for index in INDEXES for link in links(index)}
     assert [page for page in PAGES if page.is_relative_to(DOCS) and page not in listed] == []
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_a_picture_is_shown_somewhere_and_has_no_traces_of_its_making(picture: pathlib.Path) -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
+    assert picture in shown
+    content = picture.read_bytes()
+    assert len(content) < 150_000
+    assert not re.search(rb"127\.0\.0\.1|/tmp/|/home/|\.sandbox|\.venv", content)
 
 
 @PAIRS
