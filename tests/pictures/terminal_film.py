@@ -14,14 +14,14 @@ import pyte
 
 from ..integration.conftest import Controller
 
-COLUMNS, ROWS = 100, 32
+COLUMNS, ROWS = 108, 32
 FONT_SIZE, LINE_HEIGHT, PADDING, FRAME = 14, 19, 18, 34
 #: Of a character, whatever the reader's font is.
 ADVANCE = 8.4
 WIDTH, SCREEN = round(COLUMNS * ADVANCE) + 2 * PADDING, ROWS * LINE_HEIGHT + 2 * PADDING
 HEIGHT = SCREEN + FRAME
 #: What happens faster is seen at once, and waiting is cut short, in seconds.
-QUICKEST, LONGEST, LAST = 0.15, 1.5, 8.0
+QUICKEST, LONGEST, LAST = 0.15, 1.0, 8.0
 PATIENCE = 300
 STYLE = """
 .screen { fill: #161b22 } .frame { fill: #21262d }
