@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -20,6 +21,13 @@ HTML = BUILD / "html"
 
 
 def main() -> int:
+    # conf.py serves as the lock, so that two makes do not build into each other.
+    with open(REPOSITORY / "docs" / "conf.py", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build()
+
+
+def build() -> int:
     shutil.rmtree(BUILD, ignore_errors=True)
     shutil.copytree(REPOSITORY / "docs", SOURCE)
     # conf.py looks there for the version.
