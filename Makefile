@@ -87,7 +87,8 @@ stages:
 	$(MAKE) --no-print-directory test-versions
 
 build: install ## the collection's tarball
-	.venv/bin/ansible-galaxy collection build --force
+	rm -f onetoken-openstack-*.tar.gz
+	.venv/bin/ansible-galaxy collection build
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
 	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox .docs onetoken-openstack-*.tar.gz

@@ -6,13 +6,11 @@ openstack.cloud. `make test-matrix` runs the cells for which this machine has th
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 
 import nox
 
 REPOSITORY = pathlib.Path(__file__).parent
-PACKAGE = "ansible_collections.onetoken.openstack"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +65,9 @@ def install(session: nox.Session, cell: Cell) -> None:
     session.install("--quiet", *packages, "pytest")
     link = collections_of(session) / "ansible_collections" / "onetoken" / "openstack"
     link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(REPOSITORY)
+    # Anew, as the checkout may have been moved.
+    link.unlink(missing_ok=True)
+    link.symlink_to(REPOSITORY)
 
 
 def collections_of(session: nox.Session) -> pathlib.Path:
@@ -78,4 +77,4 @@ def collections_of(session: nox.Session) -> pathlib.Path:
 
 def environment(session: nox.Session) -> dict[str, str]:
     # The tests' own setting of pythonpath leads to the checkout in .venv, which is the same.
-    return {"ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(collections_of(session))])}
+    return {"ANSIBLE_COLLECTIONS_PATH": str(collections_of(session))}

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import pathlib
 import typing as t
 
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from openstack.compute.v2.server import Server
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
 #: Seconds for a cloud to do one thing.
 LONG = 120
+
+
+def administrator(clouds_file: pathlib.Path) -> Connection:
+    """One in the project of the tests, who also takes a refusal by a rate for what it is."""
+    config = OpenStackConfig(config_files=[str(clouds_file)], load_envvars=False)
+    cloud = Connection(config=config.get_one("sandbox-admin", project_name="demo"))
+    for proxy in (cloud.compute, cloud.image, cloud.block_storage):
+        proxy.retriable_status_codes, proxy.status_code_retries = [429], 10
+    return cloud
 
 
 @contextlib.contextmanager

@@ -15,12 +15,16 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.tests.examples import pages
-from ansible_collections.onetoken.openstack.tests.integration.as_found import LONG, left_as_found, set_tags
+from ansible_collections.onetoken.openstack.tests.integration.as_found import (
+    LONG,
+    administrator,
+    left_as_found,
+    set_tags,
+)
 from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.web import web_server
-from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
@@ -38,12 +42,7 @@ INVENTORY = "plugin: openstack.cloud.openstack\nonly_clouds: [mycloud]\nfail_on_
 
 @pytest.fixture(scope="module")
 def cloud(sandbox) -> Connection:
-    """An administrator in the project of the examples, who also takes a refusal by a rate for what it is."""
-    config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
-    cloud = Connection(config=config.get_one("sandbox-admin", project_name="demo"))
-    for proxy in (cloud.compute, cloud.image, cloud.block_storage):
-        proxy.retriable_status_codes, proxy.status_code_retries = [429], 10
-    return cloud
+    return administrator(sandbox.clouds_file)
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ class Sanity:
 
 
 def main(names: t.Sequence[str]) -> int:
-    failed = []
+    failed = [name for name in names if name not in {environment.name for environment in EVERY}]
     for environment in EVERY:
         if names and environment.name not in names:
             continue
@@ -124,6 +124,8 @@ def main(names: t.Sequence[str]) -> int:
             passed = Sanity(environment).passes()
         except NoPythonError as error:
             say(f"{environment.name}: SKIPPED, {error}")
+            # Who names it wants it to be run.
+            failed += [environment.name] if names else []
             continue
         except InstallError as error:
             print(f"{environment.name}: {error}", file=sys.stderr)
@@ -131,7 +133,7 @@ def main(names: t.Sequence[str]) -> int:
         if not passed:
             failed.append(environment.name)
     if failed:
-        print(f"sanity: errors or warnings in {', '.join(failed)}", file=sys.stderr)
+        print(f"sanity: errors, warnings or no such environment: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job
 
 @contextlib.contextmanager
 def open_place() -> t.Iterator[pathlib.Path]:
-    place = pathlib.Path(tempfile.mkdtemp(prefix="onetoken-awx-"))
+    place = pathlib.Path(tempfile.mkdtemp(prefix="onetoken-awx-", dir="/tmp"))
     place.chmod(0o755)
     try:
         yield place

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,9 +93,8 @@ def _python_for(user: int) -> str:
     candidates = [os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"]
     for python in candidates:
         # By a shell, as the privileges that setpriv gives up still help it to reach what it starts itself.
-        probe = as_user(
-            "sh", "-c", f"{python} -c 'import ssl, sys, venv; sys.exit(sys.version_info < (3, 11))'; exit $?"
-        )
+        look = shlex.join([python, "-c", "import ssl, sys, venv; sys.exit(sys.version_info < (3, 11))"])
+        probe = as_user("sh", "-c", f"{look}; exit $?")
         if subprocess.run(probe, capture_output=True, cwd="/", check=False).returncode == 0:
             return python
     raise FileNotFoundError(f"There is no Python 3.11 or later that user {user} can run: tried {', '.join(candidates)}")

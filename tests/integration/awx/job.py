@@ -194,7 +194,7 @@ class Job:
     @property
     def output(self) -> str:
         """What AWX shows: the texts of the job's events."""
-        files = sorted((self.private / "artifacts" / "1" / "job_events").glob("*-*.json"), key=_number)
+        files = sorted((self.private / "artifacts" / "1" / "job_events").glob("[0-9]*-*[!l].json"), key=_number)
         return "\n".join(json.loads(file.read_text()).get("stdout", "") for file in files)
 
     def processes(self) -> list[str]:
