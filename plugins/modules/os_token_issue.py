@@ -64,9 +64,6 @@ extends_documentation_fragment:
 seealso:
   - module: onetoken.openstack.os_token_revoke
   - module: onetoken.openstack.os_token_info
-  - plugin: onetoken.openstack.os_token
-    plugin_type: role
-    description: The role that issues, injects and revokes.
 """
 
 EXAMPLES = r"""

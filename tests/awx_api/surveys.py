@@ -85,7 +85,7 @@ def _wrong(question: Item, answers: Item, all_required: bool) -> str:
         return f"Value {value} for '{name}' expected to be a list of {question['choices']}." if wrong else ""
     elif question["type"] == "multiplechoice":
         return "" if value in question["choices"] else f"Value {value} for '{name}' expected: {question['choices']}."
-    elif type(value) is not int and (question["type"] == "integer" or type(value) is not float):
+    elif isinstance(value, bool) or not isinstance(value, int if question["type"] == "integer" else (int, float)):
         return f"Value {value} for '{name}' expected to be a number."
     if least not in ("", None) and value < least:
         return f"'{name}' value {value} is too small (must be at least {least})."

@@ -1,4 +1,5 @@
 # Copyright (c) 2026, onetoken.openstack contributors
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Commands that install things, as a page's shell has them: what is installed is there already. $CHECKOUT is this

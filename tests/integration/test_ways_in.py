@@ -47,7 +47,7 @@ def run_example(reader, examples, repository):
     """Do what an example says at its top."""
 
     def run(name, **variables):
-        *_, commands = shown_at_the_top((examples / f"{name}.yml").read_text())
+        *_others, commands = shown_at_the_top((examples / f"{name}.yml").read_text())
         # They are for the checkout's directory.
         done = reader.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}", **variables)
         assert done.ok, done.output

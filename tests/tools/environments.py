@@ -188,18 +188,23 @@ def run(command: t.Sequence[str | Path], log: Path) -> None:
 def install_venv_package(python: Python) -> Python:
     """Debian has the part of venv that brings pip in a package of its own: install it."""
     package = f"python{dotted(python.version)}-venv"
+    install_debian_package(package, "without which Python makes no virtual environment")
+    completed = Python.of(python.program)
+    if not completed or not completed.has_pip:
+        raise InstallError(f"Python {dotted(python.version)} has no pip to give: as root, apt-get install {package}")
+    return completed
+
+
+def install_debian_package(package: str, why: str) -> None:
+    """As far as that goes: whoever needs it finds out."""
     prefix: list[str] = []
     if os.geteuid() != 0:
         # A sudo that must ask can do so only at a terminal.
         prefix = ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
-    say(f"installing Debian's {package}, without which Python makes no virtual environment")
+    say(f"installing Debian's {package}, {why}")
     apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     with contextlib.suppress(OSError):
         # Where the lists cannot be refreshed, those that are there may do.
         subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL, check=False)
         install = [*apt_get, "install", "-y", "--no-install-recommends", package]
         subprocess.run(install, stdout=subprocess.DEVNULL, check=False)
-    completed = Python.of(python.program)
-    if not completed or not completed.has_pip:
-        raise InstallError(f"Python {dotted(python.version)} has no pip to give: as root, apt-get install {package}")
-    return completed

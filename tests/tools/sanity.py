@@ -15,7 +15,17 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments import COLLECTION, EVERY, MAIN, REPOSITORY, Environment, InstallError, NoPythonError, say
+from environments import (
+    COLLECTION,
+    EVERY,
+    MAIN,
+    REPOSITORY,
+    Environment,
+    InstallError,
+    NoPythonError,
+    install_debian_package,
+    say,
+)
 
 # What pip reads and keeps in the user's home.
 PIP_FILES = (".config/pip", ".pip", ".netrc", ".cache/pip")
@@ -116,6 +126,8 @@ class Sanity:
 
 
 def main(names: t.Sequence[str]) -> int:
+    if shutil.which("shellcheck") is None:
+        install_debian_package("shellcheck", "without which one of the tests is left out")
     failed = [name for name in names if name not in {environment.name for environment in EVERY}]
     for environment in EVERY:
         if names and environment.name not in names:
