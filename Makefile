@@ -43,7 +43,7 @@ lint: install ## style, types, spelling, licences, documentation, and what Galax
 	.venv/bin/reuse lint --quiet
 	$(TOOLS) .venv/bin/ansible-lint --nocolor
 	.venv/bin/antsibull-changelog lint
-	$(TOOLS) .venv/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs=dependent .
+	$(TOOLS) .venv/bin/antsibull-docs lint-collection-docs .
 	.venv/bin/python tests/tools/importer.py
 	@! grep -rnwE 'TO[D]O|FIX[M]E' --binary-files=without-match --exclude-dir='.?*' --exclude-dir=__pycache__ . .ci/run
 
