@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs pictures unit integration test-versions test-matrix test-fidelity benchmark bench test stages build clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs pictures unit integration test-versions test-matrix test-fidelity benchmark bench test stages build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -89,6 +89,9 @@ stages:
 build: install ## the collection's tarball
 	rm -f onetoken-openstack-*.tar.gz
 	.venv/bin/ansible-galaxy collection build
+
+release: install ## all of a release but publishing it: make release VERSION=1.2.3, or a trial of that with DRY_RUN=1
+	@.venv/bin/python tests/tools/release.py $(VERSION) $(if $(DRY_RUN),--dry-run)
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
 	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox .docs onetoken-openstack-*.tar.gz

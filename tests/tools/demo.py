@@ -14,6 +14,7 @@ import sys
 import time
 import typing as t
 from collections import Counter
+from pathlib import Path
 
 from environments import MAIN, REPOSITORY, say
 
@@ -46,29 +47,41 @@ class AccessLog:
                 yield f"{found['method']} {IDENTIFIER.sub('ID', found['path'])} -> {found['status']}"
 
 
-def main() -> int:
+def demonstrate(
+    ansible_playbook: Path,
+    playbook: str,
+    directory: Path = REPOSITORY,
+    environment: t.Mapping[str, str] | None = None,
+) -> int:
+    """Run the playbook there, say what the services were asked for, and return ansible-playbook's exit code."""
     # A run of its own each time: servers that have an image of the same run are left alone.
     run_name = time.strftime("demo-%Y%m%dT%H%M%SZ", time.gmtime())
     # The cloud has a server in ERROR too, which would rightly fail the playbook.
     healthy = json.dumps({"status": ["ACTIVE", "SHUTOFF"]})
     report = SANDBOX / "reports" / run_name
-    playbook = ["playbooks/bulk_snapshot.yml", "-e", f"run_name={run_name}", "-e", healthy]
-    playbook += ["-e", json.dumps({"report": str(report)})]
+    arguments = [playbook, "-e", f"run_name={run_name}", "-e", healthy]
     # The whole path: Ansible runs local tasks in the playbook's directory.
-    cloud = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox"}
+    arguments += ["-e", json.dumps({"report": str(report)})]
+    given = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox", **(environment or {})}
     logs = [AccessLog(service) for service in SERVICES]
-    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in cloud.items())
-    say(f"\n$ {variables} .venv/bin/ansible-playbook {shlex.join(playbook)}")
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+    program = os.path.relpath(ansible_playbook, directory)
+    say(f"\n$ {variables} {program} {shlex.join(arguments)}")
     begin = time.monotonic()
     env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    command = [str(MAIN.bin / "ansible-playbook"), *playbook]
-    status = subprocess.run(command, cwd=REPOSITORY, env={**env, **cloud}, check=False).returncode
+    command = [str(ansible_playbook), *arguments]
+    status = subprocess.run(command, cwd=directory, env={**env, **given}, check=False).returncode
     say(f"The playbook took {time.monotonic() - begin:.0f} s. The services' access logs say what it asked for:")
     for log in logs:
         say(f"\n{log.service}")
         for request, count in log.client_requests().items():
             say(f"{count:6} {request}")
     say(f"\nA page about the run, for a browser: {report}.html")
+    return status
+
+
+def main() -> int:
+    status = demonstrate(MAIN.bin / "ansible-playbook", "playbooks/bulk_snapshot.yml")
     say("The cloud is still up for runs of your own; `make sandbox-down` stops it.")
     return status
 
