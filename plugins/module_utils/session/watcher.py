@@ -72,6 +72,8 @@ class Watcher:
     def __init__(self, session: Session, owner: str, environ: t.Mapping[str, str]) -> None:
         kept = {name: environ[name] for name in _KEPT_VARIABLES if name in environ}
         paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]
+        # A process that stays, which no module's run_command is for.
+        # pylint: disable-next=ansible-bad-function
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{PACKAGE}.watcher", session.path, owner],
             # The working directory comes first on Python's search path, and nothing can be unmounted under it.
@@ -188,6 +190,7 @@ def _sweep_others(session: Session) -> None:
         sweep.clear(base)
         return
     # A Keystone that does not answer for them is not to hold up the revoke of this run.
+    # pylint: disable-next=ansible-bad-function
     subprocess.Popen(
         [sys.executable, "-m", f"{PACKAGE}.sweep", base],
         stdin=subprocess.DEVNULL,
