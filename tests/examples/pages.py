@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 
 #: Where there are pages for readers.
 PAGES = ("*.md", "docs/**/*.md", "roles/*/README.md")
-#: What a comment says of the block below it, or lets the test do before it.
-DIRECTIVE = re.compile(r"<!-- (file|more of|not run|before): (.+?) -->", re.DOTALL)
+#: What a comment says of the block below it.
+DIRECTIVE = re.compile(r"<!-- (file|more of|not run): (.+?) -->", re.DOTALL)
 #: The languages of what is shown and not done.
 OUTPUT = ("console", "text")
 #: How a line of a script's output begins that names the block which comes now.
@@ -30,7 +30,7 @@ class NoRuleError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A fenced block of a page, or a command that only the test sees."""
+    """A fenced block of a page."""
 
     page: str
     line: int
@@ -65,14 +65,16 @@ def blocks_of_page(page: str, text: str) -> list[Block]:
         first, end = token.map or (0, 0)
         if token.type == "html_block":
             for name, value in DIRECTIVE.findall(token.content):
-                if name == "before":
-                    found.append(Block(page, first + 1, "sh", f"{value}\n"))
-                else:
-                    above, ends = (name, " ".join(value.split())), end
+                above, ends = (name, " ".join(value.split())), end
         elif token.type == "fence":
             directive = above if ends == first else ("", "")
             found.append(Block(page, first + 1, token.info.strip(), token.content, *directive))
     return found
+
+
+def original(page: str) -> str:
+    """The page that a page is a translation of; itself, if it is none."""
+    return page.replace("docs/fr/", "docs/").replace(".fr.md", ".md")
 
 
 def shown_at_the_top(playbook: str) -> list[str]:

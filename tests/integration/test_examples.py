@@ -28,9 +28,11 @@ from ansible_collections.onetoken.openstack.tests.integration.web import web_ser
 from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
+ORIGINALS = [page for page in PAGES if pages.original(page) == page]
+TRANSLATIONS = [page for page in PAGES if pages.original(page) != page]
 PLAYBOOKS = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("*.yml"))
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
-NOT_RUN = [block for blocks in PAGES.values() for block in blocks if block.directive == "not run"]
+NOT_RUN = [block for page in ORIGINALS for block in PAGES[page] if block.directive == "not run"]
 
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
@@ -94,9 +96,17 @@ def shell(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list
     return run
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ORIGINALS)
 def test_what_a_page_shows_works(page, shell):
     shell(PAGES[page])
+
+
+@pytest.mark.parametrize("page", TRANSLATIONS)
+def test_a_translated_page_shows_the_same(page):
+    def shown(blocks: list[pages.Block]) -> list[tuple[str, str, list[str]]]:
+        return [(block.language, block.directive, pages.commands(block.text)) for block in blocks]
+
+    assert shown(PAGES[page]) == shown(PAGES.get(pages.original(page), []))
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
@@ -194,19 +204,22 @@ def test_the_examples_of_a_module_work(name, reader, cloud, example):
 
 def test_the_examples_of_the_lookup_work(reader, example):
     """The last is for a run that was started in the environment of a session."""
-    session = reader.home / "session"
-    issued = reader.command(
-        "ansible", "localhost", "-m", "onetoken.openstack.os_token_issue", "-a", f"cloud=mycloud session={session}"
-    )
-    assert issued.ok, issued.output
+    session = reader.home / ".local" / "state" / "onetoken" / "lookup"
     variables = {
         "OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"),
         "PYTHONPATH": str(session / "site"),
         "OS_CLOUD": "mycloud",
         "OS_AUTH_TYPE": "onetoken",
     }
+
+    def call(module: str, arguments: str) -> None:
+        done = reader.command("ansible", "localhost", "-m", f"onetoken.openstack.{module}", "-a", arguments)
+        assert done.ok, done.output
+
+    call("os_token_issue", f"cloud=mycloud session={session}")
     run = example(reader.play, pages.examples_of_plugin(plugin("lookup/session.py")), **variables)
     assert "skipped=0" in run.output and "[WARNING]" not in run.output, run.output
+    call("os_token_revoke", f"session={session}")
 
 
 def test_the_example_of_the_callback_works(reader, example):

@@ -15,10 +15,8 @@ from ansible_collections.onetoken.openstack.tests.examples import pages
 PAGE = """
 # A page
 
-<!-- before: mkdir made-before -->
 ```sh
 export NAME=two
-ls made-before
 ```
 
 - In a list:
@@ -68,7 +66,7 @@ def test_a_page_is_one_shell_with_the_files_that_it_names(tmp_path):
 
 def test_what_is_not_run_has_a_place_and_a_reason():
     (block,) = (block for block in pages.blocks_of_page("page.md", PAGE) if block.directive == "not run")
-    assert (block.place, block.value) == ("page.md:30", "there is no such program")
+    assert (block.place, block.value) == ("page.md:28", "there is no such program")
 
 
 def test_the_first_block_that_fails_ends_the_page_and_is_named(tmp_path):
