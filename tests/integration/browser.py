@@ -12,11 +12,11 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import threading
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
+from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 from ansible_collections.onetoken.openstack.tests.sandbox.control.install import install_packages
 from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import REPOSITORY, Layout
 
@@ -124,11 +124,5 @@ def _refusing_proxy() -> t.Iterator[tuple[int, set[str]]]:
         def log_message(self, *_arguments: object) -> None:
             """Keep the tests' output free of it."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1], hosts
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as server:
+        yield server.server_port, hosts

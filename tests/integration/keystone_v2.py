@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import threading
 import typing as t
+
+from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 
 VERSION = {"id": "v2.0", "status": "stable", "updated": "2014-04-17T00:00:00Z"}
 TOKEN = {
@@ -53,11 +54,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def keystone_v2() -> t.Iterator[str]:
     """Its address, without a version."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(_Handler) as server:
+        yield f"http://127.0.0.1:{server.server_port}"

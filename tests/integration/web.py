@@ -9,8 +9,9 @@ import contextlib
 import functools
 import http.server
 import pathlib
-import threading
 import typing as t
+
+from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
@@ -23,12 +24,5 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def web_server(directory: pathlib.Path) -> t.Iterator[str]:
     """The URL of a directory."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(functools.partial(Server, directory=str(directory))) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

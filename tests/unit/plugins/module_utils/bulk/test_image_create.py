@@ -8,7 +8,6 @@ import datetime
 import http.server
 import json
 import os
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +23,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_uplo
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeResponse,
@@ -512,14 +512,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.received = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver) as server:
+        server.received = []
+        yield server
 
 
 class TestContent:
