@@ -167,6 +167,33 @@ NEWEST = _of_core("newest", (3, 14), (3, 13), (3, 12))
 EVERY = (OLDEST, _of_core("2.18", (3, 11), (3, 12), (3, 13)), MAIN, _of_core("2.20", (3, 12), (3, 13), (3, 14)), NEWEST)
 
 
+def build_collection(directory: Path) -> Path:
+    """The tarball of the checkout, in this directory."""
+    build: list[str | Path] = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", directory]
+    subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
+    return next(directory.glob("onetoken-openstack-*.tar.gz"))
+
+
+def failures(
+    environments: t.Iterable[Environment], passes: t.Callable[[Environment], bool], all_wanted: bool = False
+) -> list[str]:
+    """The environments, made where they are missing, that do not pass. One that this machine has no Python for is left
+    out, unless it is wanted by all means."""
+    failed = []
+    for environment in environments:
+        try:
+            environment.ensure()
+        except NoPythonError as error:
+            say(f"{environment.name}: SKIPPED, {error}")
+            failed += [environment.name] if all_wanted else []
+        except InstallError as error:
+            print(f"{environment.name}: {error}", file=sys.stderr)
+            failed.append(environment.name)
+        else:
+            failed += [] if passes(environment) else [environment.name]
+    return failed
+
+
 def say(text: str) -> None:
     print(text, flush=True)
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from environments import MAIN, REPOSITORY
+from environments import MAIN, build_collection
 
 SETTINGS = """\
 [galaxy-importer]
@@ -27,9 +27,7 @@ FINISHED = "Importer processing completed successfully"
 
 def main() -> int:
     with TemporaryDirectory() as scratch:
-        build = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", scratch]
-        subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
-        return look_at(next(Path(scratch).glob("*.tar.gz")))
+        return look_at(build_collection(Path(scratch)))
 
 
 def look_at(tarball: Path) -> int:

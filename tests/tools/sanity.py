@@ -18,11 +18,9 @@ from pathlib import Path
 from environments import (
     COLLECTION,
     EVERY,
-    MAIN,
-    REPOSITORY,
     Environment,
-    InstallError,
-    NoPythonError,
+    build_collection,
+    failures,
     install_debian_package,
     say,
 )
@@ -40,7 +38,7 @@ PIP_CHATTER = re.compile(
     r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
     r"|Successfully installed|Using cached|WARNING: (Location|Using locale|Reviewing)"
 )
-# Tells at each test of a run with an unfinished collection of its own that it is there; nothing to mend.
+# Of warnings, too, nothing is to be left; ansible-test itself passes with them.
 TROUBLE = re.compile(r"(ERROR|WARNING): ")
 
 
@@ -59,7 +57,6 @@ class Sanity:
         return self.environment.directory / "sanity" / "home"
 
     def passes(self) -> bool:
-        self.environment.ensure()
         collection = self._unpack_collection()
         self._prepare_home()
         version = self._ask("-c", "import sys; print('%d.%d' % sys.version_info[:2])")
@@ -99,9 +96,7 @@ class Sanity:
         shutil.rmtree(self._tree, ignore_errors=True)
         collection = self._tree / COLLECTION
         collection.mkdir(parents=True)
-        build = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", self._tree]
-        subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
-        shutil.unpack_archive(next(self._tree.glob("*.tar.gz")), collection)
+        shutil.unpack_archive(build_collection(self._tree), collection)
         neighbour = self._tree / "ansible_collections" / "openstack" / "cloud"
         shutil.copytree(self.environment.installed_collections / "openstack" / "cloud", neighbour)
         return collection
@@ -128,22 +123,9 @@ class Sanity:
 def main(names: t.Sequence[str]) -> int:
     if shutil.which("shellcheck") is None:
         install_debian_package("shellcheck", "without which one of the tests is left out")
-    failed = [name for name in names if name not in {environment.name for environment in EVERY}]
-    for environment in EVERY:
-        if names and environment.name not in names:
-            continue
-        try:
-            passed = Sanity(environment).passes()
-        except NoPythonError as error:
-            say(f"{environment.name}: SKIPPED, {error}")
-            # Who names it wants it to be run.
-            failed += [environment.name] if names else []
-            continue
-        except InstallError as error:
-            print(f"{environment.name}: {error}", file=sys.stderr)
-            passed = False
-        if not passed:
-            failed.append(environment.name)
+    chosen = [environment for environment in EVERY if not names or environment.name in names]
+    failed = sorted(set(names) - {environment.name for environment in chosen})
+    failed += failures(chosen, lambda environment: Sanity(environment).passes(), all_wanted=bool(names))
     if failed:
         print(f"sanity: errors, warnings or no such environment: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

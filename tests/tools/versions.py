@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from environments import MAIN, NEWEST, OLDEST, REPOSITORY, Environment, InstallError, NoPythonError, say
+from environments import MAIN, NEWEST, OLDEST, REPOSITORY, Environment, failures, say
 
 
 def passes(environment: Environment) -> bool:
@@ -23,19 +23,7 @@ def passes(environment: Environment) -> bool:
 
 
 def main() -> int:
-    failed = []
-    for environment in (OLDEST, NEWEST):
-        try:
-            environment.ensure()
-        except NoPythonError as error:
-            say(f"{environment.name}: SKIPPED, {error}")
-            continue
-        except InstallError as error:
-            print(f"{environment.name}: {error}", file=sys.stderr)
-            failed.append(environment.name)
-            continue
-        if not passes(environment):
-            failed.append(environment.name)
+    failed = failures((OLDEST, NEWEST), passes)
     if failed:
         print(f"failed on {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -14,9 +14,8 @@ import sys
 import typing as t
 
 import yaml
+from ansible_collections.onetoken.openstack.tests.tools.environments import MAIN, REPOSITORY, build_collection
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-BIN = REPOSITORY / ".venv" / "bin"
 #: Who a container's processes run as on OpenShift and in AWX: a user that has no name, in root's group.
 USER, GROUP = 12345, 0
 #: Whether this process may start others as that user.
@@ -33,18 +32,17 @@ class ExecutionEnvironment:
         self.bin = directory / "venv" / "bin"
 
     def build(self) -> None:
-        tarball = self._build_collection()
+        tarball = build_collection(self.directory)
         definition = self.directory / "execution-environment.yml"
         shutil.copy(REPOSITORY / "execution-environment.yml", definition)
-        create = [BIN / "ansible-builder", "create", "--file", definition, "--context", self.context]
+        create = [MAIN.bin / "ansible-builder", "create", "--file", definition, "--context", self.context]
         _run(*create, "--output-filename", "Containerfile", cwd=self.directory)
         self._install_collections(tarball)
         packages = self._packages()
         _run(_python_for(USER), "-m", "venv", "--without-pip", self.directory / "venv")
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "--disable-pip-version-check", "install"]
         # openstack.cloud of the package ansible, which is not that of Galaxy, works with these.
-        constraints = REPOSITORY / "tests" / "requirements.txt"
-        _run(*pip, "--quiet", "--constraint", constraints, *packages)
+        _run(*pip, "--quiet", "--constraint", MAIN.requirements, *packages)
 
     @property
     def definition(self) -> dict[str, t.Any]:
@@ -53,7 +51,7 @@ class ExecutionEnvironment:
     def introspected(self) -> list[str]:
         """The packages that the collections in the image ask for."""
         listed = self.directory / "introspected.txt"
-        command = [BIN / "ansible-builder", "introspect", "--write-pip", listed]
+        command = [MAIN.bin / "ansible-builder", "introspect", "--write-pip", listed]
         _run(*command, "--write-bindep", self.directory / "bindep.txt", self.collections)
         lines = [line.partition("#")[0].strip() for line in listed.read_text().splitlines()]
         return [line for line in lines if line]
@@ -67,18 +65,13 @@ class ExecutionEnvironment:
             *self.introspected(),
         ]
 
-    def _build_collection(self) -> pathlib.Path:
-        _run(BIN / "ansible-galaxy", "collection", "build", "--output-path", self.directory, REPOSITORY)
-        return next(self.directory.glob("onetoken-openstack-*.tar.gz"))
-
     def _install_collections(self, tarball: pathlib.Path) -> None:
         own = self.collections / "ansible_collections"
         collection = own / "onetoken" / "openstack"
         collection.mkdir(parents=True)
         shutil.unpack_archive(tarball, collection)
         # Galaxy has it too; this one is on the disk already.
-        installed = next((REPOSITORY / ".venv").glob("lib/python3*/site-packages/ansible_collections"))
-        shutil.copytree(installed / "openstack" / "cloud", own / "openstack" / "cloud")
+        shutil.copytree(MAIN.installed_collections / "openstack" / "cloud", own / "openstack" / "cloud")
 
 
 def as_user(*command: t.Any) -> list[str]:
