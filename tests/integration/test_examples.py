@@ -11,6 +11,7 @@ import pathlib
 import re
 import struct
 import typing as t
+import warnings
 
 import pytest
 import yaml
@@ -29,7 +30,6 @@ from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
 ORIGINALS = [page for page in PAGES if pages.original(page) == page]
-TRANSLATIONS = [page for page in PAGES if pages.original(page) != page]
 PLAYBOOKS = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("*.yml"))
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
 NOT_RUN = [block for page in ORIGINALS for block in PAGES[page] if block.directive == "not run"]
@@ -101,14 +101,6 @@ def test_what_a_page_shows_works(page, shell):
     shell(PAGES[page])
 
 
-@pytest.mark.parametrize("page", TRANSLATIONS)
-def test_a_translated_page_shows_the_same(page):
-    def shown(blocks: list[pages.Block]) -> list[tuple[str, str, list[str]]]:
-        return [(block.language, block.directive, pages.commands(block.text)) for block in blocks]
-
-    assert shown(PAGES[page]) == shown(PAGES.get(pages.original(page), []))
-
-
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_what_a_playbook_says_at_its_top_is_on_a_page(name):
     """There, the playbook has the collection's name in the place of a path."""
@@ -126,10 +118,11 @@ def test_what_a_playbook_says_at_its_top_is_on_a_page(name):
 
 @pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
 def test_what_cannot_run_here_says_why(block):
-    """It is at least well-formed, and told at the end of the tests."""
+    """And is at least well-formed. It is told at the end of the tests."""
+    assert " " in block.value, "A reason takes more than a word."
     if block.language == "yaml":
-        yaml.safe_load(block.text)
-    pytest.skip(f"{block.place} is not run: {block.value}")
+        assert yaml.safe_load(block.text)
+    warnings.warn(f"{block.place} is not run: {block.value}", stacklevel=1)
 
 
 def for_images(reader: Controller, cloud: Connection) -> None:

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.examples.pages import original
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -107,6 +108,11 @@ def test_a_picture_is_shown_somewhere_and_has_no_traces_of_its_making(picture: p
     content = picture.read_bytes()
     assert len(content) < 150_000
     assert not re.search(rb"127\.0\.0\.1|/tmp/|/home/|\.sandbox|\.venv", content)
+
+
+def test_every_french_page_is_compared() -> None:
+    translated = {page for page in PAGES if original(str(page)) != str(page)} - set(INDEXES)
+    assert set(FRENCH.values()) == translated
 
 
 @PAIRS
