@@ -5,64 +5,55 @@ openstack.cloud. `make test-matrix` runs the cells for which this machine has th
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
+import typing as t
 
 import nox
 
 REPOSITORY = pathlib.Path(__file__).parent
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
+class Cell(t.NamedTuple):
     python: str
-    #: The package ansible, which brings ansible-core and openstack.cloud.
-    ansible: str
-    openstacksdk: str
-    openstackclient: str
-
-    def __str__(self) -> str:
-        return f"ansible {self.ansible}, openstacksdk {self.openstacksdk}"
+    #: The packages: tests/requirements-NAME.txt, which brings ansible-core and openstack.cloud.
+    packages: str
 
 
-#: ansible-core 2.17 to 2.21, openstack.cloud 2.3.0 to 2.6.0; 2.5.0 needs an openstacksdk below 4.15.
 CELLS = [
-    Cell("3.10", "10.7.0", "4.0.0", "7.0.0"),
-    Cell("3.11", "10.7.0", "4.14.0", "10.1.0"),
-    Cell("3.11", "11.13.0", "4.14.0", "10.1.0"),
-    Cell("3.12", "12.3.0", "4.14.0", "10.1.0"),
-    Cell("3.12", "13.8.0", "4.22.0", "10.5.0"),
-    Cell("3.13", "14.5.0", "4.22.0", "10.5.0"),
-    Cell("3.14", "14.5.0", "4.22.0", "10.5.0"),
+    Cell("3.10", "python-3.10"),
+    Cell("3.11", "oldest"),
+    Cell("3.11", "2.18"),
+    Cell("3.12", "2.19"),
+    Cell("3.12", "2.20"),
+    Cell("3.13", "newest"),
+    Cell("3.14", "newest"),
 ]
-EVERY_CELL = [nox.param(cell.python, cell, id=f"{cell}") for cell in CELLS]
+EVERY_CELL = [nox.param(*cell, id=f"{cell.packages}, Python {cell.python}") for cell in CELLS]
 
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
 
 
 @nox.session
-@nox.parametrize("python, cell", EVERY_CELL)
-def unit(session: nox.Session, cell: Cell) -> None:
+@nox.parametrize("python, packages", EVERY_CELL)
+def unit(session: nox.Session, packages: str) -> None:
     """The unit tests, in the cell's Python."""
-    install(session, cell)
+    install(session, packages)
     session.run("python", "-m", "pytest", "-q", "tests/unit/plugins", env=environment(session))
 
 
 @nox.session
-@nox.parametrize("python, cell", EVERY_CELL)
-def cloud(session: nox.Session, cell: Cell) -> None:
+@nox.parametrize("python, packages", EVERY_CELL)
+def cloud(session: nox.Session, packages: str) -> None:
     """The integration tests that are marked `versions`: pytest in .venv, ansible-playbook in the cell."""
-    install(session, cell)
+    install(session, packages)
     pytest = REPOSITORY / ".venv" / "bin" / "python"
     env = {**environment(session), "ONETOKEN_ANSIBLE_BIN": str(pathlib.Path(session.bin))}
     session.run(str(pytest), "-m", "pytest", "-q", "-m", "versions", "tests/integration", env=env, external=True)
 
 
-def install(session: nox.Session, cell: Cell) -> None:
-    packages = [f"ansible=={cell.ansible}", f"openstacksdk=={cell.openstacksdk}"]
-    packages.append(f"python-openstackclient=={cell.openstackclient}")
-    session.install("--quiet", *packages, "pytest")
+def install(session: nox.Session, packages: str) -> None:
+    session.install("--quiet", "-r", str(REPOSITORY / "tests" / f"requirements-{packages}.txt"), "pytest")
     link = collections_of(session) / "ansible_collections" / "onetoken" / "openstack"
     link.parent.mkdir(parents=True, exist_ok=True)
     # Anew, as the checkout may have been moved.

@@ -18,10 +18,11 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar, trust_as_template
+from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
+from ansible_collections.onetoken.openstack.plugins.callback.one_token import trust_as_template
 from ansible_collections.onetoken.openstack.plugins.module_utils.playbook_task import STRANGERS, PlaybookTask
 
 SITE = "/session/site"

@@ -544,7 +544,7 @@ def test_keystones_own_rate_limit_is_waited_out(cloud, snapshot, time):
 
     def limited(server):
         if time.clock() < 30:
-            raise keystoneauth.TooManyRequests("limited", http_status=429)
+            raise keystoneauth.HttpError("limited", http_status=429)
 
     cloud.intercept = limited
     assert outcomes(snapshot()) == {"a": "done"}
