@@ -214,6 +214,7 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ("bulk_snapshot", {"name_pattern": "", "servers": "web-01"}, "name_pattern is empty: leave it out, or give *"),
         ("bulk_snapshot", {"name_pattern": None}, "name_pattern is empty: leave it out, or give *"),
         ("bulk_snapshot", {"target": "", "tags": None}, "is empty and nothing else says what is meant"),
+        ("bulk_snapshot", {"metadata": {}, "status": []}, "is empty and nothing else says what is meant"),
         ("bulk_shelve", {"servers": " \n"}, "servers is empty and nothing else says what is meant"),
         ("retention", {"kind": "image", "keep_last": ""}, "one of these must be given: keep_last, keep_days"),
         ("retention", {"kind": "image", "keep_last": 1, "run_pattern": ""}, "run_pattern is empty"),
@@ -234,6 +235,21 @@ def test_answers_of_a_survey_are_taken_as_they_are_meant(playbook, run_name):
     answers: dict[str, t.Any] = {**dict.fromkeys(empty, ""), "concurrency": None, "region_name": None}
     run = playbook("bulk_snapshot", "--check", servers="web-01, web-02\r\n\nweb-03\n", run_name=run_name, **answers)
     assert run.ok and told(run, "planned") == ["web-01", "web-02", "web-03"], run.output
+
+
+def test_a_list_without_names_means_none_of_the_servers(playbook):
+    run = playbook("bulk_snapshot", "--check", servers=[])
+    assert run.status == 2 and told(run, "planned") == [], run.output
+    assert "No server of the project is as the variables say" in run.output
+
+
+def test_a_second_import_makes_its_own_images_alone(controller, repository):
+    path = repository / "playbooks" / "bulk_image_create.yml"
+    (controller.home / "disk.raw").write_bytes(b"disk")
+    runs = [{"cloud": "sandbox", "images": [{"name": name, "file": "disk.raw"}]} for name in ("first", "second")]
+    imports = yaml.safe_dump([{"import_playbook": str(path), "vars": variables} for variables in runs])
+    run = controller.play(None, "--check", plays=imports)
+    assert run.ok and told(run, "planned") == ["first", "second"], run.output
 
 
 def test_an_old_image_is_not_deleted_where_nobody_said_that_this_is_not_a_dry_run(playbook):

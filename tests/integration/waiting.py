@@ -9,9 +9,10 @@ import time
 import typing as t
 
 
-def wait_for(condition: t.Callable[[], t.Any], seconds: float, what: str) -> None:
-    """Wait until something is so; fail when it is not in time."""
+def wait_for(condition: t.Callable[[], t.Any], seconds: float, what: str | t.Callable[[], str]) -> None:
+    """Wait until something is so; fail when it is not in time, with words that may be made only then."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"after {seconds} s still not: {what if isinstance(what, str) else what()}")
         time.sleep(0.1)

@@ -47,7 +47,7 @@ def build() -> int:
 
 def playbooks() -> str:
     """A page with the variables of each playbook, as they stand at its top."""
-    parts = ["# Playbooks\n", "Each variable is optional; what is in brackets is the default.\n"]
+    parts = ["# Playbooks\n", "What is in brackets is the default of a variable that may be left out.\n"]
     for path in sorted((REPOSITORY / "playbooks").glob("*.yml")):
         variables = path.read_text(encoding="utf-8").partition("    bulk_variables:\n")[2]
         lines = variables.splitlines()

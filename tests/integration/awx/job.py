@@ -211,7 +211,7 @@ class Job:
         return found
 
     def wait_until_nothing_lives(self, deadline: float) -> None:
-        wait_for(lambda: not self.processes(), deadline, f"no process of the job lives: {self.processes()}")
+        wait_for(lambda: not self.processes(), deadline, lambda: f"nothing of the job lives: {self.processes()}")
 
     def kept(self) -> dict[str, bytes]:
         """What is left of it, but for the credential's file and the project, which are AWX's own."""

@@ -159,6 +159,13 @@ def test_a_wrong_variable_is_a_sentence_before_anything_is_done(empty, controlle
     assert empty.writes == []
 
 
+def test_a_number_that_would_be_none_is_refused(empty, controller):
+    run = configure(controller, empty, awx_slices=0, awx_keep_last="-1")
+    assert not run.ok
+    assert "a variable is wrong: awx_slices must be at least 1; awx_keep_last must be at least 1." in run.output
+    assert empty.writes == []
+
+
 def rendered(**inputs: t.Any) -> str:
     """What AWX makes of the injected file: a boolean that is not given is false, another input undefined."""
     missing = {field["id"]: False for field in INPUTS["fields"] if field["type"] == "boolean"}

@@ -97,7 +97,7 @@ def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work
     nova = access_log("nova")
     run = {"run_name": f"awx-cancelled-{time.time_ns()}", "name_pattern": "web-*"}
     job = start("bulk_snapshot", **run)
-    wait_for(lambda: _asked_for(nova) >= 3, 120, f"servers are snapshotted: {job.output}")
+    wait_for(lambda: _asked_for(nova) >= 3, 120, lambda: f"servers are snapshotted: {job.output}")
     assert job.cancel().startswith("canceled")
     assert_dead_soon(job, assert_clean)
     limits(snapshot_seconds=0)
@@ -120,7 +120,7 @@ def test_a_cancelled_job_under_the_callback_leaves_nothing_alive(new_job, sandbo
     }
     clouds = devstack(sandbox.clouds["sandbox"])
     job = new_job().prepare(clouds, {}, project=project).start("site.yml")
-    wait_for(lambda: len(nova.requests()) >= 2, 120, f"servers are listed: {job.output}")
+    wait_for(lambda: len(nova.requests()) >= 2, 120, lambda: f"servers are listed: {job.output}")
     assert job.cancel().startswith("canceled")
     assert_dead_soon(job, assert_clean)
     assert keystone.count("POST") == 1
