@@ -69,7 +69,9 @@ class Sanity:
             # Without it, ansible-test looks for a git checkout further up and tests only what that one tracks.
             "ANSIBLE_TEST_CONTENT_ROOT": str(collection),
         }
-        command = [self.environment.bin / "ansible-test", "sanity", "--python", version, "--color", "no"]
+        # Not by its first line, which in ansible-core 2.17 cannot have a path with a space.
+        test = [self.environment.python, self.environment.bin / "ansible-test"]
+        command = [*test, "sanity", "--python", version, "--color", "no"]
         return self._run(command, collection, env)
 
     def _run(self, command: t.Sequence[str | Path], collection: Path, env: t.Mapping[str, str]) -> bool:
@@ -106,7 +108,7 @@ class Sanity:
         for name in PIP_FILES:
             own, link = Path.home() / name, self._home / name
             link.parent.mkdir(parents=True, exist_ok=True)
-            if own.exists() and not link.is_symlink():
+            if own.exists() and not os.path.lexists(link):
                 link.symlink_to(own)
         packages = self.environment.installed_collections.parent
         source = packages / "ansible_test" / "_internal" / "python_requirements.py"
