@@ -130,7 +130,9 @@ class TestBeginning:
     @pytest.mark.parametrize("name", ["drain_timeout", "revoke_timeout"])
     @pytest.mark.parametrize("seconds", [-1, 604801])
     def test_a_timeout_out_of_range_is_told(self, settings, name, seconds):
-        with pytest.raises(ConfigurationError, match=f"{name} is {seconds}, but it takes a number of seconds from 0 to"):
+        with pytest.raises(
+            ConfigurationError, match=f"{name} is {seconds}, but it takes a number of seconds from 0 to"
+        ):
             dataclasses.replace(settings, **{name: seconds})
 
     def test_a_bad_policy_is_told_before_anything_is_made(self, begin, clouds_yaml, settings):

@@ -97,7 +97,6 @@ class TestOwner:
         assert owner.started.isdigit()
         assert int(owner.started) >= int(Owner.of_process(os.getpid()).started)
 
-
     def test_without_proc_its_start_is_asked_of_ps(self, run, monkeypatch):
         """As on macOS."""
         monkeypatch.setattr(os.path, "isdir", lambda path: False)

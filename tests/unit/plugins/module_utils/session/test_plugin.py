@@ -362,7 +362,7 @@ class TestLoader:
 
 
 class TestWithoutAWordOfTheSession:
-    """A clouds.yaml of the process's own, where OS_AUTH_TYPE is all that tells of the session in whose site/ this is."""
+    """A clouds.yaml of the process's own: OS_AUTH_TYPE is all that tells of the session in whose site/ this is."""
 
     @pytest.fixture
     def here(self, issued, monkeypatch):
