@@ -27,6 +27,7 @@ sandbox-up: ## install and start a real OpenStack on 127.0.0.1, in .sandbox
 
 sandbox-down: ## stop it, keep its data
 	$(SANDBOX) down
+	@for directory in .sandbox-*/; do test ! -d "$$directory" || SANDBOX_DIRECTORY=$$directory $(SANDBOX) down; done
 
 sandbox-reset: ## stop it, delete its data, start it anew
 	$(SANDBOX) reset
@@ -58,6 +59,9 @@ pictures: install sandbox-up ## the pictures of the documentation, anew: docs/im
 
 unit: install ## tests without a cloud
 	$(PYTEST) tests/unit
+
+# Two at a time, each with a sandbox of its own.
+integration test-versions: export PYTEST_ADDOPTS = --numprocesses=2 --dist=loadfile
 
 integration: install sandbox-up ## tests against the sandbox
 	$(PYTEST) tests/integration
@@ -94,5 +98,5 @@ release: install ## all of a release but publishing it: make release VERSION=1.2
 	@.venv/bin/python tests/tools/release.py $(VERSION) $(if $(DRY_RUN),--dry-run)
 
 clean: sandbox-down ## stop the sandbox and delete everything that make has made
-	rm -rf .venv .venv-* .sandbox .ansible .pytest_cache .ruff_cache .mypy_cache .nox .docs onetoken-openstack-*.tar.gz
+	rm -rf .venv .venv-* .sandbox .sandbox-* .ansible .pytest_cache .ruff_cache .mypy_cache .nox .docs onetoken-openstack-*.tar.gz
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Commands that install things, as a page's shell has them: what is installed is there already. $CHECKOUT is this
-# repository.
+# repository, $SANDBOX the directory of the cloud that the test runs against.
 
 # The targets exist. What they do is tested by itself, and `make --dry-run` does some of it.
 make() {
@@ -40,7 +40,8 @@ git() {
     directory=${3:-$(basename "$2" .git)}
     mkdir "$directory"
     cp -r "$CHECKOUT"/* "$directory"
-    ln -s "$CHECKOUT"/.venv "$CHECKOUT"/.sandbox "$directory"
+    ln -s "$CHECKOUT"/.venv "$directory"
+    ln -s "$SANDBOX" "$directory"/.sandbox
 }
 
 # The collection is built and installed for real, in the place of the link to the checkout.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 from ansible_collections.onetoken.openstack.tests.sandbox.control.install import install_packages
-from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import REPOSITORY, Layout
+from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import FIRST, Layout
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGE = "chromium"
@@ -42,7 +42,7 @@ OPTIONS = (
 def ensure_browser() -> str:
     """The program's path; Debian's package is installed where there is none."""
     if not (program := _find()):
-        install_packages(Layout(REPOSITORY / ".sandbox"), print, [PACKAGE])
+        install_packages(Layout(FIRST), print, [PACKAGE])
         program = _find()
     assert program, f"{PACKAGE} is installed but none of {PROGRAMS} is on PATH"
     return program

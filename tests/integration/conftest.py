@@ -24,7 +24,10 @@ from ansible_collections.onetoken.openstack.tests.integration.terminal import Te
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-SANDBOX = REPOSITORY / ".sandbox"
+FIRST_SANDBOX = REPOSITORY / ".sandbox"
+#: Tests count requests, so each process of them has a cloud of its own: pytest-xdist calls them gw0, gw1 and so on.
+NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SANDBOX = REPOSITORY / f".sandbox-{NUMBER + 1}" if NUMBER else FIRST_SANDBOX
 #: Where ansible-playbook is, so that the same tests run on every supported ansible-core.
 ANSIBLE_BIN = pathlib.Path(os.environ.get("ONETOKEN_ANSIBLE_BIN", REPOSITORY / ".venv" / "bin"))
 #: A play that hangs must not hang the tests; long enough for a machine that is busy with other things.
@@ -162,9 +165,28 @@ class Sandbox:
     clouds_file = SANDBOX / "clouds.yaml"
     openrc = SANDBOX / "openrc.sh"
 
+    def up(self) -> None:
+        # The first one has what all of them share, and its ports were chosen.
+        self._run("up")
+        if NUMBER:
+            self.command("up")
+
+    def down(self) -> None:
+        """Stop what this process alone uses."""
+        if NUMBER:
+            self.command("down")
+
     def command(self, *arguments: str) -> None:
+        self._run(*arguments, **(self._own() if NUMBER else {}))
+
+    def _own(self) -> dict[str, str]:
+        ports = json.loads((FIRST_SANDBOX / "ports.json").read_text())
+        return {"SANDBOX_DIRECTORY": str(SANDBOX), "SANDBOX_PORT_BASE": str(min(ports.values()) + 100 * NUMBER)}
+
+    def _run(self, *arguments: str, **variables: str) -> None:
         subprocess.run(
             [sys.executable, str(REPOSITORY / "tests" / "sandbox" / "sandbox.py"), *arguments],
+            env={**os.environ, **variables},
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -189,10 +211,11 @@ class Sandbox:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
+def sandbox() -> t.Iterator[Sandbox]:
     cloud = Sandbox()
-    cloud.command("up")
-    return cloud
+    cloud.up()
+    yield cloud
+    cloud.down()
 
 
 @pytest.fixture
@@ -250,6 +273,7 @@ def reader(controller: Controller, sandbox: Sandbox) -> Controller:
     password = f"OS_PASSWORD={shlex.quote(sandbox.password('demo'))}\n"
     (controller.home / "openrc.sh").write_text(password + sandbox.openrc.read_text())
     del controller.environment["OS_CLIENT_CONFIG_FILE"]
+    controller.environment["SANDBOX"] = str(SANDBOX)
     return controller
 
 

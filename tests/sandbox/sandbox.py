@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from control.cloud import Cloud
 from control.errors import SandboxError
-from control.layout import REPOSITORY, Layout
+from control.layout import Layout
 from control.limits import DIALECTS, SECONDS, read_limits, write_limits
 
 
@@ -63,7 +64,7 @@ def change_limits(layout: Layout, options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = parser().parse_args()
-    layout = Layout(REPOSITORY / ".sandbox")
+    layout = Layout.chosen(os.environ)
     cloud = Cloud(layout)
     try:
         if options.command == "status":

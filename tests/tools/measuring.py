@@ -16,8 +16,10 @@ import typing as t
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 DATA = os.path.join(sys.prefix, "coverage")
-#: The collection's files in the checkout, in the archives that Ansible makes of modules, and in a session's site/.
-COLLECTION = (f"{REPOSITORY}/plugins/", "/ansible_collections/onetoken/openstack/plugins/")
+#: The collection's files in the checkout, by whatever links to them.
+PLUGINS = f"{REPOSITORY}/plugins/"
+#: The same in the archives that Ansible makes of modules, and in a session's site/.
+ARCHIVED = "/ansible_collections/onetoken/openstack/plugins/"
 SITE = "/onetoken_session/"
 
 _decided = False
@@ -33,7 +35,7 @@ def _look(event: str, arguments: tuple[t.Any, ...]) -> None:
     if event != "exec" or _decided:
         return
     filename = getattr(arguments[0], "co_filename", "")
-    ours = any(place in filename for place in COLLECTION)
+    ours = ARCHIVED in filename or ("/plugins/" in filename and os.path.realpath(filename).startswith(PLUGINS))
     if ours or SITE in filename:
         _decided = True
         # Modules of openstack.cloud only sign in, hundreds of times by the same lines as the openstack command does:
@@ -53,6 +55,6 @@ def _begin() -> None:
     coverage.Coverage(
         data_file=os.path.join(DATA, "lines"),
         config_file=os.path.join(REPOSITORY, ".coveragerc"),
-        include=[f"{COLLECTION[0]}*", f"*{COLLECTION[1]}*", f"*{SITE}*"],
+        include=[f"{PLUGINS}*", f"*{ARCHIVED}*", f"*{SITE}*"],
         auto_data=True,
     ).start()

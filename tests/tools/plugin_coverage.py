@@ -37,6 +37,8 @@ def measured() -> t.Iterator[None]:
     stop_measuring()
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir()
+    # Some tests work as another user.
+    DATA.chmod(0o1777)
     MODULE.symlink_to(Path(measuring.__file__).resolve())
     START.write_text("import onetoken_measuring; onetoken_measuring.begin_with_the_first_plugin()\n", encoding="utf-8")
     try:

@@ -99,6 +99,7 @@ class Watcher:
         try:
             os.write(self._orders.fileno(), order.encode())
         except OSError:
+            self.wait()
             return None
         drained = self._answer(drain_timeout + patience)
         report = None if drained is None else self._answer(revoke_timeout)
@@ -107,6 +108,9 @@ class Watcher:
     def _answer(self, timeout: float) -> dict[str, t.Any] | None:
         ready, _writable, _exceptional = select.select([self._answers], [], [], timeout)
         line = self._answers.readline() if ready else b""
+        if ready and not line:
+            # Its pipes are closed a moment before the system says that it is gone.
+            self.wait()
         return json.loads(line) if line else None
 
     @property

@@ -16,6 +16,7 @@ from .errors import SandboxError
 SOURCE = Path(__file__).resolve().parent.parent
 REPOSITORY = SOURCE.parent.parent
 INSIDE = SOURCE / "inside"
+FIRST = REPOSITORY / ".sandbox"
 
 API_SERVICES = ("keystone", "nova", "glance", "neutron", "placement", "cinder")
 LISTENERS = (*API_SERVICES, "mariadb")
@@ -32,9 +33,14 @@ class Layout:
 
     root: Path
 
+    @classmethod
+    def chosen(cls, environment: t.Mapping[str, str]) -> Layout:
+        return cls(REPOSITORY / (environment.get("SANDBOX_DIRECTORY") or FIRST))
+
     @property
     def venv(self) -> Path:
-        return self.root / "venv"
+        # One installation does for all.
+        return FIRST / "venv"
 
     @property
     def python(self) -> Path:

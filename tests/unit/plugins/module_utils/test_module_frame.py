@@ -14,12 +14,18 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
+    Answer,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
 MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 YEAR = str(datetime.datetime.now(datetime.timezone.utc).year)
@@ -57,6 +63,29 @@ def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
         return Ran(process)
 
     return run
+
+
+@pytest.fixture
+def start():
+    """Start Python code that says when it is ready; it goes on until it is killed, or to the end of the test."""
+    started = []
+
+    def new(code: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"{code}; print('ready', flush=True); sys.stdin.read()", *arguments],
+            env={**os.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        return process
+
+    yield new
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def tree(*folders) -> set[str]:
@@ -185,6 +214,87 @@ def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone
     assert (repeated["changed"], repeated["revoked"], repeated["already_dead"]) == (False, 0, 1)
     assert token not in foreseen.output + ran.output + repeated.output
     assert keystone.asked("POST") == []
+
+
+def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keystone):
+    ran = run_module("os_token_revoke", token="two words", auth={"auth_url": keystone.auth_url})
+
+    assert ran["failed"] is True
+    assert ran["msg"] == "What token was set to is not a token's id: give the id in one piece."
+    assert keystone.requests == []
+
+
+def test_a_token_that_could_not_be_renewed_is_warned_of_while_it_is_good(run_module, keystone, session, clouds_yaml):
+    run_module("os_token_issue", session=session.path, cloud="sandbox")
+    let_it_age(session, "sandbox", 12 * 3600)
+    keystone.stuck["POST"] = Answer(503)
+
+    ran = run_module("os_token_issue", session=session.path, cloud="sandbox", timeout=1)
+
+    assert ran["changed"] is False
+    assert "HTTP 503" in json.dumps(ran["warnings"])
+
+
+def test_a_session_that_a_process_still_works_on_is_revoked_after_a_while_with_a_warning(
+    run_module, keystone, session, clouds_yaml, start
+):
+    run_module("os_token_issue", session=session.path, cloud="sandbox")
+    code = "import sys; from onetoken_session import store, usage; usage.hold(store.Session(sys.argv[1]))"
+    start(code, session.path, PYTHONPATH=session.site)
+
+    ran = run_module("os_token_revoke", session=session.path, drain=True, drain_timeout=1)
+
+    assert (ran["drained"], ran["revoked"]) == (False, 1)
+    assert "A process still worked on the session" in json.dumps(ran["warnings"])
+    assert keystone.alive == {}
+
+
+class TestSessionsOfRuns:
+    @pytest.fixture
+    def run(self, start):
+        return start("import sys")
+
+    @pytest.fixture
+    def of_run(self, no_cloud, tmp_path, clouds_yaml, run):
+        """The session of a run that goes on, where sessions are by default, with a token."""
+        session = Session(str(tmp_path / "onetoken" / "run-1"))
+        files = ConfigFiles(clouds_yaml)
+        lifecycle.prepare(session, files, RenewalPolicy(), Owner.of_process(run.pid))
+        lifecycle.current_token(session, "sandbox")
+        return session
+
+    def test_one_is_left_to_its_run(self, run_module, keystone, of_run):
+        ran = run_module("os_token_revoke", session=of_run.path)
+
+        assert (ran["changed"], ran["revoked"]) == (False, 0)
+        assert "is not revoked yet, but when the run that it belongs to ends" in json.dumps(ran["warnings"])
+        assert len(keystone.alive) == 1
+
+    def test_after_the_end_of_its_run_it_is_swept(self, run_module, keystone, of_run, run):
+        assert run_module("os_token_revoke", state="swept")["sessions"] == []
+        run.kill()
+        run.wait()
+
+        foreseen = run_module("os_token_revoke", check=True, state="swept")
+        assert (foreseen["changed"], foreseen["sessions"], foreseen["revoked"]) == (True, [of_run.path], 1)
+        assert len(keystone.alive) == 1
+
+        ran = run_module("os_token_revoke", state="swept")
+        assert (ran["changed"], ran["sessions"], ran["revoked"]) == (True, [of_run.path], 1)
+        assert keystone.alive == {}
+
+    def test_what_cannot_be_swept_is_a_sentence(self, run_module, keystone, of_run, run):
+        run.kill()
+        run.wait()
+        keystone.stuck["DELETE"] = Answer(403)
+
+        ran = run_module("os_token_revoke", state="swept", timeout=1)
+
+        assert ran["failed"] is True
+        assert f"The session {of_run.path} may still have a live token" in ran["msg"]
+
+    def test_sweeping_takes_no_session(self, run_module):
+        assert "leave out session and token" in run_module("os_token_revoke", state="swept", session="nightly")["msg"]
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,14 @@ class TestBeginning:
     def test_the_variables_of_an_openrc_can_be_chosen_by_their_name(self, begin, clouds_yaml, openrc, clouds):
         assert begin(clouds=clouds) is not None
 
+    @pytest.mark.parametrize("name", ["drain_timeout", "revoke_timeout"])
+    @pytest.mark.parametrize("seconds", [-1, 604801])
+    def test_a_timeout_out_of_range_is_told(self, settings, name, seconds):
+        with pytest.raises(
+            ConfigurationError, match=f"{name} is {seconds}, but it takes a number of seconds from 0 to"
+        ):
+            dataclasses.replace(settings, **{name: seconds})
+
     def test_a_bad_policy_is_told_before_anything_is_made(self, begin, clouds_yaml, settings):
         with pytest.raises(ConfigurationError, match="renew_after is 'sometimes'"):
             begin(renew_after="sometimes")
@@ -164,6 +172,21 @@ class TestEnding:
 
         assert report["revoked"] == 1
         assert keystone.alive == {}
+
+    def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, clouds_yaml, keystone):
+        run, _variables = begin()
+        lifecycle.current_token(run.session, "sandbox")
+        first = run._watcher._process
+        first.kill()
+        first.wait()
+        os.rename(run.session.path, f"{run.session.path}.elsewhere")
+
+        report = run.end(drain=True)
+        first.stdin.close()
+        first.stdout.close()
+
+        assert f"run os_token_revoke with session={run.session.path}" in report["problem"]
+        assert len(keystone.alive) == 1
 
     def test_while_keystone_does_not_confirm_it_knows_nothing(self, begin, clouds_yaml, keystone):
         run, _variables = begin(revoke_timeout=1)

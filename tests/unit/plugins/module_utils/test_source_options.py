@@ -285,6 +285,14 @@ class TestWithASession:
         assert again.entry()["auth_type"] == "password"
         assert lifecycle.issue(session, again, RenewalPolicy(), 10).changed is False
 
+    def test_a_session_that_is_named_is_renewed_as_before_where_nothing_else_is_asked(
+        self, session, source, openrc, find
+    ):
+        lifecycle.issue(session, source, RenewalPolicy(), 10)
+
+        assert find(session=session.path) == source
+        assert find(session=session.path, cloud="second").cloud == "second"
+
     def test_a_scope_is_put_on_the_recorded_source(self, session, openrc, monkeypatch, keystone, find):
         monkeypatch.setenv("OS_AUTH_URL", keystone.auth_url)
         monkeypatch.setenv("OS_USERNAME", "demo")

@@ -120,6 +120,20 @@ def test_an_option_of_the_action_that_cannot_be_used_changes_nothing(run_module,
     assert wire.sent("POST", "/compute") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("os_server_shelve", {"state": "shelved", "mark": False, "run": "r1"}, "run has no effect without mark"),
+        ("os_server_shelve", {"state": "offloaded", "wait": False}, "state offloaded needs wait"),
+        ("os_server_power", {"state": "rebooted", "run": "two words"}, "run must be 1 to 128 letters"),
+    ],
+    ids=["mark", "wait", "run"],
+)
+def test_options_that_do_not_go_together_change_nothing(run_module, auth, wire, name, options, message):
+    assert message in run_module(name, auth=auth, servers=["a"], **options).sentence
+    assert wire.sent("POST", "/compute") == []
+
+
 @pytest.mark.parametrize("name", BULK)
 def test_every_bulk_module_says_which_option_it_cannot_use(run_module, auth, name):
     assert "timeout must be at least 1" in run_module(name, auth=auth, timeout=0, **BULK[name]).sentence

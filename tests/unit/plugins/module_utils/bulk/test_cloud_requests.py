@@ -274,6 +274,33 @@ def test_a_service_that_tells_no_versions_is_not_waited_for_long(new_wired, wire
     assert time.clock() <= 15
 
 
+def test_a_keystone_that_is_gone_is_an_outage_before_any_versions_are_known(new_wired, wire, time):
+    requests = new_wired(signed_in=False)
+    wire.stop()
+    with pytest.raises(OutageError):
+        requests.supports_microversion("compute", "2.45")
+    assert 30 <= time.clock() <= 120
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda requests: requests.project_id(), lambda requests: requests.supports_microversion("compute", "2.45")],
+    ids=["project", "versions"],
+)
+def test_a_password_that_is_refused_before_anything_is_asked_is_a_sentence(new_wired, wire, ask):
+    wire.stuck["POST"] = answer(401, {"error": {"message": "The request you have made requires authentication."}})
+    with pytest.raises(CloudError, match="requires authentication"):
+        ask(new_wired(signed_in=False))
+    assert len(wire.asked("POST")) == 1
+
+
+def test_a_deletion_that_gets_no_answer_at_all_is_an_outage(wired, wire, time):
+    wire.react = lambda exchange: CUT
+    with pytest.raises(OutageError):
+        wired.delete("image", "/images/1")
+    assert 30 <= time.clock() <= 120
+
+
 def test_the_project_is_the_tokens(wired):
     assert wired.project_id() == "0c5a1b2d3e4f5a6b7c8d9e0f1a2b3c4d"
 

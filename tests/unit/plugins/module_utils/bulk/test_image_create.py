@@ -273,6 +273,25 @@ class TestFiles:
         assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
         assert [image["status"] for image in cloud.images.values()] == ["active"]
 
+    def test_content_that_glance_took_and_does_not_have_is_sent_again(self, cloud, create, file):
+        def forget(_options):
+            (image,) = cloud.images.values()
+            image.update(status="queued", size=None)
+
+        cloud.after["PUT", "/file"] = once(forget)
+        assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
+        assert [image["status"] for image in cloud.images.values()] == ["active"]
+        assert cloud.count("PUT") == 2
+
+    def test_an_image_that_cannot_be_deleted_is_named_with_what_went_wrong(self, cloud, create, file):
+        cloud.before["PUT", "/file"] = lambda options: FakeResponse(413, {"message": "over the limit"})
+        cloud.before["DELETE", ""] = lambda options: FakeResponse(403, {"message": "it is in use"})
+        report = create({"name": "a", "file": file})
+        (image,) = cloud.images
+        reason = report.items[0].reason
+        assert "over the limit" in reason and f"image {image} could not be deleted: it is in use" in reason
+        assert [created.id for created in report.items[0].created] == [image]
+
     @pytest.mark.parametrize("text", ["<html>Welcome</html>", "{}", "[]"])
     def test_an_answer_that_does_not_say_what_was_made_is_none(self, cloud, create, file, text):
         cloud.after["POST", "/images"] = once(lambda options: FakeResponse(201, text=text))
@@ -355,6 +374,37 @@ class TestUrls:
         assert outcomes(report) == {"a": "failed"} and "the staging area is full" in report.items[0].reason
         assert cloud.images == {} and time.clock() < 60
 
+    def test_an_import_that_never_begins_is_told(self, cloud, create):
+        def accept(_options):
+            (image,) = cloud.images.values()
+            image["os_glance_import_task"] = "task"
+            return FakeResponse(202)
+
+        cloud.before["POST", "/import"] = accept
+        report = create({"name": "a", "url": URL}, queued_timeout=10)
+        assert outcomes(report) == {"a": "failed"}
+        assert report.items[0].reason.startswith(f"Glance did not begin to import {URL}")
+        assert cloud.images == {}
+
+    @pytest.mark.parametrize("status", ["killed", "deactivated"])
+    def test_an_import_that_ends_otherwise_is_told(self, cloud, create, status):
+        def spoil(_options):
+            for image in cloud.images.values():
+                image["status"] = status
+                image.pop("done_at", None)
+
+        cloud.before["GET", "/images"] = spoil
+        report = create({"name": "a", "url": URL})
+        assert outcomes(report) == {"a": "failed"}
+        assert report.items[0].reason.startswith(f"the image is in status {status}")
+
+    def test_a_failed_import_whose_tasks_cannot_be_read_is_told_without_them(self, cloud, create):
+        cloud.import_fails = "told"
+        cloud.before["GET", "/tasks"] = lambda options: FakeResponse(403, {"message": "policy"})
+        report = create({"name": "a", "url": URL})
+        assert outcomes(report) == {"a": "failed"}
+        assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason
+
     def test_the_secrets_of_a_url_are_told_to_glance_alone(self, cloud, create):
         sent = []
         cloud.before["POST", "/import"] = sent.append
@@ -422,6 +472,25 @@ class TestVolumes:
         assert outcomes(create_from_volumes()) == {"data": "done"}
         assert [image["name"] for image in cloud.images.values()] == ["data-r1"]
 
+    def test_a_name_that_was_written_without_an_answer_is_seen(self, cloud, create_from_volumes):
+        cloud.volume("data")
+        cloud.after["PATCH", ""] = once(lost)
+        assert outcomes(create_from_volumes()) == {"data": "done"}
+        assert cloud.count("PATCH") == 1
+
+    @pytest.mark.parametrize(("status", "after"), [("killed", ""), ("queued", " after 60 s")])
+    def test_one_that_is_not_filled_is_a_failure(self, cloud, create_from_volumes, status, after):
+        def spoil(_options):
+            for image in cloud.images.values():
+                image["status"] = status
+                image.pop("done_at", None)
+
+        cloud.volume("data")
+        cloud.before["GET", "/images"] = spoil
+        report = create_from_volumes(queued_timeout=60)
+        assert outcomes(report) == {"data": "failed"}
+        assert f"the image was still in status {status}{after}" in report.items[0].reason
+
     def test_a_name_that_is_refused_is_a_failure_that_keeps_the_image(self, cloud, create_from_volumes):
         cloud.volume("data")
         cloud.before["PATCH", ""] = lambda options: FakeResponse(403, {"message": "not allowed"})
@@ -468,6 +537,10 @@ class TestVolumes:
 
 
 class TestOptions:
+    def test_an_image_needs_a_name(self):
+        with pytest.raises(ConfigurationError, match="empty name"):
+            image_sources([{"name": "", "url": URL}], {})
+
     def test_two_images_of_one_name_are_refused(self):
         with pytest.raises(ConfigurationError, match="called a"):
             image_sources([{"name": "a", "url": URL}, {"name": "a", "file": "a.raw"}], {})
@@ -539,6 +612,18 @@ class TestContent:
             writer.write(b"more")
         with pytest.raises(FileUnusableError, match="changed while"):
             list(pieces)
+
+    def test_a_file_that_vanishes_before_it_is_sent_is_told(self, file):
+        body = FileBody(file)
+        os.unlink(file)
+        with pytest.raises(FileUnusableError, match=f"{file} cannot be read: No such file"):
+            list(body)
+
+    def test_a_file_of_somebody_else_is_told(self, file, monkeypatch):
+        # The superuser may read any.
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(FileUnusableError, match=f"{file} cannot be read: no permission"):
+            FileBody(file)
 
     def test_a_file_that_vanishes_fails_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.after["POST", "/images"] = lambda options: os.unlink(file)

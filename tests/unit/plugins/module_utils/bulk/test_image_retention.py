@@ -305,6 +305,19 @@ def test_an_image_whose_snapshots_are_gone_already_is_deleted(storage, retain):
     assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images
 
 
+def test_snapshots_that_go_meanwhile_are_no_hindrance(storage, retain):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+
+    def vanish(method, path):
+        if method == "DELETE":
+            for id in ids:
+                storage.snapshots.pop(id, None)
+
+    storage.intercept = vanish
+    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images
+
+
 def test_snapshots_that_cinder_does_not_delete_leave_the_image_as_their_record(storage, retain):
     volume_backed(storage, 1)
     gone, _ids = volume_backed(storage, 2)

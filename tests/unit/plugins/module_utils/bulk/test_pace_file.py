@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import pace_file
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_file import SharedFile
 
 
@@ -85,3 +88,30 @@ def test_a_link_is_not_followed(environ, tmp_path):
         file.write(b"yours")
 
     assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("call", ["pread", "pwrite"])
+def test_a_file_that_fails_is_done_without(environ, monkeypatch, call):
+    def refuse(*_arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = SharedFile(environ, "x")
+    monkeypatch.setattr(os, call, refuse)
+    with file.turn():
+        assert file.read() == b""
+        file.write(b"mine")
+        assert file.read() == b"mine"
+    assert enter(SharedFile(environ, "x")).wait(30)
+
+
+def test_a_file_that_cannot_be_locked_is_done_without(environ, monkeypatch):
+    """As on some network file systems."""
+
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    file = SharedFile(environ, "x")
+    monkeypatch.setattr(pace_file.fcntl, "flock", refuse)
+    with file.turn():
+        file.write(b"mine")
+        assert file.read() == b"mine"

@@ -344,3 +344,33 @@ def test_the_last_words_are_written_in_one_piece_over_what_was_shown(line, termi
 @pytest.mark.parametrize("environ", [{}, {"TERM": "dumb"}])
 def test_a_terminal_that_knows_no_commands_gets_no_line(environ):
     assert TerminalLine.of_run(os.getpid(), environ) is None
+
+
+def test_on_a_terminal_that_is_gone_nothing_is_shown(line, terminal):
+    # The descriptor is closed by a run whose terminal went away; another file may have its number by then.
+    replaced = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(replaced, terminal[1])
+    os.close(replaced)
+    assert line.showing("text") == ""
+    line.finish_with("over")
+
+
+def test_of_a_process_that_is_gone_there_is_no_terminal():
+    assert TerminalLine.of_run(-1, {"TERM": "xterm"}) is None
+    assert not terminal_line.in_foreground(-1)
+
+
+@pytest.mark.parametrize(("run", "environ", "at_once"), [(-1, {}, False), (-1, {"PYTHONUNBUFFERED": "1"}, True)])
+def test_whether_its_output_is_seen_at_once(run, environ, at_once):
+    assert terminal_line.shows_at_once(run, environ) is at_once
+
+
+def test_where_no_pipe_can_be_made_nothing_is_left_behind(tmp_path, heard, monkeypatch):
+    def refuse(path, mode):
+        raise OSError("not supported")
+
+    monkeypatch.setattr(os, "mkfifo", refuse)
+    listening, _came = listener(tmp_path, heard, {})
+    with pytest.raises(OSError, match="not supported"), listening:
+        pass
+    assert list(tmp_path.iterdir()) == []

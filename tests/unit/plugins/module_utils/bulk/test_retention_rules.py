@@ -218,3 +218,9 @@ def test_over_any_history(seed):
     # A second call has nothing more to do.
     if left:
         assert going(left, last, days) == set()
+
+
+@pytest.mark.parametrize("option", ["name_pattern", "run_pattern"])
+def test_a_pattern_that_somebody_forgot_to_set_does_not_mean_all(option):
+    with pytest.raises(ConfigurationError, match=f"{option} is empty: leave it out, or give"):
+        Sources(**{option: ""})

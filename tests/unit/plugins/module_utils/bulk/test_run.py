@@ -138,12 +138,14 @@ class Started:
 
 @pytest.fixture
 def start(new_requests, interruption):
-    def new(names, executor=InlineExecutor, wait=True, max_failures=None, interruption=interruption, **options):
+    def new(
+        names, executor=InlineExecutor, wait=True, max_failures=None, interruption=interruption, turn=None, **options
+    ):
         requests = new_requests(**options)
         work, told = Work(requests, names), Told()
         limit = MaxFailures.parse(max_failures)
         return Started(
-            Run(work, requests, told, interruption, wait, limit, new_executor=executor), work, told, requests
+            Run(work, requests, told, interruption, wait, limit, turn, new_executor=executor), work, told, requests
         )
 
     return new
@@ -731,3 +733,50 @@ def test_ten_thousand_items_cost_no_look_at_each_of_them_whenever_something_happ
         assert started.counts == {DONE: count}
         turns.append(steps[0] / count)
     assert turns[1] <= turns[0] * 1.5
+
+
+class Taken:
+    """The turn of a call while another one of the run asks and asks."""
+
+    def __init__(self, on_pause):
+        self._on_pause = on_pause
+
+    def wait(self, pause, goes_on):
+        while goes_on():
+            pause(1)
+            self._on_pause()
+        return False
+
+
+def test_who_waits_for_a_turn_until_the_time_is_up_asks_for_nothing(start):
+    started = start("a", turn=Taken(lambda: None), timeout=10)
+    with pytest.raises(PlanError, match="another call of this run still asks, and this one was waiting for 10 s"):
+        started.carry_out()
+    assert started.work.asked == []
+
+
+def test_who_is_interrupted_while_it_waits_for_a_turn_asks_for_nothing(start, interruption):
+    def interrupt():
+        interruption.reason = "interrupted by SIGINT"
+
+    started = start("a", turn=Taken(interrupt))
+    with pytest.raises(PlanError, match="another call of this run still asks, and this one was interrupted by SIGINT"):
+        started.carry_out()
+    assert started.work.asked == []
+
+
+def test_one_in_doubt_that_is_not_asked_for_again_stays_in_doubt_until_it_is_seen(start):
+    """The first request was carried out after all, and shows late."""
+
+    def ask(item):
+        if item.attempts == 1:
+            started.work.times_made[item.id] += 1
+            raise LostAnswerError("the connection was cut")
+        started.work.made[item.id] = started.requests.seconds_spent
+        raise GivenUpError("it was not wanted any more")
+
+    started = start("a")
+    started.work.on_ask = ask
+    started.carry_out()
+    assert started.outcomes == {"a": DONE}
+    assert started.work.asked == ["a", "a"] and started.work.times_made["a"] == 1

@@ -16,6 +16,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     FakeConnection,
     FakeResponse,
 )
+from keystoneauth1 import exceptions as keystoneauth
 
 MARKS = Marks("r1", "server", "{server}-{run}", "image_name")
 
@@ -132,6 +133,32 @@ def test_what_is_begun_with_a_servers_volumes_is_asked_for_to_its_end(cloud, sna
     report = snapshot(volume_backed="volume_snapshots")
     assert outcomes(report) == {"a": "done", "b": "skipped"}
     assert len(cloud.snapshots) == 3
+
+
+def test_a_lost_answer_makes_no_second_snapshot_of_a_servers_volumes(cloud, snapshot):
+    cloud.server("a", volumes=2)
+    usual, made = cloud.block_storage.request, []
+
+    def lose(path, method, **options):
+        answer = usual(path, method, **options)
+        if method == "POST":
+            made.append(path)
+            if len(made) == 2:
+                raise keystoneauth.ConnectFailure("connection reset")
+        return answer
+
+    cloud.block_storage.request = lose
+    report = snapshot(volume_backed="volume_snapshots")
+    assert outcomes(report) == {"a": "done"}
+    assert len(made) == 2
+    assert [created.id for created in report.items[0].created] == [found["id"] for found in cloud.snapshots]
+
+
+def test_that_nova_may_refuse_a_busy_server_is_told_beforehand(cloud, snapshot):
+    cloud.server("a")
+    cloud.servers[0]["OS-EXT-STS:task_state"] = "powering-off"
+    report = snapshot(check_mode=True)
+    assert report.items[0].reason == "Nova may refuse it while the server is busy with powering-off"
 
 
 def test_of_many_servers_the_quotas_are_reckoned_without_comparing_them_all(cloud, snapshot, new_requests, monkeypatch):

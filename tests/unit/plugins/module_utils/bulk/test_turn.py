@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import turn as turn_module
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.turn import Turn
@@ -57,3 +59,14 @@ def test_where_there_can_be_no_file_nobody_waits(new_turn, monkeypatch):
 
     monkeypatch.setattr(turn_module, "open_shared", refuse)
     assert is_free(new_turn()) and is_free(new_turn())
+
+
+def test_where_the_file_cannot_be_locked_nobody_waits(new_turn, monkeypatch):
+    """As on some network file systems."""
+
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    first, second = new_turn(), new_turn()
+    monkeypatch.setattr(turn_module.fcntl, "flock", refuse)
+    assert is_free(first) and is_free(second)

@@ -74,6 +74,18 @@ def test_a_snapshot_that_is_being_made_already_is_waited_for(storage, snapshot):
     assert report.items[0].created[0].status == "available"
 
 
+def test_a_complete_snapshot_is_preferred_to_a_newer_one_that_is_being_made(storage, snapshot):
+    """Two calls of one run on two machines made one each."""
+    volume = storage.volume("a")
+    snapshot()
+    (complete,) = storage.snapshots.values()
+    storage.add_snapshot(-1, "a-r1", volume, "creating", complete["metadata"])
+    report = snapshot()
+    assert outcomes(report) == {"a": "already"}
+    assert report.items[0].created[0].id == complete["id"]
+    assert storage.count("POST", "/snapshots") == 1
+
+
 def test_a_failed_snapshot_is_made_again(storage, snapshot):
     storage.volume("a")
     storage.made_as = "error"

@@ -65,6 +65,14 @@ def test_the_variables_name_the_session_and_hold_nothing_else(session):
     }
 
 
+def test_a_type_of_authentication_that_is_left_over_becomes_the_session_s(session):
+    """The openstack command would sign in with a password that the session's clouds do not have."""
+    variables = environment.of_session(session, None, {"OS_AUTH_TYPE": "password"})
+
+    assert variables["OS_AUTH_TYPE"] == "onetoken"
+    assert "OS_CLOUD" not in variables
+
+
 @pytest.mark.parametrize(
     ("body", "scope"),
     [

@@ -209,6 +209,20 @@ class TestIssuing:
         with pytest.raises(KeystoneUnavailableError, match="the certificate of Keystone .* set ca_cert"):
             requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(0.1))
 
+    def test_a_certificate_file_that_is_not_there_is_a_sentence(self, keystone, time):
+        entry = keystone.entry(cacert="/nowhere/ca.pem")
+        entry["auth"]["auth_url"] = keystone.auth_url.replace("http:", "https:")
+
+        with pytest.raises(ConfigurationError, match=r"cannot be made \(OSError\), so check auth_url, ca_cert"):
+            requests_to_keystone.issue(Source(EXPLICIT, "sandbox", explicit=entry), time.waiter(0.1))
+
+    def test_a_refused_address_that_tells_no_versions_is_not_called_too_old(self, keystone, source, time):
+        """A web server, say, that knows none of Keystone's paths."""
+        keystone._answer = lambda request: (404, {}, "<html></html>")
+
+        with pytest.raises(ConfigurationError, match="answered HTTP 404"):
+            requests_to_keystone.issue(source, time.waiter(60))
+
     @pytest.mark.parametrize("body", ["", "<html>welcome to the hotel</html>", "[]", "{}"])
     def test_an_answer_that_is_not_keystone_s_is_a_sentence(self, keystone, source, time, body):
         keystone.stuck["POST"] = Answer(201, {"X-Subject-Token": "t"}, body)
@@ -293,6 +307,13 @@ class TestRevoking:
 
         assert len(time.naps) > 3
         assert "the-token" not in str(caught.value)
+
+    def test_a_server_that_speaks_no_tls_any_more_is_not_asked_again(self, keystone, token, time):
+        connection = Connection(keystone.auth_url.replace("http:", "https:"))
+
+        with pytest.raises(KeystoneUnavailableError, match="the certificate of Keystone .* cannot be trusted"):
+            connection.revoke(token, time.waiter(60))
+        assert time.naps == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 305, 307, 308])
     @pytest.mark.parametrize("ask", ["revoke", "is_valid"])

@@ -706,6 +706,19 @@ class TestUsing:
         with pytest.raises(SessionError, match="sandbox, second"):
             lifecycle.current_token(issued, "unknown")
 
+    def test_without_any_clouds_yaml_another_cloud_is_a_sentence(self, session, keystone, no_cloud):
+        lifecycle.issue(session, Source(EXPLICIT, UNNAMED, explicit=keystone.entry()), POLICY, 10)
+
+        with pytest.raises(SessionError, match="cloud 'other' is not one of the session's clouds"):
+            lifecycle.current_token(session, "other")
+
+    def test_a_token_that_goes_while_it_is_issued_is_a_sentence(self, issued, keystone, monkeypatch):
+        """Somebody deleted the session's files under it."""
+        monkeypatch.setattr(lifecycle, "_issue_and_store", lambda *args: None)
+
+        with pytest.raises(SessionError, match="The token of cloud 'second' is gone from the session"):
+            lifecycle.current_token(issued, "second")
+
     def test_a_closed_session_refuses_without_a_request(self, issued, keystone):
         lifecycle.revoke(issued, 10)
         keystone.requests.clear()
@@ -888,6 +901,25 @@ class TestRevoking:
         issued.write_clouds(json.dumps(elsewhere))
 
         assert lifecycle.revoke(issued, 10).revoked == 1
+
+    def test_a_disk_that_is_full_lets_no_token_live_and_is_told(self, issued, keystone, monkeypatch):
+        def fails(*args):
+            raise SessionError("the disk is full")
+
+        monkeypatch.setattr(type(issued), "close", fails)
+        monkeypatch.setattr(type(issued), "write_record", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            lifecycle.revoke(issued, 10)
+        assert keystone.alive == {}
+        assert issued.clouds_with_tokens() == []
+
+    def test_to_foresee_it_an_expired_token_counts_as_dead(self, issued):
+        let_it_age(issued, "sandbox", EXPIRED)
+
+        result = lifecycle.foresee_revoke(issued)
+
+        assert (result.revoked, result.already_dead) == (0, 1)
 
     def test_to_foresee_it_counts_without_asking(self, issued, keystone):
         let_it_age(issued, "sandbox", DUE)

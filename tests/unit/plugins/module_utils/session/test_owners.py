@@ -97,6 +97,16 @@ class TestOwner:
         assert owner.started.isdigit()
         assert int(owner.started) >= int(Owner.of_process(os.getpid()).started)
 
+    def test_without_proc_its_start_is_asked_of_ps(self, run, monkeypatch):
+        """As on macOS."""
+        monkeypatch.setattr(os.path, "isdir", lambda path: False)
+        owner = Owner.of_process(run.pid)
+
+        assert owner.alive
+        assert not dataclasses.replace(owner, started=f"not {owner.started}").alive
+        killed(run)
+        assert not owner.alive
+
 
 class TestNaming:
     def test_who_was_named_is_known_until_it_is_removed(self, made, run):

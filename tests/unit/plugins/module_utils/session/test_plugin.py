@@ -9,7 +9,7 @@ import os
 import keystoneauth1.session
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, plugin, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin import (
     SessionAuth,
@@ -17,6 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin 
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import UNNAMED, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
@@ -291,6 +292,23 @@ class TestLoader:
         with pytest.raises(SDKException, match=f"Cloud '{cloud}' is not in .*, which has sandbox, second"):
             SessionLoader().load_from_options(onetoken={"session": issued.path, "cloud": cloud, "covered": False})
 
+    def test_a_cloud_without_any_description_is_a_sentence(self, session):
+        session.make()
+        session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+
+        with pytest.raises(SDKException, match="does not know where cloud 'sandbox' is described"):
+            SessionLoader().load_from_options(onetoken={"session": session.path, "cloud": "sandbox", "covered": False})
+
+    def test_the_address_of_a_vendor_s_profile_is_no_difference(self, issued):
+        """The session's clouds.yaml names the profile, so its address arrives here, though nobody told it."""
+        own = yaml.safe_load(issued.read_clouds())["clouds"]["sandbox"]["onetoken"]
+        del own["identity"]["auth_url"]
+        own["variables"] = {}
+
+        loaded = SessionLoader().load_from_options(onetoken=own, auth_url="https://of.the.profile/v3")
+
+        assert isinstance(loaded, SessionAuth)
+
     @pytest.fixture
     def openrc(self, issued, keystone, monkeypatch):
         """What a session of an openrc file has of it, and a process with the variables of that file."""
@@ -341,3 +359,61 @@ class TestLoader:
 
         assert not names & {"password", "auth_url", "url", "token"}
         assert {"username", "project_name"} <= names
+
+
+class TestWithoutAWordOfTheSession:
+    """A clouds.yaml of the process's own: OS_AUTH_TYPE is all that tells of the session in whose site/ this is."""
+
+    @pytest.fixture
+    def here(self, issued, monkeypatch):
+        monkeypatch.setattr(plugin, "_session_of_this_file", lambda: issued.path)
+        return issued
+
+    @pytest.fixture
+    def openrc(self, keystone, monkeypatch):
+        variables = {"AUTH_URL": keystone.auth_url, "USERNAME": USER, "PASSWORD": PASSWORD, "PROJECT_NAME": "demo"}
+        domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default"}
+        for name, value in {**variables, **domains}.items():
+            monkeypatch.setenv(f"OS_{name}", value)
+
+    def token(self, auth):
+        return keystoneauth1.session.Session(auth=auth).get_token()
+
+    def test_a_cloud_of_the_session_signs_in_with_it(self, here, keystone, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "sandbox")
+
+        assert self.token(SessionLoader().load_from_options()) == here.read_tokens("sandbox").current.id.reveal()
+        assert keystone.asked("POST") == []
+
+    def test_another_cloud_signs_in_with_the_credentials_that_it_has(self, here, keystone, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "other")
+
+        assert self.token(SessionLoader().load_from_options(**keystone.entry()["auth"])) in keystone.alive
+        assert len(keystone.asked("POST")) == 1
+
+    def test_a_cloud_of_variables_signs_in_with_these(self, here, openrc, keystone, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "other")
+        monkeypatch.setenv("OS_AUTH_TYPE", "onetoken")
+
+        assert self.token(SessionLoader().load_from_options()) in keystone.alive
+        assert len(keystone.asked("POST")) == 1
+
+    def test_variables_that_cannot_be_used_are_a_sentence(self, here, openrc, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "other")
+        monkeypatch.setenv("OS_AUTH_URL", "nowhere")
+
+        with pytest.raises(SDKException, match="'nowhere' is not an address|is not an address such as"):
+            SessionLoader().load_from_options()
+
+    def test_a_cloud_that_nobody_knows_is_a_sentence(self, here, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "other")
+
+        with pytest.raises(SDKException, match=f"The session {here.path} does not know cloud 'other': name one of its"):
+            SessionLoader().load_from_options()
+
+    def test_a_session_that_is_gone_is_a_sentence(self, here, monkeypatch):
+        monkeypatch.setenv("OS_CLOUD", "sandbox")
+        here.discard()
+
+        with pytest.raises(SDKException, match="There is no session at"):
+            SessionLoader().load_from_options()

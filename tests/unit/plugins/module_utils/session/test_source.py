@@ -331,3 +331,11 @@ def test_another_cloud_with_an_auth_that_is_no_mapping_keeps_no_other_from_being
     path.write_text("clouds: {sandbox: {auth: {auth_url: http://h/v3}}, other: {auth: hello}}")
 
     assert ConfigFiles(str(path)).entries()["sandbox"]["auth"] == {"auth_url": "http://h/v3"}
+
+
+def test_an_application_credential_takes_no_scope(no_cloud):
+    entry = {"auth_type": "v3applicationcredential", "auth": {"auth_url": "http://h/v3"}}
+    source = Source(EXPLICIT, "sandbox", explicit=entry, scope={"project_id": "p2"})
+
+    with pytest.raises(ConfigurationError, match="application credential of .* is bound to its project: leave out the"):
+        source.entry()

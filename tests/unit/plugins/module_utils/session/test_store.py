@@ -136,6 +136,10 @@ class TestNew:
         assert os.path.dirname(session.path) == str(tmp_path / "mine")
         assert not (tmp_path / "mine").exists()
 
+    def test_a_place_that_would_break_a_search_path_is_refused(self, tmp_path):
+        with pytest.raises(SessionError, match="cannot have sessions: PYTHONPATH"):
+            Session.new({}, str(tmp_path / "a:b"))
+
     def test_one_that_its_user_named_is_not_of_one_run(self, tmp_path):
         assert not Session(str(tmp_path / "run-1" / "nightly")).is_of_one_run
 
