@@ -61,7 +61,7 @@ unit: install ## tests without a cloud
 	$(PYTEST) tests/unit
 
 # Two at a time, each with a sandbox of its own.
-integration test-versions: export PYTEST_ADDOPTS = --numprocesses=2 --dist=loadfile
+integration test-versions: export PYTEST_ADDOPTS := --numprocesses=2 --dist=loadfile $(PYTEST_ADDOPTS)
 
 integration: install sandbox-up ## tests against the sandbox
 	$(PYTEST) tests/integration
