@@ -164,8 +164,11 @@ def works_installed(tarball: Path) -> None:
     log = tarball.parent / "install.log"
     run([sys.executable, "-m", "venv", empty], log)
     collections = empty / "collections"
+    # Nothing of the checkout, whose ansible.cfg make has put into the environment, nor what the user has installed.
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": os.devnull}
+    galaxy = ["env", *(f"{name}={value}" for name, value in environment.items()), MAIN.bin / "ansible-galaxy"]
     # With openstack.cloud out of the package ansible, Galaxy is not needed to have what the collection depends on.
-    galaxy = [MAIN.bin / "ansible-galaxy", "collection", "install", "--offline", "--collections-path", collections]
+    galaxy += ["collection", "install", "--offline", "--collections-path", collections]
     run([*galaxy, tarball, MAIN.installed_collections / "openstack" / "cloud"], log)
     core = f"ansible-core=={importlib.metadata.version('ansible-core')}"
     installed = collections / COLLECTION
@@ -173,8 +176,6 @@ def works_installed(tarball: Path) -> None:
     run([*pip, "-c", MAIN.requirements, "-r", installed / "requirements.txt", core], log)
     step("start the sandbox, and snapshot its servers from there")
     call([sys.executable, REPOSITORY / "tests" / "sandbox" / "sandbox.py", "up"])
-    # Nothing of the checkout, whose ansible.cfg make has put into the environment.
-    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": os.devnull}
     program = empty / "bin" / "ansible-playbook"
     if demonstrate(program, "onetoken.openstack.bulk_snapshot", tarball.parent, environment) != 0:
         raise ReleaseError("the demo failed, see above")
