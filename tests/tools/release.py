@@ -165,7 +165,9 @@ def works_installed(tarball: Path) -> None:
     run([sys.executable, "-m", "venv", empty], log)
     collections = empty / "collections"
     # Nothing of the checkout, whose ansible.cfg make has put into the environment, nor what the user has installed.
-    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": os.devnull}
+    settings = tarball.parent / "ansible.cfg"
+    settings.touch()
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": str(settings)}
     galaxy = ["env", *(f"{name}={value}" for name, value in environment.items()), MAIN.bin / "ansible-galaxy"]
     # With openstack.cloud out of the package ansible, Galaxy is not needed to have what the collection depends on.
     galaxy += ["collection", "install", "--offline", "--collections-path", collections]
