@@ -169,8 +169,9 @@ def works_installed(tarball: Path) -> None:
     settings.touch()
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_CONFIG": str(settings)}
     galaxy = ["env", *(f"{name}={value}" for name, value in environment.items()), MAIN.bin / "ansible-galaxy"]
-    # With openstack.cloud out of the package ansible, Galaxy is not needed to have what the collection depends on.
-    galaxy += ["collection", "install", "--offline", "--collections-path", collections]
+    # With openstack.cloud out of the package ansible, Galaxy is not needed to have what the collection depends on; by
+    # force, as to the ansible-galaxy beside it, it is installed.
+    galaxy += ["collection", "install", "--offline", "--force", "--collections-path", collections]
     run([*galaxy, tarball, MAIN.installed_collections / "openstack" / "cloud"], log)
     core = f"ansible-core=={importlib.metadata.version('ansible-core')}"
     installed = collections / COLLECTION
