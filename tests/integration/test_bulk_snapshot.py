@@ -119,7 +119,7 @@ def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, ke
     arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, **environment)
     assert run.ok, run.output
-    assert "is left as it is" in run.output
+    assert "The token is of the session that this run works on" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 0)
     assert controller.play("- onetoken.openstack.os_token_revoke: {session: shared}").ok
 

@@ -26,15 +26,17 @@ class ConfigFiles:
 
     clouds: str | None = None
     secure: str | None = None
+    #: Where there is no clouds: the first that would have been it, if this user could read it.
+    unreadable: str | None = None
 
     @classmethod
     def of_user(cls, environ: t.Mapping[str, str] | None = None) -> ConfigFiles:
         """The files that openstacksdk uses in this process, or in one with the given environment."""
         environ = os.environ if environ is None else environ
-        return cls(
-            _found("clouds", environ.get("OS_CLIENT_CONFIG_FILE"), environ),
-            _found("secure", environ.get("OS_CLIENT_SECURE_FILE"), environ),
-        )
+        candidates = _existing("clouds", environ.get("OS_CLIENT_CONFIG_FILE"), environ)
+        clouds = _first_readable(candidates)
+        secure = _first_readable(_existing("secure", environ.get("OS_CLIENT_SECURE_FILE"), environ))
+        return cls(clouds, secure, candidates[0] if candidates and not clouds else None)
 
     def entries(self) -> dict[str, cloud_entry.Entry]:
         """Every cloud of these files, secrets included."""
@@ -52,13 +54,18 @@ class ConfigFiles:
         return {str(name): cloud_entry.normalized(entry) for name, entry in merged.items() if isinstance(entry, dict)}
 
 
-def _found(stem: str, named: str | None, environ: t.Mapping[str, str]) -> str | None:
-    """The first file that is there and can be read, the one that a variable names before all others."""
-    for path in [*([named] if named else []), *_searched(stem, environ)]:
-        # Like openstacksdk, pass over what this user cannot read.
-        if os.path.exists(path) and not os.path.isdir(path) and os.access(path, os.R_OK):
+def _existing(stem: str, named: str | None, environ: t.Mapping[str, str]) -> list[str]:
+    """The files that are there, the one that a variable names before all others."""
+    paths = [*([named] if named else []), *_searched(stem, environ)]
+    return [os.path.abspath(path) for path in paths if os.path.exists(path) and not os.path.isdir(path)]
+
+
+def _first_readable(paths: t.Iterable[str]) -> str | None:
+    """Like openstacksdk, pass over what this user cannot read."""
+    for path in paths:
+        if os.access(path, os.R_OK):
             _clouds_of(path)
-            return os.path.abspath(path)
+            return path
     return None
 
 

@@ -200,6 +200,11 @@ class Source:
 
 def unknown_cloud(name: str, entries: t.Mapping[str, t.Any], files: ConfigFiles) -> ConfigurationError:
     """What to say of a cloud that is not configured."""
+    if files.unreadable:
+        return ConfigurationError(
+            f"Cloud {name!r} is not known because this user cannot read {files.unreadable}: change the file's owner or "
+            "mode, or set OS_CLIENT_CONFIG_FILE to another."
+        )
     if files.clouds is None:
         return ConfigurationError(
             f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."

@@ -246,6 +246,16 @@ def test_a_file_that_this_user_cannot_read_is_passed_over(place, found):
     assert set(entries) == {"openstack"}
 
 
+def test_where_none_can_be_read_the_first_is_told(place, monkeypatch):
+    """Root can read every file."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    file = write(place / "named/clouds.yaml")
+
+    files = ConfigFiles.of_user({"HOME": str(place / "home"), "OS_CLIENT_CONFIG_FILE": str(file)})
+
+    assert files == ConfigFiles(unreadable=str(file))
+
+
 @pytest.mark.parametrize("stem", ["clouds", "secure"])
 @pytest.mark.parametrize(
     ("content", "told"),

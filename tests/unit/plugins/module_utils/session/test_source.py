@@ -201,6 +201,11 @@ def test_without_a_clouds_yaml_the_sentence_says_so():
         Source(CONFIG, "sandbox").entry()
 
 
+def test_without_one_that_can_be_read_the_sentence_names_it():
+    with pytest.raises(ConfigurationError, match="because this user cannot read /etc/openstack/clouds.yaml: change"):
+        Source(CONFIG, "sandbox", ConfigFiles(unreadable="/etc/openstack/clouds.yaml")).entry()
+
+
 @pytest.mark.parametrize("missing", ["password", "auth_url"])
 def test_credentials_that_are_not_complete_are_a_sentence(keystone, no_cloud, missing):
     entry = keystone.entry()
