@@ -124,6 +124,17 @@ def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, ke
     assert controller.play("- onetoken.openstack.os_token_revoke: {session: shared}").ok
 
 
+def test_under_the_callback_it_works_on_the_run_s_token_and_says_whose_it_is(controller, keystone, playbook, run_name):
+    variables = json.dumps({"servers": ["web-01", "absent"], "run_name": run_name, "cloud": "sandbox"})
+    run = controller.run(playbook, "-e", variables, ANSIBLE_CALLBACKS_ENABLED="onetoken.openstack.one_token")
+    assert run.status == 2
+    assert "The token is of the session that this run works on, and is revoked with it." in run.output
+    assert "Failed: absent. As they should be: 1 of 2.\n" in run.output
+    assert "not revoked yet" not in run.output
+    assert "one_token: tokens issued: 1, " in run.output and ", revoked: 1\n" in run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+
 def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_name):
     variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, "--check")
