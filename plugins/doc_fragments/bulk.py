@@ -32,7 +32,8 @@ options:
     description:
       - How many jobs of the same kind work at the same time, as with the job slicing of AWX. Each keeps to its part of
         O(requests_per_second) and O(concurrency), so that together they stay within them; jobs in containers or on
-        several machines cannot see each other. O(max_failures) is counted in each by itself.
+        several machines cannot see each other. So O(concurrency) is V(0) or at least as many, and O(max_failures) is
+        counted in each by itself.
       - With O(requests_per_second=auto), each begins with its part and finds its own pace by what the cloud refuses.
     type: int
     default: 1

@@ -214,6 +214,7 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ("bulk_snapshot", {"name_pattern": "", "servers": "web-01"}, "name_pattern is empty: leave it out, or give *"),
         ("bulk_snapshot", {"name_pattern": None}, "name_pattern is empty: leave it out, or give *"),
         ("bulk_snapshot", {"target": "", "tags": None}, "is empty and nothing else says what is meant"),
+        ("bulk_snapshot", {"metadata": "{}"}, "metadata is empty and nothing else says what is meant"),
         ("bulk_snapshot", {"metadata": {}, "status": []}, "is empty and nothing else says what is meant"),
         ("bulk_shelve", {"servers": " \n"}, "servers is empty and nothing else says what is meant"),
         ("retention", {"kind": "image", "keep_last": ""}, "one of these must be given: keep_last, keep_days"),

@@ -73,6 +73,13 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
         if params.get(name, least) < least:
             raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
+    slices = params["slices"]
+    if 0 < params["concurrency"] < slices:
+        raise ConfigurationError(
+            f"concurrency is {params['concurrency']}, of which each of {slices} slices would have less than one: give "
+            f"at least {slices}, or 0 for no limit."
+        )
+    pace = pace.share(slices)
     if params["report"] and not module.check_mode:
         report_files.check(params["report"])
     started, counts = now(), RequestCounts()
@@ -81,12 +88,9 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
     counts.watch(connection, SENDERS)
     place = Place.of(connection, params)
-    slices = params["slices"]
-    # A limit of less than one for each would be none.
-    concurrency = max(params["concurrency"] // slices, min(params["concurrency"], 1))
     # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
     shared = os.environ if slices == 1 else None
-    pacer = Pacer(place.key, pace.share(slices), concurrency, shared)
+    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared)
     requests = CloudRequests(connection, pacer, params["timeout"], counts)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)

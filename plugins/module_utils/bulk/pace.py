@@ -77,6 +77,11 @@ class Pace:
 
     def share(self, slices: int) -> Pace:
         """What each of so many slices of a job may send, together no more than this."""
+        if min([self.number or FIRST_RATE, *self.by_service.values()]) / slices < SLOWEST:
+            raise ConfigurationError(
+                f"slices is {slices}, of which each would send less than {SLOWEST} requests a second: give fewer of "
+                "them."
+            )
         return dataclasses.replace(self, slices=slices)
 
     @property

@@ -111,6 +111,9 @@ class Criteria:
             raise ConfigurationError("name_pattern is empty: leave it out, or give * for every name.")
         if "" in (self.names or ()):
             raise ConfigurationError("A name that is to be selected is empty: leave it out.")
+        for option in ("older_than", "newer_than"):
+            if (getattr(self, option) or 0) < 0:
+                raise ConfigurationError(f"{option} is {getattr(self, option)}: give a number of seconds from 0 on.")
 
     @property
     def narrow(self) -> bool:

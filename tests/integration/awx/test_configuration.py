@@ -159,6 +159,14 @@ def test_a_wrong_variable_is_a_sentence_before_anything_is_done(empty, controlle
     assert empty.writes == []
 
 
+def test_what_is_empty_takes_the_place_of_nothing(empty, controller):
+    inputs = {"auth_url": "https://auth.example.org/v3", "id": "1", "secret": ""}
+    run = configure(controller, empty, awx_organization="", awx_image=None, awx_application_credential=inputs)
+    assert not run.ok
+    assert "AWX was not changed, as there is nothing in awx_image, awx_organization, secret: fill it in" in run.output
+    assert empty.writes == []
+
+
 def test_a_number_that_would_be_none_is_refused(empty, controller):
     run = configure(controller, empty, awx_slices=0, awx_keep_last="-1")
     assert not run.ok

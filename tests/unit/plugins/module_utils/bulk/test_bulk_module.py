@@ -94,6 +94,8 @@ def empty(exchange):
         ({"timeout": 0}, "timeout must be at least 1, not 0"),
         ({"concurrency": -1}, "concurrency must be at least 0, not -1"),
         ({"slices": 0}, "slices must be at least 1, not 0"),
+        ({"slices": 4, "concurrency": 3}, "concurrency is 3, of which each of 4 slices would have less than one"),
+        ({"slices": 501}, "slices is 501, of which each would send less than 0.01 requests a second"),
         ({"report": "/dev/null/nightly"}, "The report /dev/null/nightly.json cannot be written"),
         ({"report": "/"}, "is a directory's name"),
     ],
@@ -108,6 +110,8 @@ def test_an_option_that_cannot_be_used_is_a_sentence_before_anything_is_asked(ru
     ("options", "message"),
     [
         ({"run": "two words"}, "run must be 1 to 128 letters"),
+        ({"older_than": -1}, "older_than is -1: give a number of seconds from 0 on"),
+        ({"newer_than": -1}, "newer_than is -1: give a number of seconds from 0 on"),
         ({"image_name": "{flavor}"}, "image_name '{flavor}' has a placeholder that is not known"),
         ({"properties": {"onetoken_run": "x"}}, "Properties that start with onetoken_ are written here"),
         ({"metadata": {"a": {"b": 1}}}, "The value of 'a' in metadata must be a text or a number"),
