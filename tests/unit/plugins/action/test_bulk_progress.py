@@ -34,7 +34,9 @@ with Interruption(lambda: progress.listener_gone) as interruption:
         stopped = f"the run was {interruption.reason}" if interruption.requested else ""
         progress.tell(10, {"done": 4}, under_way=2, waiting=4, stopped=stopped)
         if stopped:
-            until.with_name("stopped").write_text(stopped)
+            # Whoever sees it is to see all of it.
+            until.with_name("stopping").write_text(stopped)
+            until.with_name("stopping").replace(until.with_name("stopped"))
         time.sleep(0.05)
     progress.tell(10, {"done": 10}, under_way=0, waiting=0)
 until.with_name("ended").touch()
