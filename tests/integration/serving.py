@@ -14,9 +14,7 @@ Handler = t.Callable[..., http.server.BaseHTTPRequestHandler]
 
 
 @contextlib.contextmanager
-def serving(
-    handler: t.Callable[..., http.server.BaseHTTPRequestHandler],
-) -> t.Iterator[http.server.ThreadingHTTPServer]:
+def serving(handler: Handler) -> t.Iterator[http.server.ThreadingHTTPServer]:
     """On a free port of 127.0.0.1."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import pathlib
@@ -13,7 +12,9 @@ import signal
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
 PATIENCE = 120
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
@@ -328,19 +329,6 @@ def test_a_run_whose_credentials_are_refused_at_renewal_goes_on_with_what_is_lef
     assert issued.living() == []
 
 
-def let_it_age(session: pathlib.Path) -> None:
-    """Let a session believe that it got its token nine hours ago."""
-    (file,) = (session / "tokens").glob("*.json")
-    content = json.loads(file.read_text())
-    moment = datetime.datetime.fromisoformat(content["current"]["obtained_at"]) - datetime.timedelta(hours=9)
-    content["current"]["obtained_at"] = moment.isoformat()
-    # The run reads it meanwhile, and must see one or the other.
-    aged = session.parent / ".aged"
-    aged.touch(mode=0o600)
-    aged.write_text(json.dumps(content))
-    aged.replace(file)
-
-
 def test_a_waiting_task_goes_on_when_its_token_is_replaced_and_refused(controller, keystone, issued, limits):
     """The first token is renewed, and then revoked by somebody, while openstack.cloud.server waits."""
     limits(spawn_seconds=12)
@@ -361,7 +349,7 @@ def test_a_waiting_task_goes_on_when_its_token_is_replaced_and_refused(controlle
         (first,) = issued.all()
         (session,) = controller.sessions
         wait_for(lambda: list((session / "tokens").glob("*.json")), PATIENCE, "the token is on the list")
-        let_it_age(session)
+        let_it_age(Session(str(session)), "sandbox", 9 * 3600)
         run = controller.play(f"- onetoken.openstack.os_token_issue: {{session: {session}, cloud: sandbox}}")
         assert run.ok and len(issued.all()) == 2, run.output
         revoke = f"- onetoken.openstack.os_token_revoke: {{cloud: sandbox, token: '{first}'}}\n  no_log: true"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}
@@ -215,19 +217,11 @@ def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, ke
     assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok
 
 
-def _age(session, hours: int) -> None:
+def _age(path, hours: int) -> None:
     """Let the session believe that it got its tokens this long ago."""
-    for file in (session / "tokens").glob("*.json"):
-        content = json.loads(file.read_text())
-        moment = content["current"]["obtained_at"]
-        content["current"]["obtained_at"] = _earlier(moment, hours)
-        file.write_text(json.dumps(content))
-
-
-def _earlier(moment: str, hours: int) -> str:
-    import datetime
-
-    return (datetime.datetime.fromisoformat(moment) - datetime.timedelta(hours=hours)).isoformat()
+    session = Session(str(path))
+    for cloud in session.clouds_with_tokens():
+        let_it_age(session, cloud, hours * 3600)
 
 
 def _environment(session, cloud: str = "sandbox") -> dict[str, str]:

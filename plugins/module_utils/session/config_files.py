@@ -9,6 +9,7 @@ Read without openstacksdk, whose import takes longer than all else that a playbo
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -33,10 +34,10 @@ class ConfigFiles:
     def of_user(cls, environ: t.Mapping[str, str] | None = None) -> ConfigFiles:
         """The files that openstacksdk uses in this process, or in one with the given environment."""
         environ = os.environ if environ is None else environ
-        candidates = _existing("clouds", environ.get("OS_CLIENT_CONFIG_FILE"), environ)
-        clouds = _first_readable(candidates)
+        named = environ.get("OS_CLIENT_CONFIG_FILE")
+        clouds = _first_readable(_existing("clouds", named, environ))
         secure = _first_readable(_existing("secure", environ.get("OS_CLIENT_SECURE_FILE"), environ))
-        return cls(clouds, secure, candidates[0] if candidates and not clouds else None)
+        return cls(clouds, secure, None if clouds else next(_existing("clouds", named, environ), None))
 
     def entries(self) -> dict[str, cloud_entry.Entry]:
         """Every cloud of these files, secrets included."""
@@ -54,10 +55,10 @@ class ConfigFiles:
         return {str(name): cloud_entry.normalized(entry) for name, entry in merged.items() if isinstance(entry, dict)}
 
 
-def _existing(stem: str, named: str | None, environ: t.Mapping[str, str]) -> list[str]:
+def _existing(stem: str, named: str | None, environ: t.Mapping[str, str]) -> t.Iterator[str]:
     """The files that are there, the one that a variable names before all others."""
-    paths = [*([named] if named else []), *_searched(stem, environ)]
-    return [os.path.abspath(path) for path in paths if os.path.exists(path) and not os.path.isdir(path)]
+    paths = itertools.chain([named] if named else [], _searched(stem, environ))
+    return (os.path.abspath(path) for path in paths if os.path.exists(path) and not os.path.isdir(path))
 
 
 def _first_readable(paths: t.Iterable[str]) -> str | None:

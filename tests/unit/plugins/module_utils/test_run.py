@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -141,6 +142,16 @@ class TestBeginning:
         assert not os.path.exists(settings.directory)
 
 
+@contextlib.contextmanager
+def watcher_killed(run):
+    process = run._watcher._process
+    process.kill()
+    process.wait()
+    yield
+    process.stdin.close()
+    process.stdout.close()
+
+
 class TestEnding:
     def test_its_token_is_revoked(self, begin, clouds_yaml, keystone):
         run, _variables = begin()
@@ -162,13 +173,9 @@ class TestEnding:
     def test_after_its_watcher_was_killed_another_one_revokes(self, begin, clouds_yaml, keystone):
         run, _variables = begin()
         lifecycle.current_token(run.session, "sandbox")
-        first = run._watcher._process
-        first.kill()
-        first.wait()
 
-        report = run.end(drain=True)
-        first.stdin.close()
-        first.stdout.close()
+        with watcher_killed(run):
+            report = run.end(drain=True)
 
         assert report["revoked"] == 1
         assert keystone.alive == {}
@@ -176,14 +183,10 @@ class TestEnding:
     def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, clouds_yaml, keystone):
         run, _variables = begin()
         lifecycle.current_token(run.session, "sandbox")
-        first = run._watcher._process
-        first.kill()
-        first.wait()
-        os.rename(run.session.path, f"{run.session.path}.elsewhere")
 
-        report = run.end(drain=True)
-        first.stdin.close()
-        first.stdout.close()
+        with watcher_killed(run):
+            os.rename(run.session.path, f"{run.session.path}.elsewhere")
+            report = run.end(drain=True)
 
         assert f"run os_token_revoke with session={run.session.path}" in report["problem"]
         assert len(keystone.alive) == 1
