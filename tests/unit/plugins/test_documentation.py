@@ -18,6 +18,8 @@ import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils import module_frame
 
+pytestmark = pytest.mark.processes
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.onetoken.openstack.plugins.modules"
 COLLECTION = "onetoken.openstack"

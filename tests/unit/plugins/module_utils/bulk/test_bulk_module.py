@@ -15,6 +15,8 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import CUT, answer
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 
+pytestmark = pytest.mark.processes
+
 MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 PASSWORD = "s3cret-word"
 BULK = {
