@@ -11,10 +11,8 @@ import pathlib
 import re
 import struct
 import typing as t
-import warnings
 
 import pytest
-import yaml
 from ansible_collections.onetoken.openstack.tests.examples import pages
 from ansible_collections.onetoken.openstack.tests.integration.as_found import (
     LONG,
@@ -30,9 +28,7 @@ from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
 ORIGINALS = [page for page in PAGES if pages.original(page) == page]
-PLAYBOOKS = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("*.yml"))
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
-NOT_RUN = [block for page in ORIGINALS for block in PAGES[page] if block.directive == "not run"]
 
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
@@ -99,30 +95,6 @@ def shell(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list
 @pytest.mark.parametrize("page", ORIGINALS)
 def test_what_a_page_shows_works(page, shell):
     shell(PAGES[page])
-
-
-@pytest.mark.parametrize("name", PLAYBOOKS)
-def test_what_a_playbook_says_at_its_top_is_on_a_page(name):
-    """There, the playbook has the collection's name in the place of a path."""
-    shown = pages.shown_at_the_top((REPOSITORY / "playbooks" / f"{name}.yml").read_text(encoding="utf-8"))
-    commands = {
-        command.replace(f"playbooks/{name}.yml", f"onetoken.openstack.{name}")
-        for paragraph in shown
-        for command in pages.commands(paragraph)
-    }
-    run = {
-        command for blocks in PAGES.values() for block in blocks if block.runs for command in pages.commands(block.text)
-    }
-    assert commands and commands - run == set()
-
-
-@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
-def test_what_cannot_run_here_says_why(block):
-    """And is at least well-formed. It is told at the end of the tests."""
-    assert " " in block.value, "A reason takes more than a word."
-    if block.language == "yaml":
-        assert yaml.safe_load(block.text)
-    warnings.warn(f"{block.place} is not run: {block.value}", stacklevel=1)
 
 
 def for_images(reader: Controller, cloud: Connection) -> None:

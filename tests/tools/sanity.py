@@ -1,8 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test sanity of every supported ansible-core, without containers and without git, on what the collection's
-tarball holds: sanity.py [ENVIRONMENT...], such as .venv-oldest, or sanity.py newest for the newest one that runs here."""
+"""Run ansible-test sanity, without containers and without git, on what the collection's tarball holds.
+
+sanity.py takes every supported ansible-core; sanity.py ENVIRONMENT..., such as .venv-oldest, those of these environments;
+sanity.py newest the newest one that this machine has a Python for.
+"""
 
 from __future__ import annotations
 
