@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run ansible-test sanity, without containers and without git, on what the collection's tarball holds.
 
-sanity.py takes every supported ansible-core; sanity.py ENVIRONMENT..., such as .venv-oldest, those of these environments;
+sanity.py takes every supported ansible-core, sanity.py ENVIRONMENT... those of environments such as .venv-oldest, and
 sanity.py newest the newest one that this machine has a Python for.
 """
 
