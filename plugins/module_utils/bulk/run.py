@@ -186,7 +186,7 @@ class Run:
             item.settle(ACCEPTED, item.why)
         elif item.state is State.UNDER_WAY:
             stage = f"still {self._action.stage(item)}, and not waited for"
-            item.settle(ALREADY, Reason(Code.IN_PROGRESS, stage))
+            item.settle(ALREADY, item.why or Reason(Code.IN_PROGRESS, stage))
         elif item.state in UNFINISHED:
             outcome, then = UNFINISHED[item.state]
             stage = f"still {self._action.stage(item)}, which was not waited for; {then}"

@@ -269,7 +269,7 @@ def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, re
     answer = FakeResponse(403, {"forbidden": {"message": "Policy doesn't allow it."}})
     storage.intercept = lambda method, path: answer if path == f"/backups/{child}" else None
     report = retain(BACKUPS)
-    assert outcomes(report) == {"v-2": "failed", "v-3": "failed"}
+    assert outcomes(report) == {"v-2": "failed", "v-3": "blocked"}
     assert reasons(report)["v-3"] == "a backup that builds on it is still there"
     assert full in storage.backups and storage.count("DELETE", f"/backups/{full}") == 0
 
@@ -282,7 +282,8 @@ def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, reta
         interruption.reason = "interrupted by SIGINT"
 
     report = retain(BACKUPS, on_plan=interrupt)
-    assert outcomes(report) == {"v-2": "skipped", "v-3": "skipped"}
+    assert outcomes(report) == {"v-2": "skipped", "v-3": "blocked"}
+    assert {item.reason_code for item in report.items} == {"interrupted"}
     assert len(storage.backups) == 3 and time.clock() < 60
 
 
