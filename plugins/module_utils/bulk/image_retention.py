@@ -132,6 +132,9 @@ class ImageRetention(Retention):
         if there:
             # The image is asked for when a look finds them gone.
             item.accept_part(DONE)
+            if not to_ask_for:
+                # Another call did.
+                item.attempts -= 1
         elif self.delete("image", f"/images/{item.id}", is_first=not to_ask_for) or item.attempts > 1:
             item.settle(DONE, deletion.why)
         else:

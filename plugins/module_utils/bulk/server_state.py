@@ -135,7 +135,7 @@ class ServerState(Action):
                 if not unseen:
                     break
         for item in unseen.values():
-            if item.state is State.UNDER_WAY:
+            if item.in_progress:
                 item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, "the server does not exist any more"))
 
     def _see(self, item: Item, server: SeenServer) -> None:

@@ -299,6 +299,25 @@ def test_what_died_between_the_snapshots_and_the_image_is_finished_by_the_next_c
     assert storage.refused == []
 
 
+def test_an_image_is_not_done_when_only_its_snapshots_are_deleted(storage, retain, time):
+    volume_backed(storage, 1)
+    gone, _ids = volume_backed(storage, 2)
+    first = retain(wait=False)
+    assert [(item.outcome, item.reason_code, item.changed) for item in first.items] == [
+        ("incomplete", "not_awaited", True)
+    ]
+    assert reasons(first)["db-2"] == (
+        "still waiting for its volume snapshots to be deleted, which was not waited for; another call does the rest"
+    )
+    assert first.failed == [] and gone in storage.images
+    # This call asks for nothing: the snapshots are still being deleted.
+    second = retain(wait=False)
+    assert [(item.outcome, item.changed) for item in second.items] == [("incomplete", False)]
+    time.sleep(10)
+    assert outcomes(retain(wait=False)) == {"db-2": "done"}
+    assert gone not in storage.images
+
+
 def test_an_image_whose_snapshots_are_gone_already_is_deleted(storage, retain):
     volume_backed(storage, 1)
     gone, ids = volume_backed(storage, 2)

@@ -274,6 +274,36 @@ def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, re
     assert full in storage.backups and storage.count("DELETE", f"/backups/{full}") == 0
 
 
+def test_what_waits_for_another_deletion_is_blocked_where_nothing_is_waited_for(storage, retain, time):
+    backup(storage, 1)
+    full = backup(storage, 9)
+    backup(storage, 8, full)
+    report = retain(BACKUPS, wait=False)
+    assert {item.name: (item.outcome, item.reason_code, item.changed) for item in report.items} == {
+        "v-8": ("accepted", "expired", True),
+        "v-9": ("blocked", "not_awaited", False),
+    }
+    assert storage.count("DELETE", f"/backups/{full}") == 0
+    # The caller does not want to wait, so this is no failure.
+    assert report.failed == []
+    time.sleep(10)
+    assert outcomes(retain(BACKUPS, wait=False)) == {"v-9": "accepted"}
+
+
+def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
+    storage.deleting_seconds = 100.0
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+    report = retain(BACKUPS, timeout=30)
+    assert {item.name: (item.outcome, item.reason_code) for item in report.failed} == {
+        "v-2": ("failed", "timeout"),
+        "v-3": ("blocked", "timeout"),
+    }
+    assert reasons(report)["v-3"] == (
+        "still waiting for the backups that build on it to be deleted after 30 s; another call asks for it"
+    )
+
+
 def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, retain, interruption, time):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
