@@ -29,6 +29,7 @@ def make_result(number: int, **changes: t.Any) -> dict[str, t.Any]:
         "name": name,
         "action": "snapshot",
         "outcome": DONE,
+        "reason_code": "",
         "reason": "",
         "seconds": 12.4,
         "created": [image],

@@ -211,11 +211,11 @@ def test_the_json_has_all_of_the_record():
     }
 
 
-def test_half_a_character_is_written_all_the_same(tmp_path):
+def test_half_a_character_is_replaced(tmp_path):
     written = write_report(make_record([make_result(1, name="web-\ud83d")]), f"{tmp_path}/nightly")
     content = {ending: pathlib.Path(path).read_text(encoding="utf-8") for ending, path in written.items()}
-    assert json.loads(content["json"])["results"][0]["name"] == "web-\ud83d"
-    assert "web-\\ud83d" in content["csv"] and "web-\\ud83d" in content["html"]
+    assert json.loads(content["json"])["results"][0]["name"] == "web-\ufffd"
+    assert "web-\ufffd" in content["csv"] and "web-\ufffd" in content["html"]
 
 
 # CSV
@@ -232,6 +232,7 @@ def test_the_csv_has_a_row_an_item():
         "name": "web-00001",
         "id": "5f0c9e2b-1f3a-4c52-9d3e-000000000001",
         "outcome": "done",
+        "reason_code": "",
         "reason": "",
         "seconds": "12.4",
         "started": "2026-01-31T01:00:04Z",
