@@ -26,10 +26,10 @@ class Module(AnsibleModule):
     def warn(self, warning: str, *args: t.Any, **kwargs: t.Any) -> None:
         super().warn(valid(warning), *args, **kwargs)
 
-    def exit_json(self, **kwargs: t.Any) -> t.NoReturn:
+    def exit_json(self, **kwargs: t.Any) -> None:
         super().exit_json(**valid(kwargs))
 
-    def fail_json(self, msg: str, **kwargs: t.Any) -> t.NoReturn:
+    def fail_json(self, msg: str, **kwargs: t.Any) -> None:
         super().fail_json(valid(msg), **valid(kwargs))
 
 

@@ -25,40 +25,43 @@ class Code(enum.Enum):
 
     # What was named or selected.
     NOT_FOUND = "not_found", "Nothing in the project has this name or id."
-    AMBIGUOUS = "ambiguous", "Several resources have this name: give an id."
+    AMBIGUOUS = "ambiguous", "Several resources of the project have this name."
     UNSUPPORTED = "unsupported", "The service cannot do this with this resource."
-    BUSY = "busy", "Planned, but the server is busy, so that Nova may refuse it."
+    BUSY = "busy", "Planned, but Nova may refuse it, as the server is busy."
     UNSUITABLE_STATUS = (
         "unsuitable_status",
-        "Planned, but the status of the resource is one in which it may be refused.",
+        "Planned, but the service may refuse it, as the resource is in the wrong status.",
     )
-    FILE_UNUSABLE = "file_unusable", "The file of the image cannot be read, or changed while it was sent."
+    FILE_UNUSABLE = (
+        "file_unusable",
+        "The file of the image cannot be read, was changed while it was sent, or was not sent to its end.",
+    )
 
     # What a service answered.
     REFUSED = "refused", "The service refused the request, for the reason that it gives."
-    CONFLICT = "conflict", "The service refused the request, as the resource is busy or in the wrong state (HTTP 409)."
+    CONFLICT = "conflict", "The service refused the request, as the resource is busy or in the wrong state."
     QUOTA_EXCEEDED = "quota_exceeded", "A quota of the project is used up."
     UNCONFIRMED = "unconfirmed", "A request got no answer, and nothing shows that it was carried out."
-    CLOUD_UNUSABLE = "cloud_unusable", "The cloud cannot be used: signing in failed, or a service is absent or down."
+    CLOUD_UNUSABLE = "cloud_unusable", "The cloud cannot be used, as signing in failed or a service is absent or down."
     UNEXPECTED = "unexpected", "An unexpected error, which is a bug of this collection."
 
     # What a poll saw.
-    IN_PROGRESS = "in_progress", "Begun before this call and still in progress, and not waited for."
-    ERROR_STATUS = "error_status", "The resource, or what was made of it, went into a status that means failure."
+    IN_PROGRESS = "in_progress", "It was in progress before this call, and was not waited for."
+    ERROR_STATUS = "error_status", "The resource, or what was made of it, is in a status that means failure."
     DISAPPEARED = "disappeared", "The resource, or what was made of it, does not exist any more."
-    DROPPED = "dropped", "Nova accepted the request and dropped it: the server is in its old status again."
-    QUEUED_TOO_LONG = "queued_too_long", "The image was still queued after O(queued_timeout)."
+    DROPPED = "dropped", "Nova accepted the request and dropped it, so the server is in its old status again."
+    QUEUED_TOO_LONG = "queued_too_long", "The image was still queued after O(queued_timeout) seconds."
     IMPORT_FAILED = "import_failed", "The content of the image did not arrive."
     CHECKSUM_MISMATCH = "checksum_mismatch", "The image does not have the checksum that was given."
-    NOT_DELETED = "not_deleted", "The service accepted the deletion, and did not delete."
+    NOT_DELETED = "not_deleted", "The service accepted the deletion, but did not delete."
     NOT_LABELLED = "not_labelled", "Done, but its labels, by which a later call knows it, could not be written."
     NOT_CHECKED = "not_checked", "Done, but the volume snapshots behind the image could not be checked."
 
     # How the call went.
-    TIMEOUT = "timeout", "The time of O(timeout) was up."
+    TIMEOUT = "timeout", "The O(timeout) seconds of the call were over."
     INTERRUPTED = "interrupted", "The playbook run was interrupted."
-    MAX_FAILURES = "max_failures", "More items had failed than O(max_failures) allows."
-    NOT_AWAITED = "not_awaited", "It takes another step after this one, which this call did not wait for."
+    MAX_FAILURES = "max_failures", "More items failed than O(max_failures) allows."
+    NOT_AWAITED = "not_awaited", "It takes another step, which the call did not wait for."
 
     # Which copies go, and which stay.
     NO_COPY = "no_copy", "There is no copy of this source."

@@ -24,7 +24,6 @@ from .cloud_requests import (
     RefusedError,
     TimeUpError,
 )
-from .image_upload import FileUnusableError
 from .interruption import Interruption
 from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, SKIPPED, Item, State
 from .max_failures import MaxFailures
@@ -51,12 +50,11 @@ UNFINISHED = {
 }
 #: How long the run's thread goes without seeing what has changed, in seconds.
 ATTENTION = 0.2
-#: What an exception means for its item.
+#: What an exception means for its item, where it does not say so itself.
 CODES = {
     LostAnswerError: Code.UNCONFIRMED,
     TimeUpError: Code.TIMEOUT,
     GivenUpError: Code.INTERRUPTED,
-    FileUnusableError: Code.FILE_UNUSABLE,
     CloudError: Code.CLOUD_UNUSABLE,
 }
 
@@ -413,6 +411,8 @@ def _code_of(exc: BaseException) -> Code:
         # Nova answers 500 where Glance's quota is used up; another 500 counts as no answer.
         is_quota = exc.status_code == ENTITY_TOO_LARGE or exc.status_code >= SERVER_ERROR
         return Code.QUOTA_EXCEEDED if is_quota else Code.REFUSED
+    if isinstance(code := getattr(exc, "code", None), Code):
+        return code
     return next((code for kind, code in CODES.items() if isinstance(exc, kind)), Code.UNEXPECTED)
 
 
