@@ -19,6 +19,7 @@ import tempfile
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import report_files, report_page
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_files import (
     COLUMNS,
     ReportError,
@@ -422,6 +423,18 @@ def test_a_run_of_nothing_has_a_page(tmp_path):
     assert "no item was selected" in text and "<table id" not in text
     assert rows_of(record) == []
     assert json.loads(json_text(record))["results"] == []
+
+
+def test_every_outcome_has_a_colour_and_is_shown_where_it_occurs():
+    for outcome in OUTCOMES:
+        assert f".{outcome} {{ --outcome: var(--{outcome}); }}" in report_page.STYLE
+        # In light and in dark.
+        assert report_page.STYLE.count(f"--{outcome}: #") == 2
+        text = report_page.render(make_record([make_result(1, outcome=outcome)]))
+        assert f'<dt class="mark {outcome}">{outcome}</dt><dd>1</dd>' in text and f"<option>{outcome}</option>" in text
+    unusual = set(OUTCOMES) - set(report_page.USUAL)
+    assert unusual == {"accepted", "incomplete", "blocked"}
+    assert not any(f"mark {outcome}" in report_page.render(make_record([make_result(1)])) for outcome in unusual)
 
 
 def test_a_planned_run_says_that_nothing_was_changed():
