@@ -46,6 +46,8 @@ class Report:
     refusals: t.Sequence[tuple[str, float]] = ()
     #: Why the run ended early; empty when it did not.
     stopped: str = ""
+    #: The same for programs.
+    stopped_code: str = ""
     #: What the task returns besides what all return.
     extras: t.Mapping[str, t.Any] = field(default_factory=dict)
     #: In check mode.
@@ -102,6 +104,7 @@ class Report:
             refusals=list(self.refusals),
             results=[{**item.result(), **moment} for item, moment in zip(self.items, moments, strict=True)],
             stopped=self.stopped,
+            stopped_code=self.stopped_code,
         )
 
     def failure(self) -> str:

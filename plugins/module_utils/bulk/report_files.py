@@ -58,6 +58,8 @@ class RunRecord:
     results: list[dict[str, t.Any]]
     #: Why the run ended early, in a sentence.
     stopped: str = ""
+    #: The same for programs.
+    stopped_code: str = ""
 
     @property
     def ended(self) -> datetime.datetime:

@@ -112,6 +112,11 @@ class Run:
         """Why nothing more is asked for; empty while it is."""
         return self._stop_reason.text if self._stop_reason else ""
 
+    @property
+    def stopped_code(self) -> str:
+        """The same for programs."""
+        return self._stop_reason.code.value if self._stop_reason else ""
+
     def plan(self) -> list[Item]:
         """The items in the order of their names, with what is known of them before anything is asked for."""
         self._progress.begin(self._action.name, self._action.resources)
@@ -324,8 +329,8 @@ class Run:
         else:
             self._outage = ""
             for item in self._looked_at:
-                if item.state is State.UNSURE:
-                    self._judge(item)
+                if item.state is State.UNSURE and item.doubt:
+                    self._judge(item, item.doubt)
         for item in self._looked_at:
             self._file(item)
         self._interval = min(LONGEST_INTERVAL, self._interval * INTERVAL_GROWTH)
@@ -335,16 +340,15 @@ class Run:
         self._lacks_places = False
         self._next_look = self._requests.seconds_spent + self._interval
 
-    def _judge(self, item: Item) -> None:
+    def _judge(self, item: Item, doubt: Reason) -> None:
         """What to do with an item in doubt that the look did not find."""
-        assert item.doubt
         patience = PATIENCE * 2 ** (item.attempts - 1)
         if item.refused and item.attempts == 1:
             if item.doubted_at < self._looked_since:
-                item.settle(FAILED, item.doubt)
+                item.settle(FAILED, doubt)
         elif self._looked_since - item.doubted_at >= patience:
             if item.refused or self.stopped or item.attempts >= ATTEMPTS:
-                item.settle(FAILED, Reason(item.doubt.code, f"{item.doubt}; nothing of the run appeared"))
+                item.settle(FAILED, Reason(doubt.code, f"{doubt}; nothing of the run appeared"))
             else:
                 item.state = State.WAITING
 

@@ -55,5 +55,6 @@ def make_record(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> RunR
         "refusals": [("compute", 1.25)],
         "results": list(results),
         "stopped": "",
+        "stopped_code": "",
     }
     return RunRecord(**{**record, **changes})

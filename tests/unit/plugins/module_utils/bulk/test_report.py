@@ -133,7 +133,10 @@ def test_without_anything_to_do_the_plan_has_no_cost():
 def test_the_record_of_its_files():
     place = Place("production", "demo", "p-1", "RegionOne", "http://keystone/v3")
     done = item("a", DONE, attempts=1, started_at=1.25, ended_at=3.5)
-    record = report(done, item("b", ALREADY), seconds=4.0, refusals=[("compute", 1.5)], stopped="why").record(place)
+    record = report(
+        done, item("b", ALREADY), seconds=4.0, refusals=[("compute", 1.5)], stopped="why", stopped_code="timeout"
+    ).record(place)
     assert (record.cloud, record.project, record.region_name, record.run) == ("production", "demo", "RegionOne", "r1")
-    assert (record.started, record.refusals, record.stopped) == (STARTED, [("compute", 1.5)], "why")
+    assert (record.started, record.refusals) == (STARTED, [("compute", 1.5)])
+    assert (record.stopped, record.stopped_code) == ("why", "timeout")
     assert [(one["started_at"], one["ended_at"]) for one in record.results] == [(1.25, 3.5), (None, None)]

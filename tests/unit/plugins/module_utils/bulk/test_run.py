@@ -404,6 +404,7 @@ def test_half_of_what_an_item_takes_is_no_skipped_item(start):
 
     started.work.on_ask = half
     started.carry_out()
+    assert started.run.stopped_code == "timeout"
     assert started.outcomes == {"a": INCOMPLETE} and started.items[0].changed
     assert started.items[0].reason_code == "timeout"
     assert started.reasons == {"a": "only a part of it was asked for: the time was up"}
