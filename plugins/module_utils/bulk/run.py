@@ -325,7 +325,8 @@ class Run:
             self._stop(why)
             for item in self._looked_at:
                 if not item.settled:
-                    item.settle(FAILED, Reason(why.code, f"not watched to its end: {why}"))
+                    outcome, _then = UNFINISHED.get(item.state, UNFINISHED[State.UNDER_WAY])
+                    item.settle(outcome, Reason(why.code, f"not watched to its end: {why}"))
         else:
             self._outage = ""
             for item in self._looked_at:

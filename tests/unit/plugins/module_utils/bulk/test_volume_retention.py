@@ -304,6 +304,18 @@ def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_u
     )
 
 
+def test_what_was_never_asked_for_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+    refused = FakeResponse(403, {"forbidden": {"message": "policy"}})
+    storage.intercept = lambda method, path: refused if method == "GET" and storage.count("DELETE", "") else None
+    report = retain(BACKUPS)
+    assert {item.name: (item.outcome, item.reason_code, item.changed) for item in report.failed} == {
+        "v-2": ("failed", "refused", True),
+        "v-3": ("blocked", "refused", False),
+    }
+
+
 def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, retain, interruption, time):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
