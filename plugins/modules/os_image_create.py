@@ -284,7 +284,7 @@ results:
         - V(queued_too_long) - The image was still queued after O(queued_timeout) seconds.
         - V(import_failed) - The content of the image did not arrive.
         - V(checksum_mismatch) - The image does not have the checksum that was given.
-        - V(not_labelled) - Done, but its labels, by which a later call knows it, could not be written.
+        - V(not_labelled) - Done, but the name or labels by which a later call knows it could not be written.
         - V(timeout) - The O(timeout) seconds of the call were over.
         - V(interrupted) - The playbook run was interrupted.
         - V(max_failures) - More items failed than O(max_failures) allows.

@@ -198,7 +198,7 @@ results:
         - V(error_status) - The resource, or what was made of it, is in a status that means failure.
         - V(disappeared) - The resource, or what was made of it, does not exist any more.
         - V(dropped) - Nova accepted the request and dropped it, so the server is in its old status again.
-        - V(not_labelled) - Done, but its labels, by which a later call knows it, could not be written.
+        - V(not_labelled) - Done, but the name or labels by which a later call knows it could not be written.
         - V(timeout) - The O(timeout) seconds of the call were over.
         - V(interrupted) - The playbook run was interrupted.
         - V(max_failures) - More items failed than O(max_failures) allows.

@@ -54,7 +54,7 @@ class Code(enum.Enum):
     IMPORT_FAILED = "import_failed", "The content of the image did not arrive."
     CHECKSUM_MISMATCH = "checksum_mismatch", "The image does not have the checksum that was given."
     NOT_DELETED = "not_deleted", "The service accepted the deletion, but did not delete."
-    NOT_LABELLED = "not_labelled", "Done, but its labels, by which a later call knows it, could not be written."
+    NOT_LABELLED = "not_labelled", "Done, but the name or labels by which a later call knows it could not be written."
     NOT_CHECKED = "not_checked", "Done, but the volume snapshots behind the image could not be checked."
 
     # How the call went.
