@@ -52,7 +52,8 @@ options:
   timeout:
     description:
       - Seconds for the whole call, all items together. What is not asked for by then is V(skipped); what is under way
-        fails, but goes on in the cloud. The next call of the run takes up both.
+        fails, but goes on in the cloud; what is done in part is V(incomplete). The next call of the run takes up all of
+        these.
     type: int
     default: 1800
   ignore_failures:

@@ -151,6 +151,7 @@ from ansible.plugins.lookup import LookupBase
 
 from ..module_utils.session.errors import OneTokenError
 from ..module_utils.session_report import chosen_cloud, chosen_session, report
+from ..module_utils.valid_text import valid
 
 
 class LookupModule(LookupBase):
@@ -161,7 +162,8 @@ class LookupModule(LookupBase):
         try:
             session = chosen_session(self.get_option("session"), os.environ)
             clouds = self._flatten(terms) or [chosen_cloud(session, os.environ)]
-            return [report(session, str(cloud), os.environ, self.get_option("return_token")) for cloud in clouds]
+            reports = [report(session, str(cloud), os.environ, self.get_option("return_token")) for cloud in clouds]
+            return [valid(one) for one in reports]
         except OneTokenError as exc:
             raise AnsibleLookupError(str(exc)) from None
         except Exception as exc:

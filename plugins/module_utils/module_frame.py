@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules share: their frame, and answers in which nothing is masked by accident."""
+"""What the modules share: their frame, and answers that Ansible takes and in which nothing is masked by accident."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .connection import argument_spec, import_sdk
 from .session import cloud_entry
 from .session.errors import OneTokenError
+from .valid_text import valid
 
 #: What Ansible itself puts in the place of a secret option.
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -19,9 +20,22 @@ HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
 
 
+class Module(AnsibleModule):
+    """Lets nothing out that Ansible refuses to read, whatever a cloud said."""
+
+    def warn(self, warning: str, *args: t.Any, **kwargs: t.Any) -> None:
+        super().warn(valid(warning), *args, **kwargs)
+
+    def exit_json(self, **kwargs: t.Any) -> None:
+        super().exit_json(**valid(kwargs))
+
+    def fail_json(self, msg: str, **kwargs: t.Any) -> None:
+        super().fail_json(valid(msg), **valid(kwargs))
+
+
 def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> None:
     """Run a module: its result is what the task returns, its exception is what the task fails with."""
-    module = AnsibleModule(argument_spec(**options), supports_check_mode=True, **module_options)
+    module = Module(argument_spec(**options), supports_check_mode=True, **module_options)
     try:
         import_sdk(module)
         result = run(module)

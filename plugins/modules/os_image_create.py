@@ -129,8 +129,9 @@ options:
   wait:
     description:
       - Wait until the images are active. One listing of the images is asked for at each look, whatever their number.
-      - Without it, outcome V(done) means that a file was sent, or that Glance or Cinder accepted the request. Checksums
-        are not compared, and images of volumes keep their provisional names until a call of the same run waits.
+      - Without it, an image has the outcome V(accepted) when its file was sent, or when Glance accepted the request.
+        Checksums are not compared. An image of a volume is V(incomplete), as it keeps its provisional name until a
+        call of the same run waits; the task does not fail for that.
     type: bool
     default: true
   queued_timeout:
@@ -193,7 +194,7 @@ counts:
   description: How many images had each outcome.
   returned: when the images could be listed
   type: dict
-  sample: {done: 11, already: 0, skipped: 0, failed: 1, planned: 0}
+  sample: {done: 11, already: 0, accepted: 0, incomplete: 0, blocked: 0, skipped: 0, failed: 1, planned: 0}
   contains:
     done:
       description: Made by this call.
@@ -202,6 +203,21 @@ counts:
       sample: 11
     already:
       description: An image of this run was there already.
+      returned: always
+      type: int
+      sample: 0
+    accepted:
+      description: Accepted by Glance, without O(wait).
+      returned: always
+      type: int
+      sample: 0
+    incomplete:
+      description: Made of a volume, but not named before the call ended.
+      returned: always
+      type: int
+      sample: 0
+    blocked:
+      description: Always 0, as no image waits for another one.
       returned: always
       type: int
       sample: 0
@@ -243,12 +259,41 @@ results:
       type: str
       sample: upload
     outcome:
-      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
+      description: >-
+        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
       returned: always
       type: str
       sample: done
+    reason_code:
+      description:
+        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - V(not_found) - Nothing in the project has this name or id.
+        - V(ambiguous) - Several resources of the project have this name.
+        - V(unsuitable_status) - Planned, but the service may refuse it, as the resource is in the wrong status.
+        - V(file_unusable) - The file of the image cannot be read, was changed while it was sent, or was not sent to its
+          end.
+        - V(refused) - The service refused the request, for the reason that it gives.
+        - V(conflict) - The service refused the request, as the resource is busy or in the wrong state.
+        - V(quota_exceeded) - A quota of the project is used up.
+        - V(unconfirmed) - A request got no answer, and nothing shows that it was carried out.
+        - V(cloud_unusable) - The cloud cannot be used, as signing in failed or a service is absent or down.
+        - V(unexpected) - An unexpected error, which is a bug of this collection.
+        - V(in_progress) - It was in progress before this call, and was not waited for.
+        - V(error_status) - The resource, or what was made of it, is in a status that means failure.
+        - V(disappeared) - The resource, or what was made of it, does not exist any more.
+        - V(queued_too_long) - The image was still queued after O(queued_timeout) seconds.
+        - V(import_failed) - The content of the image did not arrive.
+        - V(checksum_mismatch) - The image does not have the checksum that was given.
+        - V(not_labelled) - Done, but the name or labels by which a later call knows it could not be written.
+        - V(timeout) - The O(timeout) seconds of the call were over.
+        - V(interrupted) - The playbook run was interrupted.
+        - V(max_failures) - More items failed than O(max_failures) allows.
+        - V(not_awaited) - It takes another step, which the call did not wait for.
+      returned: always
+      type: str
+      sample: ""
     reason:
-      description: Why it failed; empty when all is well.
+      description: Why it failed, in words that may change; empty when all is well.
       returned: always
       type: str
       sample: ""

@@ -76,7 +76,7 @@ notes:
   - A protected image is left alone, with the outcome V(skipped). So is a snapshot or backup that is in use, such as one
     that is being restored. To keep a copy for good, protect it or rename it.
   - A volume backup stays as long as an incremental one that stays builds on it. The others are deleted from the newest
-    to the oldest, each after those that build on it are gone.
+    to the oldest, each after those that build on it are gone. One whose turn did not come has the outcome V(blocked).
   - Cinder deletes in its own time, which is waited for. Glance deletes at once.
 seealso:
   - module: onetoken.openstack.os_server_snapshot
@@ -129,7 +129,7 @@ counts:
   description: How many copies had each outcome; those that are kept are not among them.
   returned: when the copies could be listed
   type: dict
-  sample: {done: 11, already: 0, skipped: 1, failed: 0, planned: 0}
+  sample: {done: 11, already: 0, accepted: 0, incomplete: 0, blocked: 0, skipped: 1, failed: 0, planned: 0}
   contains:
     done:
       description: Deleted by this call.
@@ -138,6 +138,21 @@ counts:
       sample: 11
     already:
       description: Gone, or being deleted, before this call asked for it.
+      returned: always
+      type: int
+      sample: 0
+    accepted:
+      description: Always 0, as the call waits until a copy is gone.
+      returned: always
+      type: int
+      sample: 0
+    incomplete:
+      description: Volume snapshots of an image were deleted, but not the image before the call ended.
+      returned: always
+      type: int
+      sample: 0
+    blocked:
+      description: Not asked for, as backups that build on it were not deleted before.
       returned: always
       type: int
       sample: 0
@@ -178,12 +193,43 @@ results:
       type: str
       sample: delete
     outcome:
-      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
+      description: >-
+        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
       returned: always
       type: str
       sample: done
+    reason_code:
+      description:
+        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - V(not_found) - Nothing in the project has this name or id.
+        - V(ambiguous) - Several resources of the project have this name.
+        - V(refused) - The service refused the request, for the reason that it gives.
+        - V(conflict) - The service refused the request, as the resource is busy or in the wrong state.
+        - V(quota_exceeded) - A quota of the project is used up.
+        - V(unconfirmed) - A request got no answer, and nothing shows that it was carried out.
+        - V(cloud_unusable) - The cloud cannot be used, as signing in failed or a service is absent or down.
+        - V(unexpected) - An unexpected error, which is a bug of this collection.
+        - V(in_progress) - It was in progress before this call, and was not waited for.
+        - V(error_status) - The resource, or what was made of it, is in a status that means failure.
+        - V(disappeared) - The resource, or what was made of it, does not exist any more.
+        - V(not_deleted) - The service accepted the deletion, but did not delete.
+        - V(timeout) - The O(timeout) seconds of the call were over.
+        - V(interrupted) - The playbook run was interrupted.
+        - V(max_failures) - More items failed than O(max_failures) allows.
+        - V(not_awaited) - It takes another step, which the call did not wait for.
+        - V(no_copy) - There is no copy of this source.
+        - V(expired) - Older than what O(keep_last) and O(keep_days) keep.
+        - V(superseded) - A copy that failed, and there is a newer good one.
+        - V(deleting) - It was being deleted before this call.
+        - V(newest_not_good) - Kept, as the newest copy of the source is not good.
+        - V(protected) - Kept, as it is protected.
+        - V(in_use) - Kept, as it is in use.
+        - V(dependents) - Something that builds on it is still there.
+      returned: always
+      type: str
+      sample: expired
     reason:
-      description: Why it is deleted; or why it is left alone, or was not deleted.
+      description: Why it is deleted, left alone or not deleted, in words that may change.
       returned: always
       type: str
       sample: older than the last 7 of web-01

@@ -44,7 +44,7 @@ options:
     description:
       - Wait until the images are active and the volume snapshots available. One listing of the images (and one of
         the volume snapshots, where there are any) is asked for at each look, whatever the number of servers.
-      - Without it, outcome V(done) only means that Nova accepted the request.
+      - Without it, what Nova accepted has the outcome V(accepted).
     type: bool
     default: true
   volume_backed:
@@ -113,7 +113,7 @@ counts:
   description: How many servers had each outcome.
   returned: when the servers could be listed
   type: dict
-  sample: {done: 11, already: 0, skipped: 0, failed: 1, planned: 0}
+  sample: {done: 11, already: 0, accepted: 0, incomplete: 0, blocked: 0, skipped: 0, failed: 1, planned: 0}
   contains:
     done:
       description: Snapshotted by this call.
@@ -122,6 +122,21 @@ counts:
       sample: 11
     already:
       description: A snapshot of this run was there already.
+      returned: always
+      type: int
+      sample: 0
+    accepted:
+      description: Accepted by Nova or Cinder, without O(wait).
+      returned: always
+      type: int
+      sample: 0
+    incomplete:
+      description: Only a part of its volumes was asked for before the call ended.
+      returned: always
+      type: int
+      sample: 0
+    blocked:
+      description: Always 0, as no server waits for another one.
       returned: always
       type: int
       sample: 0
@@ -162,12 +177,38 @@ results:
       type: str
       sample: snapshot
     outcome:
-      description: V(done), V(already), V(skipped), V(failed), or V(planned) in check mode.
+      description: >-
+        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
       returned: always
       type: str
       sample: done
+    reason_code:
+      description:
+        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - V(not_found) - Nothing in the project has this name or id.
+        - V(ambiguous) - Several resources of the project have this name.
+        - V(busy) - Planned, but Nova may refuse it, as the server is busy.
+        - V(unsuitable_status) - Planned, but the service may refuse it, as the resource is in the wrong status.
+        - V(refused) - The service refused the request, for the reason that it gives.
+        - V(conflict) - The service refused the request, as the resource is busy or in the wrong state.
+        - V(quota_exceeded) - A quota of the project is used up.
+        - V(unconfirmed) - A request got no answer, and nothing shows that it was carried out.
+        - V(cloud_unusable) - The cloud cannot be used, as signing in failed or a service is absent or down.
+        - V(unexpected) - An unexpected error, which is a bug of this collection.
+        - V(in_progress) - It was in progress before this call, and was not waited for.
+        - V(error_status) - The resource, or what was made of it, is in a status that means failure.
+        - V(disappeared) - The resource, or what was made of it, does not exist any more.
+        - V(queued_too_long) - The image was still queued after O(queued_timeout) seconds.
+        - V(not_checked) - Done, but the volume snapshots behind the image could not be checked.
+        - V(timeout) - The O(timeout) seconds of the call were over.
+        - V(interrupted) - The playbook run was interrupted.
+        - V(max_failures) - More items failed than O(max_failures) allows.
+        - V(not_awaited) - It takes another step, which the call did not wait for.
+      returned: always
+      type: str
+      sample: ""
     reason:
-      description: Why it failed, or what could not be checked; empty when all is well.
+      description: Why it failed, or what could not be checked, in words that may change; empty when all is well.
       returned: always
       type: str
       sample: ""

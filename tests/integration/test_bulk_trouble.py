@@ -66,6 +66,11 @@ def images_of_run(cloud: StandIn) -> list[dict[str, t.Any]]:
     return [image for image in images if image.get("onetoken_run") == "r1" and not image.get("deleted")]
 
 
+def counted(answer: dict[str, t.Any]) -> dict[str, int]:
+    """The outcomes that there were."""
+    return {outcome: count for outcome, count in answer["counts"].items() if count}
+
+
 def assert_each_server_has_one_good_image(cloud: StandIn, servers: int) -> None:
     images = images_of_run(cloud)
     assert Counter(image["status"] for image in images) == {"active": servers}
@@ -82,7 +87,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(controller, start, pla
     assert 70 <= made < 200
 
     assert controller.run(play(requests_per_second="50"), **cloud.environ).ok
-    assert result()["counts"] == {"done": 200 - made, "already": made, "skipped": 0, "failed": 0, "planned": 0}
+    assert counted(result()) == {"done": 200 - made, "already": made}
     assert cloud.count("nova", "POST", "/action$", status=202) == 200
     assert_each_server_has_one_good_image(cloud, 200)
 
@@ -106,7 +111,7 @@ def test_what_a_killed_run_left_in_the_queue_is_made_anew(controller, start, pla
     assert run.ok and result()["counts"]["failed"] == 2, run.output
     cloud.control(stuck=0)
     run = controller.run(play(queued_timeout=1), **cloud.environ)
-    assert run.ok and result()["counts"] == {"done": 2, "already": 3, "skipped": 0, "failed": 0, "planned": 0}
+    assert run.ok and counted(result()) == {"done": 2, "already": 3}
     assert_each_server_has_one_good_image(cloud, 5)
 
 
@@ -119,8 +124,7 @@ def test_a_storm_fails_no_server_and_doubles_no_image(controller, start, play, r
         cloud.revoke_tokens()
         wait_for(lambda: terminal.ended, 300, "the run ends")
         assert terminal.process.returncode == 0, terminal.output
-    counts = result()["counts"]
-    assert counts == {"done": 60, "already": 0, "skipped": 0, "failed": 0, "planned": 0}, result()["results"]
+    assert counted(result()) == {"done": 60}, result()["results"]
     assert_each_server_has_one_good_image(cloud, 60)
     storm = cloud.state("storm")["storm"]
     assert storm["503"] and storm["429"], storm

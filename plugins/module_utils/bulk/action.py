@@ -11,6 +11,7 @@ import typing as t
 from .cloud_requests import CloudRequests, Service
 from .item import FAILED, Item
 from .quotas import Quota
+from .reason import Reason
 
 #: What has just been made may be absent from listings that come from a late database replica.
 MISSES_ALLOWED = 2
@@ -29,8 +30,6 @@ class Action(abc.ABC):
     requests_each: t.Mapping[Service, int]
     #: The services that a look asks for a listing.
     looks_at: t.Sequence[Service]
-    #: What the reason of a planned item means, as the plan counts such items; empty where it means nothing bad.
-    doubt: str = "that the cloud may refuse"
 
     def __init__(self, requests: CloudRequests) -> None:
         self.requests = requests
@@ -73,7 +72,7 @@ class Action(abc.ABC):
         """The quotas that these items count for."""
         return []
 
-    def unresolved(self, reasons: t.Mapping[str, str]) -> list[Item]:
+    def unresolved(self, reasons: t.Mapping[str, Reason]) -> list[Item]:
         """Names that lead to no resource are failures, each under its name."""
         items = [Item(id="", name=name, action=self.name) for name in reasons]
         for item in items:

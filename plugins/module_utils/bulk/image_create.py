@@ -15,6 +15,7 @@ from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
 from .item import ALREADY, DONE, FAILED, IMAGE, Created, Item, State
 from .quotas import Quota, image_quotas
+from .reason import Code, Reason
 from .run import CONFLICT
 from .run_images import ACTIVE, QUEUED, RunImage, delete_image, list_images
 
@@ -58,9 +59,9 @@ class ImageCreate(Action, abc.ABC):
     def _broken(self, item: Item, image: RunImage) -> None:
         """Decide on an item whose image is neither active nor going to be."""
 
-    def _fault(self, item: Item, image: RunImage) -> str:
-        """What is wrong with an image that is active; empty when it is as it should be."""
-        return ""
+    def _fault(self, item: Item, image: RunImage) -> Reason | None:
+        """What is wrong with an image that is active; None when it is as it should be."""
+        return None
 
     def _is_finished(self, item: Item, image: RunImage) -> bool:
         """Whether nothing is left to be done to an image that is active."""
@@ -70,13 +71,17 @@ class ImageCreate(Action, abc.ABC):
         """Do what is left, and settle the item."""
         item.settle(item.outcome)
 
+    def _accept(self, item: Item, outcome: str, created: Created) -> None:
+        """Its image is being made, or is made."""
+        item.accept(outcome, created)
+
     def _take_up(self, items: list[Item]) -> None:
         """Accept the items whose images are there, or on their way. Nothing is changed yet."""
         images = self._images_by_key() if items else {}
         for item in items:
             there = images.get(self._key(item), [])
             if image := self._best(item, there):
-                item.accept(ALREADY, image.created)
+                self._accept(item, ALREADY, image.created)
                 if image.status == ACTIVE and self._is_finished(item, image):
                     item.settle(ALREADY)
             else:
@@ -104,7 +109,7 @@ class ImageCreate(Action, abc.ABC):
 
     def look(self, items: list[Item]) -> None:
         in_doubt = {self._key(item): item for item in items if item.state is State.UNSURE}
-        awaited = {created.id: item for item in items if item.state is State.UNDER_WAY for created in item.created}
+        awaited = {created.id: item for item in items if item.in_progress for created in item.created}
         found: dict[Key, list[RunImage]] = {}
         for image in self._images():
             key = self._key_of_image(image)
@@ -115,12 +120,13 @@ class ImageCreate(Action, abc.ABC):
         for key, images in found.items():
             self._find(in_doubt[key], images)
         for item in awaited.values():
-            item.miss(MISSES_ALLOWED, "the image disappeared, as it is deleted when its content does not come")
+            text = "the image disappeared, as it is deleted when its content does not come"
+            item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))
 
     def _find(self, item: Item, images: list[RunImage]) -> None:
         """Decide on an item in doubt by what is there of it."""
         if image := self._best(item, images):
-            item.accept(DONE, image.created)
+            self._accept(item, DONE, image.created)
             self._see(item, image)
             return
         # Without content it is of no use: the item is asked for anew, or has failed.
@@ -143,11 +149,11 @@ class ImageCreate(Action, abc.ABC):
         else:
             self._broken(item, image)
 
-    def _fail(self, item: Item, image: RunImage, reason: str) -> None:
+    def _fail(self, item: Item, image: RunImage, why: Reason) -> None:
         """Leave nothing behind of what came to nothing."""
         kept = self._discard(image.id, image.protected)
         item.created = [image.created] if kept else []
-        item.settle(FAILED, f"{reason}; {kept or 'the image was deleted'}")
+        item.settle(FAILED, Reason(why.code, f"{why.text}; {kept or 'the image was deleted'}"))
 
     def _discard(self, image_id: str, protected: bool) -> str:
         """Delete an image; why it could not be, empty when it is gone."""
@@ -221,17 +227,18 @@ class ImageFromSource(ImageCreate):
     def _goes_on(self, item: Item, image: RunImage) -> bool:
         return item.resource.goes_on(image, item.attempts > 0, self._queued_timeout)
 
-    def _fault(self, item: Item, image: RunImage) -> str:
+    def _fault(self, item: Item, image: RunImage) -> Reason | None:
         return item.resource.fault(image)
 
     def _broken(self, item: Item, image: RunImage) -> None:
         source: ImageSource = item.resource
         if image.status == QUEUED and source.sent_from_here:
-            item.question("its content did not arrive", self.requests.seconds_spent)
+            why = Reason(Code.IMPORT_FAILED, "its content did not arrive")
+            item.question(why, self.requests.seconds_spent)
             return
         if image.status == QUEUED and not image.has_import_task and not image.import_failed:
             # It ended, or the listing is a late one.
-            item.miss(MISSES_ALLOWED, "")
+            item.miss(MISSES_ALLOWED, Reason(Code.IMPORT_FAILED, "its content did not arrive"))
             if not item.settled:
                 return
         self._fail(item, image, source.failure(self.requests, image))

@@ -16,6 +16,7 @@ from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, conten
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
 from .marks import VOLUME_ID, Marks
+from .reason import Code, Reason
 from .run_images import QUEUED, SAVING, RunImage, list_images, patch_image
 from .selection import Criteria, Volume, select_volumes
 
@@ -48,14 +49,15 @@ class ImageFromVolume(ImageCreate):
         for item in items:
             if item.state is State.WAITING:
                 item.created = [Created(IMAGE, name=self._marks.name_of(item.resource))]
-                item.reason = self._likely_refusal(item.resource)
+                item.why = self._likely_refusal(item.resource)
         return [*items, *self.unresolved(selection.unresolved)]
 
-    def _likely_refusal(self, volume: Volume) -> str:
+    def _likely_refusal(self, volume: Volume) -> Reason | None:
         if volume.status == AVAILABLE or (self._force and volume.status == IN_USE):
-            return ""
+            return None
         advice = ": set force to try it all the same" if volume.status == IN_USE else ""
-        return f"Cinder may refuse it, as the volume is in status {volume.status}{advice}"
+        text = f"Cinder may refuse it, as the volume is in status {volume.status}{advice}"
+        return Reason(Code.UNSUITABLE_STATUS, text)
 
     @property
     def _provisional(self) -> str:
@@ -85,15 +87,22 @@ class ImageFromVolume(ImageCreate):
         path = f"/volumes/{item.id}/action"
         answer = self.requests.post("block_storage", path, {"os-volume_upload_image": action}, given_up=self.given_up)
         image_id = content(answer, "os-volume_upload_image", "image_id")
-        item.reason = ""
-        item.accept(DONE, Created(IMAGE, image_id, name, QUEUED))
+        item.why = None
+        self._accept(item, DONE, Created(IMAGE, image_id, name, QUEUED))
+
+    def _accept(self, item: Item, outcome: str, created: Created) -> None:
+        # Its own name and marks are another request.
+        item.accept_part(outcome, created)
 
     def _goes_on(self, item: Item, image: RunImage) -> bool:
         return image.status == SAVING or (image.status == QUEUED and image.age <= self._queued_timeout)
 
     def _broken(self, item: Item, image: RunImage) -> None:
-        after = f" after {self._queued_timeout} s" if image.status == QUEUED else ""
-        self._fail(item, image, f"the image was still in status {image.status}{after}")
+        if image.status == QUEUED:
+            text = f"the image was still in status {image.status} after {self._queued_timeout} s"
+            self._fail(item, image, Reason(Code.QUEUED_TOO_LONG, text))
+        else:
+            self._fail(item, image, Reason(Code.ERROR_STATUS, f"the image was still in status {image.status}"))
 
     def _is_finished(self, item: Item, image: RunImage) -> bool:
         return image.run == self._run
@@ -118,7 +127,8 @@ class ImageFromVolume(ImageCreate):
             # Safe to repeat: the next look does.
             return
         except RefusedError as exc:
-            item.settle(FAILED, f"the image {image.id} is there, but could not be named and marked: {exc}")
+            text = f"the image {image.id} is there, but could not be named and marked: {exc}"
+            item.settle(FAILED, Reason(Code.NOT_LABELLED, text))
         else:
             item.created = [Created(IMAGE, image.id, self._marks.name_of(item.resource), image.status, image.size)]
             item.settle(item.outcome)

@@ -20,6 +20,7 @@ from .cloud_requests import CloudError, CloudRequests
 from .image_copies import ACTIVE, IN_PROGRESS, QUEUED, ImageCopy, is_ours
 from .item import ALREADY, DONE, Item, State
 from .marks import SERVER_ID, VOLUME_ID, VOLUME_NAME
+from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
 from .volume_copies import DELETING, SNAPSHOTS, USABLE, volume_copies
@@ -82,7 +83,7 @@ class ImageRetention(Retention):
             created_at=parse(image.created_at),
             status=status,
             condition=condition,
-            hindrance="it is protected" if body.get("protected") else "",
+            hindrance=Reason(Code.PROTECTED, "it is protected") if body.get("protected") else None,
         )
 
     def _condition(self, image: ImageCopy, moment: datetime.datetime) -> tuple[Condition, str]:
@@ -130,11 +131,14 @@ class ImageRetention(Retention):
         deletion.snapshot_ids = there
         if there:
             # The image is asked for when a look finds them gone.
-            item.accept(DONE)
+            item.accept_part(DONE)
+            if not to_ask_for:
+                # Another call did.
+                item.attempts -= 1
         elif self.delete("image", f"/images/{item.id}", is_first=not to_ask_for) or item.attempts > 1:
-            item.settle(DONE, deletion.reason)
+            item.settle(DONE, deletion.why)
         else:
-            item.settle(ALREADY, deletion.reason)
+            item.settle(ALREADY, deletion.why)
 
     def look(self, items: list[Item]) -> None:
         if any(item.resource.snapshot_ids for item in items):
@@ -151,12 +155,16 @@ class ImageRetention(Retention):
         if item.state is State.UNSURE:
             # Those that are not being deleted were not reached by the request without an answer.
             if not others:
-                item.accept(DONE)
+                item.accept_part(DONE)
         elif others:
             statuses = ", ".join(sorted(others))
-            item.miss(MISSES_ALLOWED, f"Cinder did not delete its volume snapshots: they are {statuses}")
-        if item.state is State.UNDER_WAY and not deletion.snapshot_ids:
+            text = f"Cinder did not delete its volume snapshots: they are {statuses}"
+            item.miss(MISSES_ALLOWED, Reason(Code.NOT_DELETED, text))
+        if item.state is State.HALF_DONE and not deletion.snapshot_ids:
             item.state = State.WAITING
+
+    def stage(self, item: Item) -> str:
+        return "waiting for its volume snapshots to be deleted"
 
     def _look_at_images(self, in_doubt: list[Item]) -> None:
         if not in_doubt:

@@ -17,6 +17,7 @@ from ..session.errors import ConfigurationError, OneTokenError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
 from .image_upload import FileBody, FileUnusableError
 from .marks import NAME, RESERVED, RUN
+from .reason import Code, Reason
 from .run_images import IMPORTING, QUEUED, SAVING, RunImage
 from .selection import texts
 
@@ -75,9 +76,9 @@ class ImageSource(abc.ABC):
             SOURCE: self.source,
         }
 
-    def hindrance(self) -> str:
-        """Why it cannot be sent; empty when it may."""
-        return ""
+    def hindrance(self) -> Reason | None:
+        """Why it cannot be sent; None when it may."""
+        return None
 
     @abc.abstractmethod
     def fill(self, requests: CloudRequests, image_id: str, abandoned: t.Callable[[], bool]) -> None:
@@ -87,18 +88,19 @@ class ImageSource(abc.ABC):
     def goes_on(self, image: RunImage, asked: bool, queued_timeout: float) -> bool:
         """Whether the content of an image that is not active is still coming; asked says whether this call sent it."""
 
-    def failure(self, requests: CloudRequests, image: RunImage) -> str:
+    def failure(self, requests: CloudRequests, image: RunImage) -> Reason:
         """Why an image has no content although it was to be filled."""
-        return f"the image is in status {image.status}"
+        return Reason(Code.ERROR_STATUS, f"the image is in status {image.status}")
 
-    def fault(self, image: RunImage) -> str:
-        """What is wrong with an image that is complete; empty when it is as it should be."""
+    def fault(self, image: RunImage) -> Reason | None:
+        """What is wrong with an image that is complete; None when it is as it should be."""
         algorithm, _colon, value = self.checksum.partition(":")
         if not self.checksum or (algorithm, value.lower()) == (image.hash_algorithm, image.hash_value):
-            return ""
+            return None
+        text = f"its {algorithm} checksum is {image.hash_value}, not the one that was given"
         if algorithm != image.hash_algorithm:
-            return f"this cloud knows images by their {image.hash_algorithm} checksum: give that one, not {algorithm}"
-        return f"its {algorithm} checksum is {image.hash_value}, not the one that was given"
+            text = f"this cloud knows images by their {image.hash_algorithm} checksum: give that one, not {algorithm}"
+        return Reason(Code.CHECKSUM_MISMATCH, text)
 
 
 class ImageFile(ImageSource):
@@ -110,12 +112,12 @@ class ImageFile(ImageSource):
     def source(self) -> str:
         return os.path.abspath(self.address)
 
-    def hindrance(self) -> str:
+    def hindrance(self) -> Reason | None:
         try:
             FileBody(self.source)
         except FileUnusableError as exc:
-            return str(exc)
-        return ""
+            return Reason(Code.FILE_UNUSABLE, str(exc))
+        return None
 
     def fill(self, requests: CloudRequests, image_id: str, abandoned: t.Callable[[], bool]) -> None:
         headers = {"Content-Type": "application/octet-stream"}
@@ -163,18 +165,19 @@ class ImageUrl(ImageSource):
         waits = image.status == QUEUED and image.has_import_task and image.age <= queued_timeout
         return waits or image.status in IMPORTING
 
-    def failure(self, requests: CloudRequests, image: RunImage) -> str:
+    def failure(self, requests: CloudRequests, image: RunImage) -> Reason:
         if image.status != QUEUED:
             return super().failure(requests, image)
         if image.has_import_task:
-            return f"Glance did not begin to import {self.source}"
+            return Reason(Code.QUEUED_TOO_LONG, f"Glance did not begin to import {self.source}")
         try:
             tasks = requests.get("image", f"/images/{image.id}/tasks").get("tasks", [])
         except OneTokenError:
             tasks = []
         messages = [str(task["message"]) for task in tasks if task.get("message")]
         told = f": {self._without_secrets(messages[-1])}" if messages else ""
-        return f"Glance could not import {self.source}, is it there and can the cloud reach it{told}"
+        text = f"Glance could not import {self.source}, is it there and can the cloud reach it{told}"
+        return Reason(Code.IMPORT_FAILED, text)
 
 
 def image_sources(

@@ -10,6 +10,7 @@ import stat
 import typing as t
 
 from ..session.errors import OneTokenError
+from .reason import Code
 
 #: Bytes in memory at a time, and what a socket must take within the time that an answer may take.
 PIECE = 256 * 1024
@@ -17,6 +18,8 @@ PIECE = 256 * 1024
 
 class FileUnusableError(OneTokenError):
     """A file cannot be sent, or not as one whole."""
+
+    code = Code.FILE_UNUSABLE
 
 
 class FileBody:

@@ -12,8 +12,14 @@ import enum
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-#: ``done`` by this call, ``already`` there before it, ``skipped`` without being asked for, ``failed``, or ``planned``.
-DONE, ALREADY, SKIPPED, FAILED, PLANNED = OUTCOMES = ("done", "already", "skipped", "failed", "planned")
+from .reason import INTENDED, MAY_BE_REFUSED, Reason
+
+#: ``done`` by this call, ``already`` there before it, ``accepted`` by the service and not waited for, ``incomplete``
+#: where only a part was done, ``blocked`` by something else that must go first, ``skipped`` without being asked for,
+#: ``failed``, or ``planned``.
+DONE, ALREADY, ACCEPTED, INCOMPLETE, BLOCKED, SKIPPED, FAILED, PLANNED = OUTCOMES = (
+    "done", "already", "accepted", "incomplete", "blocked", "skipped", "failed", "planned",
+)  # fmt: skip
 
 IMAGE, VOLUME_SNAPSHOT, VOLUME_BACKUP = "image", "volume_snapshot", "volume_backup"
 
@@ -27,6 +33,10 @@ class State(enum.Enum):
     ASKING = enum.auto()
     #: The service accepted it: whoever looks what became of it.
     UNDER_WAY = enum.auto()
+    #: The service accepted a part, and the rest is asked for once that is finished: whoever looks whether it is.
+    HALF_DONE = enum.auto()
+    #: Not asked for before something else is finished: whoever looks whether that is.
+    BLOCKED = enum.auto()
     #: Whether the service carried it out is not known: whoever looks whether it did.
     UNSURE = enum.auto()
     #: Its outcome is final.
@@ -53,7 +63,7 @@ class Item:
     #: The server, the volume or the file that it is about.
     resource: t.Any = None
     outcome: str = PLANNED
-    reason: str = ""
+    why: Reason | None = None
     created: list[Created] = field(default_factory=list)
     state: State = State.WAITING
     #: Seconds since the run began.
@@ -62,12 +72,10 @@ class Item:
     #: How often it was asked for.
     attempts: int = 0
     #: Why it is not known whether the service carried it out.
-    doubt: str = ""
+    doubt: Reason | None = None
     doubted_at: float = 0.0
     #: Whether the service said that the resource is busy, perhaps with what was asked for before.
     refused: bool = False
-    #: Whether it was skipped on purpose, for a reason of its own, and is as it should be.
-    left_alone: bool = False
     #: Listings in a row that lacked what was made.
     misses: int = 0
 
@@ -78,13 +86,38 @@ class Item:
     @property
     def watched(self) -> bool:
         """Whether a look has to tell what became of it."""
-        return self.state in (State.UNDER_WAY, State.UNSURE)
+        return self.state in (State.UNDER_WAY, State.HALF_DONE, State.BLOCKED, State.UNSURE)
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the service is at work on it, or on a part of it."""
+        return self.state in (State.UNDER_WAY, State.HALF_DONE)
+
+    @property
+    def reason(self) -> str:
+        """For people, empty when there is none."""
+        return self.why.text if self.why else ""
+
+    @property
+    def reason_code(self) -> str:
+        """For programs, empty when there is no reason."""
+        return self.why.code.value if self.why else ""
+
+    @property
+    def may_be_refused(self) -> bool:
+        return self.why is not None and self.why.code in MAY_BE_REFUSED
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it is not as the caller wants it."""
+        intended = self.why is not None and self.why.code in INTENDED
+        return self.outcome == FAILED or (self.outcome in (INCOMPLETE, BLOCKED, SKIPPED) and not intended)
 
     @property
     def changed(self) -> bool:
         """Whether something was made, or would be, or may have been."""
-        tried = self.outcome == FAILED and self.attempts > 0 and not self.refused
-        return self.outcome in (DONE, PLANNED) or tried
+        tried = self.outcome in (FAILED, INCOMPLETE) and self.attempts > 0 and not self.refused
+        return self.outcome in (DONE, ACCEPTED, PLANNED) or tried
 
     @property
     def seconds(self) -> float:
@@ -97,26 +130,26 @@ class Item:
         """It is carried out by the service, or was before; how that ends is not known yet."""
         self.outcome = outcome
         self.created = list(created) or self.created
-        self.doubt, self.refused = "", False
+        self.doubt, self.refused = None, False
         self.state = State.UNDER_WAY
 
-    def question(self, doubt: str, moment: float) -> None:
+    def accept_part(self, outcome: str, *created: Created) -> None:
+        """A part of it is carried out by the service, or was before; the rest cannot be asked for yet."""
+        self.accept(outcome, *created)
+        self.state = State.HALF_DONE
+
+    def question(self, doubt: Reason, moment: float) -> None:
         """Whether the service carried it out is to be found out."""
         self.doubt, self.doubted_at, self.state = doubt, moment, State.UNSURE
 
-    def settle(self, outcome: str, reason: str = "") -> None:
-        self.outcome, self.reason, self.state = outcome, reason, State.SETTLED
+    def settle(self, outcome: str, why: Reason | None = None) -> None:
+        self.outcome, self.why, self.state = outcome, why, State.SETTLED
 
-    def leave_alone(self, reason: str) -> None:
-        """Nothing is to be asked for, for a reason that is no failure."""
-        self.left_alone = True
-        self.settle(SKIPPED, reason)
-
-    def miss(self, allowed: int, reason: str) -> None:
+    def miss(self, allowed: int, why: Reason, outcome: str = FAILED) -> None:
         """A listing lacked it: late replicas of a database do, but not for long."""
         self.misses += 1
         if self.misses > allowed:
-            self.settle(FAILED, reason)
+            self.settle(outcome, why)
 
     def result(self) -> dict[str, t.Any]:
         return {
@@ -124,6 +157,7 @@ class Item:
             "name": self.name,
             "action": self.action,
             "outcome": self.outcome,
+            "reason_code": self.reason_code,
             "reason": self.reason,
             "seconds": round(self.seconds, 1),
             "created": [asdict(created) for created in self.created],

@@ -118,7 +118,7 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
             throttled_seconds=pacer.throttled_seconds,
             refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in pacer.refusals],
             stopped=run.stopped,
-            doubt=action.doubt,
+            stopped_code=run.stopped_code,
             extras=action.extras(),
             plan=plan,
         )

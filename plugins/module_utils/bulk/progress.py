@@ -20,6 +20,10 @@ import threading
 import time
 import typing as t
 
+from .item import OUTCOMES, PLANNED
+
+#: The outcomes that an item can come to, other than being planned.
+SETTLED = tuple(outcome for outcome in OUTCOMES if outcome != PLANNED)
 #: Where the action plugin says which pipe it listens to.
 VARIABLE = "ONETOKEN_PROGRESS"
 #: Seconds between two lines.
@@ -39,6 +43,9 @@ class Standing:
     total: int = 0
     done: int = 0
     already: int = 0
+    accepted: int = 0
+    incomplete: int = 0
+    blocked: int = 0
     failed: int = 0
     skipped: int = 0
     under_way: int = 0
@@ -57,7 +64,7 @@ class Standing:
 
     @property
     def settled(self) -> int:
-        return self.done + self.already + self.failed + self.skipped
+        return sum(getattr(self, outcome) for outcome in SETTLED)
 
     @property
     def phase(self) -> str:
@@ -154,13 +161,11 @@ class Progress:
         """Say where the run stands; called as often as one likes, it says so now and then."""
         if self._pipe is None:
             return
+        counts: dict[str, t.Any] = {outcome: outcomes.get(outcome, 0) for outcome in SETTLED}
         standing = dataclasses.replace(
             self._standing,
+            **counts,
             total=total,
-            done=outcomes.get("done", 0),
-            already=outcomes.get("already", 0),
-            failed=outcomes.get("failed", 0),
-            skipped=outcomes.get("skipped", 0),
             under_way=under_way,
             waiting=waiting,
             awaited=awaited,
@@ -179,7 +184,7 @@ class Progress:
         return standing.phase, standing.stopped, standing.settled == standing.total
 
     def _timed(self, standing: Standing) -> Standing:
-        rate = self._rate.count(standing.done + standing.failed)
+        rate = self._rate.count(standing.settled - standing.already - standing.skipped - standing.blocked)
         left = standing.total - standing.settled
         return dataclasses.replace(
             standing,

@@ -40,6 +40,9 @@ def _counts(standing: Standing) -> list[str]:
     counts = [f"{standing.done} done"]
     others = {
         "there already": standing.already,
+        "accepted": standing.accepted,
+        "incomplete": standing.incomplete,
+        "blocked": standing.blocked,
         "failed": standing.failed,
         "skipped": standing.skipped,
         "under way": standing.under_way,

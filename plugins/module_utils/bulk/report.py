@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..session.clock import now
 from ..session.errors import OneTokenError
-from .item import FAILED, OUTCOMES, PLANNED, SKIPPED, Item
+from .item import OUTCOMES, PLANNED, SKIPPED, Item
 from .place import Place
 from .plan import Plan
 from .report_files import RunRecord
@@ -46,8 +46,8 @@ class Report:
     refusals: t.Sequence[tuple[str, float]] = ()
     #: Why the run ended early; empty when it did not.
     stopped: str = ""
-    #: What the reason of a planned item means.
-    doubt: str = ""
+    #: The same for programs.
+    stopped_code: str = ""
     #: What the task returns besides what all return.
     extras: t.Mapping[str, t.Any] = field(default_factory=dict)
     #: In check mode.
@@ -62,7 +62,7 @@ class Report:
     @property
     def failed(self) -> list[Item]:
         """The items that are not as they should be."""
-        return [item for item in self.items if item.outcome in (FAILED, SKIPPED) and not item.left_alone]
+        return [item for item in self.items if item.lacking]
 
     def counts(self) -> dict[str, int]:
         counted = Counter(item.outcome for item in self.items)
@@ -104,11 +104,12 @@ class Report:
             refusals=list(self.refusals),
             results=[{**item.result(), **moment} for item, moment in zip(self.items, moments, strict=True)],
             stopped=self.stopped,
+            stopped_code=self.stopped_code,
         )
 
     def failure(self) -> str:
         """The items that failed and why, in a sentence."""
-        failed = [item for item in self.items if item.outcome == FAILED]
+        failed = [item for item in self.failed if item.outcome != SKIPPED]
         skipped = len(self.failed) - len(failed)
         reasons = [f"{item.name}: {item.reason.rstrip('.')}" for item in failed[:REASONS_TOLD]]
         if len(failed) > REASONS_TOLD:
@@ -124,8 +125,7 @@ class Report:
         counts = self.counts()
         text = f"{self.action.capitalize()} of {counts[PLANNED]} of {len(self.items)} {self.resources}"
         others = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if outcome != PLANNED and counts[outcome]]
-        doubtful = sum(bool(item.reason) for item in self.items if item.outcome == PLANNED)
-        if doubtful and self.doubt:
-            others.append(f"{doubtful} {self.doubt}")
+        if doubtful := sum(item.may_be_refused for item in self.items if item.outcome == PLANNED):
+            others.append(f"{doubtful} that the cloud may refuse")
         text += f" ({', '.join(others)})" if others else ""
         return f"{text}. {self.plan.describe()}" if self.plan is not None and counts[PLANNED] else f"{text}."

@@ -19,13 +19,14 @@ from dataclasses import asdict, dataclass
 
 from ..session import clock
 from ..session.errors import OneTokenError
+from ..valid_text import valid
 from . import report_page
 
 FORMATS = ("json", "csv", "html")
 #: Spreadsheets take a cell that starts like this for a formula; some start a cell at a semicolon or a line's end.
 _FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[\s\x00-\x1f]*[=+\-@＝＋－＠])")
 COLUMNS = (
-    "run", "action", "name", "id", "outcome", "reason", "seconds", "started", "ended",
+    "run", "action", "name", "id", "outcome", "reason_code", "reason", "seconds", "started", "ended",
     "created_types", "created_names", "created_ids", "created_bytes",
 )  # fmt: skip
 
@@ -57,6 +58,8 @@ class RunRecord:
     results: list[dict[str, t.Any]]
     #: Why the run ended early, in a sentence.
     stopped: str = ""
+    #: The same for programs.
+    stopped_code: str = ""
 
     @property
     def ended(self) -> datetime.datetime:
@@ -90,6 +93,7 @@ def check(path: str) -> None:
 def write_report(record: RunRecord, path: str) -> dict[str, str]:
     """Write all files, each whole or not at all; returns their paths by format."""
     targets = paths_of(path)
+    record = RunRecord(**valid(vars(record)))
     contents = {"json": json_text(record), "csv": csv_text(record), "html": report_page.render(record)}
     drafts: dict[str, str] = {}
     try:
@@ -135,6 +139,7 @@ def _cells(record: RunRecord, result: dict[str, t.Any]) -> list[str | float]:
         result["name"],
         result["id"],
         result["outcome"],
+        result["reason_code"],
         result["reason"],
         result["seconds"],
         *(_moment(record, result[moment]) for moment in ("started_at", "ended_at")),
@@ -180,8 +185,7 @@ def _write_draft(target: str, text: str) -> str:
     os.makedirs(directory, exist_ok=True)
     draft = os.path.join(directory, f".{name}.{secrets.token_hex(4)}")
     try:
-        # Half a surrogate pair, which is no character, is written as its escape: in JSON, that means the same.
-        with open(draft, "x", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        with open(draft, "x", encoding="utf-8", newline="") as stream:
             stream.write(text)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -17,13 +17,15 @@ import string
 import typing as t
 
 from ..session import clock
-from .item import ALREADY, DONE, FAILED, OUTCOMES, PLANNED, SKIPPED
+from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
 
 if t.TYPE_CHECKING:
     from .report_files import RunRecord
 
 #: What needs attention comes first.
-ORDER = (FAILED, SKIPPED, PLANNED, DONE, ALREADY)
+ORDER = (FAILED, INCOMPLETE, BLOCKED, SKIPPED, PLANNED, ACCEPTED, DONE, ALREADY)
+#: The number of these is shown even when it is 0.
+USUAL = (DONE, ALREADY, SKIPPED, FAILED, PLANNED)
 
 #: A timeline of so many items names each beside its bar; one of more has thinner bars.
 NAMED = 40
@@ -55,11 +57,13 @@ STYLE = """
   color-scheme: light dark;
   --paper: #fff; --ink: #1b2027; --soft: #59626d; --line: #dfe3e8; --focus: #2b6cb0;
   --done: #3a6ea5; --already: #758fab; --skipped: #8a8f98; --failed: #c2410c; --planned: #59626d; --limit: #8a6a10;
+  --accepted: #2f7f86; --incomplete: #b0661a; --blocked: #6d5f9e;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #15181d; --ink: #e4e7eb; --soft: #9da6b1; --line: #2e343c; --focus: #7fb2e5;
     --done: #6ba3d9; --already: #5d7791; --skipped: #7a818b; --failed: #ff8a5c; --planned: #9da6b1; --limit: #d3a93c;
+    --accepted: #58aeb5; --incomplete: #e0a64a; --blocked: #a698d9;
   }
 }
 * { box-sizing: border-box; }
@@ -91,7 +95,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
   background: var(--outcome);
 }
 .done { --outcome: var(--done); } .already { --outcome: var(--already); } .skipped { --outcome: var(--skipped); }
-.failed { --outcome: var(--failed); } .planned { --outcome: var(--planned); }
+.accepted { --outcome: var(--accepted); } .incomplete { --outcome: var(--incomplete); }
+.blocked { --outcome: var(--blocked); } .failed { --outcome: var(--failed); } .planned { --outcome: var(--planned); }
 .planned.mark::before { background: none; border: 1.5px solid var(--outcome); }
 .totals { display: flex; flex-wrap: wrap; gap: 1.5rem 5rem; align-items: flex-start; }
 .totals table { flex: 0 1 32rem; }
@@ -385,7 +390,7 @@ def _tiles(record: RunRecord) -> str:
         empty = "" if count else ' class="none"'
         return f'<div{empty}><dt class="mark {outcome}">{outcome}</dt><dd>{_number(count)}</dd></div>\n'
 
-    return "".join(tile(outcome) for outcome in OUTCOMES)
+    return "".join(tile(outcome) for outcome in OUTCOMES if outcome in USUAL or record.counts.get(outcome))
 
 
 def _requests(record: RunRecord) -> str:

@@ -13,6 +13,7 @@ from ..session.clock import now
 from .action import Action
 from .cloud_requests import NOT_FOUND, CloudRequests, RefusedError, Service
 from .item import ALREADY, DONE, SKIPPED, Item
+from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
 
 
@@ -21,13 +22,11 @@ class Deletion:
     """What an item is about."""
 
     copy: Copy
-    reason: str
+    why: Reason
     #: Of an image: the volume snapshots that go before it.
     snapshot_ids: list[str] = field(default_factory=list)
     #: Of a backup: those that build on it and go before it.
     children: list[Item] = field(default_factory=list)
-    #: Whether it is not asked for as long as those are there.
-    held: bool = False
 
 
 class Retention(Action, abc.ABC):
@@ -36,7 +35,6 @@ class Retention(Action, abc.ABC):
     name = "delete"
     awaited = "the deletions"
     nothing = "No copy has had its time: nothing is deleted."
-    doubt = ""
 
     def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources) -> None:
         super().__init__(requests)
@@ -63,17 +61,17 @@ class Retention(Action, abc.ABC):
 
     def item(self, verdict: Verdict) -> Item:
         copy = verdict.copy
-        item = Item(id=copy.id, name=copy.name, action=self.name, resource=Deletion(copy, verdict.reason))
-        item.reason = verdict.reason
+        item = Item(id=copy.id, name=copy.name, action=self.name, resource=Deletion(copy, verdict.why))
+        item.why = verdict.why
         if verdict.obstacle:
-            item.leave_alone(verdict.obstacle)
+            item.settle(SKIPPED, verdict.obstacle)
         elif copy.condition is Condition.DELETING:
             item.accept(ALREADY)
         return item
 
     def _without_copies(self, wanted: str) -> Item:
         item = Item(id="", name=wanted, action=self.name)
-        item.leave_alone("no copy of it is selected")
+        item.settle(SKIPPED, Reason(Code.NO_COPY, "no copy of it is selected"))
         return item
 
     def delete(self, service: Service, path: str, is_first: bool = True) -> bool:
@@ -89,10 +87,10 @@ class Retention(Action, abc.ABC):
     def gone(self, item: Item) -> None:
         """It is not there any more: by this call, or before the first request of this call could be carried out."""
         outcome = ALREADY if item.outcome == ALREADY or item.attempts == 0 or item.refused else DONE
-        item.settle(outcome, item.resource.reason)
+        item.settle(outcome, item.resource.why)
 
     def extras(self) -> dict[str, t.Any]:
         return {"kept": self.kept}
 
     def stage(self, item: Item) -> str:
-        return "waiting for the backups that build on it to be deleted" if item.resource.held else "being deleted"
+        return "being deleted"

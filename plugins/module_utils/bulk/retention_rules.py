@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..session.errors import ConfigurationError
+from .reason import Code, Reason
 
 SECONDS_A_DAY = 86400
 
@@ -52,7 +53,7 @@ class Copy:
     status: str
     condition: Condition
     #: Why it is not to be deleted even when its time has come.
-    hindrance: str = ""
+    hindrance: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,9 @@ class Verdict:
     """That a copy has had its time."""
 
     copy: Copy
-    reason: str
-    #: Why it stays all the same, for now; empty when it goes.
-    obstacle: str = ""
+    why: Reason
+    #: Why it stays all the same, for now; None when it goes.
+    obstacle: Reason | None = None
 
 
 def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime) -> list[Verdict]:
@@ -134,24 +135,25 @@ def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime)
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
-    verdicts = [Verdict(copy, "it was being deleted already") for copy in leaving]
+    verdicts = [Verdict(copy, Reason(Code.DELETING, "it was being deleted already")) for copy in leaving]
     if not good:
         return verdicts
     newest, newest_good = present[0], good[0]
-    obstacle = ""
+    obstacle = None
     if newest is not newest_good:
-        obstacle = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
+        text = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
+        obstacle = Reason(Code.NEWEST_NOT_GOOD, text)
     newer_good = 0
     for copy in present:
-        reason = ""
+        why = None
         if copy.condition in (Condition.GOOD, Condition.INCOMPLETE):
             if not keep.covers(copy, newer_good, moment):
-                reason = f"older than {keep.describe(copy.source_name)}"
+                why = Reason(Code.EXPIRED, f"older than {keep.describe(copy.source_name)}")
             newer_good += copy.condition is Condition.GOOD
         elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
-            reason = f"{copy.status}, and older than the good copy {newest_good.name}"
-        if reason:
-            verdicts.append(Verdict(copy, reason, obstacle or copy.hindrance))
+            why = Reason(Code.SUPERSEDED, f"{copy.status}, and older than the good copy {newest_good.name}")
+        if why:
+            verdicts.append(Verdict(copy, why, obstacle or copy.hindrance))
     return verdicts
 
 

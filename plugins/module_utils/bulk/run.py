@@ -25,22 +25,38 @@ from .cloud_requests import (
     TimeUpError,
 )
 from .interruption import Interruption
-from .item import FAILED, SKIPPED, Item, State
+from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, SKIPPED, Item, State
 from .max_failures import MaxFailures
 from .progress import Progress
+from .reason import Code, Reason
 from .turn import Turn
 
 #: Requests that are under way at a time: enough for 20 a second where each takes a second and a half.
 SENDERS = 32
 CONFLICT = 409
+ENTITY_TOO_LARGE = 413
+SERVER_ERROR = 500
 #: An item is asked for so often at most when no answer comes.
 ATTEMPTS = 5
 #: How long an item without an answer is looked for before it is asked for again; twice as long each time, in seconds.
 PATIENCE = 5.0
 #: Pauses between looks, in seconds.
 FIRST_INTERVAL, LONGEST_INTERVAL, INTERVAL_GROWTH = 1.0, 10.0, 1.5
+#: The outcome of what was not seen through, and how it goes on.
+UNFINISHED = {
+    State.UNDER_WAY: (FAILED, "it goes on in the cloud"),
+    State.HALF_DONE: (INCOMPLETE, "another call does the rest"),
+    State.BLOCKED: (BLOCKED, "another call asks for it"),
+}
 #: How long the run's thread goes without seeing what has changed, in seconds.
 ATTENTION = 0.2
+#: What an exception means for its item, where it does not say so itself.
+CODES = {
+    LostAnswerError: Code.UNCONFIRMED,
+    TimeUpError: Code.TIMEOUT,
+    GivenUpError: Code.INTERRUPTED,
+    CloudError: Code.CLOUD_UNUSABLE,
+}
 
 
 class PlanError(OneTokenError):
@@ -85,11 +101,21 @@ class Run:
         #: How many items came to each outcome so far.
         self._tally: Counter[str] = Counter()
         self._outage = ""
-        #: Why nothing more is asked for; empty while it is.
-        self.stopped = ""
+        #: Why nothing more is asked for; None while it is.
+        self._stop_reason: Reason | None = None
         # Whether the listener is gone, only the run's own thread may ask: it learns of it within ATTENTION.
         action.given_up = lambda: bool(self.stopped or interruption.reason)
         action.abandoned = requests.abandoned = lambda: interruption.insistent
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing more is asked for; empty while it is."""
+        return self._stop_reason.text if self._stop_reason else ""
+
+    @property
+    def stopped_code(self) -> str:
+        """The same for programs."""
+        return self._stop_reason.code.value if self._stop_reason else ""
 
     def plan(self) -> list[Item]:
         """The items in the order of their names, with what is known of them before anything is asked for."""
@@ -133,7 +159,7 @@ class Run:
                     self._pause()
             except BaseException as exc:
                 # Else the executor waits for senders that wait for their turn.
-                self._stop(_told(exc))
+                self._stop(_reason_of(exc))
                 raise
             finally:
                 self._end_turn()
@@ -142,8 +168,11 @@ class Run:
 
     def _file(self, item: Item) -> None:
         """Put an item where its state belongs."""
-        if item.state is State.UNDER_WAY and not self._wait:
-            item.settle(item.outcome, item.reason)
+        if not self._wait:
+            self._settle_unawaited(item)
+        if item.state is State.BLOCKED and self._stop_reason:
+            why = f"not asked for, as it was {self._action.stage(item)}: {self.stopped}"
+            item.settle(BLOCKED, Reason(self._stop_reason.code, why))
         if item.settled:
             self._end(item)
         elif item.watched:
@@ -153,6 +182,18 @@ class Run:
             self._waiting.appendleft(item)
         else:
             self._waiting.append(item)
+
+    def _settle_unawaited(self, item: Item) -> None:
+        """Settle what only time or another item can bring on, as the call does not wait for it."""
+        if item.state is State.UNDER_WAY and item.outcome == DONE:
+            item.settle(ACCEPTED, item.why)
+        elif item.state is State.UNDER_WAY:
+            stage = f"still {self._action.stage(item)}, and not waited for"
+            item.settle(ALREADY, item.why or Reason(Code.IN_PROGRESS, stage))
+        elif item.state in UNFINISHED:
+            outcome, then = UNFINISHED[item.state]
+            stage = f"still {self._action.stage(item)}, which was not waited for; {then}"
+            item.settle(outcome, Reason(Code.NOT_AWAITED, stage))
 
     def _goes_on(self) -> bool:
         if self._sending or self._look or (self._waiting and not self.stopped):
@@ -169,15 +210,19 @@ class Run:
             return
         failed = self._tally[FAILED]
         if self._interruption.requested:
-            self._stop(f"the run was {self._interruption.reason}")
+            self._stop(self._interrupted)
         elif not self._requests.seconds_left:
-            self._stop(f"the time of {self._requests.timeout:.0f} s was up")
+            self._stop(Reason(Code.TIMEOUT, f"the time of {self._requests.timeout:.0f} s was up"))
         elif self._max_failures and self._max_failures.exceeded(failed, len(self.items)):
-            self._stop(f"the run was stopped by max_failures after {failed} failures")
+            self._stop(Reason(Code.MAX_FAILURES, f"the run was stopped by max_failures after {failed} failures"))
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, why: Reason) -> None:
         """Ask for nothing more; what is under way is still seen through."""
-        self.stopped = self.stopped or why
+        self._stop_reason = self._stop_reason or why
+
+    @property
+    def _interrupted(self) -> Reason:
+        return Reason(Code.INTERRUPTED, f"the run was {self._interruption.reason}")
 
     def _send_more(self, executor: futures.Executor) -> None:
         while self._waiting and not self.stopped and len(self._sending) < SENDERS:
@@ -207,31 +252,31 @@ class Run:
         except (GivenUpError, TimeUpError) as exc:
             self._take_back(item, exc)
         except LostAnswerError as exc:
-            item.question(str(exc), self._requests.seconds_spent)
+            item.question(_reason_of(exc), self._requests.seconds_spent)
         except RefusedError as exc:
             item.refused = True
             if exc.status_code == CONFLICT:
                 # The resource may be busy with what an earlier request asked for.
-                item.question(str(exc), self._requests.seconds_spent)
+                item.question(_reason_of(exc), self._requests.seconds_spent)
             else:
-                item.settle(FAILED, str(exc))
+                item.settle(FAILED, _reason_of(exc))
         except CloudError as exc:
             # A wrong password must not be sent once an item: that locks accounts.
-            self._stop(_told(exc))
-            item.settle(FAILED, str(exc))
+            self._stop(_reason_of(exc))
+            item.settle(FAILED, _reason_of(exc))
         except OneTokenError as exc:
-            item.settle(FAILED, str(exc))
+            item.settle(FAILED, _reason_of(exc))
         except Exception as exc:  # pylint: disable=broad-exception-caught
             # What the others have come to must not be lost for it.
-            self._stop(_told(exc))
-            item.settle(FAILED, _told(exc))
+            self._stop(_reason_of(exc))
+            item.settle(FAILED, _reason_of(exc))
 
     def _take_back(self, item: Item, reason: Exception) -> None:
         """It was not sent, or not all that it takes."""
         if not any(created.id for created in item.created):
             item.attempts -= 1
         if isinstance(reason, TimeUpError):
-            self._stop(_told(reason))
+            self._stop(_reason_of(reason))
         if item.doubt:
             item.state = State.UNSURE
         else:
@@ -239,15 +284,14 @@ class Run:
 
     def _leave_out(self, item: Item) -> None:
         """Settle an item that is not asked for, or not once more."""
-        if item.attempts:
-            item.settle(FAILED, item.doubt or f"only a part of it was asked for: {self._why_stopped}")
+        why = self._stop_reason or self._interrupted
+        if item.doubt:
+            item.settle(FAILED, item.doubt)
+        elif item.attempts:
+            item.settle(INCOMPLETE, Reason(why.code, f"only a part of it was asked for: {why}"))
         else:
             item.started_at = None
-            item.settle(SKIPPED, f"not asked for: {self._why_stopped}")
-
-    @property
-    def _why_stopped(self) -> str:
-        return self.stopped or f"the run was {self._interruption.reason}"
+            item.settle(SKIPPED, Reason(why.code, f"not asked for: {why}"))
 
     def _look_if_due(self, executor: futures.Executor) -> None:
         if self._watched and self._look is None and self._requests.seconds_spent >= self._next_look:
@@ -276,16 +320,18 @@ class Run:
             # Nothing more is to be seen of it, which is no failure of the cloud's.
             pass
         except Exception as exc:  # pylint: disable=broad-exception-caught
-            self._outage = _told(exc)
-            self._stop(self._outage)
+            why = _reason_of(exc)
+            self._outage = why.text
+            self._stop(why)
             for item in self._looked_at:
                 if not item.settled:
-                    item.settle(FAILED, f"not watched to its end: {self._outage}")
+                    outcome, _then = UNFINISHED.get(item.state, UNFINISHED[State.UNDER_WAY])
+                    item.settle(outcome, Reason(why.code, f"not watched to its end: {why}"))
         else:
             self._outage = ""
             for item in self._looked_at:
-                if item.state is State.UNSURE:
-                    self._judge(item)
+                if item.state is State.UNSURE and item.doubt:
+                    self._judge(item, item.doubt)
         for item in self._looked_at:
             self._file(item)
         self._interval = min(LONGEST_INTERVAL, self._interval * INTERVAL_GROWTH)
@@ -295,15 +341,15 @@ class Run:
         self._lacks_places = False
         self._next_look = self._requests.seconds_spent + self._interval
 
-    def _judge(self, item: Item) -> None:
+    def _judge(self, item: Item, doubt: Reason) -> None:
         """What to do with an item in doubt that the look did not find."""
         patience = PATIENCE * 2 ** (item.attempts - 1)
         if item.refused and item.attempts == 1:
             if item.doubted_at < self._looked_since:
-                item.settle(FAILED, item.doubt)
+                item.settle(FAILED, doubt)
         elif self._looked_since - item.doubted_at >= patience:
             if item.refused or self.stopped or item.attempts >= ATTEMPTS:
-                item.settle(FAILED, f"{item.doubt}; nothing of the run appeared")
+                item.settle(FAILED, Reason(doubt.code, f"{doubt}; nothing of the run appeared"))
             else:
                 item.state = State.WAITING
 
@@ -320,12 +366,14 @@ class Run:
         self._next_look = min(self._next_look, self._requests.seconds_spent + seconds)
 
     def _tell(self) -> None:
+        watched = [*self._watched, *(self._looked_at if self._look else ())]
+        blocked = sum(item.state is State.BLOCKED for item in watched)
         self._progress.tell(
             total=len(self.items),
             outcomes=self._tally,
-            under_way=len(self._watched) + (len(self._looked_at) if self._look else 0),
+            under_way=len(watched) - blocked,
             # Most of what senders have is not sent yet, but waits for its turn.
-            waiting=len(self._waiting) + len(self._sending),
+            waiting=len(self._waiting) + len(self._sending) + blocked,
             awaited=self._action.awaited,
             limited=self._requests.pacer.holding(),
             stopped=self.stopped,
@@ -341,17 +389,36 @@ class Run:
     def _settle_the_rest(self) -> None:
         for item in self._waiting:
             self._leave_out(item)
-        after = "when the run was stopped" if self._interruption.insistent else f"after {self._requests.timeout:.0f} s"
+        code, when = Code.TIMEOUT, f"after {self._requests.timeout:.0f} s"
+        if self._interruption.insistent:
+            code, when = Code.INTERRUPTED, "when the run was stopped"
         outage = f", as far as is known: {self._outage}" if self._outage else ""
         for item in self._watched:
             if item.state is State.UNSURE:
                 item.settle(FAILED, item.doubt)
-            else:
-                item.settle(FAILED, f"still {self._action.stage(item)} {after}; it goes on in the cloud{outage}")
+                continue
+            outcome, then = UNFINISHED[item.state]
+            item.settle(outcome, Reason(code, f"still {self._action.stage(item)} {when}; {then}{outage}"))
         for item in (*self._waiting, *self._watched):
             self._end(item)
         self._waiting.clear()
         self._watched.clear()
+
+
+def _reason_of(exc: BaseException) -> Reason:
+    return Reason(_code_of(exc), _told(exc))
+
+
+def _code_of(exc: BaseException) -> Code:
+    if isinstance(exc, RefusedError):
+        if exc.status_code == CONFLICT:
+            return Code.CONFLICT
+        # Nova answers 500 where Glance's quota is used up; another 500 counts as no answer.
+        is_quota = exc.status_code == ENTITY_TOO_LARGE or exc.status_code >= SERVER_ERROR
+        return Code.QUOTA_EXCEEDED if is_quota else Code.REFUSED
+    if isinstance(code := getattr(exc, "code", None), Code):
+        return code
+    return next((code for kind, code in CODES.items() if isinstance(exc, kind)), Code.UNEXPECTED)
 
 
 def _told(exc: BaseException) -> str:

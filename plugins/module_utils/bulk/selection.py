@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ..session.clock import now, parse
 from ..session.errors import ConfigurationError
 from .cloud_requests import CloudRequests
+from .reason import Code, Reason
 
 #: From this microversion on, Nova lists the tags of servers.
 TAGS = "2.26"
@@ -86,7 +87,7 @@ AnyResource = t.TypeVar("AnyResource", bound=Resource)
 class Selection(t.Generic[AnyResource]):
     resources: list[AnyResource]
     #: A name that was asked for and leads to no one resource, and why.
-    unresolved: dict[str, str]
+    unresolved: dict[str, Reason]
 
 
 @dataclass(frozen=True)
@@ -147,15 +148,16 @@ class Criteria:
         for resource in everyone:
             by_name.setdefault(resource.name, []).append(resource)
         selected: dict[str, AnyResource] = {}
-        unresolved: dict[str, str] = {}
+        unresolved: dict[str, Reason] = {}
         for wanted in self.names:
             called = [by_id[wanted]] if wanted in by_id else by_name.get(wanted, [])
             matching = [resource for resource in called if self.match(resource)]
             if not called:
-                unresolved[wanted] = f"no {kind} of the project has this name or id"
+                unresolved[wanted] = Reason(Code.NOT_FOUND, f"no {kind} of the project has this name or id")
             elif len(matching) > 1:
                 ids = ", ".join(resource.id for resource in matching)
-                unresolved[wanted] = f"{len(matching)} {kind}s have this name, give an id: {ids}"
+                text = f"{len(matching)} {kind}s have this name, give an id: {ids}"
+                unresolved[wanted] = Reason(Code.AMBIGUOUS, text)
             else:
                 selected.update((resource.id, resource) for resource in matching)
         return Selection(list(selected.values()), unresolved)

@@ -10,6 +10,7 @@ import typing as t
 from ..session.errors import ConfigurationError
 from .cloud_requests import CloudRequests
 from .marks import Marks
+from .reason import Code, Reason
 from .selection import Criteria, Server
 from .server_image import ServerImage
 
@@ -42,7 +43,8 @@ class ServerBackup(ServerImage):
         }
         return {"createBackup": backup}
 
-    def hindrance(self, server: Server) -> str:
+    def hindrance(self, server: Server) -> Reason | None:
         if server.volume_backed:
-            return "Nova makes no backups of servers that were booted from a volume: use os_server_snapshot for it"
-        return ""
+            text = "Nova makes no backups of servers that were booted from a volume: use os_server_snapshot for it"
+            return Reason(Code.UNSUPPORTED, text)
+        return None

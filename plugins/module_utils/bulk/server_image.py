@@ -16,6 +16,7 @@ from .image_copies import ACTIVE, QUEUED, ImageCopy, image_copies
 from .item import ALREADY, DONE, FAILED, IMAGE, VOLUME_SNAPSHOT, Created, Item, State
 from .marks import Marks
 from .quotas import Quota, image_quotas
+from .reason import Code, Reason
 from .selection import Criteria, Server, select_servers
 from .volume_copies import SNAPSHOTS, USABLE, see_volume_copies
 
@@ -52,9 +53,9 @@ class ServerImage(Action, abc.ABC):
     def request_of(self, server: Server) -> dict[str, t.Any]:
         """The action that makes Nova make the image."""
 
-    def hindrance(self, server: Server) -> str:
-        """Why Nova cannot do it for this server; empty when it may."""
-        return ""
+    def hindrance(self, server: Server) -> Reason | None:
+        """Why Nova cannot do it for this server; None when it may."""
+        return None
 
     def plan(self) -> list[Item]:
         selection = select_servers(self.requests, self._criteria)
@@ -88,7 +89,7 @@ class ServerImage(Action, abc.ABC):
             item.settle(FAILED, hindrance)
         else:
             item.created = [Created(IMAGE, name=self._marks.name_of(server))]
-            item.reason = likely_refusal(server)
+            item.why = likely_refusal(server)
         return item
 
     def ask(self, item: Item) -> None:
@@ -98,7 +99,7 @@ class ServerImage(Action, abc.ABC):
         for image_id in self._stuck.pop(item.id, ()):
             self.requests.delete("image", f"/images/{image_id}")
         image_id = self._ask_nova(item.resource)
-        item.reason = ""
+        item.why = None
         item.accept(DONE, Created(IMAGE, image_id, self._marks.name_of(item.resource)))
 
     @functools.cached_property
@@ -145,11 +146,12 @@ class ServerImage(Action, abc.ABC):
             # What Nova refused as it was busy with it, another call asked for.
             self._accept(item, ALREADY if item.refused and item.attempts == 1 else DONE, seen[server_id])
         for item in awaited.values():
-            item.miss(MISSES_ALLOWED, "the image disappeared, as Nova deletes it when it cannot make it")
+            text = "the image disappeared, as Nova deletes it when it cannot make it"
+            item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))
 
     def _accept(self, item: Item, outcome: str, copy: ImageCopy) -> None:
         """It has an image of the run, as a listing says."""
-        item.reason = ""
+        item.why = None
         item.accept(outcome, copy.created)
         self._see(item, copy)
 
@@ -161,12 +163,13 @@ class ServerImage(Action, abc.ABC):
             volume_snapshots = [Created(VOLUME_SNAPSHOT, id) for id in copy.volume_snapshot_ids]
         item.created = [copy.created, *volume_snapshots]
         if not copy.usable:
-            item.settle(FAILED, f"the image is in status {copy.status}")
+            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the image is in status {copy.status}"))
         elif copy.status == ACTIVE and not volume_snapshots:
             item.settle(item.outcome)
         elif copy.status == QUEUED and item.started_at is not None and copy.age(now()) > self._queued_timeout:
             what_then = self._delete_stuck(copy.id)
-            item.settle(FAILED, f"the image was still queued after {self._queued_timeout} s, {what_then}")
+            text = f"the image was still queued after {self._queued_timeout} s, {what_then}"
+            item.settle(FAILED, Reason(Code.QUEUED_TOO_LONG, text))
 
     def _delete_stuck(self, image_id: str) -> str:
         try:
@@ -177,11 +180,11 @@ class ServerImage(Action, abc.ABC):
 
     def _look_at_volume_snapshots(self, items: list[Item]) -> None:
         with_snapshots = [item for item in items if any(one.type == VOLUME_SNAPSHOT for one in item.created)]
-        unwatchable = ""
+        unwatchable = None
         try:
             see_volume_copies(self.requests, SNAPSHOTS, with_snapshots)
         except (ServiceAbsentError, RefusedError) as exc:
-            unwatchable = f"the volume snapshots were not checked: {exc}"
+            unwatchable = Reason(Code.NOT_CHECKED, f"the volume snapshots were not checked: {exc}")
         for item in with_snapshots:
             complete = all(one.status in USABLE for one in item.created if one.type == VOLUME_SNAPSHOT)
             image_is_complete = all(one.status == ACTIVE for one in item.created if one.type == IMAGE)
@@ -192,10 +195,13 @@ class ServerImage(Action, abc.ABC):
         return image_quotas(self.requests, len(items))
 
 
-def likely_refusal(server: Server) -> str:
+def likely_refusal(server: Server) -> Reason | None:
     if server.task_state:
-        return f"Nova may refuse it while the server is busy with {server.task_state}"
-    return "" if server.status in IMAGEABLE else f"Nova may refuse it, as the server is in status {server.status}"
+        return Reason(Code.BUSY, f"Nova may refuse it while the server is busy with {server.task_state}")
+    if server.status not in IMAGEABLE:
+        text = f"Nova may refuse it, as the server is in status {server.status}"
+        return Reason(Code.UNSUITABLE_STATUS, text)
+    return None
 
 
 def _better(one: ImageCopy | None, other: ImageCopy) -> ImageCopy:

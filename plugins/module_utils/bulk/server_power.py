@@ -10,6 +10,7 @@ from .action import MISSES_ALLOWED
 from .cloud_requests import CloudRequests
 from .item import Item
 from .marks import RESERVED, check_run
+from .reason import Code, Reason
 from .selection import Criteria
 from .server_state import ACTIVE, ERROR, SeenServer, ServerState, refused_at_once
 
@@ -64,15 +65,16 @@ class ServerReboot(ServerState):
     def accept(self, item: Item, outcome: str) -> None:
         super().accept(item, outcome)
         if self._run:
-            item.reason = self._mark(item)
+            item.why = self._mark(item)
 
-    def _mark(self, item: Item) -> str:
+    def _mark(self, item: Item) -> Reason | None:
         """Write down that it was rebooted. Whatever goes wrong with that, it was: why it is not written down, if so."""
         try:
             self.write_metadata(item, {REBOOTED: self._run or ""})
         except OneTokenError as exc:
-            return f"rebooted, but not marked with the run, so that its next call reboots it again: {exc}"
-        return ""
+            text = f"rebooted, but not marked with the run, so that its next call reboots it again: {exc}"
+            return Reason(Code.NOT_LABELLED, text)
+        return None
 
     def watch(self, item: Item, server: SeenServer) -> None:
         # A server that has not begun and one that has finished differ in the moment of the last change only.

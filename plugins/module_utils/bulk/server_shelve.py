@@ -58,6 +58,11 @@ class ServerOffload(ServerShelve):
     def found(self, item: Item, server: SeenServer) -> bool:
         return super().found(item, server) or _is_newly_shelved(item, server)
 
+    def accept(self, item: Item, outcome: str) -> None:
+        super().accept(item, outcome)
+        if item.resource.status != SHELVED:
+            item.state = State.HALF_DONE
+
     def ask(self, item: Item) -> None:
         if item.resource.status == SHELVED:
             self._offload(item)

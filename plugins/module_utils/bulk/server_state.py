@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .action import MISSES_ALLOWED, Action
 from .cloud_requests import CloudRequests
 from .item import ALREADY, DONE, FAILED, Item, State
+from .reason import Code, Reason
 from .selection import TAGS, Criteria, Server
 
 ACTIVE, ERROR = "ACTIVE", "ERROR"
@@ -95,15 +96,16 @@ class ServerState(Action):
         elif self.is_there(server):
             item.settle(ALREADY)
         else:
-            item.reason = self._likely_refusal(server)
+            item.why = self._likely_refusal(server)
         return item
 
-    def _likely_refusal(self, server: SeenServer) -> str:
+    def _likely_refusal(self, server: SeenServer) -> Reason | None:
         if server.task_state:
-            return f"Nova may refuse it while the server is busy with {server.task_state}"
+            return Reason(Code.BUSY, f"Nova may refuse it while the server is busy with {server.task_state}")
         if server.status not in self.possible_in:
-            return f"Nova may refuse it, as the server is in status {server.status}"
-        return ""
+            text = f"Nova may refuse it, as the server is in status {server.status}"
+            return Reason(Code.UNSUITABLE_STATUS, text)
+        return None
 
     def ask(self, item: Item) -> None:
         self.ask_nova(item, self.request, self.given_up)
@@ -122,7 +124,7 @@ class ServerState(Action):
 
     def accept(self, item: Item, outcome: str) -> None:
         """Nova carries it out."""
-        item.reason, item.misses = "", 0
+        item.why, item.misses = None, 0
         item.accept(outcome)
 
     def look(self, items: list[Item]) -> None:
@@ -133,8 +135,8 @@ class ServerState(Action):
                 if not unseen:
                     break
         for item in unseen.values():
-            if item.state is State.UNDER_WAY:
-                item.miss(MISSES_ALLOWED, "the server does not exist any more")
+            if item.in_progress:
+                item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, "the server does not exist any more"))
 
     def _see(self, item: Item, server: SeenServer) -> None:
         """Take in what a listing says of the server."""
@@ -148,14 +150,15 @@ class ServerState(Action):
     def watch(self, item: Item, server: SeenServer) -> None:
         """Settle it when it has come to an end."""
         if self.reached(server):
-            item.settle(item.outcome, item.reason)
+            item.settle(item.outcome, item.why)
         elif not server.idle:
             item.misses = 0
         elif server.status == ERROR != item.resource.status:
-            item.settle(FAILED, f"the server went into status {_spoken(server)}")
+            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_spoken(server)}"))
         else:
             # Nova says nothing when it drops something.
-            item.miss(MISSES_ALLOWED, f"Nova dropped the {self.name}: the server is in status {_spoken(server)}")
+            text = f"Nova dropped the {self.name}: the server is in status {_spoken(server)}"
+            item.miss(MISSES_ALLOWED, Reason(Code.DROPPED, text))
 
     def stage(self, item: Item) -> str:
         return self._stages.get(item.id, "under way")

@@ -15,6 +15,7 @@ from .described_marks import described
 from .item import FAILED, VOLUME_BACKUP, VOLUME_SNAPSHOT, Item
 from .marks import NAME, RUN, SERVER_ID, VOLUME_ID
 from .quotas import GIB
+from .reason import Code, Reason
 
 #: From this microversion on, Cinder keeps the metadata of backups.
 BACKUP_METADATA = "3.43"
@@ -128,7 +129,8 @@ def see_volume_copies(
             created.name, created.status, created.size = copy.name, copy.status, copy.size
             if not copy.usable and not item.settled:
                 why = f": {copy.fail_reason}" if copy.fail_reason else ""
-                item.settle(FAILED, f"the {kind.spoken} {copy.id} is in status {copy.status}{why}")
+                text = f"the {kind.spoken} {copy.id} is in status {copy.status}{why}"
+                item.settle(FAILED, Reason(Code.ERROR_STATUS, text))
             if not awaited:
                 break
     # One of each item is enough: a listing that lacks several is one listing.
@@ -137,4 +139,5 @@ def see_volume_copies(
         if key not in lacking:
             item.misses = 0
         elif not item.settled:
-            item.miss(MISSES_ALLOWED, f"the {kind.spoken} {lacking[key].id} does not exist any more")
+            text = f"the {kind.spoken} {lacking[key].id} does not exist any more"
+            item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))

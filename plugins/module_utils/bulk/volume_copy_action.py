@@ -14,6 +14,7 @@ from .action import Action
 from .cloud_requests import CloudRequests
 from .item import ALREADY, DONE, Created, Item, State
 from .marks import RUN, VOLUME_ID, Marks
+from .reason import Code, Reason
 from .selection import Criteria, Resource, Volume, select_servers, select_volumes
 from .volume_copies import IN_PROGRESS, USABLE, Kind, VolumeCopy, see_volume_copies, volume_copies
 
@@ -87,19 +88,20 @@ class VolumeCopyAction(Action, abc.ABC):
             self._settle_if_complete(item)
         else:
             item.created = [Created(self.kind.type, name=self._marks.name_of(volume))]
-            item.reason = self._likely_refusal(volume)
+            item.why = self._likely_refusal(volume)
         return item
 
-    def _likely_refusal(self, volume: Volume) -> str:
+    def _likely_refusal(self, volume: Volume) -> Reason | None:
         if volume.status in ({AVAILABLE, IN_USE} if self._force else {AVAILABLE}):
-            return ""
+            return None
         without = " and force is off" if volume.status == IN_USE else ""
-        return f"Cinder may refuse it, as the volume is in status {volume.status}{without}"
+        text = f"Cinder may refuse it, as the volume is in status {volume.status}{without}"
+        return Reason(Code.UNSUITABLE_STATUS, text)
 
     def ask(self, item: Item) -> None:
         name = self._marks.name_of(item.resource)
         body = self.create(item.resource, name, self._marks.of(item.resource))
-        item.reason = ""
+        item.why = None
         item.accept(DONE, Created(self.kind.type, body["id"], name))
 
     def look(self, items: list[Item]) -> None:
@@ -118,7 +120,7 @@ class VolumeCopyAction(Action, abc.ABC):
             if copy := copies.get(item.id):
                 # What Cinder refused as it was busy with it, an earlier call asked for.
                 outcome = ALREADY if item.refused and item.attempts == 1 else DONE
-                item.reason = ""
+                item.why = None
                 item.accept(outcome, _created(self.kind, copy))
 
     @staticmethod

@@ -16,8 +16,9 @@ import typing as t
 from ..session.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import CloudRequests
-from .item import ALREADY, DONE, FAILED, SKIPPED, Item, State
+from .item import ALREADY, BLOCKED, DONE, FAILED, Item, State
 from .marks import RUN, SERVER_ID, SERVER_NAME, VOLUME_NAME
+from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
 from .volume_copies import (
@@ -69,7 +70,7 @@ class VolumeRetention(Retention):
         for parent_id, child_ids in children.items():
             parent = items[parent_id]
             parent.resource.children = [items[id] for id in child_ids if id in items]
-            parent.resource.held, parent.state = True, State.UNDER_WAY
+            parent.state = State.BLOCKED
         return list(items.values())
 
     def _families(self, going: t.Collection[str]) -> tuple[set[str], dict[str, list[str]]]:
@@ -106,7 +107,7 @@ class VolumeRetention(Retention):
         if self.delete("block_storage", f"/{self._kind.plural}/{item.id}"):
             item.accept(DONE)
         else:
-            item.settle(DONE if item.attempts > 1 else ALREADY, item.resource.reason)
+            item.settle(DONE if item.attempts > 1 else ALREADY, item.resource.why)
 
     def look(self, items: list[Item]) -> None:
         present = {copy.id: copy for copy in volume_copies(self.requests, self._kind)}
@@ -115,7 +116,7 @@ class VolumeRetention(Retention):
             copy = present.get(item.id)
             if copy is None:
                 self.gone(item)
-            elif item.resource.held:
+            elif item.state is State.BLOCKED:
                 self._release(item, copy)
             elif copy.status == DELETING:
                 item.misses = 0
@@ -126,21 +127,25 @@ class VolumeRetention(Retention):
 
     def _release(self, item: Item, backup: VolumeCopy) -> None:
         """Let a backup be asked for when nothing builds on it any more."""
-        deletion = item.resource
         if not backup.has_dependents:
-            deletion.held, item.state = False, State.WAITING
-        elif self.given_up():
-            item.settle(SKIPPED, "not asked for: backups that build on it are still there")
-        elif all(child.settled for child in deletion.children):
-            item.miss(MISSES_ALLOWED, "a backup that builds on it is still there")
+            item.state = State.WAITING
+        elif all(child.settled for child in item.resource.children):
+            item.miss(MISSES_ALLOWED, Reason(Code.DEPENDENTS, "a backup that builds on it is still there"), BLOCKED)
 
     def _see_left(self, item: Item, copy: VolumeCopy) -> None:
         """Take in that a copy that was to be deleted is there, and not being deleted."""
         if copy.status == ERROR_DELETING:
             why = f": {copy.fail_reason}" if copy.fail_reason else ""
-            item.settle(FAILED, f"Cinder could not delete it, it is in status {copy.status}{why}")
+            text = f"Cinder could not delete it, it is in status {copy.status}{why}"
+            item.settle(FAILED, Reason(Code.NOT_DELETED, text))
         else:
-            item.miss(MISSES_ALLOWED, f"Cinder did not delete it, it is in status {copy.status} again")
+            text = f"Cinder did not delete it, it is in status {copy.status} again"
+            item.miss(MISSES_ALLOWED, Reason(Code.NOT_DELETED, text))
+
+    def stage(self, item: Item) -> str:
+        if item.state is State.BLOCKED:
+            return "waiting for the backups that build on it to be deleted"
+        return super().stage(item)
 
 
 def _copy(copy: VolumeCopy) -> Copy:
@@ -156,5 +161,5 @@ def _copy(copy: VolumeCopy) -> Copy:
         created_at=parse(copy.created_at),
         status=copy.status,
         condition=CONDITIONS.get(copy.status, Condition.UNCLEAR),
-        hindrance=f"it is in use, in status {copy.status}" if in_use else "",
+        hindrance=Reason(Code.IN_USE, f"it is in use, in status {copy.status}") if in_use else None,
     )

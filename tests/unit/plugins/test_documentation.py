@@ -64,7 +64,7 @@ def spec_of(monkeypatch):
             seen.update(argument_spec)
             raise SpecSeen
 
-        monkeypatch.setattr(module_frame, "AnsibleModule", catch)
+        monkeypatch.setattr(module_frame, "Module", catch)
         with pytest.raises(SpecSeen):
             importlib.import_module(f"{PACKAGE}.{name}").main()
         return seen

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.processes
 PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 PATIENCE = 60
-UTILS = ("progress", "progress_lines", "progress_listener", "terminal_line", "interruption")
+UTILS = ("item", "reason", "progress", "progress_lines", "progress_listener", "terminal_line", "interruption")
 ROUTING = "plugin_routing: {modules: {os_other: {action_plugin: scratch.bulk.os_server_snapshot}}}\n"
 MODULE = """
 import os, pathlib, time

@@ -29,6 +29,7 @@ def make_result(number: int, **changes: t.Any) -> dict[str, t.Any]:
         "name": name,
         "action": "snapshot",
         "outcome": DONE,
+        "reason_code": "",
         "reason": "",
         "seconds": 12.4,
         "created": [image],
@@ -54,5 +55,6 @@ def make_record(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> RunR
         "refusals": [("compute", 1.25)],
         "results": list(results),
         "stopped": "",
+        "stopped_code": "",
     }
     return RunRecord(**{**record, **changes})

@@ -38,6 +38,8 @@ class Ran:
         assert "Traceback" not in self.output
         assert PASSWORD not in self.output
         self.result = json.loads(process.stdout.strip().splitlines()[-1])
+        # Ansible drops a whole result that has half a surrogate pair in it.
+        json.dumps(self.result, ensure_ascii=False, allow_nan=False).encode("utf-8")
 
     def __getitem__(self, key):
         return self.result[key]
@@ -249,3 +251,21 @@ def test_a_cloud_that_answers_nonsense_is_told_of_in_a_sentence(run_module, auth
 def test_a_list_of_nonsense_ends_in_a_failure_without_a_traceback(run_module, auth, wire):
     wire.react = lambda exchange: answer(200, {"servers": [{"name": "no id"}], "images": []})
     assert run_module(auth=auth)["msg"] == "The task ended in an unexpected KeyError: please report this as a bug."
+
+
+def test_what_is_no_character_in_an_answer_does_not_lose_the_result(run_module, auth, wire, tmp_path):
+    """A name as JSON lets a cloud write it: with half of a surrogate pair."""
+
+    def react(exchange):
+        if exchange.request.method == "POST":
+            return answer(403, {"forbidden": {"message": "not \ud83d allowed"}})
+        return answer(200, {"servers": [{"id": "1", "name": "web-\udc80", "status": "ACTIVE"}], "images": []})
+
+    wire.react = react
+    ran = run_module(auth=auth, run="r1", report=str(tmp_path / "report"))
+    (item,) = ran["results"]
+    assert (item["name"], item["created"][0]["name"]) == ("web-\ufffd", "web-\ufffd-r1")
+    assert item["reason"] == "not \ufffd allowed (compute service, HTTP 403)" and item["reason_code"] == "refused"
+    assert "web-\ufffd: not \ufffd allowed" in ran.sentence
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["results"][0]["name"] == "web-\ufffd"

@@ -478,6 +478,16 @@ class TestVolumes:
         assert outcomes(create_from_volumes()) == {"data": "done"}
         assert cloud.count("PATCH") == 1
 
+    def test_one_that_still_has_to_be_named_is_not_done(self, cloud, create_from_volumes):
+        cloud.volume("data")
+        report = create_from_volumes(wait=False)
+        assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [
+            ("incomplete", "not_awaited", True)
+        ]
+        assert report.failed == []
+        assert create_from_volumes().failed == []
+        assert [image["name"] for image in cloud.images.values()] == ["data-r1"]
+
     @pytest.mark.parametrize(("status", "after"), [("killed", ""), ("queued", " after 60 s")])
     def test_one_that_is_not_filled_is_a_failure(self, cloud, create_from_volumes, status, after):
         def spoil(_options):

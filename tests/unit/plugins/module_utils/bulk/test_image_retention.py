@@ -288,13 +288,34 @@ def test_what_died_between_the_snapshots_and_the_image_is_finished_by_the_next_c
     gone, ids = volume_backed(storage, 2)
     storage.deleting_seconds = 100.0
     first = retain(timeout=30)
-    assert outcomes(first) == {"db-2": "failed"} and gone in storage.images
-    assert reasons(first)["db-2"] == "still being deleted after 30 s; it goes on in the cloud"
+    assert outcomes(first) == {"db-2": "incomplete"} and gone in storage.images
+    assert reasons(first)["db-2"] == (
+        "still waiting for its volume snapshots to be deleted after 30 s; another call does the rest"
+    )
     second = retain()
     assert outcomes(second) == {"db-2": "done"}
     assert gone not in storage.images and len(storage.snapshots) == 2
     # Deletions that were under way already were not asked for again: Cinder would have refused them.
     assert storage.refused == []
+
+
+def test_an_image_is_not_done_when_only_its_snapshots_are_deleted(storage, retain, time):
+    volume_backed(storage, 1)
+    gone, _ids = volume_backed(storage, 2)
+    first = retain(wait=False)
+    assert [(item.outcome, item.reason_code, item.changed) for item in first.items] == [
+        ("incomplete", "not_awaited", True)
+    ]
+    assert reasons(first)["db-2"] == (
+        "still waiting for its volume snapshots to be deleted, which was not waited for; another call does the rest"
+    )
+    assert first.failed == [] and gone in storage.images
+    # This call asks for nothing: the snapshots are still being deleted.
+    second = retain(wait=False)
+    assert [(item.outcome, item.changed) for item in second.items] == [("incomplete", False)]
+    time.sleep(10)
+    assert outcomes(retain(wait=False)) == {"db-2": "done"}
+    assert gone not in storage.images
 
 
 def test_an_image_whose_snapshots_are_gone_already_is_deleted(storage, retain):
@@ -347,7 +368,7 @@ def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call
 
     storage.lose = interrupt
     report = retain()
-    assert outcomes(report) == {"db-2": "failed"} and "only a part of it was asked for" in reasons(report)["db-2"]
+    assert outcomes(report) == {"db-2": "incomplete"} and "only a part of it was asked for" in reasons(report)["db-2"]
     assert gone in storage.images and len(storage.snapshots) == 2
     interruption.reason = ""
     storage.lose = lambda method, path: None

@@ -6,16 +6,23 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import (
+    ACCEPTED,
     ALREADY,
+    BLOCKED,
     DONE,
     FAILED,
     IMAGE,
+    INCOMPLETE,
     PLANNED,
     SKIPPED,
     Created,
     Item,
     State,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
+
+NO_ANSWER = Reason(Code.UNCONFIRMED, "no answer")
+GONE = Reason(Code.DISAPPEARED, "gone")
 
 
 def make(**changes):
@@ -31,10 +38,10 @@ def test_an_item_is_planned_until_something_becomes_of_it():
 
 def test_what_is_accepted_is_watched_and_has_no_doubt_any_more():
     item = make(created=[Created(IMAGE, name="planned")], refused=True)
-    item.question("no answer", 7.0)
-    assert (item.doubt, item.doubted_at, item.watched) == ("no answer", 7.0, True)
+    item.question(NO_ANSWER, 7.0)
+    assert (item.doubt, item.doubted_at, item.watched) == (NO_ANSWER, 7.0, True)
     item.accept(DONE, Created(IMAGE, "i-1"))
-    assert (item.outcome, item.doubt, item.refused, item.watched) == (DONE, "", False, True)
+    assert (item.outcome, item.doubt, item.refused, item.watched) == (DONE, None, False, True)
     assert [created.id for created in item.created] == ["i-1"]
 
 
@@ -47,11 +54,11 @@ def test_to_be_accepted_without_anything_new_keeps_what_is_known():
 def test_only_so_many_misses_in_a_row_are_allowed():
     item = make()
     item.accept(DONE)
-    item.miss(2, "gone")
-    item.miss(2, "gone")
+    item.miss(2, GONE)
+    item.miss(2, GONE)
     assert not item.settled
-    item.miss(2, "gone")
-    assert (item.outcome, item.reason) == (FAILED, "gone")
+    item.miss(2, GONE)
+    assert (item.outcome, item.why) == (FAILED, GONE)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,9 @@ def test_only_so_many_misses_in_a_row_are_allowed():
         (FAILED, 1, False, True),
         (FAILED, 1, True, False),
         (FAILED, 0, False, False),
+        (ACCEPTED, 1, False, True),
+        (INCOMPLETE, 1, False, True),
+        (BLOCKED, 0, False, False),
         (SKIPPED, 0, False, False),
         (SKIPPED, 1, False, False),
         (ALREADY, 0, False, False),
@@ -79,12 +89,13 @@ def test_what_was_changed(outcome, attempts, refused, changed):
 @pytest.mark.parametrize(("started", "ended", "seconds"), [(None, None, 0), (None, 9, 0), (5, None, 0), (5, 9.04, 4.0)])
 def test_the_result_is_what_the_task_returns(started, ended, seconds):
     item = make(created=[Created(IMAGE, "i", "web-r1", "active", 7)], started_at=started, ended_at=ended)
-    item.settle(DONE, "why")
+    item.settle(DONE, Reason(Code.EXPIRED, "why"))
     assert item.result() == {
         "id": "1",
         "name": "web",
         "action": "snapshot",
         "outcome": "done",
+        "reason_code": "expired",
         "reason": "why",
         "seconds": seconds,
         "created": [{"type": "image", "id": "i", "name": "web-r1", "status": "active", "size": 7}],

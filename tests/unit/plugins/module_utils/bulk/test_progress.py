@@ -16,6 +16,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import terminal_line
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import VARIABLE, Progress, Standing
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress_lines import (
     Log,
@@ -202,12 +203,21 @@ STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, under
         ({"rate": 1164, "limited": 12.2}, "430 done, 2 failed, 38 under way, waiting 12 s on the cloud's limit"),
         ({"waiting": 0, "awaited": "the images"}, "430 done, 2 failed, 38 under way, waiting for the images"),
         ({"already": 7, "skipped": 3}, "430 done, 7 there already, 2 failed, 3 skipped, 38 under way"),
+        (
+            {"accepted": 5, "incomplete": 4, "blocked": 1},
+            "430 done, 5 accepted, 4 incomplete, 1 blocked, 2 failed, 38 under way",
+        ),
         ({"stopped": "x", "rate": 3}, "430 done, 2 failed, 38 under way, nothing new is sent"),
         ({"done": 998, "under_way": 0, "waiting": 0, "elapsed": 55.2}, "998 done, 2 failed, in 55 s"),
     ],
 )
 def test_a_sentence_says_where_the_run_stands(changes, text):
     assert sentence(dataclasses.replace(STANDING, **changes)) == f"snapshot of 1000 servers: {text}"
+
+
+def test_every_outcome_settles_an_item():
+    standing = Standing("snapshot", "servers", **dict.fromkeys(set(OUTCOMES) - {"planned"}, 1))
+    assert standing.settled == len(OUTCOMES) - 1
 
 
 def test_a_run_that_does_not_know_its_number_yet_plans():

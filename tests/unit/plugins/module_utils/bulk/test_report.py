@@ -18,17 +18,17 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item impor
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.plan import Plan
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.quotas import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report import REASONS_TOLD, Report, RunFailedError
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
 
 
-def item(name, outcome=None, reason="", **changes):
-    made = Item(id=f"id-{name}", name=name, action="snapshot", **changes)
+def item(name, outcome=None, text="", code=Code.REFUSED, **changes):
+    why = Reason(code, text) if text else None
+    made = Item(id=f"id-{name}", name=name, action="snapshot", why=why, **changes)
     if outcome:
-        made.settle(outcome, reason)
-    else:
-        made.reason = reason
+        made.settle(outcome, why)
     return made
 
 
@@ -38,7 +38,16 @@ def report(*items, **changes):
 
 def test_every_outcome_is_counted():
     made = report(item("a", DONE), item("b", FAILED), item("c", FAILED))
-    assert made.counts() == {"done": 2 - 1, "already": 0, "skipped": 0, "failed": 2, "planned": 0}
+    assert made.counts() == {
+        "done": 2 - 1,
+        "already": 0,
+        "accepted": 0,
+        "incomplete": 0,
+        "blocked": 0,
+        "skipped": 0,
+        "failed": 2,
+        "planned": 0,
+    }
     assert [one.name for one in made.failed] == ["b", "c"]
 
 
@@ -54,7 +63,16 @@ def test_the_answer_is_what_the_task_returns():
     assert made.answer() == {
         "changed": True,
         "run": "r1",
-        "counts": {"done": 1, "already": 0, "skipped": 0, "failed": 0, "planned": 0},
+        "counts": {
+            "done": 1,
+            "already": 0,
+            "accepted": 0,
+            "incomplete": 0,
+            "blocked": 0,
+            "skipped": 0,
+            "failed": 0,
+            "planned": 0,
+        },
         "results": [done.result()],
         "requests": {"compute": 1},
         "seconds": 3.1,
@@ -92,8 +110,8 @@ def test_why_some_were_not_asked_for_is_told_once():
 
 
 def test_the_plan_is_told():
-    items = [item("a"), item("b", reason="may be refused"), item("c", ALREADY)]
-    made = report(*items, plan=Plan({"compute": 2}, 0.1), doubt="that the cloud may refuse")
+    items = [item("a"), item("b", text="it is busy", code=Code.BUSY), item("c", ALREADY)]
+    made = report(*items, plan=Plan({"compute": 2}, 0.1))
     assert made.describe_plan() == (
         "Snapshot of 2 of 3 servers (1 already, 1 that the cloud may refuse). "
         "About 2 requests (2 to compute), 0 s to ask for all of it."
@@ -101,7 +119,8 @@ def test_the_plan_is_told():
     assert made.answer()["plan"] == {**made.plan.result(), "text": made.describe_plan()}
     assert "plan" not in report(item("a", DONE)).answer()
     # Where a reason is no bad sign, it is not counted.
-    assert report(*items).describe_plan() == "Snapshot of 2 of 3 servers (1 already)."
+    old = item("a", text="older than the last one", code=Code.EXPIRED)
+    assert report(old, item("c", ALREADY)).describe_plan() == "Snapshot of 1 of 2 servers (1 already)."
 
 
 def test_without_anything_to_do_the_plan_has_no_cost():
@@ -114,7 +133,10 @@ def test_without_anything_to_do_the_plan_has_no_cost():
 def test_the_record_of_its_files():
     place = Place("production", "demo", "p-1", "RegionOne", "http://keystone/v3")
     done = item("a", DONE, attempts=1, started_at=1.25, ended_at=3.5)
-    record = report(done, item("b", ALREADY), seconds=4.0, refusals=[("compute", 1.5)], stopped="why").record(place)
+    record = report(
+        done, item("b", ALREADY), seconds=4.0, refusals=[("compute", 1.5)], stopped="why", stopped_code="timeout"
+    ).record(place)
     assert (record.cloud, record.project, record.region_name, record.run) == ("production", "demo", "RegionOne", "r1")
-    assert (record.started, record.refusals, record.stopped) == (STARTED, [("compute", 1.5)], "why")
+    assert (record.started, record.refusals) == (STARTED, [("compute", 1.5)])
+    assert (record.stopped, record.stopped_code) == ("why", "timeout")
     assert [(one["started_at"], one["ended_at"]) for one in record.results] == [(1.25, 3.5), (None, None)]

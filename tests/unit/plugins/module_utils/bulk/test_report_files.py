@@ -19,6 +19,7 @@ import tempfile
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import report_files, report_page
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_files import (
     COLUMNS,
     ReportError,
@@ -211,11 +212,11 @@ def test_the_json_has_all_of_the_record():
     }
 
 
-def test_half_a_character_is_written_all_the_same(tmp_path):
+def test_half_a_character_is_replaced(tmp_path):
     written = write_report(make_record([make_result(1, name="web-\ud83d")]), f"{tmp_path}/nightly")
     content = {ending: pathlib.Path(path).read_text(encoding="utf-8") for ending, path in written.items()}
-    assert json.loads(content["json"])["results"][0]["name"] == "web-\ud83d"
-    assert "web-\\ud83d" in content["csv"] and "web-\\ud83d" in content["html"]
+    assert json.loads(content["json"])["results"][0]["name"] == "web-\ufffd"
+    assert "web-\ufffd" in content["csv"] and "web-\ufffd" in content["html"]
 
 
 # CSV
@@ -232,6 +233,7 @@ def test_the_csv_has_a_row_an_item():
         "name": "web-00001",
         "id": "5f0c9e2b-1f3a-4c52-9d3e-000000000001",
         "outcome": "done",
+        "reason_code": "",
         "reason": "",
         "seconds": "12.4",
         "started": "2026-01-31T01:00:04Z",
@@ -421,6 +423,18 @@ def test_a_run_of_nothing_has_a_page(tmp_path):
     assert "no item was selected" in text and "<table id" not in text
     assert rows_of(record) == []
     assert json.loads(json_text(record))["results"] == []
+
+
+def test_every_outcome_has_a_colour_and_is_shown_where_it_occurs():
+    for outcome in OUTCOMES:
+        assert f".{outcome} {{ --outcome: var(--{outcome}); }}" in report_page.STYLE
+        # In light and in dark.
+        assert report_page.STYLE.count(f"--{outcome}: #") == 2
+        text = report_page.render(make_record([make_result(1, outcome=outcome)]))
+        assert f'<dt class="mark {outcome}">{outcome}</dt><dd>1</dd>' in text and f"<option>{outcome}</option>" in text
+    unusual = set(OUTCOMES) - set(report_page.USUAL)
+    assert unusual == {"accepted", "incomplete", "blocked"}
+    assert not any(f"mark {outcome}" in report_page.render(make_record([make_result(1)])) for outcome in unusual)
 
 
 def test_a_planned_run_says_that_nothing_was_changed():

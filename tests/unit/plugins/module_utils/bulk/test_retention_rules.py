@@ -8,6 +8,7 @@ import datetime
 import random
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import (
     Condition,
     Copy,
@@ -20,6 +21,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 GOOD, IN_PROGRESS, FAILED = Condition.GOOD, Condition.IN_PROGRESS, Condition.FAILED
 INCOMPLETE, UNCLEAR, DELETING = Condition.INCOMPLETE, Condition.UNCLEAR, Condition.DELETING
+PROTECTED = Reason(Code.PROTECTED, "it is protected")
 
 
 def copy(days, condition=GOOD, id=None, **other):
@@ -71,8 +73,8 @@ def test_failed_copies_do_not_count_and_go_when_there_is_a_newer_good_one():
 def test_nothing_goes_before_the_newest_copy_is_good(condition):
     found = verdicts([copy(0, condition), copy(1), copy(2), copy(3, FAILED)], last=1)
     assert {verdict.copy.id for verdict in found} == {"c2", "c3"}
-    reason = f"the newest copy of web is not good yet: web-0 is {condition.name.lower()}"
-    assert {verdict.obstacle for verdict in found} == {reason}
+    text = f"the newest copy of web is not good yet: web-0 is {condition.name.lower()}"
+    assert {verdict.obstacle for verdict in found} == {Reason(Code.NEWEST_NOT_GOOD, text)}
 
 
 def test_a_copy_of_the_same_moment_that_is_not_good_counts_as_newer():
@@ -97,21 +99,21 @@ def test_without_any_good_copy_nothing_goes():
 
 def test_what_is_being_deleted_already_neither_counts_nor_hinders():
     found = verdicts([copy(0, DELETING), copy(1), copy(2)], last=1)
-    assert {verdict.copy.id: verdict.reason for verdict in found} == {
-        "c0": "it was being deleted already",
-        "c2": "older than the last one of web",
+    assert {verdict.copy.id: verdict.why for verdict in found} == {
+        "c0": Reason(Code.DELETING, "it was being deleted already"),
+        "c2": Reason(Code.EXPIRED, "older than the last one of web"),
     }
     assert going([copy(0, DELETING), copy(1)], last=1) == {"c0"}
 
 
 def test_a_hindered_copy_stays_and_counts():
-    found = verdicts([copy(1), copy(2, hindrance="it is protected"), copy(3)], last=1)
-    assert {verdict.copy.id: verdict.obstacle for verdict in found} == {"c2": "it is protected", "c3": ""}
-    assert going([copy(1, hindrance="it is protected"), copy(2)], last=1) == {"c2"}
+    found = verdicts([copy(1), copy(2, hindrance=PROTECTED), copy(3)], last=1)
+    assert {verdict.copy.id: verdict.obstacle for verdict in found} == {"c2": PROTECTED, "c3": None}
+    assert going([copy(1, hindrance=PROTECTED), copy(2)], last=1) == {"c2"}
 
 
 @pytest.mark.parametrize(
-    ("last", "days", "reason"),
+    ("last", "days", "text"),
     [
         (1, None, "older than the last one of web"),
         (2, None, "older than the last 2 of web"),
@@ -119,13 +121,13 @@ def test_a_hindered_copy_stays_and_counts():
         (2, 30, "older than the last 2 of web and than 30 days"),
     ],
 )
-def test_the_reason_is_told(last, days, reason):
-    assert verdicts([copy(0), copy(1), copy(90)], last, days)[-1].reason == reason
+def test_the_reason_is_told(last, days, text):
+    assert verdicts([copy(0), copy(1), copy(90)], last, days)[-1].why == Reason(Code.EXPIRED, text)
 
 
 def test_the_reason_of_a_failed_copy_is_told():
     (verdict,) = verdicts([copy(0), copy(1, FAILED, status="killed")], last=7)
-    assert verdict.reason == "killed, and older than the good copy web-0"
+    assert verdict.why == Reason(Code.SUPERSEDED, "killed, and older than the good copy web-0")
 
 
 @pytest.mark.parametrize(("last", "days"), [(None, None), (0, None), (-1, None), (None, 0), (0, 7), (7, 0)])
@@ -171,7 +173,7 @@ def test_copies_of_other_runs_do_not_count():
     assert [verdict.copy.id for verdict in judge(newest_first, Keep(1), NOW)] == ["c3"]
     copies[0] = copy(1, IN_PROGRESS, run="weekly-1")
     (newest_first,) = Sources(None, None, "nightly-*").select(copies).values()
-    assert [verdict.obstacle for verdict in judge(newest_first, Keep(1), NOW)] == [""]
+    assert [verdict.obstacle for verdict in judge(newest_first, Keep(1), NOW)] == [None]
 
 
 def test_those_that_there_is_no_copy_of_are_known():

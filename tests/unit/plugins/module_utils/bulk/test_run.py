@@ -21,15 +21,18 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import (
+    ACCEPTED,
     ALREADY,
     DONE,
     FAILED,
+    INCOMPLETE,
     SKIPPED,
     Created,
     Item,
     State,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import ATTEMPTS, SENDERS, PlanError, Run
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import InlineExecutor
@@ -202,11 +205,12 @@ def test_what_an_earlier_call_asked_for_is_watched_and_not_asked_for(start):
     assert started.work.asked == [] and started.items[0].seconds == 0
 
 
-def test_what_is_not_waited_for_is_done_when_it_is_accepted(start, time):
+def test_what_is_not_waited_for_is_accepted_and_not_done(start, time):
     started = start(["a", "b", "old"], wait=False, concurrency=1)
     started.work.planned[2].accept(ALREADY, Created("image", "old"))
     started.carry_out()
-    assert started.outcomes == {"a": DONE, "b": DONE, "old": ALREADY}
+    assert started.outcomes == {"a": ACCEPTED, "b": ACCEPTED, "old": ALREADY}
+    assert started.items[2].reason_code == "in_progress"
     assert (started.work.looks, started.work.asked) == ([], ["a", "b"])
     assert time.clock() < 2
     assert free_places(started.requests.pacer, 1) == 1
@@ -220,7 +224,7 @@ def test_what_is_not_waited_for_is_still_looked_for_when_its_answer_was_lost(sta
         raise LostAnswerError("no answer")
 
     started.work.on_ask = lose
-    assert started.carry_out().outcomes == {"a": DONE}
+    assert started.carry_out().outcomes == {"a": ACCEPTED}
     assert started.work.asked == ["a"] and started.work.looks == [1]
 
 
@@ -400,7 +404,9 @@ def test_half_of_what_an_item_takes_is_no_skipped_item(start):
 
     started.work.on_ask = half
     started.carry_out()
-    assert started.outcomes == {"a": FAILED} and started.items[0].changed
+    assert started.run.stopped_code == "timeout"
+    assert started.outcomes == {"a": INCOMPLETE} and started.items[0].changed
+    assert started.items[0].reason_code == "timeout"
     assert started.reasons == {"a": "only a part of it was asked for: the time was up"}
 
 
@@ -434,7 +440,7 @@ def test_too_many_failures_stop_the_asking(start):
 def test_failures_that_are_found_while_planning_count(start):
     started = start(["a", "b", "c"], max_failures="1")
     for item in started.work.planned[:2]:
-        item.settle(FAILED, "no such server")
+        item.settle(FAILED, Reason(Code.NOT_FOUND, "no such server"))
     started.carry_out()
     assert (started.work.asked, started.outcomes["c"]) == ([], SKIPPED)
 

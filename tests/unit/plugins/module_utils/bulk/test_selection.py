@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import (
     Criteria,
     Server,
@@ -45,8 +46,8 @@ def test_names_and_ids_select_once_and_unknown_or_ambiguous_ones_are_told():
     servers = [Server(id, name, "ACTIVE") for id, name in (("1", "a"), ("2", "twin"), ("3", "twin"))]
     selection = Criteria(names=["a", "1", "twin", "nobody", "a*"]).select(servers, "server")
     assert ids(selection) == ["1"]
-    assert selection.unresolved["twin"] == "2 servers have this name, give an id: 2, 3"
-    assert selection.unresolved["nobody"] == "no server of the project has this name or id"
+    assert selection.unresolved["twin"] == Reason(Code.AMBIGUOUS, "2 servers have this name, give an id: 2, 3")
+    assert selection.unresolved["nobody"] == Reason(Code.NOT_FOUND, "no server of the project has this name or id")
     assert set(selection.unresolved) == {"twin", "nobody", "a*"}
 
 

@@ -109,7 +109,7 @@ def test_a_rebooting_server_is_on_its_way_to_run(cloud, start):
 
 def test_without_waiting_nothing_is_looked_at(cloud, stop):
     cloud.server("a")
-    assert outcomes(stop(wait=False)) == {"a": "done"}
+    assert outcomes(stop(wait=False)) == {"a": "accepted"}
     assert cloud.count("GET", "/servers/detail") == 1
 
 

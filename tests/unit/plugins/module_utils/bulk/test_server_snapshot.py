@@ -59,7 +59,16 @@ def test_each_server_gets_an_image_with_one_request_and_all_are_watched_together
     assert [item.name for item in report.items] == ["a", "b", "c"]
     assert set(outcomes(report).values()) == {"done"}
     assert report.changed
-    assert report.counts() == {"done": 3, "already": 0, "skipped": 0, "failed": 0, "planned": 0}
+    assert report.counts() == {
+        "done": 3,
+        "already": 0,
+        "accepted": 0,
+        "incomplete": 0,
+        "blocked": 0,
+        "skipped": 0,
+        "failed": 0,
+        "planned": 0,
+    }
     first = report.answer()["results"][0]
     assert first["created"] == [{"type": "image", "id": "image-0", "name": "a-r1", "status": "active", "size": 7}]
     assert (first["action"], first["reason"]) == ("snapshot", "")
@@ -516,7 +525,16 @@ def test_refused_credentials_are_not_sent_once_a_server_and_what_was_made_is_sti
 
     cloud.intercept = refuse
     report = snapshot()
-    assert report.counts() == {"done": 1, "already": 0, "skipped": 98, "failed": 1, "planned": 0}
+    assert report.counts() == {
+        "done": 1,
+        "already": 0,
+        "accepted": 0,
+        "incomplete": 0,
+        "blocked": 0,
+        "skipped": 98,
+        "failed": 1,
+        "planned": 0,
+    }
     assert "\n" not in report.failure()
     assert cloud.count("POST", "/action") == 2
 

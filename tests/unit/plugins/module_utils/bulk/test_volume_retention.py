@@ -269,9 +269,51 @@ def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, re
     answer = FakeResponse(403, {"forbidden": {"message": "Policy doesn't allow it."}})
     storage.intercept = lambda method, path: answer if path == f"/backups/{child}" else None
     report = retain(BACKUPS)
-    assert outcomes(report) == {"v-2": "failed", "v-3": "failed"}
+    assert outcomes(report) == {"v-2": "failed", "v-3": "blocked"}
     assert reasons(report)["v-3"] == "a backup that builds on it is still there"
     assert full in storage.backups and storage.count("DELETE", f"/backups/{full}") == 0
+
+
+def test_what_waits_for_another_deletion_is_blocked_where_nothing_is_waited_for(storage, retain, time):
+    backup(storage, 1)
+    full = backup(storage, 9)
+    backup(storage, 8, full)
+    report = retain(BACKUPS, wait=False)
+    assert {item.name: (item.outcome, item.reason_code, item.changed) for item in report.items} == {
+        "v-8": ("accepted", "expired", True),
+        "v-9": ("blocked", "not_awaited", False),
+    }
+    assert storage.count("DELETE", f"/backups/{full}") == 0
+    # The caller does not want to wait, so this is no failure.
+    assert report.failed == []
+    time.sleep(10)
+    assert outcomes(retain(BACKUPS, wait=False)) == {"v-9": "accepted"}
+
+
+def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
+    storage.deleting_seconds = 100.0
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+    report = retain(BACKUPS, timeout=30)
+    assert {item.name: (item.outcome, item.reason_code) for item in report.failed} == {
+        "v-2": ("failed", "timeout"),
+        "v-3": ("blocked", "timeout"),
+    }
+    assert reasons(report)["v-3"] == (
+        "still waiting for the backups that build on it to be deleted after 30 s; another call asks for it"
+    )
+
+
+def test_what_was_never_asked_for_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
+    backup(storage, 1)
+    backup(storage, 2, backup(storage, 3))
+    refused = FakeResponse(403, {"forbidden": {"message": "policy"}})
+    storage.intercept = lambda method, path: refused if method == "GET" and storage.count("DELETE", "") else None
+    report = retain(BACKUPS)
+    assert {item.name: (item.outcome, item.reason_code, item.changed) for item in report.failed} == {
+        "v-2": ("failed", "refused", True),
+        "v-3": ("blocked", "refused", False),
+    }
 
 
 def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, retain, interruption, time):
@@ -282,7 +324,8 @@ def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, reta
         interruption.reason = "interrupted by SIGINT"
 
     report = retain(BACKUPS, on_plan=interrupt)
-    assert outcomes(report) == {"v-2": "skipped", "v-3": "skipped"}
+    assert outcomes(report) == {"v-2": "skipped", "v-3": "blocked"}
+    assert {item.reason_code for item in report.items} == {"interrupted"}
     assert len(storage.backups) == 3 and time.clock() < 60
 
 

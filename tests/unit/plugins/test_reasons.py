@@ -1,0 +1,201 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs go by the codes of reasons, which are documented, and nothing of ours by their texts."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import pathlib
+import re
+import typing as t
+
+import jinja2.nativetypes
+import pytest
+import yaml
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import INTENDED, Code
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+PLUGINS = REPOSITORY / "plugins"
+MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
+BULK = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if "run_bulk_module(" in path.read_text())
+#: What decides something by a text.
+METHODS = {
+    "startswith",
+    "endswith",
+    "find",
+    "index",
+    "count",
+    "partition",
+    "rpartition",
+    "split",
+    "rsplit",
+    "removeprefix",
+}
+#: The same in a template: an attribute that is tested, or compared in an expression.
+IN_TEMPLATE = re.compile(
+    r"""(?:select|reject)attr\(\s*['"]reason['"]\s*,
+    |\.reason\s*(?:==|!=|\bin\b|\bnot\s+in\b|\bis\b|\|\s*regex|\.\s*(?:startswith|endswith|find)\b)
+    |(?:==|!=|\bin)\s+\w+\.reason\b
+    |\[\s*['"]reason['"]\s*\]""",
+    re.VERBOSE,
+)
+
+
+def is_reason(node: ast.AST) -> bool:
+    """Whether it is the text of a reason: item.reason, item.why.text, str(reason) or result["reason"]."""
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Constant) and node.slice.value == "reason"
+    if isinstance(node, ast.Attribute):
+        of_reason = isinstance(node.value, (ast.Name, ast.Attribute)) and ast.unparse(node.value).endswith(
+            ("why", "doubt", "reason", "obstacle", "hindrance")
+        )
+        return node.attr == "reason" or (node.attr == "text" and of_reason)
+    return False
+
+
+def readings(source: str) -> list[str]:
+    """The expressions of a program that decide something by the text of a reason."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            parts: list[ast.AST] = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_pattern = isinstance(node.func.value, ast.Name) and node.func.value.id == "re"
+            parts = [*node.args] if is_pattern else [node.func.value] if node.func.attr in METHODS else []
+        else:
+            continue
+        found += [ast.unparse(node) for part in parts if is_reason(part)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "item.reason == 'x'",
+        "'not asked for' in item.reason",
+        "result['reason'].startswith('x')",
+        "re.match('x', item.why.text)",
+    ],
+)
+def test_a_program_that_reads_a_reason_is_found(code):
+    assert readings(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "selectattr('reason', 'match', 'not asked for')",
+        "item.reason == 'x'",
+        "item.reason is match('x')",
+        "'x' in item.reason",
+        "item['reason'] == 'x'",
+    ],
+)
+def test_a_template_that_reads_a_reason_is_found(code):
+    assert IN_TEMPLATE.search(code)
+
+
+def test_nothing_reads_the_text_of_a_reason():
+    found = {}
+    for path in PLUGINS.rglob("*.py"):
+        found[path] = readings(path.read_text(encoding="utf-8"))
+    templates = [*(REPOSITORY / "docs").rglob("*.md"), *REPOSITORY.glob("*.md"), *(PLUGINS / "modules").glob("*.py")]
+    for folder in ("playbooks", "roles"):
+        templates += [path for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
+    for path in templates:
+        found[path] = found.get(path, []) + IN_TEMPLATE.findall(path.read_text(encoding="utf-8"))
+    assert len(templates) > 20
+    assert {str(path): lines for path, lines in found.items() if lines} == {}
+
+
+# The end of the bulk playbooks
+
+
+@functools.cache
+def last_task() -> dict[str, t.Any]:
+    return yaml.safe_load((REPOSITORY / "playbooks" / "tasks" / "end.yml").read_text(encoding="utf-8"))[-1]
+
+
+def end_with(*results: dict[str, str]) -> str:
+    """The sentence with which a playbook that had these results ends."""
+    task = last_task()
+    environment = jinja2.nativetypes.NativeEnvironment()
+    environment.tests["match"] = lambda text, pattern: bool(re.match(pattern, text))
+    known: dict[str, t.Any] = {"bulk_results": [*results], "ansible_check_mode": True, "bulk_on_session": False}
+    for name, value in task["vars"].items():
+        rendered = environment.from_string(value).render(known) if isinstance(value, str) else value
+        known[name] = list(rendered) if isinstance(rendered, t.Iterator) else rendered
+    return environment.from_string(task["ansible.builtin.fail"]["msg"]).render(known)
+
+
+def result(outcome: str, code: str = "", reason: str = "in other words") -> dict[str, str]:
+    return {"name": "web", "outcome": outcome, "reason_code": code, "reason": reason}
+
+
+@pytest.mark.parametrize("code", ["timeout", "interrupted", "max_failures", "cloud_unusable"])
+@pytest.mark.parametrize("outcome", ["skipped", "blocked", "incomplete"])
+def test_what_was_not_finished_is_found_whatever_the_words(outcome, code):
+    assert end_with(result("done"), result(outcome, code)) == (
+        "Not finished, so run it again: 1. As they should be: 1 of 2."
+    )
+
+
+def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
+    skipped = [result("skipped", code.value, "not asked for: it is protected") for code in INTENDED]
+    assert end_with(result("failed", "refused"), *skipped) == (
+        f"Failed: web. As they should be: {len(INTENDED)} of {len(INTENDED) + 1}."
+    )
+
+
+# What the modules document
+
+
+def codes_of(name: str) -> set[str]:
+    """The codes that a module may return: those in its code, and in what that imports."""
+    seen: set[pathlib.Path] = set()
+    found: set[str] = set()
+
+    def read(path: pathlib.Path) -> None:
+        if path in seen or not path.is_file() or path.stem == "reason":
+            return
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                read(folder.with_suffix(".py"))
+                for alias in node.names:
+                    read(folder / f"{alias.name}.py")
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Code":
+                found.add(Code[node.attr].value)
+
+    read(PLUGINS / "modules" / f"{name}.py")
+    return found
+
+
+@functools.cache
+def returned(name: str) -> dict[str, t.Any]:
+    return yaml.safe_load(importlib.import_module(f"{MODULES}.{name}").RETURN)
+
+
+@pytest.mark.parametrize("name", BULK)
+def test_every_code_that_a_module_may_return_is_documented_with_its_meaning(name):
+    begin, *lines = returned(name)["results"]["contains"]["reason_code"]["description"]
+    assert begin == "Why it has its outcome, for programs; empty without a reason. One of these:"
+    wanted = codes_of(name)
+    assert lines == [f"V({code.value}) - {code.meaning}" for code in Code if code.value in wanted]
+
+
+def test_no_code_is_left_over():
+    assert set.union(*map(codes_of, BULK)) == {code.value for code in Code}
+
+
+@pytest.mark.parametrize("name", BULK)
+def test_every_outcome_is_documented(name):
+    counts = returned(name)["counts"]
+    assert list(counts["contains"]) == list(counts["sample"]) == list(OUTCOMES)
+    description = returned(name)["results"]["contains"]["outcome"]["description"]
+    assert description == f"{', '.join(f'V({outcome})' for outcome in OUTCOMES[:-1])}, or V(planned) in check mode."
