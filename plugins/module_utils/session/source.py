@@ -231,7 +231,7 @@ class Source:
                 "openrc file before ansible-playbook, or issue the token again."
             )
         auth_type = values["auth_type"] = self.auth_type or "password"
-        # An option of the openstack command's own.
+        # Only the openstack command knows this one.
         default_domain = values.pop("default_domain", None)
         for key in ("user_domain", "project_domain"):
             if default_domain and not values.keys() & {f"{key}_id", f"{key}_name"}:
@@ -242,7 +242,7 @@ class Source:
 
 
 def _missing(entry: cloud_entry.Entry) -> list[str]:
-    """What this way to sign in lacks. keystoneauth would ask all the same, and Keystone answer HTTP 400."""
+    """What this way to sign in lacks. Without a domain, keystoneauth still asks, and Keystone answers HTTP 400."""
     auth_type = entry.get("auth_type") or "password"
     # Each: one of these will do.
     needs: list[tuple[str, ...]] = []
