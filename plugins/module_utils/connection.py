@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
+from .session.config_files import ConfigFiles
 from .session.errors import ConfigurationError, without_sdk
-from .session.source import explained
+from .session.source import Source, environment_has_credentials, explained
 from .session.version import APPLICATION, VERSION
 
 if t.TYPE_CHECKING:
@@ -76,6 +78,9 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
         sdk.enable_logging(debug=params["sdk_log_level"] == "DEBUG", path=params["sdk_log_path"])
     options = sdk_options(params)
     cloud = params["cloud"]
+    if not (cloud or params["auth"] or os.environ.get("OS_CLOUD")) and environment_has_credentials(os.environ):
+        source = Source.of_environment(os.environ, ConfigFiles(), options, auth_type=params["auth_type"])
+        return sdk.connection.Connection(config=source.region())
     if isinstance(cloud, dict):
         options = {**options, **cloud}
     else:

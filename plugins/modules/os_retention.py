@@ -84,7 +84,7 @@ seealso:
   - module: onetoken.openstack.os_volume_backup
 extends_documentation_fragment:
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
