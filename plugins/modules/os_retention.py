@@ -50,8 +50,8 @@ options:
     type: int
   sources:
     description:
-      - Ids or names of the servers or volumes whose copies are to be looked at, taken literally. They need not exist any
-        more.
+      - Ids or names of the servers or volumes whose copies are to be looked at, taken literally. They need not exist
+        any more.
       - One of O(sources), O(name_pattern) and O(run_pattern) is needed; together they narrow each other. An empty list
         selects nothing.
       - The name is the one that the source had when its newest copy was made. A name means every source that had it,

@@ -123,7 +123,7 @@ class Criteria:
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any], names: str, otherwise_narrow: bool = False) -> Criteria:
-        """As a module's options have them, names or ids under this one. One is needed, unless another option is one."""
+        """As a module's options have them, names or ids under this one; one is needed, which may be another option."""
         common = ("name_pattern", "metadata", "status", "availability_zone", "older_than", "newer_than")
         given = {name: params[name] for name in common}
         criteria = cls(names=params[names], tags=params.get("tags") or (), **given)
@@ -175,7 +175,7 @@ class Criteria:
 
 
 def demand_criterion(narrow: bool) -> None:
-    """A variable that is missing or misspelt must not select a whole project: everything is asked for as well."""
+    """Refuse to select a whole project only because a variable is missing or misspelt."""
     if not narrow:
         raise ConfigurationError(
             "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all "
