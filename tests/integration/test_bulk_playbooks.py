@@ -219,6 +219,18 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
         ("bulk_snapshot", {"slices": 2, "name_pattern": "*"}, "each of 2 slices would do all of it: set target"),
+        # What YAML makes of 012, yes and 1.10; and of 1:30 in a list.
+        (
+            "bulk_snapshot",
+            {"run_name": 10, "name_pattern": True, "servers": ["web-01", 90]},
+            r"(?=.*run_name is 10)(?=.*name_pattern is true)(?=.*servers is \[.*web-01.*, 90\]).*, not text: .*",
+        ),
+        (
+            "bulk_image_create",
+            {"from_volumes": True, "volumes": ["a"], "image_name": 1.1},
+            "image_name is 1.1, not text",
+        ),
+        ("retention", {"kind": "image", "keep_last": 1, "run_pattern": 10}, "run_pattern is 10, not text"),
         # What a survey sends for a question that nobody answered must not mean the whole project.
         (
             "bulk_snapshot",
