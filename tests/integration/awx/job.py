@@ -74,6 +74,11 @@ def _answers(value: t.Any) -> t.Any:
     return Answer(value) if isinstance(value, str) else value
 
 
+def extra_variables(variables: t.Mapping[str, t.Any]) -> str:
+    """The file that AWX writes of a job's variables."""
+    return yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper)
+
+
 class Job:
     """One job, in what is its container: a home that it cannot write to, temporary files that no other job sees."""
 
@@ -109,7 +114,7 @@ class Job:
         script = self.private / "inventory" / "hosts"
         inventory = inventory or inventory_of("localhost", variables=LOCAL)
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
-        (self.private / "env" / "extravars").write_text(yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper))
+        (self.private / "env" / "extravars").write_text(extra_variables(variables))
         (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
         (self.private / "env" / "envvars").write_text(json.dumps(self._variables(credential)))
         self._give_away()

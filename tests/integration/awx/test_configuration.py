@@ -11,7 +11,9 @@ import typing as t
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.integration.awx.job import extra_variables
 from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run, Sandbox
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -86,7 +88,7 @@ def test_jobs_get_what_the_template_says_and_what_is_answered(first):
 def test_slices_know_how_many_they_are_and_have_hosts(first):
     api, _run = first
     sliced = api.named("job_templates")[SLICED]
-    variables = api.variables(SLICED, {"name_pattern": "*", "run_name": "tonight"})
+    variables = api.variables(SLICED, {"name_pattern": "**", "run_name": "tonight"})
     assert sliced["job_slice_count"] == variables["slices"] == 4
     assert variables["target"] == "all"
     assert sliced["inventory"] == api.named("inventories")["OpenStack servers"]["id"]
@@ -99,11 +101,23 @@ def test_the_schedule_waits_to_be_switched_on_and_takes_only_what_asks_for_it(fi
     nightly = first[0].named("schedules")[NIGHTLY]
     assert nightly["enabled"] is False
     assert nightly["extra_data"] == {
-        "name_pattern": "*",
+        "name_pattern": "**",
         "metadata": "backup=nightly",
         "keep_last": 7,
         "run_pattern": "????-??-??",
     }
+
+
+def test_what_the_schedule_and_the_workflow_answer_comes_through_to_the_playbooks(first):
+    """AWX writes answers as !unsafe, which ansible-core 2.19 to 2.21 reads as if they had no quotes."""
+    api, _run = first
+    launches = [*api.items["schedules"].values(), *api.items["workflow_job_template_nodes"].values()]
+    answers = [launch["extra_data"] for launch in launches if launch["extra_data"]]
+    assert len(answers) == 2
+    for given in answers:
+        read = DataLoader().load(extra_variables(given))
+        # A boolean is asked for as a choice of two words.
+        assert {name: str(value).lower() for name, value in read.items()} == {k: str(v) for k, v in given.items()}
 
 
 def test_the_workflow_plans_asks_snapshots_and_clears_away(first):
