@@ -118,6 +118,12 @@ def test_an_answer_that_ansible_reads_as_something_else_is_refused(start, keysto
     assert keystone.requests() == []
 
 
+def test_the_inventorys_source_finds_the_collections_of_the_image(new_job, sandbox):
+    job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {})
+    hosts = job.inventory_update("playbooks/awx/inventory/openstack.yml")["_meta"]["hostvars"]
+    assert hosts["web-01"]["openstack"]["id"]
+
+
 def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work(
     start, assert_clean, limits, access_log, controller, issued
 ):
