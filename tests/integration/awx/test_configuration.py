@@ -147,12 +147,43 @@ def test_the_next_time_it_changes_what_differs_and_nothing_that_was_done_in_awx(
     assert run.ok, run.output
     assert "changed=1 " in run.output
     sliced = configured.named("job_templates")[SLICED]
-    assert configured.writes == [("PATCH", sliced["url"]), ("POST", survey)]
+    assert configured.writes == [("POST", synced(configured)), ("PATCH", sliced["url"]), ("POST", survey)]
     assert sliced["job_slice_count"] == json.loads(sliced["extra_vars"])["slices"] == 3
     assert configured.surveys[survey] == meant
     # The credential was not given this time.
     assert configured.secrets == secrets
     assert configured.named("schedules")[NIGHTLY]["enabled"] is True
+
+
+def synced(api: AwxApi) -> str:
+    """Where the sync of the project is asked for."""
+    (project,) = api.items["projects"].values()
+    return project["related"]["update"]
+
+
+def test_after_an_upgrade_the_project_has_what_is_in_its_repository_now(configured, controller):
+    (project,) = configured.items["projects"].values()
+    assert project["scm_revision"] == "first"
+    configured.revision = "second"
+    # Looking at it syncs nothing.
+    looked = configure(controller, configured, "--check")
+    assert looked.ok and configured.writes == [], looked.output
+    run = configure(controller, configured)
+    assert run.ok, run.output
+    assert project["scm_revision"] == "second"
+    assert "changed=1 " in run.output
+
+
+def test_a_sync_that_failed_is_tried_again(empty, controller):
+    empty.repository_answers = False
+    first = configure(controller, empty)
+    assert not first.ok and "Project update failed" in first.output
+    second = configure(controller, empty)
+    assert not second.ok and "The Project Update - onetoken.openstack, failed" in second.output
+    empty.repository_answers = True
+    run = configure(controller, empty)
+    assert run.ok, run.output
+    assert empty.named("job_templates")["Snapshot servers"]["project"]
 
 
 def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
