@@ -233,13 +233,29 @@ def test_the_injected_file_is_one_that_awx_takes():
     assert [field["id"] for field in INPUTS["fields"] if field.get("secret")] == ["secret"]
 
 
-def test_the_injected_file_has_any_input_as_it_is_and_trusts_certificates_only_if_they_are_good():
-    awkward = "a\"b'c: #{{ x }}\\n%<&>\u00e9"
-    (cloud,) = yaml.safe_load(rendered(auth_url="https://auth.example.org/v3", id="1234", secret=awkward))[
-        "clouds"
-    ].values()
-    assert cloud["auth"]["application_credential_secret"] == awkward
-    assert cloud["auth"]["application_credential_id"] == "1234"
+AWKWARD = [
+    "s3cr3t", "0123456", "1e6", "yes", "null", "~", "2026-01-31", "*", "**", "!", "!unsafe x", "&a", "%TAG", "@", "`",
+    "-", "a: b", "a #b", "#", "{a}", "[a]", "{{ x }}", "{% raw %}", "{# x #}", "'", "''", '"', '\\"', "\\", "\\\\",
+    "\\n", "\\x41", "\\N{BULLET}", "$HOME", "%s", "<&>", " a ", "a\tb", "a\nb", "a\r\nb\n", "\x00", "\x07\x1b[0m",
+    "\x7f", "\x85", "\xa0", "\u2028\u2029", "\ufeffa", "\uffff", "\u00e9", "e\u0301", "\u05e9\u05dc\u05d5\u05dd",
+    "\u6f22\u5b57", "\U0001f511", "\U0001f468\u200d\U0001f4bb", "".join(map(chr, range(1, 0x180))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", AWKWARD, ids=ascii)
+def test_the_injected_file_has_any_input_as_it_is(value):
+    inputs = dict.fromkeys(("auth_url", "id", "secret", "region_name"), value)
+    injected = yaml.safe_load(rendered(**inputs))["clouds"]["devstack"]
+    assert injected["auth"] == {
+        "auth_url": value,
+        "application_credential_id": value,
+        "application_credential_secret": value,
+    }
+    assert injected["region_name"] == value
+
+
+def test_the_injected_file_trusts_certificates_only_if_they_are_good_and_leaves_the_region_to_the_cloud():
+    cloud = yaml.safe_load(rendered(**CREDENTIAL))["clouds"]["devstack"]
     assert cloud["verify"] is True
     assert "region_name" not in cloud
     assert yaml.safe_load(rendered(**CREDENTIAL, insecure=True))["clouds"]["devstack"]["verify"] is False
