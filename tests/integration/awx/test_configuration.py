@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -209,6 +210,15 @@ def test_what_is_empty_takes_the_place_of_nothing(empty, controller):
     run = configure(controller, empty, awx_organization="", awx_image=None, awx_application_credential=inputs)
     assert not run.ok
     assert "AWX was not changed, as there is nothing in awx_image, awx_organization, secret: fill it in" in run.output
+    assert empty.writes == []
+
+
+def test_what_yaml_made_a_number_of_is_no_text(empty, controller):
+    inputs = {**CREDENTIAL, "id": 1234567890, "secret": 42798}
+    run = configure(controller, empty, awx_project_branch=0.1, awx_application_credential=inputs)
+    assert not run.ok
+    assert re.search("AWX was not changed, as (awx_project_branch|, |id|secret)+ is not text: ", run.output), run.output
+    assert "42798" not in run.output
     assert empty.writes == []
 
 
