@@ -14,13 +14,22 @@ author: onetoken.openstack contributors (@onetoken)
 description:
   - Deletes images, volume snapshots or volume backups that other modules of this collection made, when they have had
     their time, all in one process. In check mode it only tells which ones that are, and why.
-  - Only copies with the marks of a run (C(onetoken_run) and what goes with it) that belong to the project are touched.
-    An image that only inherited its marks, from an image that its server was booted from, is not one of them, nor is a
-    copy that was given another name since, nor an image that was made of a file.
+  - Only copies with the labels of a run (C(onetoken_run) and what goes with it) that belong to the project are touched.
+    A copy that was renamed is not one of them, nor is an image that was made of a file.
+  - Servers and volumes inherit the labels of the image that they were made from, and so does an image that a user makes
+    of them. Such an image is not a copy, even under the same name. An image counts as a copy only where Nova says that
+    it was made of the server in its labels, or where its labels have its own id, as os_image_create writes it. Of
+    several images of a server with the same labels and name, only the oldest counts. It is kept as long as the others
+    exist, with the reason code V(labels_shared).
   - The copies of one server or volume (its source, by id) are judged together. The newest good copy, one that is
-    V(active) or V(available), is never deleted, whatever the options say.
+    V(active) or V(available), is never deleted, whatever the options say. Before a copy is deleted, the service is
+    asked whether the newest good one still exists; if not, nothing of that source is deleted.
+  - An image that a server of the project was booted from is kept, unless O(delete_in_use) is set.
   - With O(keep_last), the newest good copies stay. With O(keep_days), the young good copies stay. With both, a copy
     goes only when it is neither among the last ones nor young enough.
+  - Ages are measured by the clock of the cloud, as the services report it with each answer (HTTP header C(Date)). The
+    clock of this machine does not matter. The module fails with O(keep_days) where no service reports its time, or
+    where the services' clocks differ by more than 300 seconds.
   - Failed copies (V(killed), V(error), images V(queued) for longer than O(queued_timeout)) are not counted, and
     go when there is a newer good copy.
   - As long as the newest copy of a source is not good, because it is still being made or has failed, no copy of this
@@ -48,6 +57,17 @@ options:
     description:
       - For how many days good copies stay, at least 1. A day is 24 hours.
     type: int
+  delete_in_use:
+    description:
+      - Whether to delete expired images that a server of the project was booted from, too. Such a server keeps running,
+        but it cannot be rebuilt, and on some clouds not resized or migrated, without its image.
+      - If not set, the servers are listed once where any image would be deleted. If they cannot be listed, no image is
+        deleted.
+      - A server that was booted from a volume does not count, as its volume has its own content. Servers of other
+        projects cannot be seen, even if they were booted from a shared image.
+      - This has no effect on volume snapshots and backups.
+    type: bool
+    default: false
   sources:
     description:
       - Ids or names of the servers or volumes whose copies are to be looked at, taken literally. They need not exist
@@ -71,7 +91,7 @@ options:
     type: str
   queued_timeout:
     description:
-      - An image that is still V(queued) so many seconds after it was made counts as failed.
+      - An image that is still V(queued) so many seconds after it was made, by the clock of the cloud, counts as failed.
     type: int
     default: 3600
 notes:
@@ -79,6 +99,8 @@ notes:
     stays until somebody deletes it.
   - A protected image is left alone, with the outcome V(skipped). So is a snapshot or backup that is in use, such as one
     that is being restored. To keep a copy for good, protect it or rename it.
+  - An image of a volume that was made before its labels had its own id (C(onetoken_image_id)) is never deleted, as it
+    cannot be told from an image that inherited them.
   - A volume backup stays as long as an incremental one that stays builds on it. The others are deleted from the newest
     to the oldest, each after those that build on it are gone. One whose turn did not come has the outcome V(blocked).
   - Cinder deletes in its own time, which is waited for. Glance deletes at once.
@@ -98,6 +120,14 @@ EXAMPLES = r"""
     kind: image
     name_pattern: "**"
     keep_last: 7
+
+- name: Keep one image of each server, and delete the others even if servers were booted from them
+  onetoken.openstack.os_retention:
+    cloud: mycloud
+    kind: image
+    keep_last: 1
+    name_pattern: "**"
+    delete_in_use: true
 
 - name: Keep the nightly volume snapshots of a month, and three of each volume however old they are
   onetoken.openstack.os_retention:
@@ -228,7 +258,10 @@ results:
         - V(deleting) - It was being deleted before this call.
         - V(newest_not_good) - Kept, as the newest copy of the source is not good.
         - V(protected) - Kept, as it is protected.
+        - V(newest_gone) - Kept, as the newest good copy of the source is gone or not good any more.
         - V(in_use) - Kept, as it is in use.
+        - V(use_unknown) - Kept, as it may be in use; the servers could not be listed.
+        - V(labels_shared) - Kept, as another image has the same labels, and one of them is not a copy.
         - V(dependents) - Something that builds on it is still there.
       returned: always
       type: str
@@ -316,7 +349,8 @@ def prepare(module: AnsibleModule) -> NewAction:
     keep = Keep(params["keep_last"], params["keep_days"])
     sources = Sources.of(params)
     if params["kind"] == "image":
-        return lambda requests: ImageRetention(requests, keep, sources, params["queued_timeout"])
+        timeout, delete_in_use = params["queued_timeout"], params["delete_in_use"]
+        return lambda requests: ImageRetention(requests, keep, sources, timeout, delete_in_use)
     kind = BACKUPS if params["kind"] == "volume_backup" else SNAPSHOTS
     return lambda requests: VolumeRetention(requests, keep, sources, kind)
 
@@ -328,6 +362,7 @@ def main() -> None:
             "kind": {"type": "str", "choices": ["image", "volume_snapshot", "volume_backup"], "required": True},
             "keep_last": {"type": "int"},
             "keep_days": {"type": "int"},
+            "delete_in_use": {"type": "bool", "default": False},
             "sources": {"type": "list", "elements": "str"},
             "name_pattern": {"type": "str"},
             "run_pattern": {"type": "str"},

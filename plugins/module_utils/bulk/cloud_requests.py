@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..session.errors import OneTokenError
 from ..session.pacing import Waiter, delay_asked
+from .cloud_clock import CloudClock
 from .pace import Pacer
 from .request_counts import IDENTITY, RequestCounts, requests_for
 
@@ -105,6 +106,7 @@ class CloudRequests:
         self.timeout = timeout
         self.pacer = pacer
         self.counts = counts or RequestCounts()
+        self.cloud_clock = CloudClock(clock)
         #: Set by the run: whether nothing at all is to be sent any more.
         self.abandoned: t.Callable[[], bool] = lambda: False
         self._endpoints: dict[Service, str] = {}
@@ -300,6 +302,7 @@ class CloudRequests:
                 if not _rate_limited(status, headers):
                     self.pacer.answered(service, headers)
                 if status < 300:
+                    self.cloud_clock.record(headers)
                     return response
                 refusal, refused_by = f"{_message(response)} ({spoken(service)} service, HTTP {status})", service
                 if status >= 500:

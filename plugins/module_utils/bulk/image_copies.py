@@ -1,11 +1,21 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images that runs made of servers and volumes, as Glance lists them: those with our marks, and no others."""
+"""The images that runs made of servers and volumes, as Glance lists them: those with our marks, and no others.
+
+Marks alone prove nothing. A server or a volume that is made from one of our images inherits them, and so does an image
+that its owner makes of it, perhaps under the same name. So an image is ours only where the cloud says so too:
+
+- What we make ourselves, or may change once it is there, has its own id among its marks.
+- Of an image that Nova made for us, Nova says of which server it is. It does not where the server was booted from a
+  volume, and Cinder copies what Nova said. So it must also have been made when its marks say that it was asked for, and
+  of several with the same marks only the oldest is ours (``inheritors``).
+
+In doubt, an image is not ours.
+"""
 
 from __future__ import annotations
 
-import datetime
 import json
 import typing as t
 from dataclasses import dataclass
@@ -13,10 +23,14 @@ from dataclasses import dataclass
 from ..session.clock import parse
 from .cloud_requests import CloudRequests
 from .item import IMAGE, Created
-from .marks import NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID
+from .marks import ASKED_AT, IMAGE_ID, NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID
 
 ACTIVE, QUEUED = "active", "queued"
+KILLED = "killed"
 IN_PROGRESS = {QUEUED, "saving", "uploading", "importing"}
+#: Seconds that an image may have been made before it was asked for, as services' clocks differ, and after, as a request
+#: may wait for the cloud's rate limit.
+BEFORE, AFTER = 300.0, 3600.0
 
 
 @dataclass(frozen=True)
@@ -56,31 +70,71 @@ class ImageCopy:
         return self.status in IN_PROGRESS | {ACTIVE}
 
     @property
+    def labels(self) -> tuple[str, str, str]:
+        """What images that inherited its marks have in common with it."""
+        return self.run, self.server_id, self.name
+
+    @property
     def created(self) -> Created:
         return Created(IMAGE, self.id, self.name, self.status, self.size)
 
-    def age(self, moment: datetime.datetime) -> float:
-        """Seconds."""
-        return (moment - parse(self.created_at)).total_seconds()
 
-
-def image_copies(requests: CloudRequests, project_id: str | None, run: str | None = None) -> t.Iterator[ImageCopy]:
-    """The project's images that a run made, or that any run made."""
-    filters = {RUN: run} if run else {}
+def image_copies(
+    requests: CloudRequests, project_id: str | None, run: str, awaited: t.Container[str] = ()
+) -> t.Iterator[ImageCopy]:
+    """The project's images that a run made. Those that this call asked for are: the cloud gave their ids."""
+    filters = {RUN: run}
     if project_id:
         # An image that another project made public could carry our marks.
         filters["owner"] = project_id
     for body in requests.listing("image", "/images", "images", filters):
-        if is_ours(body):
+        if body["id"] in awaited or is_ours(body):
             yield ImageCopy.from_body(body)
 
 
 def is_ours(body: t.Mapping[str, t.Any]) -> bool:
-    """Whether a run made it. An image inherits the marks of the one that its server was booted from."""
-    of_server = body.get(SERVER_ID)
-    by_nova = body.get("instance_uuid")
-    inherited = bool(by_nova and of_server and by_nova != of_server)
-    return RUN in body and body.get(NAME) == body.get("name") and not inherited
+    """Whether a run made it, as far as it can be told from this image alone."""
+    return RUN in body and body.get(NAME) == body.get("name") and (has_own_id(body) or is_of_server(body))
+
+
+def has_own_id(body: t.Mapping[str, t.Any]) -> bool:
+    """Whether its marks were written on this very image."""
+    return body.get(IMAGE_ID) == body["id"]
+
+
+def is_of_server(body: t.Mapping[str, t.Any]) -> bool:
+    """Whether it was made of the server in its marks, as far as Nova says so."""
+    if not body.get(SERVER_ID) or has_own_id(body):
+        return False
+    # Nova writes the volume snapshots behind an image on that image alone, and no server's id beside them.
+    of_server = bool(_volume_snapshot_ids(body)) or body.get("instance_uuid") == body[SERVER_ID]
+    return of_server and _made_when_asked_for(body)
+
+
+def _made_when_asked_for(body: t.Mapping[str, t.Any]) -> bool:
+    if not body.get(ASKED_AT):
+        # The cloud did not say what time it was, or the image is older than this mark.
+        return True
+    try:
+        delay = (parse(body["created_at"]) - parse(body[ASKED_AT])).total_seconds()
+    except ValueError:
+        return False
+    return -BEFORE <= delay <= AFTER
+
+
+def inheritors(images: t.Iterable[ImageCopy]) -> dict[str, ImageCopy]:
+    """Those of Nova's images that may have their marks from an older one, with that one, by their ids."""
+    oldest: dict[tuple[str, str, str], ImageCopy] = {}
+    doubtful: dict[str, ImageCopy] = {}
+    for image in sorted(images, key=lambda image: (image.created_at, image.id)):
+        # Nothing was ever made from an image without content.
+        if image.status == KILLED or image.status in IN_PROGRESS:
+            origin = oldest.get(image.labels)
+        else:
+            origin = oldest.setdefault(image.labels, image)
+        if origin is not None and origin is not image:
+            doubtful[image.id] = origin
+    return doubtful
 
 
 def _volume_snapshot_ids(body: t.Mapping[str, t.Any]) -> list[str]:

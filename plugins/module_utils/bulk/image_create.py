@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import abc
 import typing as t
+import uuid
 
 from ..session.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
 from .cloud_requests import CloudRequests, RefusedError, content
+from .image_queue import ImageQueue
 from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
 from .item import ALREADY, DONE, FAILED, IMAGE, Created, Item, State
+from .marks import IMAGE_ID
 from .quotas import Quota, image_quotas
 from .reason import Code, Reason
 from .run import CONFLICT
@@ -32,7 +35,7 @@ class ImageCreate(Action, abc.ABC):
     def __init__(self, requests: CloudRequests, run: str, queued_timeout: int) -> None:
         super().__init__(requests)
         self._run = run
-        self._queued_timeout = queued_timeout
+        self._queue = ImageQueue(requests, queued_timeout)
         self._project_id = requests.project_id()
         #: Images whose content nobody is sending any more, by the key of the item that takes their place.
         self._leftovers: dict[Key, list[RunImage]] = {}
@@ -202,8 +205,11 @@ class ImageFromSource(ImageCreate):
     def ask(self, item: Item) -> None:
         source: ImageSource = item.resource
         self._delete_leftovers(item)
-        answer = self.requests.post("image", "/images", source.body(self._run), given_up=self.given_up)
-        image_id = content(answer, "id")
+        # With its own id among its marks, it is told from images that inherit them.
+        proof = {"id": (own_id := str(uuid.uuid4())), IMAGE_ID: own_id}
+        body = {**source.body(self._run), **proof}
+        image_id = content(self.requests.post("image", "/images", body, given_up=self.given_up), "id")
+        self._queue.accepted(image_id)
         item.created = [Created(IMAGE, image_id, source.name, QUEUED)]
         try:
             source.fill(self.requests, image_id, self.abandoned)
@@ -225,7 +231,7 @@ class ImageFromSource(ImageCreate):
         return reason
 
     def _goes_on(self, item: Item, image: RunImage) -> bool:
-        return item.resource.goes_on(image, item.attempts > 0, self._queued_timeout)
+        return item.resource.goes_on(image, item.attempts > 0, self._queue.holds_too_long(image))
 
     def _fault(self, item: Item, image: RunImage) -> Reason | None:
         return item.resource.fault(image)

@@ -15,7 +15,7 @@ import typing as t
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, content
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
-from .marks import VOLUME_ID, Marks
+from .marks import IMAGE_ID, VOLUME_ID, Marks
 from .reason import Code, Reason
 from .run_images import QUEUED, SAVING, RunImage, list_images, patch_image
 from .selection import Criteria, Volume, select_volumes
@@ -87,6 +87,7 @@ class ImageFromVolume(ImageCreate):
         path = f"/volumes/{item.id}/action"
         answer = self.requests.post("block_storage", path, {"os-volume_upload_image": action}, given_up=self.given_up)
         image_id = content(answer, "os-volume_upload_image", "image_id")
+        self._queue.accepted(image_id)
         item.why = None
         self._accept(item, DONE, Created(IMAGE, image_id, name, QUEUED))
 
@@ -95,11 +96,11 @@ class ImageFromVolume(ImageCreate):
         item.accept_part(outcome, created)
 
     def _goes_on(self, item: Item, image: RunImage) -> bool:
-        return image.status == SAVING or (image.status == QUEUED and image.age <= self._queued_timeout)
+        return image.status == SAVING or (image.status == QUEUED and not self._queue.holds_too_long(image))
 
     def _broken(self, item: Item, image: RunImage) -> None:
         if image.status == QUEUED:
-            text = f"the image was still in status {image.status} after {self._queued_timeout} s"
+            text = f"the image was still in status {image.status} after {self._queue.timeout} s"
             self._fail(item, image, Reason(Code.QUEUED_TOO_LONG, text))
         else:
             self._fail(item, image, Reason(Code.ERROR_STATUS, f"the image was still in status {image.status}"))
@@ -109,7 +110,7 @@ class ImageFromVolume(ImageCreate):
 
     def _changes(self, volume: Volume, image: RunImage) -> list[dict[str, t.Any]]:
         """Its own name and marks, instead of those that it has from the image that its volume was made from."""
-        written = self._marks.of(volume)
+        written = {**self._marks.of(volume), IMAGE_ID: image.id}
         inherited = sorted(image.marks.keys() - written.keys())
         return [
             {"op": "replace", "path": "/name", "value": self._marks.name_of(volume)},

@@ -10,23 +10,22 @@ image without snapshots, which the next one finishes. The other way round, snaps
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
 import typing as t
 from collections import Counter
 
-from ..session.clock import now, parse
+from ..session.clock import parse
 from .action import MISSES_ALLOWED
-from .cloud_requests import CloudError, CloudRequests
-from .image_copies import ACTIVE, IN_PROGRESS, QUEUED, ImageCopy, is_ours
+from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
+from .image_copies import ACTIVE, IN_PROGRESS, KILLED, ImageCopy, has_own_id, inheritors, is_of_server, is_ours
+from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
-from .marks import SERVER_ID, VOLUME_ID, VOLUME_NAME
+from .marks import RUN, VOLUME_NAME
 from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
-from .volume_copies import DELETING, SNAPSHOTS, USABLE, volume_copies
+from .volume_copies import DELETING, SNAPSHOTS, USABLE, VolumeCopy, volume_copies, volume_copy
 from .volume_copies import IN_PROGRESS as SNAPSHOT_IN_PROGRESS
-
-KILLED = "killed"
 
 
 class ImageRetention(Retention):
@@ -34,9 +33,12 @@ class ImageRetention(Retention):
     requests_each: t.Mapping[t.Any, int] = {"image": 1}
     looks_at: t.Sequence[t.Any] = ()
 
-    def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources, queued_timeout: int) -> None:
+    def __init__(
+        self, requests: CloudRequests, keep: Keep, sources: Sources, queued_timeout: int, delete_in_use: bool = False
+    ) -> None:
         super().__init__(requests, keep, sources)
-        self._queued_timeout = queued_timeout
+        self._queue = ImageQueue(requests, queued_timeout)
+        self._delete_in_use = delete_in_use
         self._project_id = requests.project_id()
         #: The volume snapshots behind each image that are behind no other one.
         self._behind: dict[str, list[str]] = {}
@@ -53,27 +55,48 @@ class ImageRetention(Retention):
         return self.requests.listing("image", "/images", "images", {"owner": self._project_id})
 
     def copies(self) -> list[Copy]:
-        # Some other image may lead to the same volume snapshots, also one that no run made.
-        bodies = [body for body in self._bodies() if body.get("owner") == self._project_id]
-        images = [(ImageCopy.from_body(body), body) for body in bodies]
-        uses = Counter(id for image, _body in images for id in set(image.volume_snapshot_ids))
+        # By id, as a list whose pages shift while they are read has something twice.
+        bodies = {body["id"]: body for body in self._bodies() if body.get("owner") == self._project_id}
+        images = [(ImageCopy.from_body(body), body) for body in bodies.values()]
         ours = [(image, body) for image, body in images if is_ours(body) and (image.server_id or image.volume_id)]
-        for image, body in ours:
-            if image.volume_snapshot_ids and _is_of_server(body):
-                self._behind[image.id] = [id for id in image.volume_snapshot_ids if uses[id] == 1]
-        if self._behind:
-            self._snapshots = dict(self._list_snapshots())
-        moment = now()
-        return [self._copy(image, body, moment) for image, body in ours]
+        doubtful = inheritors(image for image, body in ours if not has_own_id(body))
+        # What may be ours tells what inherited its marks from it, as long as it is there.
+        origins = {origin.id: id for id, origin in doubtful.items()}
+        certain = [(image, body) for image, body in ours if image.id not in doubtful]
+        self._look_behind(images, certain)
+        return [
+            self._copy(image, body, self._snapshots, _hindrance(body, origins.get(image.id))) for image, body in certain
+        ]
 
-    def _list_snapshots(self) -> t.Iterator[tuple[str, str]]:
-        return ((snapshot.id, snapshot.status) for snapshot in volume_copies(self.requests, SNAPSHOTS))
+    def _look_behind(
+        self, images: list[tuple[ImageCopy, dict[str, t.Any]]], certain: list[tuple[ImageCopy, dict[str, t.Any]]]
+    ) -> None:
+        """Find the volume snapshots behind our images."""
+        # Some other image may lead to the same volume snapshots, also one that no run made.
+        uses = Counter(id for image, _body in images for id in set(image.volume_snapshot_ids))
+        behind = {
+            image.id: [id for id in image.volume_snapshot_ids if uses[id] == 1]
+            for image, body in certain
+            if image.volume_snapshot_ids and is_of_server(body)
+        }
+        if behind:
+            snapshots = list(volume_copies(self.requests, SNAPSHOTS))
+            self._snapshots = _statuses(snapshots)
+            # One that a run made is a copy by itself, wherever an image leads.
+            copies = {snapshot.id for snapshot in snapshots if RUN in snapshot.metadata}
+            self._behind = {id: [one for one in ids if one not in copies] for id, ids in behind.items()}
 
-    def _copy(self, image: ImageCopy, body: t.Mapping[str, t.Any], moment: datetime.datetime) -> Copy:
-        of_server = _is_of_server(body)
+    def _copy(
+        self,
+        image: ImageCopy,
+        body: t.Mapping[str, t.Any],
+        snapshots: t.Mapping[str, str],
+        hindrance: Reason | None = None,
+    ) -> Copy:
+        of_server = is_of_server(body)
         source_id = image.server_id if of_server else image.volume_id
         name = image.server_name if of_server else body.get(VOLUME_NAME, "")
-        condition, status = self._condition(image, moment)
+        condition, status = self._condition(image, snapshots if of_server and image.volume_snapshot_ids else None)
         return Copy(
             id=image.id,
             name=image.name,
@@ -83,24 +106,37 @@ class ImageRetention(Retention):
             created_at=parse(image.created_at),
             status=status,
             condition=condition,
-            hindrance=Reason(Code.PROTECTED, "it is protected") if body.get("protected") else None,
+            hindrance=hindrance,
         )
 
-    def _condition(self, image: ImageCopy, moment: datetime.datetime) -> tuple[Condition, str]:
-        """What the image is worth, and its status for people."""
+    def _condition(self, image: ImageCopy, snapshots: t.Mapping[str, str] | None) -> tuple[Condition, str]:
+        """What the image is worth, with these volume snapshots in the place of content, and its status for people."""
         if image.status == ACTIVE:
-            return self._condition_of_content(image)
-        if image.status == QUEUED and image.age(moment) > self._queued_timeout:
-            return Condition.FAILED, f"queued for more than {self._queued_timeout} s"
+            return self._condition_of_content(image, snapshots)
+        if self._queue.holds_too_long(image):
+            return Condition.FAILED, f"queued for more than {self._queue.timeout} s"
         if image.status in IN_PROGRESS:
             return Condition.IN_PROGRESS, image.status
         return (Condition.FAILED if image.status == KILLED else Condition.UNCLEAR), image.status
 
-    def _condition_of_content(self, image: ImageCopy) -> tuple[Condition, str]:
+    def look_up(self, copy: Copy) -> Copy | None:
+        try:
+            body = self.requests.get("image", f"/images/{copy.id}")
+        except RefusedError as exc:
+            if exc.status_code != NOT_FOUND:
+                raise
+            return None
+        if body.get("id") != copy.id or body.get("owner") != self._project_id or not is_ours(body):
+            return None
+        image = ImageCopy.from_body(body)
+        there = [volume_copy(self.requests, SNAPSHOTS, id) for id in image.volume_snapshot_ids if is_of_server(body)]
+        return self._copy(image, body, _statuses(one for one in there if one is not None))
+
+    def _condition_of_content(self, image: ImageCopy, snapshots: t.Mapping[str, str] | None) -> tuple[Condition, str]:
         """An active image of a server that was booted from a volume is worth what its volume snapshots are."""
-        if image.id not in self._behind:
+        if snapshots is None:
             return Condition.GOOD, image.status
-        statuses = {self._snapshots.get(id, "") for id in image.volume_snapshot_ids}
+        statuses = {snapshots.get(id, "") for id in image.volume_snapshot_ids}
         if statuses <= USABLE:
             return Condition.GOOD, image.status
         if statuses <= USABLE | SNAPSHOT_IN_PROGRESS:
@@ -111,20 +147,41 @@ class ImageRetention(Retention):
         return Condition.FAILED, f"active, with volume snapshots that are {', '.join(sorted(statuses - USABLE))}"
 
     def items(self, verdicts: list[Verdict]) -> list[Item]:
-        items = super().items(verdicts)
+        items = super().items(verdicts if self._delete_in_use else self._without_those_in_use(verdicts))
         if any(item.resource.snapshot_ids for item in items):
             self.looks_at = ("block_storage",)
         return items
+
+    def _without_those_in_use(self, verdicts: list[Verdict]) -> list[Verdict]:
+        """With an obstacle for each image that a server was booted from; one listing, where any image would go."""
+        if all(verdict.obstacle for verdict in verdicts):
+            return verdicts
+        users: dict[str, str] = {}
+        unknown: Reason | None = None
+        try:
+            for body in self.requests.listing("compute", "/servers/detail", "servers"):
+                # A server that was booted from a volume has no image there: its volume has a content of its own.
+                if isinstance(image := body.get("image"), dict):
+                    users[str(image.get("id"))] = str(body.get("name") or body.get("id"))
+        except (CloudError, RefusedError) as exc:
+            text = f"a server may have been booted from it, as the servers could not be listed: {exc}"
+            unknown = Reason(Code.USE_UNKNOWN, f"{text}; set delete_in_use if no server matters")
+        return [
+            dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
+            for verdict in verdicts
+        ]
 
     def item(self, verdict: Verdict) -> Item:
         item = super().item(verdict)
         item.resource.snapshot_ids = self._behind.get(item.id, [])
         return item
 
-    def ask(self, item: Item) -> None:
+    def ask_for(self, item: Item) -> None:
         deletion = item.resource
-        there = [id for id in deletion.snapshot_ids if id in self._snapshots]
-        to_ask_for = [id for id in there if self._snapshots[id] != DELETING]
+        statuses = {id: self._status_of(id) for id in self._behind.get(item.id, [])}
+        there = [id for id, status in statuses.items() if status]
+        to_ask_for = [id for id in there if statuses[id] != DELETING]
+        deletion.begun = deletion.begun or bool(to_ask_for)
         for id in to_ask_for:
             if not self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
                 there.remove(id)
@@ -140,9 +197,16 @@ class ImageRetention(Retention):
         else:
             item.settle(ALREADY, deletion.why)
 
+    def _status_of(self, snapshot_id: str) -> str:
+        """Empty when it is gone. What a listing lacks is asked for by its id, as nothing would lead to it any more."""
+        if status := self._snapshots.get(snapshot_id):
+            return status
+        snapshot = volume_copy(self.requests, SNAPSHOTS, snapshot_id)
+        return snapshot.status if snapshot else ""
+
     def look(self, items: list[Item]) -> None:
         if any(item.resource.snapshot_ids for item in items):
-            self._snapshots = dict(self._list_snapshots())
+            self._snapshots = _statuses(volume_copies(self.requests, SNAPSHOTS))
         for item in items:
             if item.resource.snapshot_ids:
                 self._look_at_snapshots(item)
@@ -175,9 +239,17 @@ class ImageRetention(Retention):
                 self.gone(item)
 
 
-def _is_of_server(body: t.Mapping[str, t.Any]) -> bool:
-    """Whether it was made of a server. Where it inherited the marks of an image of a volume too, Nova's own tell."""
-    server_id = body.get(SERVER_ID)
-    if not server_id or not body.get(VOLUME_ID):
-        return bool(server_id)
-    return body.get("instance_uuid") == server_id or bool(body.get("block_device_mapping"))
+def _statuses(snapshots: t.Iterable[VolumeCopy]) -> dict[str, str]:
+    return {snapshot.id: snapshot.status for snapshot in snapshots}
+
+
+def _hindrance(body: t.Mapping[str, t.Any], inheritor_id: str | None) -> Reason | None:
+    """Why an image is not to be deleted."""
+    if inheritor_id:
+        text = f"image {inheritor_id} has the same labels and name: delete or rename the one that is not a copy"
+        return Reason(Code.LABELS_SHARED, text)
+    return Reason(Code.PROTECTED, "it is protected") if body.get("protected") else None
+
+
+def _used_by(server: str | None) -> Reason | None:
+    return None if server is None else Reason(Code.IN_USE, f"server {server} was booted from it")

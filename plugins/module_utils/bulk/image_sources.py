@@ -85,7 +85,7 @@ class ImageSource(abc.ABC):
         """Have the content put into an image that was just made."""
 
     @abc.abstractmethod
-    def goes_on(self, image: RunImage, asked: bool, queued_timeout: float) -> bool:
+    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
         """Whether the content of an image that is not active is still coming; asked says whether this call sent it."""
 
     def failure(self, requests: CloudRequests, image: RunImage) -> Reason:
@@ -125,7 +125,7 @@ class ImageFile(ImageSource):
             "image", "PUT", f"/images/{image_id}/file", data=FileBody(self.source, abandoned), headers=headers
         )
 
-    def goes_on(self, image: RunImage, asked: bool, queued_timeout: float) -> bool:
+    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
         # What an earlier call did not finish sending, nobody will.
         return asked and image.status == SAVING
 
@@ -161,8 +161,8 @@ class ImageUrl(ImageSource):
             return "Glance's answer is not shown, as it has the secrets of the URL in it"
         return text
 
-    def goes_on(self, image: RunImage, asked: bool, queued_timeout: float) -> bool:
-        waits = image.status == QUEUED and image.has_import_task and image.age <= queued_timeout
+    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
+        waits = image.status == QUEUED and image.has_import_task and not queued_too_long
         return waits or image.status in IMPORTING
 
     def failure(self, requests: CloudRequests, image: RunImage) -> Reason:

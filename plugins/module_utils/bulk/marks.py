@@ -19,9 +19,13 @@ RESERVED = "onetoken_"
 RUN = "onetoken_run"
 SERVER_ID, SERVER_NAME = "onetoken_server_id", "onetoken_server_name"
 VOLUME_ID, VOLUME_NAME = "onetoken_volume_id", "onetoken_volume_name"
-#: The name that it was given. Images inherit the properties of the image that their server was booted from, marks
-#: included, but under another name: only together do they say that something is ours.
+#: The name that it was given. Servers and volumes inherit the properties of the image that they were made from, marks
+#: included, and so do the images that are made of them. Those mostly have another name.
 NAME = "onetoken_name"
+#: The image's own id, where it can be written: an image that inherited the marks has another id.
+IMAGE_ID = "onetoken_image_id"
+#: When Nova was asked for an image, by the clock of the cloud: one that inherited this was made later.
+ASKED_AT = "onetoken_asked_at"
 
 
 def run_of_today() -> str:

@@ -70,14 +70,27 @@ class Code(enum.Enum):
     DELETING = "deleting", "It was being deleted before this call."
     NEWEST_NOT_GOOD = "newest_not_good", "Kept, as the newest copy of the source is not good."
     PROTECTED = "protected", "Kept, as it is protected."
+    NEWEST_GONE = "newest_gone", "Kept, as the newest good copy of the source is gone or not good any more."
     IN_USE = "in_use", "Kept, as it is in use."
+    USE_UNKNOWN = "use_unknown", "Kept, as it may be in use; the servers could not be listed."
+    LABELS_SHARED = "labels_shared", "Kept, as another image has the same labels, and one of them is not a copy."
     DEPENDENTS = "dependents", "Something that builds on it is still there."
 
 
 #: Of what stays planned: that the service may refuse it.
 MAY_BE_REFUSED = frozenset({Code.BUSY, Code.UNSUITABLE_STATUS})
 #: Of what is not done: that this is how the caller wants it.
-INTENDED = frozenset({Code.NO_COPY, Code.NEWEST_NOT_GOOD, Code.PROTECTED, Code.IN_USE, Code.NOT_AWAITED})
+INTENDED = frozenset(
+    {
+        Code.NO_COPY,
+        Code.NEWEST_NOT_GOOD,
+        Code.NEWEST_GONE,
+        Code.PROTECTED,
+        Code.IN_USE,
+        Code.LABELS_SHARED,
+        Code.NOT_AWAITED,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import abc
+import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from ..session.clock import now
 from .action import Action
-from .cloud_requests import NOT_FOUND, CloudRequests, RefusedError, Service
+from .cloud_clock import CloudClockError
+from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError, Service
 from .item import ALREADY, DONE, SKIPPED, Item
 from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
+
+#: For so many seconds the newest good copy is taken to be there once it was seen: deletions of several copies of one
+#: source follow each other closely.
+SEEN_FOR = 5.0
 
 
 @dataclass
@@ -23,6 +28,10 @@ class Deletion:
 
     copy: Copy
     why: Reason
+    #: What must be there for the copy to go.
+    newest_good: Copy | None
+    #: Whether a part of it is gone or going already, so that what is left is of no use.
+    begun: bool = False
     #: Of an image: the volume snapshots that go before it.
     snapshot_ids: list[str] = field(default_factory=list)
     #: Of a backup: those that build on it and go before it.
@@ -42,26 +51,70 @@ class Retention(Action, abc.ABC):
         self._sources = sources
         #: How many of the selected copies stay.
         self.kept = 0
+        #: When the newest good copies were seen to be there, by their ids, in seconds since the run began.
+        self._seen_at: dict[str, float] = {}
 
     @abc.abstractmethod
     def copies(self) -> list[Copy]:
         """Every copy in the project that a run made, and no other."""
 
+    @abc.abstractmethod
+    def look_up(self, copy: Copy) -> Copy | None:
+        """What the cloud says of this very copy now; None when it is gone or not a run's any more."""
+
+    @abc.abstractmethod
+    def ask_for(self, item: Item) -> None:
+        """Ask for the deletion of a copy that may go."""
+
     def plan(self) -> list[Item]:
-        moment = now()
         groups = self._sources.select(self.copies())
+        moment = self._now()
         verdicts = [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment)]
         items = self.items(verdicts)
         going = sum(item.outcome != SKIPPED for item in items)
         self.kept = sum(len(copies) for copies in groups.values()) - going
         return [*(self._without_copies(wanted) for wanted in self._sources.unknown(groups)), *items]
 
+    def _now(self) -> datetime.datetime | None:
+        """By the clock of the services that have just listed the copies; None where no age matters."""
+        if self._keep.days is None:
+            return None
+        try:
+            return self.requests.cloud_clock.now()
+        except CloudClockError as exc:
+            raise CloudError(f"Nothing was deleted, as keep_days cannot be used here: {exc}.") from exc
+
+    def requests_of(self, items: list[Item]) -> dict[str, int]:
+        sources = len({item.resource.newest_good.id for item in items if item.resource.newest_good})
+        return {service: count + sources for service, count in super().requests_of(items).items()}
+
+    def ask(self, item: Item) -> None:
+        """What was judged by a list may be judged wrongly when its turn comes: another run works here too, perhaps."""
+        newest_good = item.resource.newest_good
+        if item.resource.begun or (newest_good is not None and self._is_still_good(newest_good)):
+            self.ask_for(item)
+        else:
+            name = newest_good.name if newest_good else "the newest good copy"
+            text = f"{name}, the newest good copy when the copies were listed, is gone or not good any more"
+            item.settle(SKIPPED, Reason(Code.NEWEST_GONE, text))
+
+    def _is_still_good(self, copy: Copy) -> bool:
+        moment = self.requests.seconds_spent
+        seen_at = self._seen_at.get(copy.id)
+        if seen_at is None or moment - seen_at > SEEN_FOR:
+            seen = self.look_up(copy)
+            if seen is None or seen.condition is not Condition.GOOD or seen.rank != copy.rank:
+                return False
+            self._seen_at[copy.id] = moment
+        return True
+
     def items(self, verdicts: list[Verdict]) -> list[Item]:
         return [self.item(verdict) for verdict in verdicts]
 
     def item(self, verdict: Verdict) -> Item:
         copy = verdict.copy
-        item = Item(id=copy.id, name=copy.name, action=self.name, resource=Deletion(copy, verdict.why))
+        deletion = Deletion(copy, verdict.why, verdict.newest_good)
+        item = Item(id=copy.id, name=copy.name, action=self.name, resource=deletion)
         item.why = verdict.why
         if verdict.obstacle:
             item.settle(SKIPPED, verdict.obstacle)

@@ -56,6 +56,11 @@ class Copy:
     #: Why it is not to be deleted even when its time has come.
     hindrance: Reason | None = None
 
+    @property
+    def rank(self) -> tuple[tuple[str, ...], datetime.datetime, str]:
+        """Its place among the copies of its source, which nothing changes."""
+        return self.source, self.created_at, self.id
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -71,11 +76,13 @@ class Keep:
             if value is not None and value < 1:
                 raise ConfigurationError(f"{option} must be at least 1, so that a copy remains, not {value}.")
 
-    def covers(self, copy: Copy, newer: int, moment: datetime.datetime) -> bool:
+    def covers(self, copy: Copy, newer: int, moment: datetime.datetime | None) -> bool:
         """Whether a copy stays of which there are so many newer good ones."""
         if newer < (self.last or 1):
             return True
-        return self.days is not None and (moment - copy.created_at).total_seconds() <= self.days * SECONDS_A_DAY
+        if self.days is None:
+            return False
+        return moment is None or (moment - copy.created_at).total_seconds() <= self.days * SECONDS_A_DAY
 
     def describe(self, source_name: str) -> str:
         """What a copy that goes is older than."""
@@ -109,7 +116,8 @@ class Sources:
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""
         found: dict[tuple[str, ...], list[Copy]] = {}
-        for copy in copies:
+        # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
+        for copy in {copy.id: copy for copy in copies}.values():
             if not self.run_pattern or fnmatch.fnmatchcase(copy.run, self.run_pattern):
                 found.setdefault(copy.source, []).append(copy)
         for of_source in found.values():
@@ -136,10 +144,12 @@ class Verdict:
     why: Reason
     #: Why it stays all the same, for now; None when it goes.
     obstacle: Reason | None = None
+    #: The newest good copy, without which this one would have to stay.
+    newest_good: Copy | None = None
 
 
-def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime) -> list[Verdict]:
-    """The verdicts on the copies of one source that have had their time."""
+def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime | None) -> list[Verdict]:
+    """The verdicts on the copies of one source that have had their time, at this moment where days count."""
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
@@ -161,7 +171,7 @@ def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime)
         elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
             why = Reason(Code.SUPERSEDED, f"{copy.status}, and older than the good copy {newest_good.name}")
         if why:
-            verdicts.append(Verdict(copy, why, obstacle or copy.hindrance))
+            verdicts.append(Verdict(copy, why, obstacle or copy.hindrance, newest_good))
     return verdicts
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..session.clock import now, parse
 from .cloud_requests import CloudRequests
 from .image_copies import is_ours
 from .item import IMAGE, Created
@@ -58,11 +57,6 @@ class RunImage:
     @property
     def created(self) -> Created:
         return Created(IMAGE, self.id, self.name, self.status, self.size)
-
-    @property
-    def age(self) -> float:
-        """Seconds."""
-        return (now() - parse(self.created_at)).total_seconds()
 
 
 def list_images(requests: CloudRequests, project_id: str | None, run: str | None = None) -> list[RunImage]:

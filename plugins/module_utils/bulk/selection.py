@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import fnmatch
 import typing as t
 from dataclasses import dataclass, field
 
-from ..session.clock import now, parse
+from ..session.clock import parse
 from ..session.errors import ConfigurationError
-from .cloud_requests import CloudRequests
+from .cloud_clock import CloudClock, CloudClockError
+from .cloud_requests import CloudError, CloudRequests
 from .reason import Code, Reason
 
 #: From this microversion on, Nova lists the tags of servers.
@@ -104,7 +106,8 @@ class Criteria:
     #: Seconds since the resource was made, at least and at most.
     older_than: int | None = None
     newer_than: int | None = None
-    moment: datetime.datetime = field(default_factory=now)
+    #: When that is, by the clock of the cloud.
+    moment: datetime.datetime | None = None
 
     def __post_init__(self) -> None:
         # A variable that somebody forgot to set must not select a whole project.
@@ -130,6 +133,19 @@ class Criteria:
         criteria = cls(names=params[names], tags=params.get("tags") or (), **given)
         demand_criterion(criteria.narrow or otherwise_narrow)
         return criteria
+
+    @property
+    def by_age(self) -> bool:
+        return self.older_than is not None or self.newer_than is not None
+
+    def at(self, clock: CloudClock) -> Criteria:
+        """These, with ages measured by the cloud's clock as its last listing has it."""
+        if not self.by_age:
+            return self
+        try:
+            return dataclasses.replace(self, moment=clock.now())
+        except CloudClockError as exc:
+            raise CloudError(f"older_than and newer_than cannot be used here: {exc}.") from exc
 
     def select(self, resources: t.Iterable[AnyResource], kind: str) -> Selection[AnyResource]:
         # A list that changes while its pages are read may have something twice.
@@ -168,8 +184,10 @@ class Criteria:
         return self._match_age(resource) and all(resource.metadata.get(key) == value for key, value in wanted.items())
 
     def _match_age(self, resource: Resource) -> bool:
-        if self.older_than is None and self.newer_than is None:
+        if not self.by_age:
             return True
+        if self.moment is None:
+            raise ValueError("Ages need a moment: see at()")
         age = (self.moment - parse(resource.created_at)).total_seconds()
         too_young = self.older_than is not None and age < self.older_than
         too_old = self.newer_than is not None and age > self.newer_than
@@ -200,11 +218,13 @@ def list_volumes(requests: CloudRequests) -> list[Volume]:
 
 
 def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:
-    return criteria.select(list_servers(requests, bool(criteria.tags)), "server")
+    servers = list_servers(requests, bool(criteria.tags))
+    return criteria.at(requests.cloud_clock).select(servers, "server")
 
 
 def select_volumes(requests: CloudRequests, criteria: Criteria) -> Selection[Volume]:
-    return criteria.select(list_volumes(requests), "volume")
+    volumes = list_volumes(requests)
+    return criteria.at(requests.cloud_clock).select(volumes, "volume")
 
 
 def texts(values: t.Mapping[str, t.Any], option: str) -> dict[str, str]:

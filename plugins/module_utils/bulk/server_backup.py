@@ -34,12 +34,12 @@ class ServerBackup(ServerImage):
         self._backup_type = backup_type
         self._rotation = rotation
 
-    def request_of(self, server: Server) -> dict[str, t.Any]:
+    def request_of(self, server: Server, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
         backup = {
             "name": self._marks.name_of(server),
             "backup_type": self._backup_type,
             "rotation": self._rotation,
-            "metadata": self._marks.of(server),
+            "metadata": dict(marks),
         }
         return {"createBackup": backup}
 

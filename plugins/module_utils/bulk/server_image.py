@@ -9,12 +9,14 @@ import abc
 import functools
 import typing as t
 
-from ..session.clock import now
+from ..session.clock import show
 from .action import MISSES_ALLOWED, Action
+from .cloud_clock import CloudClockError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, content
-from .image_copies import ACTIVE, QUEUED, ImageCopy, image_copies
+from .image_copies import ACTIVE, ImageCopy, image_copies, inheritors
+from .image_queue import ImageQueue
 from .item import ALREADY, DONE, FAILED, IMAGE, VOLUME_SNAPSHOT, Created, Item, State
-from .marks import Marks
+from .marks import ASKED_AT, Marks
 from .quotas import Quota, image_quotas
 from .reason import Code, Reason
 from .selection import Criteria, Server, select_servers
@@ -42,7 +44,7 @@ class ServerImage(Action, abc.ABC):
         super().__init__(requests)
         self._criteria = criteria
         self._marks = marks
-        self._queued_timeout = queued_timeout
+        self._queue = ImageQueue(requests, queued_timeout)
         self._project_id = requests.project_id()
         #: Images of an earlier call that never left the queue, by server.
         self._stuck: dict[str, list[str]] = {}
@@ -50,8 +52,8 @@ class ServerImage(Action, abc.ABC):
         self._seen: dict[str, ImageCopy] = {}
 
     @abc.abstractmethod
-    def request_of(self, server: Server) -> dict[str, t.Any]:
-        """The action that makes Nova make the image."""
+    def request_of(self, server: Server, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
+        """The action that makes Nova make the image, with these marks."""
 
     def hindrance(self, server: Server) -> Reason | None:
         """Why Nova cannot do it for this server; None when it may."""
@@ -69,16 +71,19 @@ class ServerImage(Action, abc.ABC):
         """The image of each server among those of the run, one that is complete if there is any."""
         unattended = {server.id for server in servers if server.unattended}
         copies: dict[str, ImageCopy] = {}
-        for copy in self._copies():
-            patience = min(self._queued_timeout, UNATTENDED) if copy.server_id in unattended else self._queued_timeout
-            if copy.status == QUEUED and copy.age(now()) > patience:
-                self._stuck.setdefault(copy.server_id, []).append(copy.id)
+        found = {copy.id: copy for copy in self._copies()}
+        doubtful = inheritors(found.values())
+        for copy in found.values():
+            timeout = min(self._queue.timeout, UNATTENDED) if copy.server_id in unattended else self._queue.timeout
+            if self._queue.holds_too_long(copy, timeout):
+                if copy.id not in doubtful:
+                    self._stuck.setdefault(copy.server_id, []).append(copy.id)
             elif copy.usable:
                 copies[copy.server_id] = _better(copies.get(copy.server_id), copy)
         return copies
 
-    def _copies(self) -> t.Iterator[ImageCopy]:
-        return image_copies(self.requests, self._project_id, self._marks.run)
+    def _copies(self, awaited: t.Container[str] = ()) -> t.Iterator[ImageCopy]:
+        return image_copies(self.requests, self._project_id, self._marks.run, awaited)
 
     def _item(self, server: Server, copy: ImageCopy | None) -> Item:
         item = Item(id=server.id, name=server.name, action=self.name, resource=server)
@@ -99,6 +104,7 @@ class ServerImage(Action, abc.ABC):
         for image_id in self._stuck.pop(item.id, ()):
             self.requests.delete("image", f"/images/{image_id}")
         image_id = self._ask_nova(item.resource)
+        self._queue.accepted(image_id)
         item.why = None
         item.accept(DONE, Created(IMAGE, image_id, self._marks.name_of(item.resource)))
 
@@ -110,7 +116,7 @@ class ServerImage(Action, abc.ABC):
         response = self.requests.post(
             "compute",
             f"/servers/{server.id}/action",
-            self.request_of(server),
+            self.request_of(server, {**self._marks.of(server), ASKED_AT: self._now()}),
             microversion=IMAGE_ID_IN_BODY if self._image_id_in_body else OLDEST,
             given_up=self.given_up,
         )
@@ -120,6 +126,13 @@ class ServerImage(Action, abc.ABC):
         if "/" not in location:
             raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without the image's location")
         return location.rsplit("/", 1)[1]
+
+    def _now(self) -> str:
+        """Written even where it is not known, as the mark of another image could be inherited instead."""
+        try:
+            return show(self.requests.cloud_clock.now())
+        except CloudClockError:
+            return ""
 
     def look(self, items: list[Item]) -> None:
         in_doubt = {item.id: item for item in items if item.state is State.UNSURE}
@@ -135,7 +148,7 @@ class ServerImage(Action, abc.ABC):
 
     def _look_at_images(self, awaited: dict[str, Item], in_doubt: dict[str, Item]) -> None:
         seen: dict[str, ImageCopy] = {}
-        for copy in self._copies():
+        for copy in self._copies(set(awaited)):
             if copy.id in awaited:
                 self._see(awaited.pop(copy.id), copy)
             if copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
@@ -166,9 +179,9 @@ class ServerImage(Action, abc.ABC):
             item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the image is in status {copy.status}"))
         elif copy.status == ACTIVE and not volume_snapshots:
             item.settle(item.outcome)
-        elif copy.status == QUEUED and item.started_at is not None and copy.age(now()) > self._queued_timeout:
+        elif item.started_at is not None and self._queue.holds_too_long(copy):
             what_then = self._delete_stuck(copy.id)
-            text = f"the image was still queued after {self._queued_timeout} s, {what_then}"
+            text = f"the image was still queued after {self._queue.timeout} s, {what_then}"
             item.settle(FAILED, Reason(Code.QUEUED_TOO_LONG, text))
 
     def _delete_stuck(self, image_id: str) -> str:

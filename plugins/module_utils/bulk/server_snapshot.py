@@ -32,8 +32,8 @@ class ServerSnapshot(ServerImage):
         #: The snapshots of the run that are there, by server and volume.
         self._snapshots: dict[tuple[str, str], VolumeCopy] = {}
 
-    def request_of(self, server: Server) -> dict[str, t.Any]:
-        return {"createImage": {"name": self._marks.name_of(server), "metadata": self._marks.of(server)}}
+    def request_of(self, server: Server, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
+        return {"createImage": {"name": self._marks.name_of(server), "metadata": dict(marks)}}
 
     def plan(self) -> list[Item]:
         if self._volumes_alone:

@@ -83,7 +83,8 @@ class ServerState(Action):
 
     def plan(self) -> list[Item]:
         listing = self._listing(TAGS if self._criteria.tags else None)
-        selection = self._criteria.select(map(SeenServer.from_body, listing), "server")
+        servers = [SeenServer.from_body(body) for body in listing]
+        selection = self._criteria.at(self.requests.cloud_clock).select(servers, "server")
         return self.unresolved(selection.unresolved) + [self._item(server) for server in selection.resources]
 
     def _listing(self, microversion: str | None = None) -> t.Iterator[dict[str, t.Any]]:

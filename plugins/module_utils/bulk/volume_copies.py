@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .action import MISSES_ALLOWED
-from .cloud_requests import CloudRequests
+from .cloud_requests import NOT_FOUND, CloudRequests, OutageError, RefusedError
 from .described_marks import described
 from .item import FAILED, VOLUME_BACKUP, VOLUME_SNAPSHOT, Item
 from .marks import NAME, RUN, SERVER_ID, VOLUME_ID
@@ -93,10 +93,12 @@ def is_ours(copy: VolumeCopy) -> bool:
     marks = copy.metadata
     if RUN not in marks or NAME not in marks:
         return False
+    if marks.get(VOLUME_ID, copy.volume_id) != copy.volume_id:
+        return False
     if SERVER_ID in marks:
         # Of a server's volumes, each copy has its place among them in its name.
         return bool(re.fullmatch(rf"{re.escape(marks[NAME])}(-[0-9]+)?", copy.name))
-    return marks.get(VOLUME_ID) == copy.volume_id and marks[NAME] == copy.name
+    return VOLUME_ID in marks and marks[NAME] == copy.name
 
 
 def volume_copies(requests: CloudRequests, kind: Kind) -> t.Iterator[VolumeCopy]:
@@ -104,6 +106,20 @@ def volume_copies(requests: CloudRequests, kind: Kind) -> t.Iterator[VolumeCopy]
     path, order = f"/{kind.plural}/detail", {"sort": "created_at:desc"}
     for body in requests.listing("block_storage", path, kind.plural, order, kind.microversion):
         yield VolumeCopy.from_body(body)
+
+
+def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | None:
+    """One snapshot or backup, None when it is gone."""
+    try:
+        answer = requests.get("block_storage", f"/{kind.plural}/{id}", microversion=kind.microversion)
+    except RefusedError as exc:
+        if exc.status_code != NOT_FOUND:
+            raise
+        return None
+    body = answer.get(kind.singular)
+    if not isinstance(body, dict):
+        raise OutageError(f"The block storage service gave an answer without the {kind.spoken} {id}.")
+    return VolumeCopy.from_body(body)
 
 
 def copies_of_run(requests: CloudRequests, kind: Kind, run: str) -> list[VolumeCopy]:

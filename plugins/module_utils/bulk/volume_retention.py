@@ -32,6 +32,7 @@ from .volume_copies import (
     is_ours,
     kind_of_backups,
     volume_copies,
+    volume_copy,
 )
 
 AVAILABLE, ERROR_DELETING = "available", "error_deleting"
@@ -60,7 +61,8 @@ class VolumeRetention(Retention):
         return kind_of_backups(self.requests) if self._wanted is BACKUPS else self._wanted
 
     def copies(self) -> list[Copy]:
-        self._present = list(volume_copies(self.requests, self._kind))
+        # By id, as a list whose pages shift while they are read has something twice.
+        self._present = list({copy.id: copy for copy in volume_copies(self.requests, self._kind)}.values())
         return [_copy(copy) for copy in self._present if is_ours(copy)]
 
     def items(self, verdicts: list[Verdict]) -> list[Item]:
@@ -103,7 +105,11 @@ class VolumeRetention(Retention):
                 yield chains.pop(backup.volume_id)
         yield from chains.values()
 
-    def ask(self, item: Item) -> None:
+    def look_up(self, copy: Copy) -> Copy | None:
+        seen = volume_copy(self.requests, self._kind, copy.id)
+        return _copy(seen) if seen is not None and is_ours(seen) else None
+
+    def ask_for(self, item: Item) -> None:
         if self.delete("block_storage", f"/{self._kind.plural}/{item.id}"):
             item.accept(DONE)
         else:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import email.utils
 import json
 from concurrent import futures
 from types import SimpleNamespace
@@ -46,6 +47,8 @@ class FakeService:
 
     default_microversion = None
     endpoint_override = None
+    #: By how many seconds the service's clock is ahead; None where it does not say what time it is.
+    clock: float | None = 0.0
 
     def __init__(self, cloud, handle, microversion=(2, 96)):
         self._cloud = cloud
@@ -65,7 +68,12 @@ class FakeService:
         assert options["allow_reauth"] is False
         assert options["timeout"]
         self._cloud.requests.append((method, path))
-        return self._handle(path, method, options)
+        response = self._handle(path, method, options)
+        if self.clock is not None:
+            response.headers.setdefault(
+                "Date", email.utils.formatdate(self._cloud.time.wall_clock() + self.clock, usegmt=True)
+            )
+        return response
 
 
 class FakeConnection:

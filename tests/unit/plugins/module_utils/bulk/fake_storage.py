@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import typing as t
 from types import SimpleNamespace
 
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
@@ -47,9 +48,9 @@ class FakeStorage:
         self.deleted_as = "gone"
         self.made_as = "available"
         #: Called before each request: what it returns is the answer, None goes on as usual.
-        self.intercept = lambda method, path: None
+        self.intercept: t.Callable[[str, str], FakeResponse | None] = lambda method, path: None
         #: Called after each request: what it returns is the answer instead of the service's own.
-        self.lose = lambda method, path: None
+        self.lose: t.Callable[[str, str], FakeResponse | None] = lambda method, path: None
         self.compute = FakeService(self, self._guarded(self._compute))
         self.image = FakeService(self, self._guarded(self._image))
         self.block_storage = FakeService(self, self._guarded(self._block_storage), microversion)
@@ -57,8 +58,12 @@ class FakeStorage:
 
     # What is there
 
-    def server(self, name):
-        self.servers.append({"id": self._id("server"), "name": name, "status": "ACTIVE", "metadata": {}})
+    def server(self, name, image_id=""):
+        """A server, booted from this image or else from a volume."""
+        image = {"id": image_id} if image_id else ""
+        self.servers.append(
+            {"id": self._id("server"), "name": name, "status": "ACTIVE", "metadata": {}, "image": image}
+        )
         return self.servers[-1]["id"]
 
     def volume(self, name="data", status="available", server_id=None, size=10, **metadata):
@@ -114,7 +119,8 @@ class FakeStorage:
         def answer(path, method, options):
             early = self.intercept(method, path)
             response = early or handle(path, method, options)
-            if response.status_code >= 400 and not early:
+            looked_up = method == "GET" and response.status_code == 404 and not path.endswith("/detail")
+            if response.status_code >= 400 and not early and not looked_up:
                 self.refused.append((method, path, response.text))
             return self.lose(method, path) or response
 
@@ -127,6 +133,9 @@ class FakeStorage:
     def _image(self, path, method, options):
         if method == "DELETE":
             return self._delete_image(path.split("/")[2])
+        if path != "/images":
+            body = self.images.get(path.split("/")[2])
+            return FakeResponse(200, dict(body)) if body else FakeResponse(404, {"message": "No image found"})
         wanted = {key: value for key, value in options["params"].items() if key not in ("limit", "marker")}
         found = [body for body in self.images.values() if all(body.get(key) == wanted[key] for key in wanted)]
         return self._page(sorted(found, key=lambda body: body["id"], reverse=True), "images", options)
@@ -153,6 +162,11 @@ class FakeStorage:
             return self._make(collection, kind[:-1], options)
         if method == "DELETE":
             return self._delete(collection, path.split("/")[2])
+        if path != f"/{kind}/detail":
+            body = collection.get(path.split("/")[2])
+            if body is None:
+                return FakeResponse(404, {"itemNotFound": {"message": "could not be found."}})
+            return FakeResponse(200, {kind[:-1]: self._body(kind, body, options)})
         assert options["params"]["sort"] == "created_at:desc"
         newest_first = sorted(collection.values(), key=lambda body: body["created_at"], reverse=True)
         return self._page([self._body(kind, body, options) for body in newest_first], kind, options)

@@ -201,6 +201,7 @@ def snapshot_one(exchange):
     image = {
         "id": "i-1", "name": "web-r1", "status": "active", "size": 7, "created_at": "2026-01-31T12:00:00Z",
         "onetoken_run": "r1", "onetoken_name": "web-r1", "onetoken_server_id": "1", "onetoken_server_name": "web",
+        "instance_uuid": "1",
     }  # fmt: skip
     if exchange.request.method == "POST":
         snapshot_one.made = True

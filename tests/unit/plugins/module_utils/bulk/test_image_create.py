@@ -11,7 +11,6 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import run_images
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_create import ImageFromSource
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_from_volume import ImageFromVolume
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_sources import image_sources
@@ -163,14 +162,6 @@ def cloud(time):
     return FakeGlance(time)
 
 
-@pytest.fixture(autouse=True)
-def moment(monkeypatch, time):
-    """Images are as old as the time that passes here says."""
-    monkeypatch.setattr(
-        run_images, "now", lambda: datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
-    )
-
-
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "disk.qcow2"
@@ -225,6 +216,7 @@ class TestFiles:
         assert cloud.count("GET") == 2
         a, b = sorted(cloud.images.values(), key=lambda image: image["name"])
         assert (a["onetoken_run"], a["onetoken_name"], a["onetoken_source"]) == ("r1", "a", file)
+        assert a["onetoken_image_id"] == a["id"]
         assert (a["secure"], a["team"], a["visibility"]) == ("true", "platform", "private")
         assert (b["min_disk"], b["tags"], b["disk_format"], b["size"]) == (2, ["x"], "qcow2", len(CONTENT))
 
@@ -244,12 +236,20 @@ class TestFiles:
     @pytest.mark.parametrize("status", ["queued", "saving"])
     def test_what_a_killed_upload_left_is_deleted_and_made_anew(self, cloud, create, file, status):
         marks = {"onetoken_run": "r1", "onetoken_name": "a", "onetoken_source": file}
-        left = cloud.add(name="a", status=status, protected=True, **marks)
+        left = cloud.add(id="left", name="a", status=status, protected=True, onetoken_image_id="left", **marks)
         assert outcomes(create({"name": "a", "file": file}, check_mode=True)) == {"a": "planned"}
         assert left["id"] in cloud.images
         assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
         (image,) = cloud.images.values()
         assert image["id"] != left["id"] and image["status"] == "active"
+
+    def test_what_a_user_made_of_a_server_of_the_image_is_neither_taken_for_it_nor_deleted(self, cloud, create, file):
+        marks = {"onetoken_run": "r1", "onetoken_name": "a", "onetoken_source": file, "onetoken_image_id": "i"}
+        users = [
+            cloud.add(id=status, name="a", status=status, protected=True, **marks) for status in ("active", "saving")
+        ]
+        assert outcomes(create({"name": "a", "file": file, "checksum": "sha512:abc123"})) == {"a": "done"}
+        assert len(cloud.images) == 3 and all(image["id"] in cloud.images for image in users)
 
     def test_content_that_arrived_without_an_answer_is_not_sent_again(self, cloud, create, file):
         cloud.after["PUT", "/file"] = lost
@@ -346,9 +346,13 @@ class TestUrls:
 
     def test_an_import_that_goes_on_is_watched_and_one_that_never_began_is_made_anew(self, cloud, create):
         marks = {"onetoken_run": "r1", "onetoken_source": URL}
-        at_work = cloud.add(name="a", onetoken_name="a", os_glance_import_task="t", done_at=3.0, **marks)
-        stuck = cloud.add(age=7200, name="b", onetoken_name="b", os_glance_import_task="t", **marks)
-        never = cloud.add(name="c", onetoken_name="c", **marks)
+
+        def add(name, **body):
+            return cloud.add(id=name, name=name, onetoken_name=name, onetoken_image_id=name, **marks, **body)
+
+        at_work = add("a", os_glance_import_task="t", done_at=3.0)
+        stuck = add("b", age=7200, os_glance_import_task="t")
+        never = add("c")
         report = create(*({"name": name, "url": URL} for name in "abc"))
         assert outcomes(report) == {"a": "already", "b": "done", "c": "done"}
         assert at_work["id"] in cloud.images
@@ -453,6 +457,7 @@ class TestVolumes:
         (image,) = cloud.images.values()
         assert image["name"] == image["onetoken_name"] == "data/1-r1" == report.items[0].created[0].name
         assert (image["onetoken_run"], image["onetoken_volume_id"], image["a/b~c"]) == ("r1", "id-data/1", "1")
+        assert image["onetoken_image_id"] == image["id"]
         assert "onetoken_server_id" not in image and image["kept"] == "1"
         again = create_from_volumes()
         assert outcomes(again) == {"data/1": "already"} and len(cloud.images) == 1

@@ -4,28 +4,15 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import image_retention, retention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError, GivenUpError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_retention import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
-
-
-@pytest.fixture(autouse=True)
-def moment(monkeypatch, time):
-    """Copies are as old as the time that passes here says."""
-
-    def now():
-        return datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
-
-    monkeypatch.setattr(retention, "now", now)
-    monkeypatch.setattr(image_retention, "now", now)
 
 
 @pytest.fixture
@@ -35,9 +22,10 @@ def storage(time):
 
 @pytest.fixture
 def retain(carry_out, storage):
-    def run(last=1, days=None, sources=None, queued_timeout=3600, **options):
+    def run(last=1, days=None, sources=None, queued_timeout=3600, delete_in_use=False, **options):
+        keep = Keep(last, days)
         return carry_out(
-            lambda requests: ImageRetention(requests, Keep(last, days), sources or Sources(), queued_timeout),
+            lambda requests: ImageRetention(requests, keep, sources or Sources(), queued_timeout, delete_in_use),
             connection=storage,
             **options,
         )
@@ -66,6 +54,15 @@ def image(storage, days, server="web", **body):
     return storage.add_image(days, name, **{**marks, **body})
 
 
+def of_volume(storage, days, volume="v", **body):
+    """An image that a run made of a volume."""
+    name = body.pop("name", f"{volume}-{days}")
+    marks = {"onetoken_run": "r", "onetoken_volume_id": volume, "onetoken_volume_name": f"data-{volume}"}
+    id = storage.add_image(days, name, **{**marks, "onetoken_name": name, **body})
+    storage.images[id].setdefault("onetoken_image_id", id)
+    return id
+
+
 def volume_backed(storage, days, server="db", statuses=("available", "available"), **body):
     """An image that a run made of a server that was booted from a volume, and the ids of the snapshots behind it."""
     ids = [storage.add_snapshot(days, f"snapshot for {server}-{days}", status=status) for status in statuses]
@@ -82,7 +79,9 @@ def test_old_images_are_deleted_with_one_request_each_after_one_listing(storage,
     assert outcomes(report) == {"web-2": "done", "web-3": "done"}
     assert reasons(report)["web-2"] == "older than the last one of web"
     assert sorted(storage.images) == sorted(kept)
-    assert storage.requests[0] == ("GET", "/images") and len(storage.requests) == 3
+    # One listing of servers, one more look at the image that stays, and one request for each that goes.
+    looks = [("GET", "/images"), ("GET", "/servers/detail"), ("GET", f"/images/{kept[0]}")]
+    assert storage.requests[:3] == looks and len(storage.requests) == 5
     assert report.changed
     again = retain()
     assert again.items == [] and not again.changed
@@ -122,8 +121,7 @@ def test_a_glance_that_lists_more_than_it_was_asked_for_costs_nobody_an_image(st
 def test_images_of_volumes_are_kept_by_their_volumes(storage, retain):
     for days in (1, 2):
         for id in ("v1", "v2"):
-            marks = {"onetoken_run": "r", "onetoken_volume_id": id, "onetoken_volume_name": f"data-{id}"}
-            storage.add_image(days, f"{id}-{days}", onetoken_name=f"{id}-{days}", **marks)
+            of_volume(storage, days, id)
     assert set(outcomes(retain(sources=Sources(["data-v1"])))) == {"v1-2"}
     assert set(outcomes(retain(sources=Sources(["v2"])))) == {"v2-2"}
 
@@ -136,6 +134,168 @@ def test_an_image_of_a_server_that_was_booted_from_an_image_of_a_volume_is_the_s
     volume_backed(storage, 1, **inherited)
     volume_backed(storage, 2, **inherited)
     assert set(outcomes(retain())) == {"web-2", "db-2"}
+
+
+@pytest.mark.parametrize("keep", [{"last": 1}, {"last": None, "days": 7}], ids=str)
+def test_a_list_that_has_an_image_twice_costs_nobody_the_only_copy(storage, retain, keep):
+    """As a list whose pages shift while they are read has it."""
+    id = image(storage, 30)
+
+    def twice(method, path):
+        if (method, path) == ("GET", "/images"):
+            body = storage.images[id]
+            return FakeResponse(200, {"images": [body, body]})
+        return None
+
+    storage.intercept = twice
+    report = retain(**keep)
+    assert report.items == [] and list(storage.images) == [id]
+
+
+def test_an_image_that_a_list_has_twice_takes_its_volume_snapshots_along(storage, retain):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+
+    def twice(method, path):
+        if (method, path) == ("GET", "/images"):
+            return FakeResponse(200, {"images": [*storage.images.values(), *storage.images.values()]})
+        return None
+
+    storage.intercept = twice
+    assert outcomes(retain()) == {"db-2": "done"}
+    assert {gone, *ids} == set(storage.gone) and len(storage.snapshots) == 2
+
+
+def test_an_image_that_its_owner_made_of_a_server_of_ours_is_neither_a_copy_nor_deleted(storage, retain):
+    golden = of_volume(storage, 2, name="golden-data", onetoken_name="golden-data")
+    # The server was booted from it, and the image of the server was given the same name.
+    inherited = {key: value for key, value in storage.images[golden].items() if key.startswith("onetoken_")}
+    users = storage.add_image(1, "golden-data", instance_uuid="users server", **inherited)
+    report = retain()
+    assert report.items == [] and list(storage.images) == [golden, users]
+    # Nor is it when it is the older one of the two that are there.
+    newer = of_volume(storage, 0)
+    assert outcomes(retain()) == {"golden-data": "done"}
+    assert list(storage.images) == [users, newer]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # It was made of a server with a volume that was made from our image: Nova says of no such image whose it is.
+        {"instance_uuid": None, "block_device_mapping": json.dumps([{"snapshot_id": "another"}])},
+        # It was made of a volume that was made from our image: Cinder copies what Nova said.
+        {"instance_uuid": "id-web"},
+    ],
+    ids=["of a server", "of a volume"],
+)
+def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_as_the_proof(storage, retain, body):
+    copy = image(storage, 3, name="web-r1")
+    storage.add_snapshot(2)
+    users = image(storage, 2, **{"name": "web-r1", **body})
+    image(storage, 1)
+    for _turn in range(2):
+        report = retain()
+        assert outcomes(report) == {"web-r1": "skipped"} and users in reasons(report)["web-r1"]
+    del storage.images[users]
+    assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
+
+
+def test_an_image_that_a_server_was_booted_from_is_kept(storage, retain):
+    kept = image(storage, 1)
+    used, gone = image(storage, 2), image(storage, 3)
+    storage.server("web-02", used)
+    storage.server("db-01")
+    assert outcomes(retain(check_mode=True)) == {"web-2": "skipped", "web-3": "planned"}
+    report = retain()
+    assert outcomes(report) == {"web-2": "skipped", "web-3": "done"}
+    assert reasons(report)["web-2"] == "server web-02 was booted from it"
+    assert storage.count("GET", "/servers/detail") == 2
+    assert list(storage.images) == [kept, used] and gone not in storage.images
+
+
+def test_an_image_in_use_is_deleted_where_that_is_asked_for(storage, retain):
+    image(storage, 1)
+    storage.server("web-02", image(storage, 2))
+    assert outcomes(retain(delete_in_use=True)) == {"web-2": "done"}
+    assert storage.count("GET", "/servers/detail") == 0
+
+
+def test_servers_are_not_listed_where_nothing_would_go(storage, retain):
+    image(storage, 1)
+    assert retain().items == [] and storage.count("GET", "/servers/detail") == 0
+
+
+@pytest.mark.parametrize("answer", [FakeResponse(403, {"forbidden": {"message": "not you"}}), FakeResponse(200, {})])
+def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, answer):
+    for days in (1, 2):
+        image(storage, days)
+    storage.intercept = lambda method, path: answer if path == "/servers/detail" else None
+    report = retain()
+    assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
+    assert reasons(report)["web-2"].startswith("a server may have been booted from it, as the servers could not be lis")
+    assert report.items[0].lacking
+
+
+@pytest.mark.parametrize("gone", ["deleted", "deactivated", "renamed", "handed over"])
+def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, gone):
+    """Another run, or a user, may have been quicker."""
+    newest = image(storage, 1)
+    image(storage, 2)
+    image(storage, 3)
+    changes = {"deactivated": {"status": "deactivated"}, "renamed": {"name": "mine"}, "handed over": {"owner": "them"}}
+
+    def change(_run):
+        if gone == "deleted":
+            del storage.images[newest]
+        else:
+            storage.images[newest].update(changes[gone])
+
+    report = retain(on_plan=change)
+    assert outcomes(report) == {"web-2": "skipped", "web-3": "skipped"}
+    assert storage.count("DELETE", "/images") == 0
+    assert reasons(report)["web-2"].endswith("is gone or not good any more")
+
+
+def test_nothing_is_deleted_once_a_volume_snapshot_behind_the_newest_good_copy_is_gone(storage, retain):
+    _newest, ids = volume_backed(storage, 1)
+    volume_backed(storage, 2)
+    assert outcomes(retain(on_plan=lambda run: storage.snapshots.pop(ids[0]))) == {"db-2": "skipped"}
+    assert storage.gone == []
+
+
+@pytest.mark.parametrize("days_behind", [60, -60], ids=["ahead", "behind"])
+def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time, days_behind):
+    time.set_behind(days_behind * 86400)
+    for minutes in range(1, 7):
+        image(storage, minutes / 1440)
+    image(storage, 31, name="expired")
+    image(storage, 0, status="queued", server="app")
+    image(storage, 0.001, server="app")
+    assert outcomes(retain(last=None, days=30)) == {"expired": "done"}
+
+
+@pytest.mark.parametrize(
+    ("clocks", "why"),
+    [((None, None), "no service of the cloud says what time it is"), ((0, 86400), "differ by 86400 s")],
+)
+def test_days_mean_nothing_where_the_clouds_time_is_not_known(storage, retain, clocks, why):
+    storage.image.clock, storage.block_storage.clock = clocks
+    volume_backed(storage, 40)
+    image(storage, 1)
+    image(storage, 40)
+    with pytest.raises(CloudError, match=f"Nothing was deleted, as keep_days cannot be used here: .*{why}"):
+        retain(last=None, days=30)
+    assert len(storage.images) == 3
+    assert outcomes(retain(last=1)) == {"web-40": "done"}
+
+
+def test_an_image_in_the_queue_has_not_failed_where_the_clouds_time_is_not_known(storage, retain):
+    storage.image.clock = None
+    image(storage, 0, status="queued")
+    for days in (1, 2):
+        image(storage, days)
+    assert outcomes(retain()) == {"web-2": "skipped"}
 
 
 def test_a_protected_image_is_left_alone(storage, retain):
@@ -276,10 +436,9 @@ def test_snapshots_that_another_image_leads_to_stay(storage, retain):
 def test_an_image_of_a_volume_takes_no_snapshots_along_that_it_inherited(storage, retain):
     snapshot = storage.add_snapshot(3)
     for days in (1, 2):
-        marks = {"onetoken_run": "r", "onetoken_volume_id": "v", "onetoken_name": f"data-{days}"}
         mapping = json.dumps([{"snapshot_id": snapshot}] if days == 2 else [])
-        storage.add_image(days, f"data-{days}", block_device_mapping=mapping, **marks)
-    assert outcomes(retain()) == {"data-2": "done"}
+        of_volume(storage, days, block_device_mapping=mapping)
+    assert outcomes(retain()) == {"v-2": "done"}
     assert snapshot in storage.snapshots
 
 

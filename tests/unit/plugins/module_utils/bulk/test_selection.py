@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import (
     Criteria,
@@ -15,6 +16,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection 
     list_servers,
     list_volumes,
     select_servers,
+    select_volumes,
     texts,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
@@ -22,6 +24,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     FakeResponse,
     FakeService,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
 
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 
@@ -223,3 +226,25 @@ def test_a_call_without_a_criterion_is_not_for_the_whole_project():
 def test_two_asterisks_match_every_name():
     servers = [Server("1", "", "ACTIVE"), Server("2", "a.b/c", "ERROR"), Server("3", ".x", "ACTIVE")]
     assert ids(Criteria(name_pattern="**").select(servers, "server")) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("days_behind", [60, 0, -60])
+def test_an_age_is_measured_by_the_clock_of_the_cloud(time, new_requests, days_behind):
+    time.set_behind(days_behind * 86400)
+    storage = FakeStorage(time)
+    old = storage.volume("old")
+    time.sleep(7200)
+    new = storage.volume("new")
+    requests = new_requests(connection=storage)
+    assert [one.id for one in select_volumes(requests, Criteria(older_than=3600)).resources] == [old]
+    assert [one.id for one in select_volumes(requests, Criteria(newer_than=3600)).resources] == [new]
+
+
+def test_where_the_cloud_does_not_say_what_time_it_is_nothing_is_selected_by_age(time, new_requests):
+    storage = FakeStorage(time)
+    storage.volume("old")
+    storage.block_storage.clock = None
+    requests = new_requests(connection=storage)
+    with pytest.raises(CloudError, match="older_than and newer_than cannot be used here: no service of the cloud says"):
+        select_volumes(requests, Criteria(older_than=3600))
+    assert len(select_volumes(requests, Criteria(name_pattern="o*")).resources) == 1

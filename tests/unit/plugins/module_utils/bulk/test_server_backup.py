@@ -59,6 +59,7 @@ def test_each_server_gets_a_backup_that_nova_rotates_and_that_carries_the_run(cl
                 "onetoken_server_id": "id-0",
                 "onetoken_server_name": "a",
                 "onetoken_name": "a-r1",
+                "onetoken_asked_at": "2027-01-15T08:00:00Z",
             },
         }
     ]

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import server_image
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria, Server
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
@@ -19,14 +16,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
 from keystoneauth1 import exceptions as keystoneauth
 
 MARKS = Marks("r1", "server", "{server}-{run}", "image_name")
-
-
-@pytest.fixture(autouse=True)
-def moment(monkeypatch, time):
-    """Images are as old as the time that passes here says."""
-    monkeypatch.setattr(
-        server_image, "now", lambda: datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
-    )
 
 
 @pytest.fixture

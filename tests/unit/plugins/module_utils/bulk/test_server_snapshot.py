@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import server_image
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria, Server
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
@@ -18,14 +15,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
 )
 from keystoneauth1 import exceptions as keystoneauth
 from openstack import exceptions as sdk
-
-
-@pytest.fixture(autouse=True)
-def moment(monkeypatch, time):
-    """Images are as old as the time that passes here says."""
-    monkeypatch.setattr(
-        server_image, "now", lambda: datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
-    )
 
 
 def new_snapshot(run="r1", volume_backed="image", queued_timeout=3600, **criteria):
@@ -318,6 +307,45 @@ def test_an_image_that_gets_stuck_is_deleted_and_its_server_fails(cloud, snapsho
     (item,) = snapshot(queued_timeout=600).items
     assert (item.outcome, cloud.images[0]["status"]) == ("failed", "gone")
     assert item.reason == "the image was still queued after 600 s, so it was deleted: run it again"
+
+
+@pytest.mark.parametrize("behind", [7200, -7200], ids=["ahead", "behind"])
+def test_a_wrong_clock_of_this_machine_makes_no_image_look_stuck(cloud, snapshot, time, behind):
+    time.set_behind(behind)
+    cloud.server("a")
+    cloud.end_status = "queued"
+    cloud.image_seconds = 0
+    report = snapshot(timeout=60)
+    assert "still queued after 60 s; it goes on in the cloud" in report.items[0].reason
+    # Neither does another call take it for stuck, which has not asked for it.
+    cloud.servers[0]["OS-EXT-STS:task_state"] = "image_uploading"
+    assert "still queued after 60 s; it goes on in the cloud" in snapshot(timeout=60).items[0].reason
+    assert [image.get("status") for image in cloud.images] == [None]
+    time.sleep(3600)
+    cloud.end_status = "active"
+    assert outcomes(snapshot(timeout=60)) == {"a": "already"}
+
+
+def test_without_a_clock_of_the_cloud_an_image_of_this_call_is_stuck_after_its_time(cloud, snapshot):
+    cloud.server("a")
+    cloud.end_status, cloud.image_seconds = "queued", 0
+    cloud.compute.clock = cloud.image.clock = None
+    assert "still queued after 600 s, so it was deleted" in snapshot(queued_timeout=600).items[0].reason
+    assert cloud.images[0]["onetoken_asked_at"] == ""
+
+
+def test_an_image_that_may_have_its_marks_from_another_one_is_not_deleted_as_stuck(cloud, snapshot, time):
+    cloud.server("a")
+    snapshot()
+    (copy,) = cloud.images
+    # It cannot be used any more, so that the server needs another one.
+    copy["status"] = "deactivated"
+    # Its owner has made a volume from it, and an image of that under its name, which Cinder has not filled yet.
+    users = {**copy, "id": "users", "created_at": copy["created_at"].replace("T08", "T09"), "status": "queued"}
+    cloud.images.append(users)
+    time.sleep(3 * 3600)
+    assert outcomes(snapshot()) == {"a": "done"}
+    assert users["status"] == "queued"
 
 
 def test_an_image_that_is_not_in_the_queue_for_long_is_left_there(cloud, snapshot, time):

@@ -4,24 +4,14 @@
 
 from __future__ import annotations
 
-import datetime
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import retention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
-
-
-@pytest.fixture(autouse=True)
-def moment(monkeypatch, time):
-    """Copies are as old as the time that passes here says."""
-    monkeypatch.setattr(
-        retention, "now", lambda: datetime.datetime.fromtimestamp(time.wall_clock(), datetime.timezone.utc)
-    )
 
 
 @pytest.fixture
@@ -79,7 +69,9 @@ def test_old_snapshots_are_deleted_and_watched_together(storage, retain):
     assert outcomes(report) == {"v-2": "done", "v-3": "done", "v-4": "done"}
     assert set(reasons(report).values()) == {"older than the last one of data-v"}
     assert sorted(storage.snapshots) == sorted(kept)
-    assert storage.count("DELETE", "/snapshots") == 3 and storage.count("GET", "/snapshots") <= 4
+    assert storage.count("DELETE", "/snapshots") == 3 and storage.count("GET", "/snapshots/detail") <= 4
+    # Whether the newest good one is still there is asked for once for all three.
+    assert storage.count("GET", f"/snapshots/{kept[0]}") == 1
     assert report.items[0].seconds >= 2
     assert retain().items == []
 
@@ -90,6 +82,47 @@ def test_check_mode_deletes_nothing(storage, retain):
     report = retain(last=None, days=7, check_mode=True)
     assert outcomes(report) == {"v-20": "planned"} and reasons(report) == {"v-20": "older than 7 days"}
     assert len(storage.snapshots) == 2
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS], ids=["snapshots", "backups"])
+@pytest.mark.parametrize("keep", [{"last": 1}, {"last": None, "days": 7}], ids=str)
+def test_a_list_that_has_a_copy_twice_costs_nobody_the_only_one(storage, retain, kind, keep):
+    """As a list whose pages shift while they are read has it."""
+    id = (snapshot if kind is SNAPSHOTS else backup)(storage, 30)
+    copies = storage.snapshots if kind is SNAPSHOTS else storage.backups
+
+    def twice(method, path):
+        if (method, path) == ("GET", f"/{kind.plural}/detail"):
+            return FakeResponse(200, {kind.plural: [copies[id], copies[id]]})
+        return None
+
+    storage.intercept = twice
+    assert retain(kind, **keep).items == [] and list(copies) == [id]
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS], ids=["snapshots", "backups"])
+@pytest.mark.parametrize("gone", ["deleted", "failed", "renamed"])
+def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, kind, gone):
+    add = snapshot if kind is SNAPSHOTS else backup
+    copies = storage.snapshots if kind is SNAPSHOTS else storage.backups
+    newest, *_others = [add(storage, days) for days in (1, 2, 3)]
+
+    def change(_run):
+        if gone == "deleted":
+            del copies[newest]
+        else:
+            copies[newest].update({"status": "error"} if gone == "failed" else {"name": "mine"})
+
+    report = retain(kind, on_plan=change)
+    assert outcomes(report) == {"v-2": "skipped", "v-3": "skipped"} and storage.count("DELETE", "/") == 0
+
+
+@pytest.mark.parametrize("days_behind", [60, -60], ids=["ahead", "behind"])
+def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time, days_behind):
+    time.set_behind(days_behind * 86400)
+    for days in (1, 2, 31):
+        snapshot(storage, days)
+    assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
 
 
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import Waiter
 
 
@@ -19,6 +21,10 @@ class FakeTime:
 
     def wall_clock(self) -> float:
         return self._wall + self._passed
+
+    def set_behind(self, seconds: float) -> None:
+        """Let the wall clock of this time, such as a cloud's, be so far behind that of this machine."""
+        self._wall = time.time() - seconds - self._passed
 
     def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
