@@ -9,6 +9,7 @@ import json
 import pathlib
 import secrets
 import typing as t
+import uuid
 
 import openstack
 import pytest
@@ -100,8 +101,9 @@ def test_files_become_images_once_and_a_second_call_makes_none(controller, cloud
 
 def test_what_a_killed_call_left_without_content_is_made_anew(controller, cloud, run_name, file):
     marks = {"onetoken_run": run_name, "onetoken_name": "disk", "onetoken_source": str(file)}
-    body = {"name": "disk", "disk_format": "raw", "container_format": "bare", "protected": True, **marks}
-    left = cloud.image.post("/images", json=body).json()["id"]
+    left = str(uuid.uuid4())
+    body = {"id": left, "name": "disk", "disk_format": "raw", "container_format": "bare", "protected": True, **marks}
+    cloud.image.post("/images", json={**body, "onetoken_image_id": left}).raise_for_status()
     answer = call(controller, run=run_name, images=[{"name": "disk", "file": str(file)}])[1]
     assert outcomes(answer) == {"disk": "done"}, answer
     (image,) = images_of(cloud, run_name)
@@ -159,6 +161,7 @@ def test_volumes_become_images_with_their_marks(controller, cloud, run_name):
     for volume in volumes:
         image = made[f"{volume.name}-{run_name}"]
         assert (image["onetoken_volume_id"], image["onetoken_name"]) == (volume.id, image["name"])
+        assert image["onetoken_image_id"] == image["id"]
     assert set(outcomes(call(controller, **options)[1]).values()) == {"already"}
 
 

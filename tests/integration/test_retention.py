@@ -32,6 +32,10 @@ def cloud(sandbox, run_name) -> t.Iterator[Connection]:
     config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
     cloud = Connection(config=config.get_one("sandbox"))
     yield cloud
+    for server in cloud.compute.servers():
+        if run_name in server.name:
+            cloud.compute.delete_server(server)
+            cloud.compute.wait_for_delete(server, interval=1, wait=60)
     for image in cloud.image.images():
         if run_name in image.name:
             cloud.image.update_image(image, is_protected=False)
@@ -112,6 +116,32 @@ def test_images_and_the_volume_snapshots_behind_them_are_deleted(copies, retain,
     cloud.image.update_image(images[protected], is_protected=False)
     assert outcomes(retain("image", keep_last=1)) == {protected: "done"}
     assert retain("image", keep_last=1)["results"] == []
+
+
+def test_what_a_user_made_from_a_copy_is_no_copy_and_what_a_server_was_booted_from_stays(
+    copies, retain, cloud, volume, run_name
+):
+    golden = f"golden-{run_name}"
+    copies("os_image_create", 1, from_volumes=True, volumes=[volume.id], image_name=golden)
+    (copy,) = cloud.image.images(name=golden)
+    flavor = next(iter(cloud.compute.flavors()))
+    server = cloud.compute.create_server(
+        name=f"user-{run_name}", image_id=copy.id, flavor_id=flavor.id, networks="none"
+    )
+    cloud.compute.wait_for_server(server, interval=1, wait=60)
+    users = cloud.compute.create_server_image(server, golden, wait=True, timeout=60)
+    inherited = cloud.image.get(f"/images/{users.id}").json()
+    assert inherited["onetoken_run"] == f"{run_name}-1" and inherited["instance_uuid"] == server.id
+
+    assert retain("image", keep_last=1)["results"] == []
+    copies("os_image_create", 2, from_volumes=True, volumes=[volume.id], image_name="{volume}-{run}")
+    # Two calls of which the first finds that its run has an image already.
+    answer = retain("image", keep_last=1)
+    assert outcomes(answer) == {golden: "skipped"}
+    assert answer["results"][0]["reason_code"] == "in_use" and server.name in answer["results"][0]["reason"]
+
+    assert outcomes(retain("image", keep_last=1, delete_in_use=True)) == {golden: "done"}
+    assert [image.id for image in cloud.image.images(name=golden)] == [users.id]
 
 
 def test_volume_snapshots_are_deleted_and_those_by_hand_are_not(copies, retain, cloud, volume, run_name):
