@@ -298,7 +298,7 @@ class CloudRequests:
             else:
                 status, headers = response.status_code, response.headers
                 if not _rate_limited(status, headers):
-                    self.pacer.answered(service, headers)
+                    self.pacer.answered(service, headers, sent_at)
                 if status < 300:
                     return response
                 refusal, refused_by = f"{_message(response)} ({spoken(service)} service, HTTP {status})", service

@@ -90,7 +90,7 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     place = Place.of(connection, params)
     # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
     shared = os.environ if slices == 1 else None
-    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared)
+    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared, timeout=params["timeout"])
     requests = CloudRequests(connection, pacer, params["timeout"], counts)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)
