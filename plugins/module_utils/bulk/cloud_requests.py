@@ -66,6 +66,10 @@ class OutageError(CloudError):
     """A service is out of service: it gave no answer for long, or what stands before it gave one of its own."""
 
 
+class UnreadableError(OutageError):
+    """A service says something of a resource that cannot be understood."""
+
+
 class TimeUpError(OneTokenError):
     """The request was not sent, as the time of the run is up."""
 
@@ -208,7 +212,10 @@ class CloudRequests:
             page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
             if not isinstance(page.get(key), list):
                 raise OutageError(f"The {spoken(service)} service gave an answer without a list of {key}.")
-            yield from page[key]
+            for row in page[key]:
+                if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"]:
+                    raise UnreadableError(f"The {spoken(service)} service's list of {key} has a row without an id.")
+                yield row
             params = _next_page(page, key)
 
     def _page(
@@ -231,12 +238,13 @@ class CloudRequests:
                 response = self._send(
                     service, "GET", path, params=params or {}, skip_cache=True, microversion=microversion
                 )
-                answer = response.json()
             except LostAnswerError as exc:
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
                 continue
-            except ValueError as exc:
+            try:
+                answer = response.json()
+            except (ValueError, RecursionError) as exc:
                 raise OutageError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
             if not isinstance(answer, dict):
                 raise OutageError(f"The {spoken(service)} service gave an answer that is no JSON object.")
@@ -346,15 +354,16 @@ class CloudRequests:
                 self._connection.session.invalidate()
 
 
-def content(response: requests.Response, *keys: str) -> t.Any:
-    """What an answer has below these keys. One that lacks it is as good as none: it does not say what was made."""
+def content(response: requests.Response, *keys: str) -> str:
+    """The text that an answer has below these keys. One that lacks it is as good as none: it does not say what was
+    made."""
     try:
         found = response.json()
         for key in keys:
             found = found[key]
-        if found is None:
+        if not found or not isinstance(found, str):
             raise KeyError(keys)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, RecursionError) as exc:
         raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without {' '.join(keys)}") from exc
     return found
 
@@ -364,7 +373,7 @@ def sentence(exc: Exception) -> str:
     return " ".join(str(exc).split()) or type(exc).__name__
 
 
-def spoken(service: Service) -> str:
+def spoken(service: str) -> str:
     return service.replace("_", " ")
 
 
@@ -380,7 +389,7 @@ def _message(response: requests.Response) -> str:
     reason = response.reason or "no reason is given"
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         text = re.sub(r"<(title|style|script)\b.*?</\1>|<[^>]+>", " ", response.text, flags=re.DOTALL | re.IGNORECASE)
         return _shortened(html.unescape(text)) or reason
     for part in [*body.values(), body] if isinstance(body, dict) else []:

@@ -11,9 +11,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ..session.clock import parse
-from .cloud_requests import CloudRequests
+from .cloud_requests import CloudRequests, UnreadableError
+from .fields import Fields, readable
 from .item import IMAGE, Created
-from .marks import NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID
+from .marks import NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID, VOLUME_NAME
 
 ACTIVE, QUEUED = "active", "queued"
 IN_PROGRESS = {QUEUED, "saving", "uploading", "importing"}
@@ -30,24 +31,27 @@ class ImageCopy:
     server_id: str
     server_name: str
     volume_id: str
+    volume_name: str
     #: Of a server that was booted from a volume: Nova has its volumes in these, and the image without any content.
     volume_snapshot_ids: tuple[str, ...]
     backup_type: str
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> ImageCopy:
+        fields = Fields("image", "image", body)
         return cls(
-            id=body["id"],
-            name=body.get("name") or "",
-            status=body["status"],
-            size=body.get("size"),
-            run=body.get(RUN, ""),
-            created_at=body["created_at"],
-            server_id=body.get(SERVER_ID, ""),
-            server_name=body.get(SERVER_NAME, ""),
-            volume_id=body.get(VOLUME_ID, ""),
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            size=fields.number("size"),
+            run=fields.text(RUN),
+            created_at=fields.required_moment("created_at"),
+            server_id=fields.text(SERVER_ID),
+            server_name=fields.text(SERVER_NAME),
+            volume_id=fields.text(VOLUME_ID),
+            volume_name=fields.text(VOLUME_NAME),
             volume_snapshot_ids=tuple(_volume_snapshot_ids(body)),
-            backup_type=body.get("backup_type", ""),
+            backup_type=fields.text("backup_type"),
         )
 
     @property
@@ -64,15 +68,19 @@ class ImageCopy:
         return (moment - parse(self.created_at)).total_seconds()
 
 
-def image_copies(requests: CloudRequests, project_id: str | None, run: str | None = None) -> t.Iterator[ImageCopy]:
+def image_copies(
+    requests: CloudRequests,
+    project_id: str | None,
+    run: str | None = None,
+    unreadable: dict[str, UnreadableError] | None = None,
+) -> t.Iterator[ImageCopy]:
     """The project's images that a run made, or that any run made."""
     filters = {RUN: run} if run else {}
     if project_id:
         # An image that another project made public could carry our marks.
         filters["owner"] = project_id
-    for body in requests.listing("image", "/images", "images", filters):
-        if is_ours(body):
-            yield ImageCopy.from_body(body)
+    ours = filter(is_ours, requests.listing("image", "/images", "images", filters))
+    yield from readable(ours, ImageCopy.from_body, unreadable)
 
 
 def is_ours(body: t.Mapping[str, t.Any]) -> bool:
@@ -86,6 +94,6 @@ def is_ours(body: t.Mapping[str, t.Any]) -> bool:
 def _volume_snapshot_ids(body: t.Mapping[str, t.Any]) -> list[str]:
     try:
         mapping = json.loads(body.get("block_device_mapping") or "[]")
-        return [device["snapshot_id"] for device in mapping if device.get("snapshot_id")]
-    except (ValueError, TypeError, AttributeError):
+        return [device["snapshot_id"] for device in mapping if isinstance(device.get("snapshot_id") or None, str)]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return []

@@ -11,7 +11,7 @@ import typing as t
 
 from ..session.clock import now
 from .action import MISSES_ALLOWED, Action
-from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, content
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, UnreadableError, content
 from .image_copies import ACTIVE, QUEUED, ImageCopy, image_copies
 from .item import ALREADY, DONE, FAILED, IMAGE, VOLUME_SNAPSHOT, Created, Item, State
 from .marks import Marks
@@ -69,7 +69,7 @@ class ServerImage(Action, abc.ABC):
         """The image of each server among those of the run, one that is complete if there is any."""
         unattended = {server.id for server in servers if server.unattended}
         copies: dict[str, ImageCopy] = {}
-        for copy in self._copies():
+        for copy in self._copies({}):
             patience = min(self._queued_timeout, UNATTENDED) if copy.server_id in unattended else self._queued_timeout
             if copy.status == QUEUED and copy.age(now()) > patience:
                 self._stuck.setdefault(copy.server_id, []).append(copy.id)
@@ -77,8 +77,8 @@ class ServerImage(Action, abc.ABC):
                 copies[copy.server_id] = _better(copies.get(copy.server_id), copy)
         return copies
 
-    def _copies(self) -> t.Iterator[ImageCopy]:
-        return image_copies(self.requests, self._project_id, self._marks.run)
+    def _copies(self, unreadable: dict[str, UnreadableError]) -> t.Iterator[ImageCopy]:
+        return image_copies(self.requests, self._project_id, self._marks.run, unreadable)
 
     def _item(self, server: Server, copy: ImageCopy | None) -> Item:
         item = Item(id=server.id, name=server.name, action=self.name, resource=server)
@@ -135,12 +135,14 @@ class ServerImage(Action, abc.ABC):
 
     def _look_at_images(self, awaited: dict[str, Item], in_doubt: dict[str, Item]) -> None:
         seen: dict[str, ImageCopy] = {}
-        for copy in self._copies():
+        unreadable: dict[str, UnreadableError] = {}
+        for copy in self._copies(unreadable):
             if copy.id in awaited:
                 self._see(awaited.pop(copy.id), copy)
             if copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
                 seen[copy.server_id] = _better(seen.get(copy.server_id), copy)
         self._seen = seen
+        self.fail_unreadable(awaited, unreadable)
         for server_id in in_doubt.keys() & seen.keys():
             item = in_doubt[server_id]
             # What Nova refused as it was busy with it, another call asked for.

@@ -248,7 +248,7 @@ def test_a_cloud_that_answers_nonsense_is_told_of_in_a_sentence(run_module, auth
 
 def test_a_list_of_nonsense_ends_in_a_failure_without_a_traceback(run_module, auth, wire):
     wire.react = lambda exchange: answer(200, {"servers": [{"name": "no id"}], "images": []})
-    assert run_module(auth=auth)["msg"] == "The task ended in an unexpected KeyError: please report this as a bug."
+    assert "list of servers has a row without an id" in run_module(auth=auth).sentence
 
 
 def test_what_is_no_character_in_an_answer_does_not_lose_the_result(run_module, auth, wire, tmp_path):
