@@ -6,6 +6,8 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) tests/sandbox/sandbox.py
 PYTEST = .venv/bin/python -m pytest
+# Two processes, each with half of the tests; who is done first takes over from the other.
+SIDE_BY_SIDE = --numprocesses=2 --dist=worksteal
 TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH"
 COLLECTION = ansible_collections/onetoken/openstack
 
@@ -14,7 +16,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo lint sanity docs pictures unit integration test-versions test-matrix test-fidelity benchmark bench test stages build release clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit integration test test-all test-versions test-matrix test-fidelity benchmark bench stages build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -35,10 +37,22 @@ sandbox-reset: ## stop it, delete its data, start it anew
 demo: install sandbox-up ## snapshot the sandbox's servers on one token and count the requests
 	@.venv/bin/python tests/tools/demo.py
 
-lint: install ## style, types, spelling, licences, documentation, and what Galaxy would say
+check: install ## the loop of a change, in a minute: format, ruff, mypy, and the unit tests that start no process
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target style quick-unit
+
+style: install
 	.venv/bin/ruff check plugins tests noxfile.py
 	.venv/bin/ruff format --check plugins tests noxfile.py
 	cd .venv/collections && MYPYPATH="$$PWD" ../bin/mypy --config-file ../../mypy.ini $(addprefix $(COLLECTION)/,plugins tests)
+
+quick-unit: install
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not processes" tests/unit
+
+format: install ## format the Python files, and mend what ruff can
+	.venv/bin/ruff check --fix plugins tests noxfile.py
+	.venv/bin/ruff format plugins tests noxfile.py
+
+lint: style ## style, types, spelling, licences, documentation, and what Galaxy would say
 	.venv/bin/yamllint --strict .
 	.venv/bin/codespell
 	.venv/bin/reuse lint --quiet
@@ -48,8 +62,11 @@ lint: install ## style, types, spelling, licences, documentation, and what Galax
 	.venv/bin/python tests/tools/importer.py
 	@! grep -rnwE 'TO[D]O|FIX[M]E' --binary-files=without-match --exclude-dir='.?*' --exclude-dir=__pycache__ . .ci/run
 
-sanity: install ## ansible-test sanity, of every supported ansible-core
-	$(PYTHON) tests/tools/sanity.py $(ENVIRONMENTS)
+sanity: install ## ansible-test sanity, of the newest ansible-core that runs here, or of ENVIRONMENTS=.venv-oldest
+	$(PYTHON) tests/tools/sanity.py $(or $(ENVIRONMENTS),newest)
+
+sanity-all: install ## ansible-test sanity, of every supported ansible-core
+	$(PYTHON) tests/tools/sanity.py
 
 docs: install ## the documentation, into .docs/html
 	.venv/bin/python tests/tools/docs.py
@@ -58,16 +75,14 @@ pictures: install sandbox-up ## the pictures of the documentation, anew: docs/im
 	.venv/bin/python tests/pictures/pictures.py $(PICTURES)
 
 unit: install ## tests without a cloud
-	$(PYTEST) tests/unit
+	$(PYTEST) $(SIDE_BY_SIDE) tests/unit
 
 # Two at a time, each with a sandbox of its own.
-integration test-versions: export PYTEST_ADDOPTS := --numprocesses=2 --dist=loadfile $(PYTEST_ADDOPTS)
-
 integration: install sandbox-up ## tests against the sandbox
-	$(PYTEST) tests/integration
+	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
 
 test-versions: install sandbox-up ## tests against the sandbox, on the oldest and the newest ansible-core
-	$(PYTHON) tests/tools/versions.py
+	PYTEST_ADDOPTS="$(SIDE_BY_SIDE) $$PYTEST_ADDOPTS" $(PYTHON) tests/tools/versions.py
 
 test-matrix: install sandbox-up ## unit and sandbox tests on every combination of versions that this machine has a Python for
 	.venv/bin/python tests/tools/matrix.py $(NOX)
@@ -81,14 +96,19 @@ benchmark: install sandbox-up ## what the session costs and saves, measured side
 bench: install sandbox-up ## what bulk runs cost beside the loops that they replace: docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/bulk.py $(BENCH)
 
-test: install ## everything, and how much of plugins/ that ran
+test: install ## what a change must pass: lint, sanity, docs, unit and integration tests, and the coverage of plugins/
 	.venv/bin/python tests/tools/plugin_coverage.py $(MAKE) --no-print-directory stages
 
 # What needs no sandbox runs while that is being installed.
 stages:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target sandbox-up lint sanity docs unit
 	$(MAKE) --no-print-directory integration
+
+test-all: test ## everything, for a release, in hours: test, and on all versions, and every module of openstack.cloud
+	$(MAKE) --no-print-directory sanity-all
 	$(MAKE) --no-print-directory test-versions
+	$(MAKE) --no-print-directory test-matrix
+	$(MAKE) --no-print-directory test-fidelity
 
 build: install ## the collection's tarball
 	rm -f onetoken-openstack-*.tar.gz

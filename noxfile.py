@@ -53,7 +53,7 @@ def cloud(session: nox.Session, packages: str) -> None:
 
 
 def install(session: nox.Session, packages: str) -> None:
-    session.install("--quiet", "-r", str(REPOSITORY / "tests" / f"requirements-{packages}.txt"), "pytest")
+    session.install("--quiet", "-r", str(REPOSITORY / "tests" / f"requirements-{packages}.txt"), "pytest", "hypothesis")
     link = collections_of(session) / "ansible_collections" / "onetoken" / "openstack"
     link.parent.mkdir(parents=True, exist_ok=True)
     # Anew, as the checkout may have been moved.

@@ -11,7 +11,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   name_pattern:
-    description: Select those with a name that matches this shell wildcard, such as V(web-*). Case matters.
+    description:
+      - Select those with a name that matches this shell wildcard, such as V(web-*). Case matters.
+      - V(**) matches every name, and so selects all of the project.
     type: str
   metadata:
     description:
@@ -43,7 +45,8 @@ options:
     description:
       - Names or ids of the servers, taken literally.
       - A name that no server has, or that several of the selected servers share, is reported as a failed item.
-      - O(servers) and the other criteria narrow each other. With none of them, every server of the project is selected.
+      - O(servers) and the other criteria narrow each other. At least one of them is needed; O(name_pattern=**) selects
+        every server of the project.
       - An empty list selects nothing.
     type: list
     elements: str
@@ -60,7 +63,8 @@ options:
     description:
       - Names or ids of the volumes, taken literally.
       - A name that no volume has, or that several of the selected volumes share, is reported as a failed item.
-      - O(volumes) and the other criteria narrow each other. With none of them, every volume of the project is selected.
+      - O(volumes) and the other criteria narrow each other. At least one of them is needed; O(name_pattern=**) selects
+        every volume of the project.
       - An empty list selects nothing.
     type: list
     elements: str

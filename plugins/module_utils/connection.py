@@ -14,8 +14,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
 from .redirects import refuse_other_hosts
+from .session.config_files import ConfigFiles
 from .session.errors import ConfigurationError, without_sdk
-from .session.source import absent_config_file, explained, refuse_quoted_verify
+from .session.source import Source, absent_config_file, environment_has_credentials, explained, refuse_quoted_verify
 from .session.version import APPLICATION, VERSION
 
 if t.TYPE_CHECKING:
@@ -81,6 +82,9 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
         sdk.enable_logging(debug=params["sdk_log_level"] == "DEBUG", path=params["sdk_log_path"])
     options = sdk_options(params)
     cloud = params["cloud"]
+    if not (cloud or params["auth"] or os.environ.get("OS_CLOUD")) and environment_has_credentials(os.environ):
+        source = Source.of_environment(os.environ, ConfigFiles(), options, auth_type=params["auth_type"])
+        return sdk.connection.Connection(config=source.region())
     if isinstance(cloud, dict):
         options = {**options, **cloud}
     else:

@@ -36,7 +36,7 @@ def source_of(params: dict[str, t.Any], environ: t.Mapping[str, str], session: S
         if issued in known.sources:
             return known.sources[issued]
     if isinstance(cloud, dict) or auth:
-        base = _base_entry(cloud, environ, files)
+        base = _base_entry(cloud, environ, files, params["auth_type"])
         if params["auth_type"]:
             base["auth_type"] = params["auth_type"]
         base["auth"].update(auth or {})
@@ -101,19 +101,21 @@ def _name_or_id(key: str, value: str) -> dict[str, str]:
     return {f"{key}_id" if is_id else f"{key}_name": value}
 
 
-def _base_entry(cloud: t.Any, environ: t.Mapping[str, str], files: ConfigFiles) -> cloud_entry.Entry:
+def _base_entry(
+    cloud: t.Any, environ: t.Mapping[str, str], files: ConfigFiles, auth_type: str | None
+) -> cloud_entry.Entry:
     """What an explicit auth is laid over: a mapping, a configured cloud, the OS_* variables, or nothing."""
     if isinstance(cloud, dict):
         entry = cloud_entry.normalized(cloud)
         name = entry.pop("cloud", None)
         if name:
-            base = _base_entry(name, environ, files)
+            base = _base_entry(name, environ, files, auth_type)
             return {**base, **entry, "auth": {**base["auth"], **entry["auth"]}}
         return entry
     if cloud:
         return Source(sources.CONFIG, cloud, files).entry()
     if sources.environment_has_credentials(environ) and not environ.get("OS_CLOUD"):
-        return Source.of_environment(environ, files).entry()
+        return Source.of_environment(environ, files, auth_type=auth_type).entry()
     return cloud_entry.normalized({})
 
 

@@ -147,7 +147,7 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -414,12 +414,11 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
-from ..module_utils.bulk.image_create import ImageCreate, ImageFromSource
+from ..module_utils.bulk.image_create import ImageFromSource
 from ..module_utils.bulk.image_from_volume import ImageFromVolume
 from ..module_utils.bulk.image_sources import image_sources
 from ..module_utils.bulk.marks import Marks, check_run, run_of_today
-from ..module_utils.bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.session.errors import ConfigurationError
 
@@ -440,14 +439,14 @@ IMAGE_OPTIONS = {
 }
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> ImageCreate:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = check_run(params["run"] or run_of_today())
     check_kind(params)
     if params["from_volumes"]:
         marks = Marks(run, "volume", params["image_name"], "image_name", params["properties"])
         criteria = Criteria.of(params, "volumes")
-        return ImageFromVolume(
+        return lambda requests: ImageFromVolume(
             requests, criteria, marks, params["queued_timeout"], params["disk_format"], params["force"]
         )
     sources = image_sources(params["images"], params["properties"])
@@ -455,7 +454,7 @@ def new_action(module: AnsibleModule, requests: CloudRequests) -> ImageCreate:
         if image["url"]:
             # The options are returned with the answer.
             image["url"] = source.source
-    return ImageFromSource(requests, sources, run, params["queued_timeout"])
+    return lambda requests: ImageFromSource(requests, sources, run, params["queued_timeout"])
 
 
 def check_kind(params: dict) -> None:
@@ -469,7 +468,7 @@ def check_kind(params: dict) -> None:
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **VOLUME_OPTIONS,
             "images": {

@@ -50,15 +50,19 @@ options:
     type: int
   sources:
     description:
-      - Ids or names of the servers or volumes whose copies are to be looked at, taken literally; all by default. They
-        need not exist any more.
+      - Ids or names of the servers or volumes whose copies are to be looked at, taken literally. They need not exist
+        any more.
+      - One of O(sources), O(name_pattern) and O(run_pattern) is needed; together they narrow each other. An empty list
+        selects nothing.
       - The name is the one that the source had when its newest copy was made. A name means every source that had it,
         such as a server and the one that took its place; each of them keeps its own copies.
       - One that there is no copy of is an item with the outcome V(skipped).
     type: list
     elements: str
   name_pattern:
-    description: Look at sources with a name that matches this shell wildcard, such as V(web-*). Case matters.
+    description:
+      - Look at sources with a name that matches this shell wildcard, such as V(web-*). Case matters.
+      - V(**) matches every name, and so selects the copies of all sources.
     type: str
   run_pattern:
     description:
@@ -84,7 +88,7 @@ seealso:
   - module: onetoken.openstack.os_volume_backup
 extends_documentation_fragment:
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -92,6 +96,7 @@ EXAMPLES = r"""
   onetoken.openstack.os_retention:
     cloud: mycloud
     kind: image
+    name_pattern: "**"
     keep_last: 7
 
 - name: Keep the nightly volume snapshots of a month, and three of each volume however old they are
@@ -300,27 +305,26 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.image_retention import ImageRetention
-from ..module_utils.bulk.module import run_bulk_module
-from ..module_utils.bulk.retention import Retention
+from ..module_utils.bulk.module import NewAction, run_bulk_module
 from ..module_utils.bulk.retention_rules import Keep, Sources
 from ..module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ..module_utils.bulk.volume_retention import VolumeRetention
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> Retention:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     keep = Keep(params["keep_last"], params["keep_days"])
-    sources = Sources(params["sources"], params["name_pattern"], params["run_pattern"])
+    sources = Sources.of(params)
     if params["kind"] == "image":
-        return ImageRetention(requests, keep, sources, params["queued_timeout"])
-    return VolumeRetention(requests, keep, sources, BACKUPS if params["kind"] == "volume_backup" else SNAPSHOTS)
+        return lambda requests: ImageRetention(requests, keep, sources, params["queued_timeout"])
+    kind = BACKUPS if params["kind"] == "volume_backup" else SNAPSHOTS
+    return lambda requests: VolumeRetention(requests, keep, sources, kind)
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             "kind": {"type": "str", "choices": ["image", "volume_snapshot", "volume_backup"], "required": True},
             "keep_last": {"type": "int"},

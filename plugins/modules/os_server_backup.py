@@ -78,7 +78,7 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -341,25 +341,24 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import SERVER_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.server_backup import ServerBackup
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerBackup:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
     marks = Marks(run, "server", params["backup_name"], "backup_name", params["properties"])
     criteria = Criteria.of(params, "servers")
     queued_timeout, backup_type, rotation = params["queued_timeout"], params["backup_type"], params["rotation"]
-    return ServerBackup(requests, criteria, marks, queued_timeout, backup_type, rotation)
+    return lambda requests: ServerBackup(requests, criteria, marks, queued_timeout, backup_type, rotation)
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **SERVER_OPTIONS,
             "run": {"type": "str"},

@@ -64,7 +64,7 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -278,27 +278,25 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import check_run
-from ..module_utils.bulk.module import SERVER_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.server_power import ServerReboot, ServerStart, ServerStop
-from ..module_utils.bulk.server_state import ServerState
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerState:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     if params["run"]:
         check_run(params["run"])
-    criteria = Criteria.of(params, "servers").demanded("servers")
+    criteria = Criteria.of(params, "servers")
     if params["state"] == "rebooted":
-        return ServerReboot(requests, criteria, params["reboot_type"], params["run"])
-    return (ServerStart if params["state"] == "started" else ServerStop)(requests, criteria)
+        return lambda requests: ServerReboot(requests, criteria, params["reboot_type"], params["run"])
+    return lambda requests: (ServerStart if params["state"] == "started" else ServerStop)(requests, criteria)
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **SERVER_OPTIONS,
             "state": {"type": "str", "choices": ["started", "stopped", "rebooted"], "required": True},

@@ -63,7 +63,7 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -273,37 +273,33 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import run_of_today
-from ..module_utils.bulk.module import SERVER_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.server_shelve import ServerOffload, ServerShelve, ServerUnshelve
-from ..module_utils.bulk.server_state import ServerState
 from ..module_utils.session.errors import ConfigurationError
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerState:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
-    criteria = Criteria.of(params, "servers")
-    if not (params["state"] == "unshelved" and params["run"]):
-        # Of the servers of a run, the run itself says which they are.
-        criteria.demanded("servers")
+    # Of the servers that a run has shelved, the run itself says which they are.
+    criteria = Criteria.of(params, "servers", params["state"] == "unshelved" and bool(params["run"]))
     if params["state"] == "unshelved":
-        return ServerUnshelve(requests, criteria, params["run"])
+        return lambda requests: ServerUnshelve(requests, criteria, params["run"])
     if params["mark"]:
         params["run"] = params["run"] or run_of_today()
     elif params["run"]:
         raise ConfigurationError("run has no effect without mark: leave out one of them.")
     if params["state"] == "shelved":
-        return ServerShelve(requests, criteria, params["run"])
+        return lambda requests: ServerShelve(requests, criteria, params["run"])
     if not params["wait"]:
         raise ConfigurationError("state offloaded needs wait, as a server is offloaded once it is shelved.")
-    return ServerOffload(requests, criteria, params["run"])
+    return lambda requests: ServerOffload(requests, criteria, params["run"])
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **SERVER_OPTIONS,
             "state": {"type": "str", "choices": ["shelved", "offloaded", "unshelved"], "required": True},

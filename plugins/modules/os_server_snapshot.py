@@ -67,7 +67,7 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
@@ -329,24 +329,24 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import SERVER_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.server_snapshot import ServerSnapshot
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> ServerSnapshot:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
     marks = Marks(run, "server", params["image_name"], "image_name", params["properties"])
     criteria = Criteria.of(params, "servers")
-    return ServerSnapshot(requests, criteria, marks, params["queued_timeout"], params["volume_backed"])
+    queued_timeout, volume_backed = params["queued_timeout"], params["volume_backed"]
+    return lambda requests: ServerSnapshot(requests, criteria, marks, queued_timeout, volume_backed)
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **SERVER_OPTIONS,
             "run": {"type": "str"},

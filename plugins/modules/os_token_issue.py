@@ -59,7 +59,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
   - onetoken.openstack.session
 seealso:
   - module: onetoken.openstack.os_token_revoke

@@ -46,7 +46,7 @@ options:
       - Keystone's address is taken from O(cloud), O(auth) or the environment; the credentials there are not used.
     type: str
 extends_documentation_fragment:
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
   - onetoken.openstack.session
 seealso:
   - module: onetoken.openstack.os_token_issue

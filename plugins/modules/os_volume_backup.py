@@ -84,13 +84,14 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
 - name: Back up every volume of the project, once a day
   onetoken.openstack.os_volume_backup:
     cloud: mycloud
+    name_pattern: "**"
     timeout: 14400
 
 - name: Back up all that say so in full on Sundays, and what has changed of them on other days
@@ -334,25 +335,24 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import VOLUME_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.volume_backup import VolumeBackup
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> VolumeBackup:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
     marks = Marks(run, "volume", params["backup_name"], "backup_name", params["properties"])
-    criteria = Criteria.of(params, "volumes")
-    servers, force = params["servers"], params["force"]
-    return VolumeBackup(requests, criteria, servers, marks, force, params["incremental"], params["container"])
+    servers, force, incremental = params["servers"], params["force"], params["incremental"]
+    criteria = Criteria.of(params, "volumes", servers is not None)
+    return lambda requests: VolumeBackup(requests, criteria, servers, marks, force, incremental, params["container"])
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **VOLUME_OPTIONS,
             "run": {"type": "str"},

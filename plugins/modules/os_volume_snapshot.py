@@ -71,13 +71,14 @@ extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
   - onetoken.openstack.bulk
-  - openstack.cloud.openstack
+  - onetoken.openstack.connection
 """
 
 EXAMPLES = r"""
 - name: Snapshot every volume of the project, once a day
   onetoken.openstack.os_volume_snapshot:
     cloud: mycloud
+    name_pattern: "**"
 
 - name: Snapshot the volumes of two servers before an upgrade
   onetoken.openstack.os_volume_snapshot:
@@ -322,24 +323,24 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.cloud_requests import CloudRequests
 from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import VOLUME_OPTIONS, run_bulk_module
+from ..module_utils.bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
 from ..module_utils.bulk.volume_snapshot import VolumeSnapshot
 
 
-def new_action(module: AnsibleModule, requests: CloudRequests) -> VolumeSnapshot:
+def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
     marks = Marks(run, "volume", params["snapshot_name"], "snapshot_name", params["properties"])
-    criteria = Criteria.of(params, "volumes")
-    return VolumeSnapshot(requests, criteria, params["servers"], marks, params["force"])
+    servers, force = params["servers"], params["force"]
+    criteria = Criteria.of(params, "volumes", servers is not None)
+    return lambda requests: VolumeSnapshot(requests, criteria, servers, marks, force)
 
 
 def main() -> None:
     run_bulk_module(
-        new_action,
+        prepare,
         options={
             **VOLUME_OPTIONS,
             "run": {"type": "str"},

@@ -23,8 +23,9 @@ KINDS: dict[str, Item] = {
     "execution_environments": {"organization": None, "image": "", "credential": None, "pull": ""},
     "projects": {
         "organization": None, "default_environment": None, "credential": None, "scm_type": "", "scm_url": "",
-        "scm_branch": "", "scm_revision": "", "status": "successful", "summary_fields": {},
+        "scm_branch": "", "scm_revision": "", "status": "never updated", "summary_fields": {},
     },
+    "project_updates": {"project": None, "status": "", "failed": False, "finished": "", "scm_revision": ""},
     "credential_types": {"kind": "cloud", "inputs": {}, "injectors": {}, "managed": False},
     "credentials": {"organization": None, "credential_type": None, "inputs": {}},
     "inventories": {"organization": None, "kind": "", "host_filter": None},
@@ -79,6 +80,9 @@ class AwxApi:
         self.secrets: dict[int, Item] = {}
         #: Method and path of everything that was written.
         self.writes: list[tuple[str, str]] = []
+        #: Whether projects can be synced, and what is then found in their repository.
+        self.repository_answers = True
+        self.revision = "first"
         self._playbooks = playbooks
         self._last_id = 0
         # What AWX has from the start.
@@ -162,7 +166,11 @@ class AwxApi:
 
     def _answer_list(self, kind: str, method: str, query: dict[str, str], body: Item) -> tuple[int, t.Any]:
         if method == "POST":
-            return 201, self.add(kind, body)
+            item = self.add(kind, body)
+            if kind == "projects":
+                # AWX syncs a new one at once.
+                return 201, {**item, "summary_fields": {"current_update": {"id": self._sync(item)["id"]}}}
+            return 201, item
         return 200, listed([item for item in self.items[kind].values() if matches(item, query)])
 
     def _answer_item(
@@ -178,6 +186,8 @@ class AwxApi:
             item["unified_job_template"] = approval["id"]
             item["related"]["unified_job_template"] = approval["url"]
             return 201, approval
+        if (kind, rest) == ("projects", ["update"]) and method == "POST":
+            return 202, self._sync(item)
         if rest and rest[0] in ASSOCIATIONS:
             return self._associate(rest[0], method, body, path)
         if rest:
@@ -188,6 +198,17 @@ class AwxApi:
             del self.items[kind][item["id"]]
             return 204, None
         return 200, item
+
+    def _sync(self, project: Item) -> Item:
+        """Sync a project, which takes no time here."""
+        status = "successful" if self.repository_answers else "failed"
+        if self.repository_answers:
+            project["scm_revision"] = self.revision
+        project["status"] = status
+        update = self.add("project_updates", {"project": project["id"]})
+        came_to = {"status": status, "failed": status == "failed", "scm_revision": project["scm_revision"]}
+        update.update(came_to, finished="2026-01-31T12:00:00Z")
+        return update
 
     def _associate(self, name: str, method: str, body: Item, path: str) -> tuple[int, t.Any]:
         ids = self.associated.setdefault(path, [])
@@ -208,6 +229,8 @@ class AwxApi:
         self._last_id += 1
         url = f"/api/v2/{kind}/{self._last_id}/"
         related = {"survey_spec": f"{url}survey_spec/"} if kind.endswith("job_templates") else {}
+        if kind == "projects":
+            related["update"] = f"{url}update/"
         item: Item = {"id": self._last_id, "url": url, "related": related, "description": "", **KINDS[kind]}
         item["type"] = {"inventories": "inventory"}.get(kind, kind.removesuffix("s"))
         self._set(kind, item, body)
@@ -226,11 +249,14 @@ class AwxApi:
             body = {**body, "inputs": inputs}
         if kind == "credential_types":
             check_injectors(meant["injectors"])
-        if kind == "job_templates" and meant["playbook"] not in self._playbooks:
+        if kind == "job_templates" and not (self._is_synced(meant["project"]) and meant["playbook"] in self._playbooks):
             raise RefusedError(400, playbook=["Playbook not found for project."])
         if kind in ("schedules", "workflow_job_template_nodes") and meant["unified_job_template"]:
             self._check_prompts(meant, all_required=kind == "schedules")
         item.update(body)
+
+    def _is_synced(self, project: int) -> bool:
+        return bool(self.items["projects"][project]["scm_revision"])
 
     def _checked_inputs(self, credential: Item) -> Item:
         """The inputs of a credential as they are shown."""

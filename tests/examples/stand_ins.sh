@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Commands that install things, as a page's shell has them: what is installed is there already. $CHECKOUT is this
-# repository, $SANDBOX the directory of the cloud that the test runs against.
+# repository, $SANDBOX the directory of the cloud that the test runs against, $INSTALLED where Ansible's commands are.
 
 # The targets exist. What they do is tested by itself, and `make --dry-run` does some of it.
 make() {
@@ -26,10 +26,10 @@ assert [Requirement(word) for word in sys.argv[1:] if not word.startswith("-")]
 ' "$@"
 }
 
-# A virtual environment that leaves things as they are.
+# A virtual environment that has what is to be installed into it.
 python3() {
     case "$1 $2" in
-        "-m venv") mkdir -p "$3/bin" && touch "$3/bin/activate" ;;
+        "-m venv") mkdir -p "$3/bin" && echo "PATH='$INSTALLED':\$PATH" > "$3/bin/activate" ;;
         *) command python3 "$@" ;;
     esac
 }
@@ -49,5 +49,6 @@ ansible-galaxy() {
     case "$*" in
         "collection install"*) rm -f ~/.ansible/collections/ansible_collections/onetoken/openstack ;;
     esac
-    command ansible-galaxy "$@"
+    # What GitHub has is this checkout.
+    command ansible-galaxy "${@/#git+https:\/\/github.com\/onetoken\/onetoken.openstack/$CHECKOUT}"
 }

@@ -37,6 +37,10 @@ PLAYBOOKS = {
 #: Options that are no variables, as the playbook decides them.
 DECIDED = {"wait", "ignore_failures"}
 DECIDED_OF = {"bulk_unshelve": {"state", "mark"}}
+NO_CRITERION = (
+    r"no criterion was given: select with one such as name_pattern: 'web-\*', "
+    r"or give name_pattern: '\*\*' for all of the project\."
+)
 #: Variables that are no options of the playbook's module.
 KEEP = {"keep_last", "keep_days", "run_pattern"}
 ADDED = {"target", "cloud", "region_name"}
@@ -195,7 +199,12 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ("bulk_volume_snapshot", {"keep_last": 0}, "keep_last and keep_days must be at least 1"),
         ("bulk_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
         ("bulk_unshelve", {}, "missing required arguments: run_name"),
-        ("bulk_shelve", {}, "one of these must be given: target, servers, name_pattern"),
+        ("bulk_snapshot", {}, NO_CRITERION),
+        ("bulk_shelve", {"target": "localhost", "state": "offloaded"}, NO_CRITERION),
+        ("bulk_volume_snapshot", {"keep_last": 3, "run_pattern": "nightly-*"}, NO_CRITERION),
+        ("bulk_image_create", {"from_volumes": True}, NO_CRITERION),
+        ("retention", {"kind": "image", "keep_last": 1}, NO_CRITERION),
+        ("bulk_unshelve", {"run_name": ""}, "run_name is empty and nothing else says what is meant"),
         ("retention", {"kind": "image"}, "one of these must be given: keep_last, keep_days"),
         (
             "retention",
@@ -210,9 +219,25 @@ def test_the_morning_brings_back_what_the_evening_shelved_and_nothing_else(contr
         ),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
         ("bulk_snapshot", {"slices": 2, "name_pattern": "*"}, "each of 2 slices would do all of it: set target"),
+        # What YAML makes of 012, yes and 1.10; and of 1:30 in a list.
+        (
+            "bulk_snapshot",
+            {"run_name": 10, "name_pattern": True, "servers": ["web-01", 90]},
+            r"(?=.*run_name is 10)(?=.*name_pattern is true)(?=.*servers is \[.*web-01.*, 90\]).*, not text: .*",
+        ),
+        (
+            "bulk_image_create",
+            {"from_volumes": True, "volumes": ["a"], "image_name": 1.1},
+            "image_name is 1.1, not text",
+        ),
+        ("retention", {"kind": "image", "keep_last": 1, "run_pattern": 10}, "run_pattern is 10, not text"),
         # What a survey sends for a question that nobody answered must not mean the whole project.
-        ("bulk_snapshot", {"name_pattern": "", "servers": "web-01"}, "name_pattern is empty: leave it out, or give *"),
-        ("bulk_snapshot", {"name_pattern": None}, "name_pattern is empty: leave it out, or give *"),
+        (
+            "bulk_snapshot",
+            {"name_pattern": "", "servers": "web-01"},
+            r"name_pattern is empty: leave it out, or give \*\*",
+        ),
+        ("bulk_snapshot", {"name_pattern": None}, r"name_pattern is empty: leave it out, or give \*\*"),
         ("bulk_snapshot", {"target": "", "tags": None}, "is empty and nothing else says what is meant"),
         ("bulk_snapshot", {"metadata": "{}"}, "metadata is empty and nothing else says what is meant"),
         ("bulk_snapshot", {"metadata": {}, "status": []}, "is empty and nothing else says what is meant"),
@@ -236,6 +261,11 @@ def test_answers_of_a_survey_are_taken_as_they_are_meant(playbook, run_name):
     answers: dict[str, t.Any] = {**dict.fromkeys(empty, ""), "concurrency": None, "region_name": None}
     run = playbook("bulk_snapshot", "--check", servers="web-01, web-02\r\n\nweb-03\n", run_name=run_name, **answers)
     assert run.ok and told(run, "planned") == ["web-01", "web-02", "web-03"], run.output
+
+
+def test_everything_is_planned_where_it_is_asked_for(playbook, run_name):
+    run = playbook("bulk_snapshot", "--check", name_pattern="**", run_name=run_name)
+    assert run.ok and {"broken-01", "db-01", "web-10"} < set(told(run, "planned")), run.output
 
 
 def test_a_list_without_names_means_none_of_the_servers(playbook):

@@ -43,7 +43,7 @@ def play(controller) -> t.Callable[..., str]:
     """The path of a play that snapshots every server as run r1 and writes what the task returned to result.json."""
 
     def write(**options: t.Any) -> str:
-        snapshot = {"cloud": "stand-in", "run": "r1", "ignore_failures": True, **options}
+        snapshot = {"cloud": "stand-in", "name_pattern": "**", "run": "r1", "ignore_failures": True, **options}
         result = str(controller.home / "result.json")
         tasks = [
             {"onetoken.openstack.os_server_snapshot": snapshot, "register": "snapshot"},

@@ -23,6 +23,10 @@ WAYS = {
     ),
 }
 ways = pytest.mark.parametrize("way", WAYS)
+#: What a provider's guide leaves behind, and what is said of it.
+GUIDE_UNSETS = (
+    "The OS_* variables lack OS_USER_DOMAIN_NAME, which step 3 of the provider's guide unsets: source the openrc"
+)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser mounts file systems")
 
 
@@ -69,20 +73,50 @@ def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"OS_PASSWORD": ""}, "The credentials of the OS_* variables are not complete: add OS_PASSWORD."),
+        ({"OS_PASSWORD": ""}, "The OS_* variables lack OS_PASSWORD: source the openrc file again"),
+        ({"OS_USER_DOMAIN_NAME": ""}, GUIDE_UNSETS),
+        ({"OS_USER_DOMAIN_NAME": "", "OS_TOKEN": "gAAAAAsecret"}, GUIDE_UNSETS),
         (
             {"OS_AUTH_TYPE": "token", "OS_TOKEN": "gAAAAAsecret", "OS_PASSWORD": "", "OS_USERNAME": ""},
-            "The authentication of the OS_* variables has OS_USER_DOMAIN_NAME, which its auth_type does not take: "
-            "remove it.",
+            "gives no token for the one of the OS_* variables",
         ),
     ],
-    ids=["an openrc without its password", "a token beside the rest of an openrc"],
+    ids=[
+        "an openrc without its password",
+        "an openrc after step 3 of a guide",
+        "an openrc after step 3 of a guide, with its token",
+        "a token that is none, beside the rest of an openrc",
+    ],
 )
 def test_variables_that_do_not_fit_are_named(controller, sandbox, way, change, sentence):
     variables = {**sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": "", **change}
     said = sign_in(controller, way, None, **variables)
     assert sentence in said, said
     assert "gAAAAAsecret" not in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide",
+        "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide --check",
+        "onetoken.openstack.retention -e kind=image -e keep_last=9",
+        "module.yml --check",
+    ],
+)
+def test_who_did_the_steps_of_a_guide_is_told_to_source_the_file_again(reader, keystone, command):
+    """Which is enough, even with the guide's token still in the shell."""
+    tasks = [{"onetoken.openstack.os_server_snapshot": {"name_pattern": "web-01"}}]
+    (reader.home / "module.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "tasks": tasks}]))
+    steps = "source openrc.sh; export OS_TOKEN=gAAAAAsecret; unset OS_USER_DOMAIN_NAME"
+    run = reader.command("bash", "-c", f"{steps}; ansible-playbook {command}")
+    said = " ".join(run.output.split())
+    assert not run.ok and GUIDE_UNSETS in said, said
+    assert keystone.requests() == []
+
+    run = reader.command("bash", "-c", f"{steps}; source openrc.sh; ansible-playbook {command} --check")
+    assert run.ok, run.output
+    assert "gAAAAAsecret" not in said + run.output
 
 
 @ways
@@ -130,11 +164,11 @@ def test_a_directory_that_others_can_write_is_refused_and_left_as_it_is(controll
 def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(controller, way):
     """As a cloud's auth_url has it: with the version 2, with none, and with the one that is not there."""
     with keystone_v2() as address:
-        auth = {"username": "demo", "password": "s3cret", "project_name": "demo", "user_domain_name": "Default"}
+        auth = {"username": "demo", "password": "s3cret", "project_name": "demo"}
+        domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
         for name in ("v2.0", "", "v3"):
-            clouds = {"old": {"auth": {**auth, "auth_url": f"{address}/{name}".rstrip("/")}}}
-            if name == "v2.0":
-                del clouds["old"]["auth"]["user_domain_name"]
+            entry = {**auth, **(domains if name != "v2.0" else {}), "auth_url": f"{address}/{name}".rstrip("/")}
+            clouds = {"old": {"auth": entry}}
             path = controller.home / "clouds.yaml"
             path.write_text(yaml.safe_dump({"clouds": clouds}))
             said = sign_in(controller, way, "old", OS_CLIENT_CONFIG_FILE=str(path))

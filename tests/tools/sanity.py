@@ -1,11 +1,15 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test sanity of every supported ansible-core, without containers and without git, on what the collection's
-tarball holds: sanity.py [ENVIRONMENT...], such as .venv-oldest."""
+"""Run ansible-test sanity, without containers and without git, on what the collection's tarball holds.
+
+sanity.py takes every supported ansible-core, sanity.py ENVIRONMENT... those of environments such as .venv-oldest, and
+sanity.py newest the newest one that this machine has a Python for.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,9 +22,12 @@ from pathlib import Path
 from environments import (
     COLLECTION,
     EVERY,
+    MAIN,
     Environment,
+    NoPythonError,
     build_collection,
     failures,
+    find_python,
     install_debian_package,
     say,
 )
@@ -38,6 +45,7 @@ PIP_CHATTER = re.compile(
     r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
     r"|Successfully installed|Using cached|WARNING: (Location|Using locale|Reviewing)"
 )
+NEWEST_HERE = "newest"
 # Of warnings, too, nothing is to be left; ansible-test itself passes with them.
 TROUBLE = re.compile(r"(ERROR|WARNING): ")
 
@@ -122,9 +130,20 @@ class Sanity:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def newest_here() -> Environment:
+    """The environment of the newest ansible-core for which this machine has a Python."""
+    for environment in reversed(EVERY):
+        with contextlib.suppress(NoPythonError):
+            find_python(environment.versions)
+            return environment
+    return MAIN
+
+
 def main(names: t.Sequence[str]) -> int:
     if shutil.which("shellcheck") is None:
         install_debian_package("shellcheck", "without which one of the tests is left out")
+    if list(names) == [NEWEST_HERE]:
+        names = [newest_here().name]
     chosen = [environment for environment in EVERY if not names or environment.name in names]
     failed = sorted(set(names) - {environment.name for environment in chosen})
     failed += failures(chosen, lambda environment: Sanity(environment).passes(), all_wanted=bool(names))

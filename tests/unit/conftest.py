@@ -20,7 +20,35 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
     StandInKeystone,
 )
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+UNIT = pathlib.Path(__file__).resolve().parent
+REPOSITORY = UNIT.parents[1]
+#: What Python reports to its audit hooks when a process is started.
+PROCESS_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+
+class ProcessGuard:
+    """Fails a test that starts a process without being marked ``processes``: ``make check`` would be slow with it."""
+
+    def __init__(self) -> None:
+        self._guards = False
+        # Python has no way to take an audit hook away again.
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, _arguments: tuple[object, ...]) -> None:
+        if self._guards and event in PROCESS_STARTS:
+            pytest.fail("This test starts a process: mark it with pytest.mark.processes.")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> t.Generator[None, object, object]:
+        self._guards = item.get_closest_marker("processes") is None and item.path.is_relative_to(UNIT)
+        try:
+            return (yield)
+        finally:
+            self._guards = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ProcessGuard())
 
 
 @pytest.fixture

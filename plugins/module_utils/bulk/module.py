@@ -37,7 +37,9 @@ from .turn import Turn
 if t.TYPE_CHECKING:
     import openstack.connection
 
-NewAction = t.Callable[[AnsibleModule, CloudRequests], Action]
+NewAction = t.Callable[[CloudRequests], Action]
+#: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
+PrepareAction = t.Callable[[AnsibleModule], NewAction]
 
 BULK_OPTIONS: dict[str, t.Any] = {
     "requests_per_second": {"type": "str", "default": "auto"},
@@ -67,12 +69,12 @@ VOLUME_OPTIONS: dict[str, t.Any] = {
 }
 
 
-def run_bulk_module(new_action: NewAction, options: dict[str, t.Any], **module_options: t.Any) -> None:
+def run_bulk_module(prepare: PrepareAction, options: dict[str, t.Any], **module_options: t.Any) -> None:
     """Run a module that does this action on many resources."""
-    run_module(functools.partial(_carry_out, new_action), options={**BULK_OPTIONS, **options}, **module_options)
+    run_module(functools.partial(_carry_out, prepare), options={**BULK_OPTIONS, **options}, **module_options)
 
 
-def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]:
+def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     pace, max_failures = Pace.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
     for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
@@ -85,6 +87,7 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
             f"at least {slices}, or 0 for no limit."
         )
     pace = pace.share(slices)
+    new_action = prepare(module)
     if params["report"] and not module.check_mode:
         report_files.check(params["report"])
     began_at, started, counts = time.monotonic(), now(), RequestCounts()
@@ -97,7 +100,7 @@ def _carry_out(new_action: NewAction, module: AnsibleModule) -> dict[str, t.Any]
     session = Session.of_environment(os.environ)
     interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
     with interruption, usage.finishing(session):
-        action = new_action(module, requests)
+        action = new_action(requests)
         turn = None
         # Slices work on different servers, so none has to wait for what another one asks for.
         if params.get("run") and shared is not None and not module.check_mode:

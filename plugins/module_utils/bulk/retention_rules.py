@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from ..session.errors import ConfigurationError
 from .reason import Code, Reason
+from .selection import demand_criterion
 
 SECONDS_A_DAY = 86400
 
@@ -96,7 +97,14 @@ class Sources:
         # A variable that somebody forgot to set must not mean all copies of a project.
         for option in ("name_pattern", "run_pattern"):
             if getattr(self, option) == "":
-                raise ConfigurationError(f"{option} is empty: leave it out, or give * for every name.")
+                raise ConfigurationError(f"{option} is empty: leave it out, or give ** for every name.")
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any]) -> Sources:
+        """As the module's options have them; one of them is needed."""
+        given = (params["sources"], params["name_pattern"], params["run_pattern"])
+        demand_criterion(any(criterion is not None for criterion in given))
+        return cls(*given)
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which servers or volumes a call is about: all of the project's, narrowed by every criterion that is given."""
+"""Which servers or volumes a call is about: those of the project that match every criterion, of which it needs one."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Criteria:
     def __post_init__(self) -> None:
         # A variable that somebody forgot to set must not select a whole project.
         if self.name_pattern == "":
-            raise ConfigurationError("name_pattern is empty: leave it out, or give * for every name.")
+            raise ConfigurationError("name_pattern is empty: leave it out, or give ** for every name.")
         if "" in (self.names or ()):
             raise ConfigurationError("A name that is to be selected is empty: leave it out.")
         for option in ("older_than", "newer_than"):
@@ -126,21 +126,14 @@ class Criteria:
         others = (self.name_pattern, self.metadata, self.tags, self.status, self.availability_zone)
         return any(others) or any(one is not None for one in (self.names, self.older_than, self.newer_than))
 
-    def demanded(self, option: str) -> Criteria:
-        """These, where an action must not be for a whole project by mistake."""
-        if not self.narrow:
-            raise ConfigurationError(
-                f"Nothing says which {option} are meant: give {option} or another criterion, or name_pattern "
-                "'*' for all of them."
-            )
-        return self
-
     @classmethod
-    def of(cls, params: t.Mapping[str, t.Any], names: str) -> Criteria:
-        """As a module's options have them, names or ids under this one."""
+    def of(cls, params: t.Mapping[str, t.Any], names: str, otherwise_narrow: bool = False) -> Criteria:
+        """As a module's options have them, names or ids under this one; one is needed, which may be another option."""
         common = ("name_pattern", "metadata", "status", "availability_zone", "older_than", "newer_than")
         given = {name: params[name] for name in common}
-        return cls(names=params[names], tags=params.get("tags") or (), **given)
+        criteria = cls(names=params[names], tags=params.get("tags") or (), **given)
+        demand_criterion(criteria.narrow or otherwise_narrow)
+        return criteria
 
     def select(
         self, resources: t.Iterable[AnyResource], kind: str, unreadable: t.Mapping[str, UnreadableError] | None = None
@@ -193,6 +186,15 @@ class Criteria:
         too_young = self.older_than is not None and age < self.older_than
         too_old = self.newer_than is not None and age > self.newer_than
         return not (too_young or too_old)
+
+
+def demand_criterion(narrow: bool) -> None:
+    """Refuse to select a whole project only because a variable is missing or misspelt."""
+    if not narrow:
+        raise ConfigurationError(
+            "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all "
+            "of the project."
+        )
 
 
 def servers_detail(requests: CloudRequests, with_tags: bool = False) -> t.Iterator[dict[str, t.Any]]:

@@ -31,6 +31,16 @@ _VARIABLES = "the OS_* variables"
 #: Variables that choose among configured clouds, or do not concern the connection.
 _SELECTORS = ("OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _UNRELATED = ("OS_TEST", "OS_STD", "OS_LOG")
+_PASSWORD = ("password", "v3password")
+_TOKEN = ("token", "v3token")
+#: Others in which a user's name needs a domain.
+_BY_NAME = ("v3multifactor", "v3totp")
+#: Variables of another way to sign in, such as OS_TOKEN beside a password: openstacksdk hands them to every plugin, and
+#: these plugins refuse them.
+_LEFT_OVER = {
+    **dict.fromkeys((*_PASSWORD, "v3applicationcredential"), ("auth_token", "passcode", "token")),
+    **dict.fromkeys(_TOKEN, ("passcode", "user_domain_id", "user_domain_name")),
+}
 
 
 @contextlib.contextmanager
@@ -62,7 +72,20 @@ def explained(label: str) -> t.Iterator[None]:
 
 def _incomplete(label: str, missing: list[str]) -> ConfigurationError:
     names = ", ".join(_as_written(label, name) for name in missing)
-    return ConfigurationError(f"The credentials of {label} are not complete: add {names}.")
+    if label != _VARIABLES:
+        return ConfigurationError(f"The credentials of {label} are not complete: add {names}.")
+    if "token" in missing:
+        return ConfigurationError(
+            f"The OS_* variables lack {names}, which OS_AUTH_TYPE needs: unset OS_AUTH_TYPE to sign in with a password."
+        )
+    why = ""
+    if "user_domain_name" in missing:
+        why = ", which step 3 of the provider's guide unsets"
+    elif "password" in missing and os.environ.get("OS_TOKEN"):
+        why = ", and OS_TOKEN is used only with OS_AUTH_TYPE=token"
+    return ConfigurationError(
+        f"The OS_* variables lack {names}{why}: source the openrc file again, or export what is missing."
+    )
 
 
 def _as_written(label: str, key: str) -> str:
@@ -142,6 +165,7 @@ class Source:
 
     def region(self) -> CloudRegion:
         """openstacksdk's view of the cloud, ready to authenticate."""
+        import keystoneauth1.exceptions
         import openstack.config
 
         config = openstack.config.OpenStackConfig(
@@ -151,10 +175,15 @@ class Source:
         self._refuse_unusable(entry)
         config.cloud_config = {"clouds": {self.cloud: entry}}
         with explained(self.label()):
-            region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
-        # keystoneauth notices only when it signs in, and then with a bare Exception.
-        if region.config.get("auth_type") in ("password", "v3password") and not region.config["auth"].get("password"):
-            raise _incomplete(self.label(), ["password"])
+            try:
+                region = config.get_one(self.cloud, region_name=self.options.get("region_name"))
+                missing = _missing(cloud_entry.normalized(region.config))
+            except (keystoneauth1.exceptions.OptionError, TypeError):
+                missing = _missing(entry)
+                if not missing:
+                    raise
+        if missing:
+            raise _incomplete(self.label(), missing)
         return region
 
     def _refuse_unusable(self, entry: cloud_entry.Entry) -> None:
@@ -168,6 +197,13 @@ class Source:
             raise ConfigurationError(
                 f"The auth_url of {self.label()} is not an address such as https://auth.example.com/v3, without a user "
                 "name or a password in it: correct it."
+            )
+        by_credential = any(cloud_entry.auth_value(entry, f"application_credential_{key}") for key in ("id", "name"))
+        by_password = (entry.get("auth_type") or "password") in _PASSWORD
+        if by_credential and by_password and not cloud_entry.auth_value(entry, "password"):
+            raise ConfigurationError(
+                f"The credentials of {self.label()} are an application credential: set "
+                f"{_as_written(self.label(), 'auth_type')} to v3applicationcredential."
             )
 
     def label(self) -> str:
@@ -195,8 +231,34 @@ class Source:
                 "The session's credentials come from OS_* variables, which this process does not have: source the "
                 "openrc file before ansible-playbook, or issue the token again."
             )
-        values["auth_type"] = self.auth_type or "password"
+        auth_type = values["auth_type"] = self.auth_type or "password"
+        # Only the openstack command knows this one.
+        default_domain = values.pop("default_domain", None)
+        for key in ("user_domain", "project_domain"):
+            if default_domain and not values.keys() & {f"{key}_id", f"{key}_name"}:
+                values[f"{key}_id"] = default_domain
+        for key in _LEFT_OVER.get(auth_type, ()):
+            values.pop(key, None)
         return cloud_entry.normalized(values)
+
+
+def _missing(entry: cloud_entry.Entry) -> list[str]:
+    """What this way to sign in lacks. Without a domain, keystoneauth still asks, and Keystone answers HTTP 400."""
+    auth_type = entry.get("auth_type") or "password"
+    # Each: one of these will do.
+    needs: list[tuple[str, ...]] = []
+    if auth_type in _PASSWORD:
+        needs = [("auth_url",), ("username", "user_id"), ("password",)]
+    elif auth_type in _TOKEN:
+        needs = [("auth_url",), ("token",)]
+    # Version 2 of Keystone's interface knows no domains; issue() says what to do about it.
+    if not str(cloud_entry.auth_value(entry, "auth_url")).rstrip("/").endswith("/v2.0"):
+        domains = ("default_domain_name", "default_domain_id") if auth_type in ("password", "token") else ()
+        if auth_type in (*_PASSWORD, *_TOKEN) and cloud_entry.auth_value(entry, "project_name"):
+            needs.append(("project_domain_name", "project_domain_id", "project_id", "tenant_id", *domains))
+        if auth_type in _PASSWORD or auth_type in _BY_NAME and cloud_entry.auth_value(entry, "username"):
+            needs.append(("user_domain_name", "user_domain_id", "user_id", *domains))
+    return [keys[0] for keys in needs if not any(cloud_entry.auth_value(entry, key) for key in keys)]
 
 
 def unknown_cloud(name: str, entries: t.Mapping[str, t.Any], files: ConfigFiles) -> ConfigurationError:

@@ -151,8 +151,7 @@ def module_loop(job: Job, variables: dict[str, str]) -> Prepared:
 def bulk(job: Job, module: str, **options: t.Any) -> Prepared:
     resources = VOLUMES if module == "os_volume_snapshot" else SERVERS
     options |= {"run": job.run, "requests_per_second": job.requests_per_second, "timeout": 3600}
-    if not job.everything:
-        options[resources] = job.names
+    options |= {"name_pattern": "**"} if job.everything else {resources: job.names}
     task = {f"onetoken.openstack.{module}": options, "register": "done"}
     tell = {"ansible.builtin.debug": {"msg": TOLD}}
     return Prepared(["ansible-playbook", play(job, [task, tell])], {**job.cloud.named(), **ON_SESSION})

@@ -74,6 +74,11 @@ def _answers(value: t.Any) -> t.Any:
     return Answer(value) if isinstance(value, str) else value
 
 
+def extra_variables(variables: t.Mapping[str, t.Any]) -> str:
+    """The file that AWX writes of a job's variables."""
+    return yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper)
+
+
 class Job:
     """One job, in what is its container: a home that it cannot write to, temporary files that no other job sees."""
 
@@ -87,7 +92,10 @@ class Job:
         self._process: subprocess.Popen[str] | None = None
         for folder in ("project", "inventory", "env", "artifacts", "cp"):
             (self.private / folder).mkdir(parents=True)
+        self._credential = self.private / "env" / "tmp4f7k2c9x"
         self.home.mkdir()
+        # An image has collections where Ansible looks by itself, such as ~/.ansible/collections.
+        (self.home / ".ansible").symlink_to(environment.collections.parent)
         self._temporary.mkdir()
 
     def prepare(
@@ -103,21 +111,20 @@ class Job:
             shutil.copy(REPOSITORY / "ansible.cfg", self.private / "project")
         for name, content in (project or {}).items():
             (self.private / "project" / name).write_text(content)
-        credential = self.private / "env" / "tmp4f7k2c9x"
-        credential.write_text(yaml.safe_dump(dict(clouds)))
+        self._credential.write_text(yaml.safe_dump(dict(clouds)))
         # AWX's inventory is a script that prints it.
         script = self.private / "inventory" / "hosts"
         inventory = inventory or inventory_of("localhost", variables=LOCAL)
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
-        (self.private / "env" / "extravars").write_text(yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper))
+        (self.private / "env" / "extravars").write_text(extra_variables(variables))
         (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
-        (self.private / "env" / "envvars").write_text(json.dumps(self._variables(credential)))
+        (self.private / "env" / "envvars").write_text(json.dumps(self._variables()))
         self._give_away()
-        credential.chmod(0o600)
+        self._credential.chmod(0o600)
         script.chmod(0o700)
         return self
 
-    def _variables(self, credential: pathlib.Path) -> dict[str, str]:
+    def _variables(self) -> dict[str, str]:
         return {
             "JOB_ID": "42",
             "INVENTORY_ID": "1",
@@ -132,7 +139,7 @@ class Job:
             "ANSIBLE_CALLBACKS_ENABLED": self._callbacks(),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private / "cp"),
             "ANSIBLE_COLLECTIONS_PATH": f"{self.private / 'requirements_collections'}:{self._environment.collections}",
-            "OS_CLIENT_CONFIG_FILE": str(credential),
+            "OS_CLIENT_CONFIG_FILE": str(self._credential),
         }
 
     def _callbacks(self) -> str:
@@ -146,25 +153,56 @@ class Job:
         """All of it belongs to the container's user, who may not write to the project and to the home."""
         if IS_ROOT:
             for path in (self.place, *self.place.rglob("*")):
-                os.chown(path, USER, GROUP)
+                os.chown(path, USER, GROUP, follow_symlinks=False)
         for path in (self.home, self.private / "project", *(self.private / "project").rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
+
+    @property
+    def _container(self) -> dict[str, str]:
+        """The variables that the image and the container have by themselves."""
+        return {
+            "HOME": str(self.home),
+            "PATH": f"{self._environment.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "LC_ALL": "C.UTF-8",
+            "TMPDIR": str(self._temporary),
+            # Without a home that it can write to, Ansible itself wants to be told other places.
+            "ANSIBLE_HOME": str(self._temporary / "ansible"),
+            "ANSIBLE_REMOTE_TEMP": str(self._temporary / "ansible" / "tmp"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def inventory_update(self, source: str) -> dict[str, t.Any]:
+        """What a source of the project gives, in the environment that AWX 24.6.1 has for that."""
+        path = [self.private / "requirements_collections", "~/.ansible/collections", "/usr/share/ansible/collections"]
+        variables = {
+            "ANSIBLE_COLLECTIONS_PATHS": os.pathsep.join(map(str, path)),
+            "ANSIBLE_INVENTORY_EXPORT": "True",
+            "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+            "ANSIBLE_VERBOSE_TO_STDERR": "True",
+            "OS_CLIENT_CONFIG_FILE": str(self._credential),
+        }
+        project = self.private / "project"
+        command = [self._environment.bin / "ansible-inventory", "-i", project / source, "--list", "--export"]
+        done = subprocess.run(
+            as_user(*command),
+            cwd=project,
+            env={**self._container, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=JOB_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        inventory: dict[str, t.Any] = json.loads(done.stdout)
+        return inventory
 
     def start(self, playbook: str, *arguments: str) -> Job:
         options = json.dumps({"playbook": playbook, "cmdline": " ".join(arguments) or None})
         self._process = subprocess.Popen(
             as_user(self._environment.bin / "python", "-c", WORKER, self.private, self._button, options),
             cwd=self.private,
-            env={
-                "HOME": str(self.home),
-                "PATH": f"{self._environment.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-                "LC_ALL": "C.UTF-8",
-                "TMPDIR": str(self._temporary),
-                # Without a home that it can write to, Ansible itself wants to be told other places.
-                "ANSIBLE_HOME": str(self._temporary / "ansible"),
-                "ANSIBLE_REMOTE_TEMP": str(self._temporary / "ansible" / "tmp"),
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
+            env=self._container,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

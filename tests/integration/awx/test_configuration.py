@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.integration.awx.job import extra_variables
 from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run, Sandbox
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -86,7 +89,7 @@ def test_jobs_get_what_the_template_says_and_what_is_answered(first):
 def test_slices_know_how_many_they_are_and_have_hosts(first):
     api, _run = first
     sliced = api.named("job_templates")[SLICED]
-    variables = api.variables(SLICED, {"name_pattern": "*", "run_name": "tonight"})
+    variables = api.variables(SLICED, {"name_pattern": "**", "run_name": "tonight"})
     assert sliced["job_slice_count"] == variables["slices"] == 4
     assert variables["target"] == "all"
     assert sliced["inventory"] == api.named("inventories")["OpenStack servers"]["id"]
@@ -99,11 +102,23 @@ def test_the_schedule_waits_to_be_switched_on_and_takes_only_what_asks_for_it(fi
     nightly = first[0].named("schedules")[NIGHTLY]
     assert nightly["enabled"] is False
     assert nightly["extra_data"] == {
-        "name_pattern": "*",
+        "name_pattern": "**",
         "metadata": "backup=nightly",
         "keep_last": 7,
         "run_pattern": "????-??-??",
     }
+
+
+def test_what_the_schedule_and_the_workflow_answer_comes_through_to_the_playbooks(first):
+    """AWX writes answers as !unsafe, which ansible-core 2.19 to 2.21 reads as if they had no quotes."""
+    api, _run = first
+    launches = [*api.items["schedules"].values(), *api.items["workflow_job_template_nodes"].values()]
+    answers = [launch["extra_data"] for launch in launches if launch["extra_data"]]
+    assert len(answers) == 2
+    for given in answers:
+        read = DataLoader().load(extra_variables(given))
+        # A boolean is asked for as a choice of two words.
+        assert {name: str(value).lower() for name, value in read.items()} == {k: str(v) for k, v in given.items()}
 
 
 def test_the_workflow_plans_asks_snapshots_and_clears_away(first):
@@ -133,12 +148,43 @@ def test_the_next_time_it_changes_what_differs_and_nothing_that_was_done_in_awx(
     assert run.ok, run.output
     assert "changed=1 " in run.output
     sliced = configured.named("job_templates")[SLICED]
-    assert configured.writes == [("PATCH", sliced["url"]), ("POST", survey)]
+    assert configured.writes == [("POST", synced(configured)), ("PATCH", sliced["url"]), ("POST", survey)]
     assert sliced["job_slice_count"] == json.loads(sliced["extra_vars"])["slices"] == 3
     assert configured.surveys[survey] == meant
     # The credential was not given this time.
     assert configured.secrets == secrets
     assert configured.named("schedules")[NIGHTLY]["enabled"] is True
+
+
+def synced(api: AwxApi) -> str:
+    """Where the sync of the project is asked for."""
+    (project,) = api.items["projects"].values()
+    return project["related"]["update"]
+
+
+def test_after_an_upgrade_the_project_has_what_is_in_its_repository_now(configured, controller):
+    (project,) = configured.items["projects"].values()
+    assert project["scm_revision"] == "first"
+    configured.revision = "second"
+    # Looking at it syncs nothing.
+    looked = configure(controller, configured, "--check")
+    assert looked.ok and configured.writes == [], looked.output
+    run = configure(controller, configured)
+    assert run.ok, run.output
+    assert project["scm_revision"] == "second"
+    assert "changed=1 " in run.output
+
+
+def test_a_sync_that_failed_is_tried_again(empty, controller):
+    empty.repository_answers = False
+    first = configure(controller, empty)
+    assert not first.ok and "Project update failed" in first.output
+    second = configure(controller, empty)
+    assert not second.ok and "The Project Update - onetoken.openstack, failed" in second.output
+    empty.repository_answers = True
+    run = configure(controller, empty)
+    assert run.ok, run.output
+    assert empty.named("job_templates")["Snapshot servers"]["project"]
 
 
 def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
@@ -167,6 +213,15 @@ def test_what_is_empty_takes_the_place_of_nothing(empty, controller):
     assert empty.writes == []
 
 
+def test_what_yaml_made_a_number_of_is_no_text(empty, controller):
+    inputs = {**CREDENTIAL, "id": 1234567890, "secret": 42798}
+    run = configure(controller, empty, awx_project_branch=0.1, awx_application_credential=inputs)
+    assert not run.ok
+    assert re.search("AWX was not changed, as (awx_project_branch|, |id|secret)+ is not text: ", run.output), run.output
+    assert "42798" not in run.output
+    assert empty.writes == []
+
+
 def test_a_number_that_would_be_none_is_refused(empty, controller):
     run = configure(controller, empty, awx_slices=0, awx_keep_last="-1")
     assert not run.ok
@@ -188,13 +243,29 @@ def test_the_injected_file_is_one_that_awx_takes():
     assert [field["id"] for field in INPUTS["fields"] if field.get("secret")] == ["secret"]
 
 
-def test_the_injected_file_has_any_input_as_it_is_and_trusts_certificates_only_if_they_are_good():
-    awkward = "a\"b'c: #{{ x }}\\n%<&>\u00e9"
-    (cloud,) = yaml.safe_load(rendered(auth_url="https://auth.example.org/v3", id="1234", secret=awkward))[
-        "clouds"
-    ].values()
-    assert cloud["auth"]["application_credential_secret"] == awkward
-    assert cloud["auth"]["application_credential_id"] == "1234"
+AWKWARD = [
+    "s3cr3t", "0123456", "1e6", "yes", "null", "~", "2026-01-31", "*", "**", "!", "!unsafe x", "&a", "%TAG", "@", "`",
+    "-", "a: b", "a #b", "#", "{a}", "[a]", "{{ x }}", "{% raw %}", "{# x #}", "'", "''", '"', '\\"', "\\", "\\\\",
+    "\\n", "\\x41", "\\N{BULLET}", "$HOME", "%s", "<&>", " a ", "a\tb", "a\nb", "a\r\nb\n", "\x00", "\x07\x1b[0m",
+    "\x7f", "\x85", "\xa0", "\u2028\u2029", "\ufeffa", "\uffff", "\u00e9", "e\u0301", "\u05e9\u05dc\u05d5\u05dd",
+    "\u6f22\u5b57", "\U0001f511", "\U0001f468\u200d\U0001f4bb", "".join(map(chr, range(1, 0x180))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", AWKWARD, ids=ascii)
+def test_the_injected_file_has_any_input_as_it_is(value):
+    inputs = dict.fromkeys(("auth_url", "id", "secret", "region_name"), value)
+    injected = yaml.safe_load(rendered(**inputs))["clouds"]["devstack"]
+    assert injected["auth"] == {
+        "auth_url": value,
+        "application_credential_id": value,
+        "application_credential_secret": value,
+    }
+    assert injected["region_name"] == value
+
+
+def test_the_injected_file_trusts_certificates_only_if_they_are_good_and_leaves_the_region_to_the_cloud():
+    cloud = yaml.safe_load(rendered(**CREDENTIAL))["clouds"]["devstack"]
     assert cloud["verify"] is True
     assert "region_name" not in cloud
     assert yaml.safe_load(rendered(**CREDENTIAL, insecure=True))["clouds"]["devstack"]["verify"] is False

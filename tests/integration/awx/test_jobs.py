@@ -90,6 +90,40 @@ def test_a_dry_run_is_a_job_of_the_type_check(start, assert_clean, access_log):
     assert_clean(job, session=False)
 
 
+def test_an_answer_for_all_of_the_project_is_one(start):
+    job = start("bulk_snapshot", "--check", run_name="2026-01-31", name_pattern="**")
+    assert job.wait() == "", job.output
+    planned = re.findall(r"planned: (\S+) as \S+-2026-01-31\b", job.output)
+    assert {"broken-01", "db-01", "web-01"} <= set(planned), job.output
+
+
+@pytest.mark.parametrize(
+    ("answers", "arrived"),
+    [
+        ({"run_name": "012"}, "run_name is 10"),
+        ({"run_name": "1:30"}, "run_name is 90"),
+        ({"run_name": "1.10"}, "run_name is 1.1"),
+        ({"name_pattern": "yes"}, "name_pattern is true"),
+        ({"name_pattern": "012", "image_name": "0x10"}, "image_name is 16, name_pattern is 10"),
+        ({"servers": "0123456"}, "servers is 42798"),
+        ({"status": ["ACTIVE", "off"]}, 'status is ["ACTIVE", false]'),
+    ],
+    ids=str,
+)
+def test_an_answer_that_ansible_reads_as_something_else_is_refused(start, keystone, answers, arrived):
+    job = start("bulk_snapshot", **{"name_pattern": "web-01", "run_name": "awx-text", **answers})
+    assert job.wait() != ""
+    shown = job.output.replace('\\"', '"')
+    assert f"Nothing was done, as {arrived}, not text: Ansible turns 012, 1:30, 1.10 and yes into" in shown, shown
+    assert keystone.requests() == []
+
+
+def test_the_inventorys_source_finds_the_collections_of_the_image(new_job, sandbox):
+    job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {})
+    hosts = job.inventory_update("playbooks/awx/inventory/openstack.yml")["_meta"]["hostvars"]
+    assert hosts["web-01"]["openstack"]["id"]
+
+
 def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work(
     start, assert_clean, limits, access_log, controller, issued
 ):

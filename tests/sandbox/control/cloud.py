@@ -14,6 +14,7 @@ import threading
 import time
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from hashlib import sha256
 
 from . import install, limits
 from .configuration import Configuration, ensure_passwords, migration_of
@@ -191,15 +192,16 @@ class Start:
         return environment(self.layout, self.configuration.environment(service))
 
     def migrate(self, service: str) -> None:
-        """Make or update the service's tables, unless this release of it did already."""
+        """Make or update the service's tables, unless this release of it and this migrate.py did already."""
         stamp = self.layout.state / service / "migrated.json"
-        if service not in MIGRATED or read_json(stamp).get("releases") == self.requirements:
+        wish = {"releases": self.requirements, "program": sha256((INSIDE / "migrate.py").read_bytes()).hexdigest()}
+        if service not in MIGRATED or read_json(stamp) == wish:
             return
         self.say(f"{service}: making the database's tables")
         log = self.layout.log(f"{service}-migration")
         command = (self.layout.python, INSIDE / "migrate.py", service, self.layout.root)
         run(f"Making {service}'s tables", command, log, self.environment(service))
-        write_json(stamp, {"releases": self.requirements})
+        write_json(stamp, wish)
 
     def seed_identity(self) -> None:
         """Users and catalog; a wish list equal to the last one's needs no look at Keystone."""

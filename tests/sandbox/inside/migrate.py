@@ -38,17 +38,22 @@ def keystone(configuration: str, sandbox: str) -> None:
 def nova(configuration: str, sandbox: str) -> None:
     """Both schemas and the two cells: cell0, where unscheduled servers go, and the one with the compute."""
     from nova.cmd import manage  # first: it chooses threads over eventlet
-    from nova import config, objects
+    from nova import config, context, objects
 
     config.parse_args(["nova-manage"], default_config_files=[f"{configuration}/nova.conf"])
     objects.register_all()
     manage.ApiDbCommands().sync()
     cells = manage.CellV2Commands()
     cells.map_cell0()
-    manage.DbCommands().sync()
     # 2: there is one already.
     if cells.create_cell(name="cell1", transport_url="fake://") not in (0, 2):
         sys.exit("Nova's cell could not be made.")
+    for cell in objects.CellMappingList.get_all(context.get_admin_context()):
+        # Nova fills the rest in from its configuration: a port written down here would outlive the move to another.
+        name = "nova_cell0" if cell.is_cell0() else "nova"
+        cell.database_connection = f"{{scheme}}://{{username}}:{{password}}@{{hostname}}:{{port}}/{name}?{{query}}"
+        cell.save()
+    manage.DbCommands().sync()
 
 
 def glance(configuration: str, sandbox: str) -> None:

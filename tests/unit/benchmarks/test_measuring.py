@@ -9,7 +9,10 @@ import os
 import shlex
 import sys
 
+import pytest
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.measuring import measure
+
+pytestmark = pytest.mark.processes
 
 MIB = 1 << 20
 PYTHON = shlex.quote(sys.executable)

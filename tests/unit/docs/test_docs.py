@@ -130,3 +130,17 @@ def test_a_french_page_has_the_same_sections(english: pathlib.Path, french: path
 @PAIRS
 def test_a_french_page_has_the_same_examples(english: pathlib.Path, french: pathlib.Path) -> None:
     assert blocks(french) == blocks(english)
+
+
+def texts() -> t.Iterator[pathlib.Path]:
+    """All that a user is given to read."""
+    yield from PAGES
+    for folder in ("playbooks", "plugins", "roles"):
+        yield from (path for path in (REPOSITORY / folder).rglob("*.*") if path.suffix in (".yml", ".py", ".j2"))
+
+
+def test_no_text_asks_for_a_single_asterisk() -> None:
+    """As an answer to a survey of AWX, ansible-core 2.19 to 2.21 cannot read it; two are for every name as well."""
+    alone = re.compile(r"([\"'`(])\*[\"'`)]|\b(give|lone|pattern) `?\*(?=[ `,.;]|$)", re.MULTILINE)
+    found = [(str(path), match[0]) for path in texts() for match in alone.finditer(path.read_text(encoding="utf-8"))]
+    assert found == []

@@ -58,6 +58,7 @@ def run(blocks: list[pages.Block], directory: pathlib.Path) -> subprocess.Comple
     )
 
 
+@pytest.mark.processes
 def test_a_page_is_one_shell_with_the_files_that_it_names(tmp_path):
     done = run(pages.blocks_of_page("page.md", PAGE), tmp_path)
     assert done.returncode == 0, done.stdout
@@ -69,6 +70,7 @@ def test_what_is_not_run_has_a_place_and_a_reason():
     assert (block.place, block.value) == ("page.md:28", "there is no such program")
 
 
+@pytest.mark.processes
 def test_the_first_block_that_fails_ends_the_page_and_is_named(tmp_path):
     page = "```sh\necho good\n```\n\n```sh\nfalse\necho later\n```\n\n```sh\necho never\n```\n"
     done = run(pages.blocks_of_page("page.md", page), tmp_path)
@@ -90,6 +92,7 @@ def test_a_comment_is_for_the_block_in_the_next_line_alone():
         pages.script(pages.blocks_of_page("page.md", page))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("shown", "keys"),
     [

@@ -18,6 +18,8 @@ import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils import module_frame
 
+pytestmark = pytest.mark.processes
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.onetoken.openstack.plugins.modules"
 COLLECTION = "onetoken.openstack"
@@ -101,6 +103,27 @@ def test_the_options_are_those_that_the_module_takes(documentation, spec_of, nam
     documented = {one: described(option, "suboptions") for one, option in documentation[name]["doc"]["options"].items()}
     taken = {one: described(option, "options") for one, option in spec_of(name).items()}
     assert documented == taken
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ansible_doc_states_the_requirements_of_this_collection(documentation, name):
+    """Those of README.md, galaxy.yml and requirements.txt; openstack.cloud's own modules have others."""
+    sdk = re.search(r"^openstacksdk>=(\S+)$", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
+    dependencies = yaml.safe_load((REPOSITORY / "galaxy.yml").read_text())["dependencies"]
+    wanted = {"python": "3.10", "openstacksdk": sdk and sdk[1], "openstack.cloud": dependencies["openstack.cloud"][2:]}
+    stated = [re.match(r"(\S+) >= ([\d.]+\d)", text) for text in documentation[name]["doc"]["requirements"]]
+    assert {match[1]: match[2] for match in stated if match} == wanted
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert all(f"{name} {version} or later" in readme.replace("Python", "python") for name, version in wanted.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ansible_doc_shows_no_text_of_another_collection(documentation, name):
+    """What openstack.cloud says of its options and requirements is not true here."""
+    source = (REPOSITORY / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    fragments = yaml.safe_load(source.split('"""')[1])["extends_documentation_fragment"]
+    assert [fragment for fragment in fragments if not fragment.startswith(f"{COLLECTION}.")] == []
+    assert "Ansible 2." not in json.dumps(documentation[name]["doc"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 
 def status_of(call: t.Callable[[], t.Any]) -> int:
     """The status of the refusal that a call ends with."""

@@ -21,6 +21,8 @@ from ansible_collections.onetoken.openstack.tests.stand_in.inside.settings impor
 from ansible_collections.onetoken.openstack.tests.stand_in.inside.storm import Storm
 from ansible_collections.onetoken.openstack.tests.stand_in.running import StandInError
 
+pytestmark = pytest.mark.processes
+
 
 def statuses_of(connection: t.Any, requests: int, path: str = "/limits") -> list[int]:
     return [connection.compute.get(path).status_code for _turn in range(requests)]

@@ -14,6 +14,8 @@ import typing as t
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 MADE = shutil.ignore_patterns(".git", ".venv*", ".sandbox*", ".nox", ".docs", ".ansible", ".*_cache", "__pycache__")
 VERSION = "9.8.7"

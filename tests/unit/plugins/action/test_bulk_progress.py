@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
+pytestmark = pytest.mark.processes
+
 PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 PATIENCE = 60

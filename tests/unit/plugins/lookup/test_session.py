@@ -12,6 +12,8 @@ from ansible_collections.onetoken.openstack.plugins.lookup import session as loo
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def look_up(monkeypatch):

@@ -27,6 +27,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
+pytestmark = pytest.mark.processes
+
 MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 YEAR = str(datetime.datetime.now(datetime.timezone.utc).year)
 

@@ -24,6 +24,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def settings(tmp_path):

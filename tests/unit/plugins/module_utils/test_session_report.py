@@ -19,6 +19,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session_report 
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def issued(session, source):

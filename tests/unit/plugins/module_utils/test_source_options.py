@@ -248,6 +248,7 @@ class TestScope:
         assert {name: auth[name] for name in scopes if auth.get(name)} == asked
 
 
+@pytest.mark.processes
 class TestWithASession:
     @pytest.fixture
     def injected(self, session, source, monkeypatch):

@@ -20,18 +20,26 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 
+pytestmark = pytest.mark.processes
+
 MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 PASSWORD = "s3cret-word"
+#: What each needs, beside a criterion.
 BULK = {
     "os_server_snapshot": {},
     "os_server_backup": {},
     "os_server_power": {"state": "stopped"},
     "os_server_shelve": {"state": "shelved"},
-    "os_image_create": {"images": [{"name": "a", "url": "http://127.0.0.1:1/a.qcow2"}]},
+    "os_image_create": {"from_volumes": True},
     "os_volume_snapshot": {},
     "os_volume_backup": {},
     "os_retention": {"kind": "image", "keep_last": 3},
 }
+EVERYTHING = {"name_pattern": "**"}
+NO_CRITERION = (
+    "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all of the "
+    "project."
+)
 
 
 class Ran:
@@ -73,7 +81,7 @@ def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
             control["_ansible_inject_invocation"] = True
         process = subprocess.run(
             [sys.executable, "-m", f"{MODULES}.{name}"],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**options, **control}}),
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**EVERYTHING, **options, **control}}),
             env={**os.environ, "PYTHONPATH": os.pathsep.join([collections_path, *sys.path])},
             capture_output=True,
             text=True,
@@ -141,8 +149,30 @@ def test_an_option_of_the_action_that_cannot_be_used_changes_nothing(run_module,
     ids=["mark", "wait", "run"],
 )
 def test_options_that_do_not_go_together_change_nothing(run_module, auth, wire, name, options, message):
-    assert message in run_module(name, auth=auth, servers=["a"], **options).sentence
+    assert message in run_module(name, auth=auth, **options).sentence
     assert wire.sent("POST", "/compute") == []
+
+
+@pytest.mark.parametrize(("name", "check"), [*((name, False) for name in BULK), ("os_server_snapshot", True)])
+def test_a_call_without_a_criterion_is_refused_before_anything_is_asked(run_module, auth, wire, name, check):
+    assert run_module(name, check=check, auth=auth, **BULK[name], name_pattern=None).sentence == NO_CRITERION
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "criterion"),
+    [
+        ("os_server_shelve", {"state": "unshelved", "run": "night-1"}),
+        ("os_volume_snapshot", {"servers": []}),
+        ("os_volume_backup", {"servers": []}),
+        ("os_retention", {"run_pattern": "nightly-*"}),
+    ],
+    ids=str,
+)
+def test_what_a_module_selects_by_besides_the_common_criteria_is_one(run_module, auth, wire, name, criterion):
+    wire.react = empty
+    assert NO_CRITERION not in run_module(name, auth=auth, **{**BULK[name], **criterion}, name_pattern=None).output
+    assert wire.requests != []
 
 
 @pytest.mark.parametrize("name", BULK)

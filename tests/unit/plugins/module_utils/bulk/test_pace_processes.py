@@ -15,6 +15,8 @@ import time
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 
+pytestmark = pytest.mark.processes
+
 PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 PREAMBLE = """
 import json, os, sys, threading, time

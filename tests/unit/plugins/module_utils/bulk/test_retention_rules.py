@@ -153,6 +153,14 @@ def test_sources_are_selected_by_id_name_and_pattern():
     assert selected(copies, ["db"], "web-*") == set()
 
 
+def test_a_call_without_a_criterion_is_not_for_all_copies():
+    none = dict.fromkeys(("sources", "name_pattern", "run_pattern"))
+    with pytest.raises(ConfigurationError, match=r"give name_pattern: '\*\*' for all of the project"):
+        Sources.of(none)
+    for given in ({"sources": []}, {"name_pattern": "**"}, {"run_pattern": "nightly-*"}):
+        Sources.of({**none, **given})
+
+
 def test_a_name_means_every_source_that_had_it_and_each_keeps_its_own():
     copies = [copy(day, id=f"{id}{day}", source=(id,)) for id in ("old", "new") for day in (1, 2)]
     groups = Sources(["web"]).select(copies)

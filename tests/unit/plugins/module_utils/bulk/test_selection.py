@@ -208,10 +208,30 @@ def test_a_variable_that_somebody_forgot_to_set_selects_nothing(empty):
         Criteria(**empty)
 
 
+NO_CRITERIA = {
+    "servers": None, "name_pattern": None, "metadata": {}, "tags": [], "status": [], "availability_zone": [],
+    "older_than": None, "newer_than": None,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "given", [{"names": []}, {"name_pattern": "*"}, {"metadata": {"a": 1}}, {"tags": ["a"]}, {"older_than": 0}]
-)
-def test_an_action_that_is_not_for_a_whole_project_by_mistake_demands_a_criterion(given):
-    assert Criteria(**given).demanded("servers").names == given.get("names")
-    with pytest.raises(ConfigurationError, match="Nothing says which servers are meant"):
-        Criteria().demanded("servers")
+    "given",
+    [
+        {"servers": []}, {"name_pattern": "**"}, {"metadata": {"a": 1}}, {"tags": ["a"]}, {"status": ["ACTIVE"]},
+        {"availability_zone": ["nova"]}, {"older_than": 0}, {"newer_than": 0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_call_needs_a_criterion_and_any_is_enough(given):
+    assert Criteria.of({**NO_CRITERIA, **given}, "servers").names == given.get("servers")
+
+
+def test_a_call_without_a_criterion_is_not_for_the_whole_project():
+    with pytest.raises(ConfigurationError, match=r"give name_pattern: '\*\*' for all of the project"):
+        Criteria.of(NO_CRITERIA, "servers")
+    assert Criteria.of(NO_CRITERIA, "servers", otherwise_narrow=True).names is None
+
+
+def test_two_asterisks_match_every_name():
+    servers = [Server("1", "", "ACTIVE"), Server("2", "a.b/c", "ERROR"), Server("3", ".x", "ACTIVE")]
+    assert ids(Criteria(name_pattern="**").select(servers, "server")) == ["1", "2", "3"]

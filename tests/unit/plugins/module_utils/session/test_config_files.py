@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
 
+pytestmark = pytest.mark.processes
+
 NOBODY = 65534
 SECRET = "s3cret"
 #: Answers each line, a working directory, an environment and a user, with what both find there. openstacksdk settles

@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import detached, errors
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
 
+pytestmark = pytest.mark.processes
+
 #: Begins a piece of work that goes on until it may end, which it then notes down.
 WORK = """
 import os, sys, time

@@ -192,6 +192,7 @@ def test_a_parent_of_another_user_is_refused(tmp_path):
     assert f"{parent} can be changed by other users" in refusal(parent / "session")
 
 
+@pytest.mark.processes
 @needs_root
 def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, collections_path):
     """What a task sees that became another user."""
@@ -209,6 +210,7 @@ def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, c
     assert "run the task as the user who issued it" in process.stdout, process.stderr
 
 
+@pytest.mark.processes
 def test_a_session_right_below_the_root_directory_is_looked_up_like_any_other(run_python, collections_path):
     process = run_python(
         "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory, errors\n"
@@ -385,6 +387,7 @@ def test_a_base_that_others_can_read_is_passed_over(no_cloud, runtime):
     assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
 
 
+@pytest.mark.processes
 def test_a_user_who_can_write_to_neither_gets_a_directory_among_the_temporary_ones(
     no_cloud, run_python, collections_path
 ):

@@ -128,6 +128,7 @@ print(connection.current_project_id, connection.session.get(connection.endpoint_
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("left_over", [{"OS_USER_DOMAIN_NAME": "Default"}, OPENRC], ids=["one variable", "all"])
 def test_what_a_sourced_openrc_left_behind_does_not_disturb_a_bare_token(keystone, run_python, left_over):
     token = keystone.issue()

@@ -39,6 +39,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
+pytestmark = pytest.mark.processes
+
 POLICY = RenewalPolicy()
 #: Seconds that are past every due age, and not past the expiry, of a token that lives a day.
 DUE = 12 * 3600

@@ -17,6 +17,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session import 
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner, Watch
 
+pytestmark = pytest.mark.processes
+
 #: Holds the lock on an owner's file, as the owner's watcher does.
 HOLD = (
     "import sys\n"

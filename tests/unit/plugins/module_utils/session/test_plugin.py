@@ -51,6 +51,7 @@ def test_it_signs_in_with_the_catalog_the_project_and_the_user_and_without_a_req
     assert compute(client) == 200
 
 
+@pytest.mark.processes
 def test_a_refused_token_is_read_again_from_the_file_and_the_request_is_repeated(client, issued, keystone):
     """Another process renewed it, and the old one was revoked."""
     old = client.get_token()
@@ -64,6 +65,7 @@ def test_a_refused_token_is_read_again_from_the_file_and_the_request_is_repeated
     assert keystone.keystone_requests == []
 
 
+@pytest.mark.processes
 def test_a_refused_token_that_keystone_does_not_know_is_replaced(client, keystone):
     keystone.alive.clear()
 
@@ -84,6 +86,7 @@ def test_a_service_that_refuses_every_token_does_not_cause_a_storm(client, keyst
     assert keystone.asked("POST") == []
 
 
+@pytest.mark.processes
 def test_a_token_that_comes_to_its_end_in_a_long_task_is_renewed(client, issued, keystone):
     first = client.get_token()
     keystone.lifetime = 30  # keystoneauth asks again when less than 25 s are left
@@ -103,6 +106,7 @@ def test_a_session_without_a_token_is_an_error_that_callers_know(client, issued,
         client.get_token()
 
 
+@pytest.mark.processes
 def test_an_error_has_the_sentence_of_keystone_s_refusal(issued, keystone):
     keystone.stuck["POST"] = Answer(401)
     client = keystoneauth1.session.Session(auth=SessionAuth(issued.path, "second"))
@@ -128,6 +132,7 @@ def test_every_sign_in_is_counted(client, issued):
     assert usage.authentications(issued) == 2
 
 
+@pytest.mark.processes
 def test_who_signed_in_works_on_the_session_until_its_end(issued, run_python, site_path):
     process = run_python(
         "import sys\n"
@@ -145,6 +150,7 @@ def test_who_signed_in_works_on_the_session_until_its_end(issued, run_python, si
     assert usage.is_idle(issued)
 
 
+@pytest.mark.processes
 class TestFallback:
     @pytest.fixture
     def allowed(self, issued, monkeypatch):

@@ -18,6 +18,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
     REGIONS,
 )
 
+pytestmark = pytest.mark.processes
+
 PACKAGE_FOLDER = pathlib.Path(site.__file__).parent
 
 

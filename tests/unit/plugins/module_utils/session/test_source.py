@@ -257,6 +257,7 @@ class TestConfigFiles:
         assert files == ConfigFiles(clouds_yaml, str(secure))
         assert files.entries()["sandbox"]["auth"]["password"] == "from secure"
 
+    @pytest.mark.processes
     def test_a_file_of_the_working_directory_is_recorded_with_its_whole_path(
         self, run_python, collections_path, tmp_path
     ):

@@ -326,6 +326,7 @@ def test_a_damaged_file_is_a_sentence(full, file, read, content):
 
 
 class TestLock:
+    @pytest.mark.processes
     def test_it_keeps_another_process_out_until_it_is_let_go(self, full, run_python):
         code = (
             "import sys\n"
@@ -342,6 +343,7 @@ class TestLock:
         assert "is still locked by another process after 0 s" in refused.stdout, refused.stderr
         assert allowed.stdout == "got it\n", allowed.stderr
 
+    @pytest.mark.processes
     def test_a_process_that_died_holds_no_lock(self, full, run_python):
         process = run_python(
             "import os, sys\n"

@@ -113,6 +113,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     assert os.listdir(base) == ["run-1"]
 
 
+@pytest.mark.processes
 def test_a_session_whose_run_goes_on_stays_however_old_it_is(base, run):
     session = left_behind(base, "run-1")
     owners.add(session, Owner.of_process(run.pid))
@@ -183,12 +184,14 @@ class TestOrphans:
 
         assert sweep(str(base), 10).revoked == 1
 
+    @pytest.mark.processes
     def test_one_that_a_process_still_works_on_is_left_alone(self, base, abandoned, keystone, use):
         use(abandoned("run-1"))
 
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 
+    @pytest.mark.processes
     def test_one_with_a_run_that_goes_on_is_left_alone(self, base, abandoned, keystone, run):
         abandoned("run-1", ENDED, Owner.of_process(run.pid))
 

@@ -16,6 +16,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.store i
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import let_end
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def made(session):
@@ -159,7 +161,9 @@ def test_to_look_at_the_count_makes_nothing(made):
 
 
 @pytest.mark.parametrize(
-    ("name", "work"), [("in-use", usage.is_idle), ("authentications", usage.count_authentication)], ids=str
+    ("name", "work"),
+    [("in-use", usage.is_idle), ("authentications", usage.count_authentication)],
+    ids=["idle", "count"],
 )
 def test_a_file_that_cannot_be_opened_is_a_sentence(made, name, work):
     os.mkdir(os.path.join(made.path, name))

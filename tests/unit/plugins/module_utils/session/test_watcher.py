@@ -28,6 +28,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import Answer
 
+pytestmark = pytest.mark.processes
+
 SECRET = "s3cret"
 
 

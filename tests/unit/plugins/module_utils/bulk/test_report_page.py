@@ -19,6 +19,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     make_result,
 )
 
+pytestmark = pytest.mark.processes
+
 HOSTILE = (
     "<script>document.title = 'executed'</script><img src=http://outside.test/a onerror=\"document.title='executed'\">"
 )

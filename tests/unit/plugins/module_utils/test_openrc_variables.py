@@ -1,0 +1,184 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a shell has after an openrc file and a provider's guide signs in, or one sentence says what it lacks."""
+
+from __future__ import annotations
+
+import os
+import types
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import source_of
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+    PASSWORD,
+    PROJECT_ID,
+    USER,
+)
+
+AGAIN = ": source the openrc file again, or export what is missing."
+GUIDE = ", which step 3 of the provider's guide unsets"
+
+
+def options() -> dict[str, t.Any]:
+    """A task that names no cloud."""
+    defaults = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
+    return {**defaults, **dict.fromkeys(("session", "project", "project_domain", "domain", "system", "unscoped"))}
+
+
+def issue(session) -> None:
+    source = source_of(options(), os.environ, session)
+    requests_to_keystone.issue(source, FakeTime().waiter(1))
+
+
+def connect(session) -> None:
+    connection.connect(types.SimpleNamespace(params=options(), warn=pytest.fail)).authorize()
+
+
+@pytest.fixture
+def shell(no_cloud, monkeypatch, keystone) -> t.Callable[..., None]:
+    """Source an openrc file, and do what a guide, or somebody, does to the variables afterwards: None unsets one."""
+
+    def source(**changes: str | None) -> None:
+        variables: dict[str, str | None] = {
+            "OS_AUTH_URL": keystone.auth_url,
+            "OS_IDENTITY_API_VERSION": "3",
+            "OS_USER_DOMAIN_NAME": "Default",
+            "OS_PROJECT_DOMAIN_NAME": "Default",
+            "OS_TENANT_ID": PROJECT_ID,
+            "OS_TENANT_NAME": "demo",
+            "OS_USERNAME": USER,
+            "OS_PASSWORD": PASSWORD,
+            "OS_REGION_NAME": "RegionOne",
+            **changes,
+        }
+        for name, value in variables.items():
+            if value == "TOKEN":
+                value = keystone.issue()
+            if value is not None:
+                monkeypatch.setenv(name, value)
+
+    return source
+
+
+@pytest.mark.parametrize("way", [issue, connect])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"OS_TOKEN": "TOKEN"},
+        {"OS_TOKEN": "expired"},
+        {"OS_TOKEN": "TOKEN", "OS_AUTH_TYPE": "v3password"},
+        {"OS_TOKEN": "TOKEN", "OS_AUTH_TYPE": "token"},
+        {"OS_TOKEN": "TOKEN", "OS_AUTH_TYPE": "v3token"},
+        {"OS_TOKEN": "TOKEN", "OS_AUTH_TYPE": "token", "OS_USER_DOMAIN_NAME": None, "OS_PASSWORD": None},
+        {"OS_USER_DOMAIN_NAME": None, "OS_USER_DOMAIN_ID": "default"},
+        {"OS_USER_DOMAIN_NAME": None, "OS_DEFAULT_DOMAIN": "default"},
+        {"OS_USER_DOMAIN_NAME": None, "OS_DEFAULT_DOMAIN_ID": "default"},
+        {"OS_PROJECT_DOMAIN_NAME": None},
+        {"OS_PROJECT_DOMAIN_NAME": None, "OS_TENANT_ID": None, "OS_DEFAULT_DOMAIN": "default"},
+        {"OS_PASSCODE": "123456"},
+    ],
+    ids=str,
+)
+def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(
+    shell, way, keystone, session, changes
+):
+    shell(**changes)
+
+    way(session)
+
+    assert len(keystone.asked("POST")) == 1
+
+
+@pytest.mark.parametrize("way", [issue, connect])
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"OS_USER_DOMAIN_NAME": None}, f"OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}"),
+        ({"OS_USER_DOMAIN_NAME": ""}, f"OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}"),
+        ({"OS_USER_DOMAIN_NAME": None, "OS_TOKEN": "TOKEN"}, f"OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}"),
+        ({"OS_USER_DOMAIN_NAME": None, "OS_AUTH_TYPE": "v3password"}, f"OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}"),
+        ({"OS_PROJECT_DOMAIN_NAME": None, "OS_TENANT_ID": None}, f"OS_PROJECT_DOMAIN_NAME{AGAIN}"),
+        ({"OS_PASSWORD": None}, f"OS_PASSWORD{AGAIN}"),
+        (
+            {"OS_PASSWORD": None, "OS_TOKEN": "TOKEN"},
+            f"OS_PASSWORD, and OS_TOKEN is used only with OS_AUTH_TYPE=token{AGAIN}",
+        ),
+        (
+            {"OS_PASSWORD": None, "OS_USER_DOMAIN_NAME": None, "OS_TOKEN": "TOKEN"},
+            f"OS_PASSWORD, OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}",
+        ),
+        (
+            {"OS_USERNAME": None, "OS_PASSWORD": None, "OS_USER_DOMAIN_NAME": None, "OS_TENANT_NAME": None},
+            f"OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME{GUIDE}{AGAIN}",
+        ),
+        (
+            {"OS_AUTH_TYPE": "token"},
+            "OS_TOKEN, which OS_AUTH_TYPE needs: unset OS_AUTH_TYPE to sign in with a password.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_the_variables_lack_is_named_before_keystone_is_asked(shell, way, keystone, session, changes, lacks):
+    shell(**changes)
+
+    with pytest.raises(ConfigurationError) as caught:
+        way(session)
+
+    assert str(caught.value) == f"The OS_* variables lack {lacks}"
+    assert keystone.requests == []
+
+
+def test_a_user_s_id_needs_no_domain(shell, session):
+    shell(OS_USERNAME=None, OS_USER_DOMAIN_NAME=None, OS_USER_ID="u1")
+
+    assert source_of(options(), os.environ, session).region().config["auth"]["user_id"] == "u1"
+
+
+@pytest.mark.parametrize("way", [issue, connect])
+def test_an_application_credential_needs_its_auth_type(shell, way, keystone, session):
+    shell(OS_PASSWORD=None, OS_APPLICATION_CREDENTIAL_ID="c1", OS_APPLICATION_CREDENTIAL_SECRET="s")
+
+    with pytest.raises(ConfigurationError) as caught:
+        way(session)
+
+    assert str(caught.value) == (
+        "The credentials of the OS_* variables are an application credential: set OS_AUTH_TYPE to "
+        "v3applicationcredential."
+    )
+    assert keystone.requests == []
+
+
+@pytest.mark.parametrize("key", ["user_domain_name", "project_domain_name", "username"])
+def test_a_cloud_of_clouds_yaml_that_lacks_something_is_told_its_key(write_clouds, keystone, session, key):
+    entry = keystone.entry()
+    del entry["auth"][key]
+    write_clouds({"clouds": {"sandbox": entry}})
+
+    with pytest.raises(ConfigurationError, match=f"^The credentials of cloud 'sandbox' are not complete: add {key}.$"):
+        source_of({**options(), "cloud": "sandbox"}, os.environ, session).region()
+
+
+def test_an_auth_laid_over_the_variables_does_not_meet_what_is_left_over(shell, keystone, session):
+    shell(OS_TOKEN="TOKEN")
+    source = source_of({**options(), "auth": {"password": PASSWORD}}, os.environ, session)
+
+    requests_to_keystone.issue(source, FakeTime().waiter(1))
+
+    shell(OS_USER_DOMAIN_NAME="Default")
+    token = {"auth_type": "token", "auth": {"token": keystone.issue()}}
+    requests_to_keystone.issue(source_of({**options(), **token}, os.environ, session), FakeTime().waiter(1))
+
+
+def test_a_named_cloud_is_not_touched_by_variables(shell, write_clouds, keystone, session, monkeypatch):
+    shell(OS_TOKEN="TOKEN", OS_USER_DOMAIN_NAME=None)
+    write_clouds({"clouds": {"sandbox": keystone.entry()}})
+    monkeypatch.setenv("OS_CLOUD", "sandbox")
+
+    issue(session)
