@@ -80,6 +80,12 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
     params = module.params
     if params["sdk_log_path"]:
         sdk.enable_logging(debug=params["sdk_log_level"] == "DEBUG", path=params["sdk_log_path"])
+    connection = _opened(sdk, params)
+    refuse_other_hosts(connection)
+    return connection
+
+
+def _opened(sdk: t.Any, params: dict[str, t.Any]) -> openstack.connection.Connection:
     options = sdk_options(params)
     cloud = params["cloud"]
     if not (cloud or params["auth"] or os.environ.get("OS_CLOUD")) and environment_has_credentials(os.environ):
@@ -98,7 +104,6 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
         raise
     config = connection.config.config
     refuse_quoted_verify(label(params), config.get("verify"), config.get("auth", {}).get("auth_url"))
-    refuse_other_hosts(connection)
     return connection
 
 

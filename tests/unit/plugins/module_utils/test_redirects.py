@@ -35,10 +35,16 @@ def thief():
         yield running
 
 
-@pytest.fixture
-def params(wire, no_cloud):
+@pytest.fixture(params=["cloud", "auth", "variables"])
+def params(request, wire, no_cloud, monkeypatch):
+    """However the credentials are given."""
     defaults = {name: spec.get("default") for name, spec in connections.argument_spec().items()}
-    return {**defaults, "cloud": wire.entry()}
+    entry = wire.entry()
+    if request.param == "variables":
+        for name, value in entry["auth"].items():
+            monkeypatch.setenv(f"OS_{name.upper()}", value)
+        return {**defaults, "region_name": entry["region_name"]}
+    return {**defaults, "cloud": entry} if request.param == "cloud" else {**defaults, **entry}
 
 
 @pytest.fixture
