@@ -51,9 +51,11 @@ options:
     type: path
   timeout:
     description:
-      - Seconds for the whole call, all items together. What is not asked for by then is V(skipped); what is under way
-        fails, but goes on in the cloud; what is done in part is V(incomplete). The next call of the run takes up all of
-        these.
+      - Seconds for the whole call, all items together, signing in included. What is not asked for by then is
+        V(skipped); what is under way fails, but goes on in the cloud; what is done in part is V(incomplete). The next
+        call of the run takes up all of these.
+      - Answers that are still awaited then may take three more seconds. After that, such a request is V(unconfirmed),
+        and the file of an image is sent no further.
     type: int
     default: 1800
   ignore_failures:

@@ -13,9 +13,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
+from .redirects import refuse_other_hosts
 from .session.config_files import ConfigFiles
 from .session.errors import ConfigurationError, without_sdk
-from .session.source import Source, environment_has_credentials, explained
+from .session.source import Source, absent_config_file, environment_has_credentials, explained, refuse_quoted_verify
 from .session.version import APPLICATION, VERSION
 
 if t.TYPE_CHECKING:
@@ -67,6 +68,9 @@ def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
 def sdk_options(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The connection options that were given, under openstacksdk's names."""
     given = {sdk_name: params[name] for name, sdk_name in SDK_NAMES.items()}
+    if given["interface"] == "public":
+        # The option's default, and so no wish: the cloud's own interface counts.
+        del given["interface"]
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -76,6 +80,12 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
     params = module.params
     if params["sdk_log_path"]:
         sdk.enable_logging(debug=params["sdk_log_level"] == "DEBUG", path=params["sdk_log_path"])
+    connection = _opened(sdk, params)
+    refuse_other_hosts(connection)
+    return connection
+
+
+def _opened(sdk: t.Any, params: dict[str, t.Any]) -> openstack.connection.Connection:
     options = sdk_options(params)
     cloud = params["cloud"]
     if not (cloud or params["auth"] or os.environ.get("OS_CLOUD")) and environment_has_credentials(os.environ):
@@ -85,11 +95,19 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
         options = {**options, **cloud}
     else:
         options.update(cloud=cloud, auth_type=params["auth_type"], auth=params["auth"])
-    with explained(_label(params)):
-        return sdk.connect(app_name=APPLICATION, app_version=VERSION, **options)
+    try:
+        with explained(label(params)):
+            connection = sdk.connect(app_name=APPLICATION, app_version=VERSION, **options)
+    except ConfigurationError:
+        if why := absent_config_file(os.environ):
+            raise ConfigurationError(f"The configuration of {label(params)} cannot be used because {why}.") from None
+        raise
+    config = connection.config.config
+    refuse_quoted_verify(label(params), config.get("verify"), config.get("auth", {}).get("auth_url"))
+    return connection
 
 
-def _label(params: dict[str, t.Any]) -> str:
+def label(params: t.Mapping[str, t.Any]) -> str:
     """How messages call what these options name."""
     cloud = params["cloud"]
     if isinstance(cloud, str) and cloud:

@@ -27,9 +27,6 @@ def source_of(params: dict[str, t.Any], environ: t.Mapping[str, str], session: S
     # In a process with a session, openstacksdk's own search would find the session's clouds.yaml.
     files = known.files if injected and known else ConfigFiles.of_user(environ)
     options = sdk_options(params)
-    if options.get("interface") == "public":
-        # The option's default, not a wish: the cloud's own interface stays.
-        del options["interface"]
     scope = scope_of(params)
     cloud, auth = params["cloud"], params["auth"]
     nothing_asked = not (cloud or auth or options) and scope is None

@@ -243,6 +243,7 @@ results:
         - V(quota_exceeded) - A quota of the project is used up.
         - V(unconfirmed) - A request got no answer, and nothing shows that it was carried out.
         - V(cloud_unusable) - The cloud cannot be used, as signing in failed or a service is absent or down.
+        - V(unreadable) - The service says something of the resource that cannot be understood.
         - V(unexpected) - An unexpected error, which is a bug of this collection.
         - V(in_progress) - It was in progress before this call, and was not waited for.
         - V(error_status) - The resource, or what was made of it, is in a status that means failure.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import abc
 import typing as t
 
-from .cloud_requests import CloudRequests, Service
+from .cloud_requests import CloudRequests, Service, UnreadableError
 from .item import FAILED, Item
 from .quotas import Quota
-from .reason import Reason
+from .reason import Code, Reason
 
 #: What has just been made may be absent from listings that come from a late database replica.
 MISSES_ALLOWED = 2
@@ -71,6 +71,11 @@ class Action(abc.ABC):
     def quotas(self, items: list[Item]) -> list[Quota]:
         """The quotas that these items count for."""
         return []
+
+    def fail_unreadable(self, awaited: dict[str, Item], unreadable: t.Mapping[str, UnreadableError]) -> None:
+        """Settle those that wait for what a listing has, but in a way that cannot be understood; all by its id."""
+        for id in awaited.keys() & unreadable.keys():
+            awaited.pop(id).settle(FAILED, Reason(Code.UNREADABLE, str(unreadable[id])))
 
     def unresolved(self, reasons: t.Mapping[str, Reason]) -> list[Item]:
         """Names that lead to no resource are failures, each under its name."""

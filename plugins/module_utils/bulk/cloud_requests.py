@@ -9,6 +9,8 @@ proxies send a request again when the connection breaks, which makes a second im
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import html
 import math
 import re
@@ -17,11 +19,13 @@ import time
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
+from ..redirects import RedirectedError
 from ..session.errors import OneTokenError
 from ..session.pacing import Waiter, delay_asked
 from .cloud_clock import CloudClock
 from .pace import Pacer
 from .request_counts import IDENTITY, RequestCounts, requests_for
+from .time_limit import LateError, in_time
 
 try:
     from keystoneauth1 import exceptions as keystoneauth
@@ -37,6 +41,8 @@ if t.TYPE_CHECKING:
 OUTAGE = 60.0
 #: How long an answer may take, in seconds, unless the user set api_timeout.
 ANSWER_TIMEOUT = 120.0
+#: How long what was sent before the end of the run may still be answered after it, in seconds.
+LAST_ANSWERS = 3.0
 #: How long a service is asked again for its versions when it seems to have none, in seconds.
 VERSIONS_UNKNOWN = 15.0
 PAGE = 1000
@@ -53,6 +59,10 @@ SIGN_INS = 2
 LONGEST_MESSAGE = 500
 
 Service = t.Literal["compute", "image", "block_storage"]
+T = t.TypeVar("T")
+
+#: What the libraries raise over a catalog or a list of versions that is not as they expect.
+UNEXPECTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class CloudError(OneTokenError):
@@ -65,6 +75,10 @@ class ServiceAbsentError(CloudError):
 
 class OutageError(CloudError):
     """A service is out of service: it gave no answer for long, or what stands before it gave one of its own."""
+
+
+class UnreadableError(OutageError):
+    """A service says something of a resource that cannot be understood."""
 
 
 class TimeUpError(OneTokenError):
@@ -98,11 +112,12 @@ class CloudRequests:
         counts: RequestCounts | None = None,
         clock: t.Callable[[], float] = time.monotonic,
         new_waiter: t.Callable[[float], Waiter] = Waiter,
+        began_at: float | None = None,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._new_waiter = new_waiter
-        self._began_at = clock()
+        self._began_at = clock() if began_at is None else began_at
         self.timeout = timeout
         self.pacer = pacer
         self.counts = counts or RequestCounts()
@@ -133,32 +148,103 @@ class CloudRequests:
     def project_id(self) -> str | None:
         """The project that the connection works in."""
         try:
-            return self._connection.current_project_id
+            return self._in_time("identity", lambda: self._connection.current_project_id)
         except (keystoneauth.ClientException, sdk.SDKException) as exc:
             raise CloudError(sentence(exc)) from exc
+
+    def _in_time(self, service: str, work: t.Callable[[], T], longest: float = math.inf) -> T:
+        """Do what waits for a service, but not for longer than this, nor than the run may take."""
+        try:
+            return in_time(work, min(longest, self.seconds_left + LAST_ANSWERS))
+        except LateError:
+            within = f"within {longest:.0f} s" if longest < self.seconds_left else self._when_up
+            raise LostAnswerError(f"a request to the {spoken(service)} service got no answer {within}") from None
+
+    @property
+    def _when_up(self) -> str:
+        return f"before the time of {self.timeout:.0f} s was up"
 
     def supports_microversion(self, service: Service, microversion: str) -> bool:
         """Whether a service knows it; not where the service does not tell its versions."""
         from openstack import utils
 
+        def ask() -> bool | None:
+            proxy = self._proxy(service)
+            known = getattr(proxy.get_endpoint_data(), "max_microversion", None)
+            return utils.supports_microversion(proxy, microversion) if known else None
+
         unknown = self._new_waiter(min(VERSIONS_UNKNOWN, self.seconds_left))
         outage = self._new_waiter(min(OUTAGE, self.seconds_left))
         while True:
             try:
-                with requests_for(service):
-                    proxy = getattr(self._connection, service)
-                    known = getattr(proxy.get_endpoint_data(), "max_microversion", None)
-                    # keystoneauth says nothing of a list of versions that was refused, as by a rate limit.
-                    if known or not unknown.wait():
-                        return utils.supports_microversion(proxy, microversion)
-            except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
-                raise ServiceAbsentError(f"The cloud offers this project no {spoken(service)} service.") from exc
-            except (keystoneauth.RetriableConnectionFailure, sdk.NotSupported, sdk.ServiceDiscoveryException) as exc:
+                with requests_for(service), self._explained(service):
+                    supported = self._in_time(service, ask, self._longest_answer)
+            except LostAnswerError as exc:
                 # A list of versions that is refused, as by a rate limit, is asked for again.
                 if not outage.wait():
-                    raise OutageError(sentence(exc)) from exc
-            except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
+                    raise OutageError(str(exc)) from exc
+            except keystoneauth.HttpError as exc:
                 raise CloudError(sentence(exc)) from exc
+            else:
+                # keystoneauth says nothing of a list of versions that was refused, as by a rate limit.
+                if supported is not None or not unknown.wait():
+                    return bool(supported)
+
+    def _proxy(self, service: Service) -> t.Any:
+        """A service as openstacksdk has it, which may sign in and ask the service for its versions."""
+        try:
+            return getattr(self._connection, service)
+        except ValueError as exc:
+            # keystoneauth finds the service under two types, and none of them in this region under this interface.
+            raise self._absent(service) from exc
+
+    def _absent(self, service: Service) -> ServiceAbsentError:
+        config = self._connection.config
+        region, interface = config.get_region_name(), config.get_interface(service.replace("_", "-"))
+        where = f"in region {region}" if region else "in any region"
+        return ServiceAbsentError(
+            f"The cloud offers this project no {spoken(service)} service {where} with interface {interface}: check "
+            "region_name and interface."
+        )
+
+    @contextlib.contextmanager
+    def _explained(self, service: Service) -> t.Iterator[None]:
+        """Raise what the libraries raise as errors of ours, but for an answer of Keystone's."""
+        try:
+            yield
+        except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
+            raise self._absent(service) from exc
+        except (
+            keystoneauth.RetriableConnectionFailure,
+            keystoneauth.UnknownConnectionError,
+            sdk.NotSupported,
+            sdk.ServiceDiscoveryException,
+        ) as exc:
+            # "Does not have any supported versions" is how the SDK puts it when the list of versions is refused, as
+            # by a rate limit; a connection that breaks in the middle of an answer is an unknown error.
+            raise LostAnswerError(f"a request to the {spoken(service)} service got no answer: {sentence(exc)}") from exc
+        except keystoneauth.HttpError:
+            raise
+        except RedirectedError as exc:
+            raise CloudError(f"The {spoken(service)} service cannot be used: {exc}") from exc
+        except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
+            # An error of the system is that of a file with certificates: those of the network are keystoneauth's.
+            raise CloudError(sentence(exc)) from exc
+        except UNEXPECTED as exc:
+            raise LostAnswerError(
+                f"the {spoken(service)} service or Keystone gave an answer that openstacksdk cannot read "
+                f"({type(exc).__name__})"
+            ) from exc
+
+    @property
+    def _longest_answer(self) -> float:
+        """How long an answer may take from its first byte to its last, in seconds."""
+        return max(self._answer_timeout, ANSWER_TIMEOUT)
+
+    @property
+    def _answer_timeout(self) -> float:
+        """How long nothing may come of an answer, in seconds."""
+        return getattr(self._connection.session, "timeout", None) or ANSWER_TIMEOUT
 
     def post(
         self,
@@ -210,7 +296,10 @@ class CloudRequests:
             page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
             if not isinstance(page.get(key), list):
                 raise OutageError(f"The {spoken(service)} service gave an answer without a list of {key}.")
-            yield from page[key]
+            for row in page[key]:
+                if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"]:
+                    raise UnreadableError(f"The {spoken(service)} service's list of {key} has a row without an id.")
+                yield row
             params = _next_page(page, key)
 
     def _page(
@@ -233,12 +322,13 @@ class CloudRequests:
                 response = self._send(
                     service, "GET", path, params=params or {}, skip_cache=True, microversion=microversion
                 )
-                answer = response.json()
             except LostAnswerError as exc:
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
                 continue
-            except ValueError as exc:
+            try:
+                answer = response.json()
+            except (ValueError, RecursionError) as exc:
                 raise OutageError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
             if not isinstance(answer, dict):
                 raise OutageError(f"The {spoken(service)} service gave an answer that is no JSON object.")
@@ -260,32 +350,13 @@ class CloudRequests:
             self._wait_for_turn(service, given_up, refusal)
             sent_at, generation = self._clock(), self._generation
             try:
-                with requests_for(service):
-                    proxy = getattr(self._connection, service)
-                    response = proxy.request(
-                        path,
-                        method,
-                        endpoint_override=self._endpoint(service, proxy),
-                        raise_exc=False,
-                        connect_retries=0,
-                        status_code_retries=0,
-                        allow_reauth=False,
-                        timeout=getattr(self._connection.session, "timeout", None) or ANSWER_TIMEOUT,
-                        **options,
+                with requests_for(service), self._explained(service):
+                    response = self._in_time(
+                        service,
+                        functools.partial(self._request, service, method, path, options),
+                        # The content of an image takes as long as the line is slow.
+                        math.inf if "data" in options else self._longest_answer,
                     )
-            except (keystoneauth.EndpointNotFound, sdk.ServiceDisabledException) as exc:
-                raise ServiceAbsentError(f"The cloud offers this project no {spoken(service)} service.") from exc
-            except (
-                keystoneauth.RetriableConnectionFailure,
-                keystoneauth.UnknownConnectionError,
-                sdk.NotSupported,
-                sdk.ServiceDiscoveryException,
-            ) as exc:
-                # "Does not have any supported versions" is how the SDK puts it when the list of versions is refused, as
-                # by a rate limit; a connection that breaks in the middle of an answer is an unknown error.
-                raise LostAnswerError(
-                    f"a request to the {spoken(service)} service got no answer: {sentence(exc)}"
-                ) from exc
             except keystoneauth.HttpError as exc:
                 # Not this request's answer (raise_exc is off), but Keystone's while a token was obtained for it.
                 status, headers = exc.http_status, getattr(exc.response, "headers", {})
@@ -294,13 +365,10 @@ class CloudRequests:
                     raise LostAnswerError(refusal) from exc
                 if not _rate_limited(status, headers):
                     raise CloudError(refusal) from exc
-            except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
-                # An error of the system is that of a file with certificates: those of the network are keystoneauth's.
-                raise CloudError(sentence(exc)) from exc
             else:
                 status, headers = response.status_code, response.headers
                 if not _rate_limited(status, headers):
-                    self.pacer.answered(service, headers)
+                    self.pacer.answered(service, headers, sent_at)
                 if status < 300:
                     self.cloud_clock.record(headers)
                     return response
@@ -318,6 +386,20 @@ class CloudRequests:
                 if not _rate_limited(status, headers):
                     raise RefusedError(refusal, status)
             self.pacer.refused(refused_by, headers, sent_at)
+
+    def _request(self, service: Service, method: str, path: str, options: dict[str, t.Any]) -> requests.Response:
+        proxy = self._proxy(service)
+        return proxy.request(
+            path,
+            method,
+            endpoint_override=self._endpoint(service, proxy),
+            raise_exc=False,
+            connect_retries=0,
+            status_code_retries=0,
+            allow_reauth=False,
+            timeout=min(self._answer_timeout, self.seconds_left + LAST_ANSWERS),
+            **options,
+        )
 
     def _endpoint(self, service: Service, proxy: t.Any) -> str | None:
         """A service's address. keystoneauth copies the whole catalog each time that it looks for one."""
@@ -349,15 +431,16 @@ class CloudRequests:
                 self._connection.session.invalidate()
 
 
-def content(response: requests.Response, *keys: str) -> t.Any:
-    """What an answer has below these keys. One that lacks it is as good as none: it does not say what was made."""
+def content(response: requests.Response, *keys: str) -> str:
+    """The text that an answer has below these keys. One that lacks it is as good as none: it does not say what was
+    made."""
     try:
         found = response.json()
         for key in keys:
             found = found[key]
-        if found is None:
+        if not found or not isinstance(found, str):
             raise KeyError(keys)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, RecursionError) as exc:
         raise LostAnswerError(f"an answer (HTTP {response.status_code}) came without {' '.join(keys)}") from exc
     return found
 
@@ -367,7 +450,7 @@ def sentence(exc: Exception) -> str:
     return " ".join(str(exc).split()) or type(exc).__name__
 
 
-def spoken(service: Service) -> str:
+def spoken(service: str) -> str:
     return service.replace("_", " ")
 
 
@@ -383,7 +466,7 @@ def _message(response: requests.Response) -> str:
     reason = response.reason or "no reason is given"
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         text = re.sub(r"<(title|style|script)\b.*?</\1>|<[^>]+>", " ", response.text, flags=re.DOTALL | re.IGNORECASE)
         return _shortened(html.unescape(text)) or reason
     for part in [*body.values(), body] if isinstance(body, dict) else []:

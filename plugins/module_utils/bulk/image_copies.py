@@ -21,9 +21,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ..session.clock import parse
-from .cloud_requests import CloudRequests
+from .cloud_requests import CloudRequests, UnreadableError
+from .fields import Fields, readable
 from .item import IMAGE, Created
-from .marks import ASKED_AT, IMAGE_ID, NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID
+from .marks import ASKED_AT, IMAGE_ID, NAME, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID, VOLUME_NAME
 
 ACTIVE, QUEUED = "active", "queued"
 KILLED = "killed"
@@ -44,24 +45,27 @@ class ImageCopy:
     server_id: str
     server_name: str
     volume_id: str
+    volume_name: str
     #: Of a server that was booted from a volume: Nova has its volumes in these, and the image without any content.
     volume_snapshot_ids: tuple[str, ...]
     backup_type: str
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> ImageCopy:
+        fields = Fields("image", "image", body)
         return cls(
-            id=body["id"],
-            name=body.get("name") or "",
-            status=body["status"],
-            size=body.get("size"),
-            run=body.get(RUN, ""),
-            created_at=body["created_at"],
-            server_id=body.get(SERVER_ID, ""),
-            server_name=body.get(SERVER_NAME, ""),
-            volume_id=body.get(VOLUME_ID, ""),
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            size=fields.number("size"),
+            run=fields.text(RUN),
+            created_at=fields.required_moment("created_at"),
+            server_id=fields.text(SERVER_ID),
+            server_name=fields.text(SERVER_NAME),
+            volume_id=fields.text(VOLUME_ID),
+            volume_name=fields.text(VOLUME_NAME),
             volume_snapshot_ids=tuple(_volume_snapshot_ids(body)),
-            backup_type=body.get("backup_type", ""),
+            backup_type=fields.text("backup_type"),
         )
 
     @property
@@ -80,16 +84,20 @@ class ImageCopy:
 
 
 def image_copies(
-    requests: CloudRequests, project_id: str | None, run: str, awaited: t.Container[str] = ()
+    requests: CloudRequests,
+    project_id: str | None,
+    run: str,
+    awaited: t.Container[str] = (),
+    unreadable: dict[str, UnreadableError] | None = None,
 ) -> t.Iterator[ImageCopy]:
     """The project's images that a run made. Those that this call asked for are: the cloud gave their ids."""
     filters = {RUN: run}
     if project_id:
         # An image that another project made public could carry our marks.
         filters["owner"] = project_id
-    for body in requests.listing("image", "/images", "images", filters):
-        if body["id"] in awaited or is_ours(body):
-            yield ImageCopy.from_body(body)
+    listing = requests.listing("image", "/images", "images", filters)
+    ours = (body for body in listing if body["id"] in awaited or is_ours(body))
+    yield from readable(ours, ImageCopy.from_body, unreadable)
 
 
 def is_ours(body: t.Mapping[str, t.Any]) -> bool:
@@ -117,7 +125,7 @@ def _made_when_asked_for(body: t.Mapping[str, t.Any]) -> bool:
         return True
     try:
         delay = (parse(body["created_at"]) - parse(body[ASKED_AT])).total_seconds()
-    except ValueError:
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
     return -BEFORE <= delay <= AFTER
 
@@ -140,6 +148,6 @@ def inheritors(images: t.Iterable[ImageCopy]) -> dict[str, ImageCopy]:
 def _volume_snapshot_ids(body: t.Mapping[str, t.Any]) -> list[str]:
     try:
         mapping = json.loads(body.get("block_device_mapping") or "[]")
-        return [device["snapshot_id"] for device in mapping if device.get("snapshot_id")]
-    except (ValueError, TypeError, AttributeError):
+        return [device["snapshot_id"] for device in mapping if isinstance(device.get("snapshot_id") or None, str)]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return []

@@ -11,7 +11,7 @@ import uuid
 
 from ..session.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
-from .cloud_requests import CloudRequests, RefusedError, content
+from .cloud_requests import CloudRequests, RefusedError, UnreadableError, content
 from .image_queue import ImageQueue
 from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
@@ -43,8 +43,8 @@ class ImageCreate(Action, abc.ABC):
         self._written_off: set[str] = set()
 
     @abc.abstractmethod
-    def _images(self) -> list[RunImage]:
-        """All images that may be of the run."""
+    def _images(self, unreadable: dict[str, UnreadableError]) -> list[RunImage]:
+        """All images that may be of the run, as far as they can be read."""
 
     @abc.abstractmethod
     def _key(self, item: Item) -> Key:
@@ -93,7 +93,7 @@ class ImageCreate(Action, abc.ABC):
 
     def _images_by_key(self) -> dict[Key, list[RunImage]]:
         images: dict[Key, list[RunImage]] = {}
-        for image in self._images():
+        for image in self._images({}):
             if key := self._key_of_image(image):
                 images.setdefault(key, []).append(image)
         return images
@@ -114,7 +114,8 @@ class ImageCreate(Action, abc.ABC):
         in_doubt = {self._key(item): item for item in items if item.state is State.UNSURE}
         awaited = {created.id: item for item in items if item.in_progress for created in item.created}
         found: dict[Key, list[RunImage]] = {}
-        for image in self._images():
+        unreadable: dict[str, UnreadableError] = {}
+        for image in self._images(unreadable):
             key = self._key_of_image(image)
             if image.id in awaited:
                 self._see(awaited.pop(image.id), image)
@@ -122,6 +123,7 @@ class ImageCreate(Action, abc.ABC):
                 found.setdefault(key, []).append(image)
         for key, images in found.items():
             self._find(in_doubt[key], images)
+        self.fail_unreadable(awaited, unreadable)
         for item in awaited.values():
             text = "the image disappeared, as it is deleted when its content does not come"
             item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))
@@ -193,8 +195,8 @@ class ImageFromSource(ImageCreate):
                     item.settle(FAILED, hindrance)
         return items
 
-    def _images(self) -> list[RunImage]:
-        return list_images(self.requests, self._project_id, self._run)
+    def _images(self, unreadable: dict[str, UnreadableError]) -> list[RunImage]:
+        return list_images(self.requests, self._project_id, self._run, unreadable)
 
     def _key(self, item: Item) -> Key:
         return item.resource.key

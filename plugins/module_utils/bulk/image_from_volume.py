@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, content
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, UnreadableError, content
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
 from .marks import IMAGE_ID, VOLUME_ID, Marks
@@ -64,8 +64,8 @@ class ImageFromVolume(ImageCreate):
         """How provisional names begin; no run has a space in it."""
         return f"onetoken {self._run} "
 
-    def _images(self) -> list[RunImage]:
-        return list_images(self.requests, self._project_id)
+    def _images(self, unreadable: dict[str, UnreadableError]) -> list[RunImage]:
+        return list_images(self.requests, self._project_id, unreadable=unreadable)
 
     def _key(self, item: Item) -> Key:
         return item.id

@@ -17,10 +17,11 @@ from collections import Counter
 from ..session.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
+from .fields import Fields
 from .image_copies import ACTIVE, IN_PROGRESS, KILLED, ImageCopy, has_own_id, inheritors, is_of_server, is_ours
 from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
-from .marks import RUN, VOLUME_NAME
+from .marks import RUN
 from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
@@ -95,7 +96,7 @@ class ImageRetention(Retention):
     ) -> Copy:
         of_server = is_of_server(body)
         source_id = image.server_id if of_server else image.volume_id
-        name = image.server_name if of_server else body.get(VOLUME_NAME, "")
+        name = image.server_name if of_server else image.volume_name
         condition, status = self._condition(image, snapshots if of_server and image.volume_snapshot_ids else None)
         return Copy(
             id=image.id,
@@ -161,8 +162,9 @@ class ImageRetention(Retention):
         try:
             for body in self.requests.listing("compute", "/servers/detail", "servers"):
                 # A server that was booted from a volume has no image there: its volume has a content of its own.
-                if isinstance(image := body.get("image"), dict):
-                    users[str(image.get("id"))] = str(body.get("name") or body.get("id"))
+                if body.get("image"):
+                    image_id = Fields("compute", "server", body).inner("image").required("id")
+                    users[image_id] = str(body.get("name") or body["id"])
         except (CloudError, RefusedError) as exc:
             text = f"a server may have been booted from it, as the servers could not be listed: {exc}"
             unknown = Reason(Code.USE_UNKNOWN, f"{text}; set delete_in_use if no server matters")

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ..session.errors import ConfigurationError, OneTokenError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
+from .fields import Fields
 from .image_upload import FileBody, FileUnusableError
 from .marks import NAME, RESERVED, RUN
 from .reason import Code, Reason
@@ -171,10 +172,11 @@ class ImageUrl(ImageSource):
         if image.has_import_task:
             return Reason(Code.QUEUED_TOO_LONG, f"Glance did not begin to import {self.source}")
         try:
-            tasks = requests.get("image", f"/images/{image.id}/tasks").get("tasks", [])
+            answer = requests.get("image", f"/images/{image.id}/tasks")
+            tasks = Fields("image", "image's list of tasks", answer).rows("tasks")
+            messages = [message for task in tasks if (message := task.text("message"))]
         except OneTokenError:
-            tasks = []
-        messages = [str(task["message"]) for task in tasks if task.get("message")]
+            messages = []
         told = f": {self._without_secrets(messages[-1])}" if messages else ""
         text = f"Glance could not import {self.source}, is it there and can the cloud reach it{told}"
         return Reason(Code.IMPORT_FAILED, text)

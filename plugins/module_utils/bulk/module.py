@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -20,7 +21,7 @@ from ..session.errors import ConfigurationError, OneTokenError
 from ..session.store import Session
 from . import report_files
 from .action import Action
-from .cloud_requests import ANSWER_TIMEOUT, CloudRequests
+from .cloud_requests import ANSWER_TIMEOUT, CloudRequests, TimeUpError
 from .interruption import Interruption, patience
 from .max_failures import MaxFailures
 from .pace import Pace, Pacer
@@ -30,7 +31,11 @@ from .progress import Progress
 from .report import Report, RunFailedError
 from .request_counts import RequestCounts
 from .run import SENDERS, Run
+from .time_limit import LateError, in_time
 from .turn import Turn
+
+if t.TYPE_CHECKING:
+    import openstack.connection
 
 NewAction = t.Callable[[CloudRequests], Action]
 #: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
@@ -85,16 +90,12 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
     new_action = prepare(module)
     if params["report"] and not module.check_mode:
         report_files.check(params["report"])
-    started, counts = now(), RequestCounts()
-    connection = connect(module)
-    # A cloud that is silent holds up neither a sign-in nor a discovery for ever.
-    connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
-    counts.watch(connection, SENDERS)
-    place = Place.of(connection, params)
+    began_at, started, counts = time.monotonic(), now(), RequestCounts()
+    connection, place = _sign_in(module, counts)
     # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
     shared = os.environ if slices == 1 else None
-    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared)
-    requests = CloudRequests(connection, pacer, params["timeout"], counts)
+    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared, timeout=params["timeout"])
+    requests = CloudRequests(connection, pacer, params["timeout"], counts, began_at=began_at)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)
     interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
@@ -133,6 +134,26 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
     if report.failed and not params["ignore_failures"]:
         raise RunFailedError(report)
     return report.answer()
+
+
+def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.connection.Connection, Place]:
+    """A connection with a token, and where it leads."""
+
+    def sign_in() -> tuple[openstack.connection.Connection, Place]:
+        connection = connect(module)
+        # A silent cloud must not hold up what is not a request of ours, such as a discovery, for ever.
+        connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
+        counts.watch(connection, SENDERS)
+        return connection, Place.of(connection, module.params)
+
+    timeout = module.params["timeout"]
+    try:
+        return in_time(sign_in, timeout)
+    except LateError:
+        raise TimeUpError(
+            f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
+            "check auth_url and the network."
+        ) from None
 
 
 def _write(report: Report, place: Place, path: str) -> Report:

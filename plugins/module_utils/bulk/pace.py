@@ -27,7 +27,7 @@ from ..session.errors import ConfigurationError
 from ..session.owners import Owner
 from .pace_file import SharedFile
 from .pace_places import Places
-from .pace_schedule import FIRST_RATE, Schedule
+from .pace_schedule import FIRST_RATE, PROBE, Schedule
 
 AUTO = "auto"
 #: The part of a set rate that is sent. Public clouds count in windows of a second that slide or begin at any moment: of
@@ -145,8 +145,11 @@ class Pacer:
         clock: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], None] = time.sleep,
         wall_clock: t.Callable[[], float] = time.time,
+        timeout: float = math.inf,
     ) -> None:
         self._key = key
+        #: Whatever a service asks for, a run of so many seconds finds out in them whether it is still refused.
+        self._patience = min(PROBE, timeout / 2)
         self._pace = pace
         self._environ = environ
         self._clock = clock
@@ -172,12 +175,12 @@ class Pacer:
         finally:
             line.head.release()
 
-    def answered(self, service: Service, headers: t.Mapping[str, str]) -> None:
+    def answered(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
         """A request was let through; where its answer says that it was the last one, others wait."""
         used_up = pacing.delay_when_used_up(headers, self._wall_clock())
 
         def change(schedule: Schedule, now: float) -> None:
-            schedule.succeed(now)
+            schedule.succeed(now, sent_at)
             if used_up:
                 schedule.hold_as_asked(now, used_up)
 
@@ -224,7 +227,7 @@ class Pacer:
         had_to_wait = False
 
         def send(schedule: Schedule, now: float) -> tuple[float, float, float]:
-            delay = schedule.delay(now)
+            delay = schedule.delay(now, self._patience)
             if delay < _NO_TIME and now <= deadline:
                 schedule.send(now, most, had_to_wait)
             return now, delay, schedule.hold(now)
@@ -236,7 +239,7 @@ class Pacer:
             if delay < _NO_TIME:
                 return True
             with self._throttled if hold else contextlib.nullcontext():
-                self._sleep(min(hold or delay, _ATTENTION) + random.uniform(0, _SHUFFLE))
+                self._sleep(min(delay, _ATTENTION) + random.uniform(0, _SHUFFLE))
             had_to_wait = True
         return False
 

@@ -40,6 +40,8 @@ FIRST_HOLD = 0.3
 LONGEST_HOLD = 30.0
 #: No service is believed that it will be longer, in seconds.
 LONGEST_ASKED = 3600.0
+#: Seconds after which one request finds out whether it really is that long.
+PROBE = 60.0
 #: After a delay that a service asked for, processes on several machines start within this many seconds.
 SPREAD = 0.25
 #: A request may be late by this many seconds and the next one be on time, else each late waking would lower the rate.
@@ -49,7 +51,7 @@ LATE = 0.01
 KEPT = 600.0
 
 _NEVER = -math.inf
-_FIELDS = struct.Struct("<16s6dI")
+_FIELDS = struct.Struct("<16s7dI")
 _CHECKSUM = struct.Struct("<I")
 
 
@@ -60,6 +62,8 @@ class Schedule:
     used_at: float = _NEVER
     next_at: float = _NEVER
     held_until: float = _NEVER
+    #: Since when nothing was sent, while requests are held: the beginning of that, or the last probe.
+    quiet_since: float = _NEVER
     backed_off_at: float = _NEVER
     refused_rate: float = 0.0
     learnt_rate: float = FIRST_RATE
@@ -91,9 +95,9 @@ class Schedule:
             return self.learnt_rate
         return min(most, max(most * _LEAST_SHARE, self.learnt_rate)) if self._was_refused else most
 
-    def delay(self, now: float) -> float:
-        """The seconds until the next request may be sent."""
-        return max(0.0, self.next_at - now, self.held_until - now)
+    def delay(self, now: float, patience: float = PROBE) -> float:
+        """The seconds until the next request may be sent, of a process that believes in a hold for so many seconds."""
+        return max(0.0, self.next_at - now, min(self.held_until, self.quiet_since + patience) - now)
 
     def hold(self, now: float) -> float:
         """The seconds for which requests are still held by a refusal."""
@@ -101,7 +105,9 @@ class Schedule:
 
     def send(self, now: float, most: float | None, had_to_wait: bool) -> None:
         """A request is sent. One that had to wait for its turn shows that a faster rate would be made use of."""
-        if had_to_wait:
+        if self.hold(now):
+            self.quiet_since = now
+        elif had_to_wait:
             self._speed_up(now, most)
         interval = 1 / self.rate(most)
         # From the present on: what was not sent before is no credit, as a cloud that counts by the second gives none.
@@ -110,9 +116,16 @@ class Schedule:
 
     def refuse(self, now: float, sent_at: float, asked: float | None, most: float | None) -> None:
         """A limit turned a request away; all that were sent before the last back-off tell of that same moment."""
+        # One that was sent while requests were held tells nothing of the rate.
+        was_probe = self.quiet_since <= sent_at < self.held_until
         if asked:
             self.hold_as_asked(now, asked)
         if sent_at <= self.backed_off_at:
+            return
+        if was_probe:
+            if not asked:
+                self._hold_for(now, self._own_hold())
+            self.refusals_in_a_row += 1
             return
         self.refused_rate = self.rate(most)
         self.learnt_rate = max(_SLOWEST, self.refused_rate * (BACK_OFF if most is None else BACK_OFF_OF_SET))
@@ -124,10 +137,12 @@ class Schedule:
     def hold_as_asked(self, now: float, seconds: float) -> None:
         self._hold_for(now, min(LONGEST_ASKED, seconds) + random.uniform(0, SPREAD))
 
-    def succeed(self, now: float) -> None:
+    def succeed(self, now: float, sent_at: float) -> None:
         """Limits let requests through again, unless it is an answer to one that was sent before the refusal."""
-        if not self.hold(now):
-            self.refusals_in_a_row = 0
+        if self.hold(now) and sent_at < self.quiet_since:
+            return
+        self.held_until = min(self.held_until, now)
+        self.refusals_in_a_row = 0
 
     @property
     def _was_refused(self) -> bool:
@@ -135,7 +150,7 @@ class Schedule:
 
     def _hold_for(self, now: float, seconds: float) -> None:
         self.held_until = max(self.held_until, now + seconds)
-        self.used_at = now
+        self.used_at = self.quiet_since = now
 
     def _own_hold(self) -> float:
         # Above 2**10 it is the longest in any case.

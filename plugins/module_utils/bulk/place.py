@@ -9,7 +9,9 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .cloud_requests import CloudError, sentence
+from ..connection import label
+from ..session.errors import ConfigurationError
+from .cloud_requests import UNEXPECTED, CloudError, sentence
 from .pace import ProjectKey
 
 try:
@@ -34,20 +36,31 @@ class Place:
     def of(cls, connection: openstack.connection.Connection, params: t.Mapping[str, t.Any]) -> Place:
         """Signs in, where there is no session to be signed in from."""
         session, cloud = connection.session, params["cloud"]
-        try:
-            access = session.auth.get_access(session)
-            auth_url = _keystone(session)
-        except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
-            raise CloudError(sentence(exc)) from exc
-        except AttributeError:
-            # A kind of authentication without a token, as a private cloud may have.
-            access = auth_url = None
+        project = project_id = auth_url = ""
+        # A private cloud may have a kind of authentication without a token.
+        if hasattr(session.auth, "get_access"):
+            try:
+                access = session.auth.get_access(session)
+                project, project_id = _text(access.project_name), _text(access.project_id)
+                auth_url = _text(_keystone(session))
+            except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
+                raise CloudError(sentence(exc)) from exc
+            except UNEXPECTED as exc:
+                raise CloudError(
+                    f"Keystone gave {label(params)} an answer that keystoneauth cannot read ({type(exc).__name__}): "
+                    "check auth_url."
+                ) from exc
+            if not project_id:
+                raise ConfigurationError(
+                    f"A bulk run works in a project, and the token of {label(params)} has none: add project_name (and "
+                    "project_domain_name) to its credentials, or name another cloud."
+                )
         return cls(
             cloud=cloud if isinstance(cloud, str) else os.environ.get("OS_CLOUD", "") if cloud is None else "",
-            project=getattr(access, "project_name", None) or "",
-            project_id=getattr(access, "project_id", None) or "",
+            project=project,
+            project_id=project_id,
             region_name=connection.config.get_region_name() or "",
-            auth_url=auth_url or "",
+            auth_url=auth_url,
         )
 
     @property
@@ -61,3 +74,9 @@ def _keystone(session: t.Any) -> str | None:
         return session.auth.get_endpoint(session, service_type="identity", interface="public")
     except keystoneauth.EndpointNotFound:
         return getattr(session.auth, "auth_url", None)
+
+
+def _text(value: t.Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError
+    return value or ""

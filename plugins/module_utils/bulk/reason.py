@@ -43,6 +43,7 @@ class Code(enum.Enum):
     QUOTA_EXCEEDED = "quota_exceeded", "A quota of the project is used up."
     UNCONFIRMED = "unconfirmed", "A request got no answer, and nothing shows that it was carried out."
     CLOUD_UNUSABLE = "cloud_unusable", "The cloud cannot be used, as signing in failed or a service is absent or down."
+    UNREADABLE = "unreadable", "The service says something of the resource that cannot be understood."
     UNEXPECTED = "unexpected", "An unexpected error, which is a bug of this collection."
 
     # What a poll saw.

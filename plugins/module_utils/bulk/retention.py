@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .action import Action
 from .cloud_clock import CloudClockError
-from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError, Service
+from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError, Service, UnreadableError
 from .item import ALREADY, DONE, SKIPPED, Item
 from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
@@ -102,7 +102,10 @@ class Retention(Action, abc.ABC):
         moment = self.requests.seconds_spent
         seen_at = self._seen_at.get(copy.id)
         if seen_at is None or moment - seen_at > SEEN_FOR:
-            seen = self.look_up(copy)
+            try:
+                seen = self.look_up(copy)
+            except UnreadableError:
+                return False
             if seen is None or seen.condition is not Condition.GOOD or seen.rank != copy.rank:
                 return False
             self._seen_at[copy.id] = moment

@@ -23,6 +23,7 @@ from .cloud_requests import (
     OutageError,
     RefusedError,
     TimeUpError,
+    UnreadableError,
 )
 from .interruption import Interruption
 from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, SKIPPED, Item, State
@@ -55,6 +56,7 @@ CODES = {
     LostAnswerError: Code.UNCONFIRMED,
     TimeUpError: Code.TIMEOUT,
     GivenUpError: Code.INTERRUPTED,
+    UnreadableError: Code.UNREADABLE,
     CloudError: Code.CLOUD_UNUSABLE,
 }
 

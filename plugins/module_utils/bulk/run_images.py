@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .cloud_requests import CloudRequests
+from .cloud_requests import CloudRequests, UnreadableError
+from .fields import Fields, readable
 from .image_copies import is_ours
 from .item import IMAGE, Created
 from .marks import RESERVED, RUN
@@ -39,17 +40,18 @@ class RunImage:
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> RunImage:
+        fields = Fields("image", "image", body)
         return cls(
-            id=body["id"],
-            name=body.get("name") or "",
-            status=body["status"],
-            size=body.get("size"),
-            created_at=body["created_at"],
-            protected=bool(body.get("protected")),
-            run=body[RUN] if is_ours(body) else "",
-            marks={key: value for key, value in body.items() if key.startswith(RESERVED)},
-            hash_algorithm=body.get("os_hash_algo") or "",
-            hash_value=body.get("os_hash_value") or "",
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            size=fields.number("size"),
+            created_at=fields.required_moment("created_at"),
+            protected=fields.flag("protected"),
+            run=fields.text(RUN) if is_ours(body) else "",
+            marks={key: fields.text(key) for key in body if key.startswith(RESERVED)},
+            hash_algorithm=fields.text("os_hash_algo"),
+            hash_value=fields.text("os_hash_value"),
             has_import_task=bool(body.get("os_glance_import_task")),
             import_failed=bool(body.get("os_glance_failed_import")),
         )
@@ -59,12 +61,17 @@ class RunImage:
         return Created(IMAGE, self.id, self.name, self.status, self.size)
 
 
-def list_images(requests: CloudRequests, project_id: str | None, run: str | None = None) -> list[RunImage]:
+def list_images(
+    requests: CloudRequests,
+    project_id: str | None,
+    run: str | None = None,
+    unreadable: dict[str, UnreadableError] | None = None,
+) -> list[RunImage]:
     """The project's images, or those that carry the mark of a run."""
     filters = {RUN: run} if run else {}
     if project_id:
         filters["owner"] = project_id
-    return [RunImage.from_body(body) for body in requests.listing("image", "/images", "images", filters)]
+    return list(readable(requests.listing("image", "/images", "images", filters), RunImage.from_body, unreadable))
 
 
 def patch_image(requests: CloudRequests, image_id: str, changes: list[dict[str, t.Any]]) -> None:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from ..session.clock import parse
 from ..session.errors import ConfigurationError
 from .cloud_clock import CloudClock, CloudClockError
-from .cloud_requests import CloudError, CloudRequests
+from .cloud_requests import CloudError, CloudRequests, RefusedError, UnreadableError
+from .fields import Fields, readable
 from .reason import Code, Reason
 
 #: From this microversion on, Nova lists the tags of servers.
 TAGS = "2.26"
+NOT_ACCEPTABLE = 406
 #: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
 TEMPORARY = "backup-vol-"
 
@@ -46,18 +48,19 @@ class Server(Resource):
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> Server:
+        fields = Fields("compute", "server", body)
         return cls(
-            id=body["id"],
-            name=body.get("name") or "",
-            status=body["status"],
-            metadata=body.get("metadata") or {},
-            availability_zone=body.get("OS-EXT-AZ:availability_zone") or "",
-            created_at=body.get("created") or "",
-            tags=tuple(body.get("tags") or ()),
-            task_state=body.get("OS-EXT-STS:task_state"),
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            metadata=fields.metadata("metadata"),
+            availability_zone=fields.text("OS-EXT-AZ:availability_zone"),
+            created_at=fields.moment("created"),
+            tags=fields.texts("tags"),
+            task_state=fields.text("OS-EXT-STS:task_state") or None,
             # Nova has an empty text there for a server that was booted from a volume.
             volume_backed=body.get("image") == "",
-            volume_ids=tuple(volume["id"] for volume in body.get("os-extended-volumes:volumes_attached") or ()),
+            volume_ids=tuple(one.required("id") for one in fields.rows("os-extended-volumes:volumes_attached")),
             unattended=body.get("OS-EXT-STS:task_state", "unknown") is None,
         )
 
@@ -70,15 +73,16 @@ class Volume(Resource):
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> Volume:
+        fields = Fields("block_storage", "volume", body)
         return cls(
-            id=body["id"],
-            name=body.get("name") or "",
-            status=body["status"],
-            metadata=body.get("metadata") or {},
-            availability_zone=body.get("availability_zone") or "",
-            created_at=body.get("created_at") or "",
-            size=body.get("size") or 0,
-            server_ids=tuple(attached["server_id"] for attached in body.get("attachments") or ()),
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            metadata=fields.metadata("metadata"),
+            availability_zone=fields.text("availability_zone"),
+            created_at=fields.moment("created_at"),
+            size=fields.number("size") or 0,
+            server_ids=tuple(one.required("server_id") for one in fields.rows("attachments")),
         )
 
 
@@ -147,11 +151,15 @@ class Criteria:
         except CloudClockError as exc:
             raise CloudError(f"older_than and newer_than cannot be used here: {exc}.") from exc
 
-    def select(self, resources: t.Iterable[AnyResource], kind: str) -> Selection[AnyResource]:
+    def select(
+        self, resources: t.Iterable[AnyResource], kind: str, unreadable: t.Mapping[str, UnreadableError] | None = None
+    ) -> Selection[AnyResource]:
+        """Of the resources, those that match. One that cannot be read may be meant, unless others are named."""
         # A list that changes while its pages are read may have something twice.
         everyone = list({resource.id: resource for resource in resources}.values())
+        failures = {id: Reason(Code.UNREADABLE, str(exc)) for id, exc in (unreadable or {}).items()}
         if self.names is None:
-            return Selection([resource for resource in everyone if self.match(resource)], {})
+            return Selection([resource for resource in everyone if self.match(resource)], failures)
         by_id = {resource.id: resource for resource in everyone}
         by_name: dict[str, list[AnyResource]] = {}
         for resource in everyone:
@@ -161,7 +169,9 @@ class Criteria:
         for wanted in self.names:
             called = [by_id[wanted]] if wanted in by_id else by_name.get(wanted, [])
             matching = [resource for resource in called if self.match(resource)]
-            if not called:
+            if wanted in failures:
+                unresolved[wanted] = failures[wanted]
+            elif not called:
                 unresolved[wanted] = Reason(Code.NOT_FOUND, f"no {kind} of the project has this name or id")
             elif len(matching) > 1:
                 ids = ", ".join(resource.id for resource in matching)
@@ -188,6 +198,8 @@ class Criteria:
             return True
         if self.moment is None:
             raise ValueError("Ages need a moment: see at()")
+        if not resource.created_at:
+            raise UnreadableError(f"The cloud does not say when {resource.id} was made, so its age is not known.")
         age = (self.moment - parse(resource.created_at)).total_seconds()
         too_young = self.older_than is not None and age < self.older_than
         too_old = self.newer_than is not None and age > self.newer_than
@@ -203,28 +215,51 @@ def demand_criterion(narrow: bool) -> None:
         )
 
 
-def list_servers(requests: CloudRequests, with_tags: bool = False) -> list[Server]:
-    """Every server of the project."""
+def servers_detail(requests: CloudRequests, with_tags: bool = False) -> t.Iterator[dict[str, t.Any]]:
+    """What Nova says of every server of the project."""
     microversion = TAGS if with_tags else None
-    listing = requests.listing("compute", "/servers/detail", "servers", microversion=microversion)
-    return [Server.from_body(body) for body in listing]
+    try:
+        for body in requests.listing("compute", "/servers/detail", "servers", microversion=microversion):
+            if with_tags and "tags" not in body:
+                raise _without_tags()
+            yield body
+    except RefusedError as exc:
+        if with_tags and exc.status_code == NOT_ACCEPTABLE:
+            raise _without_tags() from exc
+        raise
 
 
-def list_volumes(requests: CloudRequests) -> list[Volume]:
+def _without_tags() -> ConfigurationError:
+    return ConfigurationError(
+        f"This cloud's Nova does not list the tags of servers (that takes microversion {TAGS}): leave tags out."
+    )
+
+
+def list_servers(
+    requests: CloudRequests, with_tags: bool = False, unreadable: dict[str, UnreadableError] | None = None
+) -> list[Server]:
+    """Every server of the project."""
+    return list(readable(servers_detail(requests, with_tags), Server.from_body, unreadable))
+
+
+def list_volumes(requests: CloudRequests, unreadable: dict[str, UnreadableError] | None = None) -> list[Volume]:
     """Every volume of the project, but those that Cinder itself makes to back up one that is attached."""
-    volumes = [Volume.from_body(body) for body in requests.listing("block_storage", "/volumes/detail", "volumes")]
+    listing = requests.listing("block_storage", "/volumes/detail", "volumes")
+    volumes = list(readable(listing, Volume.from_body, unreadable))
     temporary = {f"{TEMPORARY}{volume.id}" for volume in volumes}
     return [volume for volume in volumes if volume.name not in temporary]
 
 
 def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:
-    servers = list_servers(requests, bool(criteria.tags))
-    return criteria.at(requests.cloud_clock).select(servers, "server")
+    unreadable: dict[str, UnreadableError] = {}
+    servers = list_servers(requests, bool(criteria.tags), unreadable)
+    return criteria.at(requests.cloud_clock).select(servers, "server", unreadable)
 
 
 def select_volumes(requests: CloudRequests, criteria: Criteria) -> Selection[Volume]:
-    volumes = list_volumes(requests)
-    return criteria.at(requests.cloud_clock).select(volumes, "volume")
+    unreadable: dict[str, UnreadableError] = {}
+    volumes = list_volumes(requests, unreadable)
+    return criteria.at(requests.cloud_clock).select(volumes, "volume", unreadable)
 
 
 def texts(values: t.Mapping[str, t.Any], option: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import typing as t
 from ..session.clock import show
 from .action import MISSES_ALLOWED, Action
 from .cloud_clock import CloudClockError
-from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, content
+from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, UnreadableError, content
 from .image_copies import ACTIVE, ImageCopy, image_copies, inheritors
 from .image_queue import ImageQueue
 from .item import ALREADY, DONE, FAILED, IMAGE, VOLUME_SNAPSHOT, Created, Item, State
@@ -71,7 +71,7 @@ class ServerImage(Action, abc.ABC):
         """The image of each server among those of the run, one that is complete if there is any."""
         unattended = {server.id for server in servers if server.unattended}
         copies: dict[str, ImageCopy] = {}
-        found = {copy.id: copy for copy in self._copies()}
+        found = {copy.id: copy for copy in self._copies({})}
         doubtful = inheritors(found.values())
         for copy in found.values():
             timeout = min(self._queue.timeout, UNATTENDED) if copy.server_id in unattended else self._queue.timeout
@@ -82,8 +82,8 @@ class ServerImage(Action, abc.ABC):
                 copies[copy.server_id] = _better(copies.get(copy.server_id), copy)
         return copies
 
-    def _copies(self, awaited: t.Container[str] = ()) -> t.Iterator[ImageCopy]:
-        return image_copies(self.requests, self._project_id, self._marks.run, awaited)
+    def _copies(self, unreadable: dict[str, UnreadableError], awaited: t.Container[str] = ()) -> t.Iterator[ImageCopy]:
+        return image_copies(self.requests, self._project_id, self._marks.run, awaited, unreadable)
 
     def _item(self, server: Server, copy: ImageCopy | None) -> Item:
         item = Item(id=server.id, name=server.name, action=self.name, resource=server)
@@ -148,12 +148,14 @@ class ServerImage(Action, abc.ABC):
 
     def _look_at_images(self, awaited: dict[str, Item], in_doubt: dict[str, Item]) -> None:
         seen: dict[str, ImageCopy] = {}
-        for copy in self._copies(set(awaited)):
+        unreadable: dict[str, UnreadableError] = {}
+        for copy in self._copies(unreadable, set(awaited)):
             if copy.id in awaited:
                 self._see(awaited.pop(copy.id), copy)
             if copy.usable and copy.id not in self._stuck.get(copy.server_id, ()):
                 seen[copy.server_id] = _better(seen.get(copy.server_id), copy)
         self._seen = seen
+        self.fail_unreadable(awaited, unreadable)
         for server_id in in_doubt.keys() & seen.keys():
             item = in_doubt[server_id]
             # What Nova refused as it was busy with it, another call asked for.

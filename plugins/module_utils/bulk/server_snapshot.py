@@ -80,7 +80,7 @@ class ServerSnapshot(ServerImage):
         for place, volume_id in enumerate(server.volume_ids):
             if not item.created[place].id:
                 name, marks = item.created[place].name, self._marks.of(server)
-                item.created[place].id = create_snapshot(self.requests, volume_id, name, marks, True, given_up)["id"]
+                item.created[place].id = create_snapshot(self.requests, volume_id, name, marks, True, given_up)
                 # Snapshots of a part of the volumes are of no use.
                 given_up = _never
         item.accept(DONE)

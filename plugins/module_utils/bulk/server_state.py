@@ -10,10 +10,11 @@ import typing as t
 from dataclasses import dataclass
 
 from .action import MISSES_ALLOWED, Action
-from .cloud_requests import CloudRequests
+from .cloud_requests import CloudRequests, UnreadableError
+from .fields import Fields, readable
 from .item import ALREADY, DONE, FAILED, Item, State
 from .reason import Code, Reason
-from .selection import TAGS, Criteria, Server
+from .selection import Criteria, Server, servers_detail
 
 ACTIVE, ERROR = "ACTIVE", "ERROR"
 #: Nova makes an image of the server, which leaves it in the status that it has.
@@ -33,9 +34,10 @@ class SeenServer(Server):
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> SeenServer:
-        fault = " ".join((body.get("fault") or {}).get("message", "").split())
+        fields = Fields("compute", "server", body)
+        fault = " ".join(fields.inner("fault").text("message").split())
         server = t.cast(SeenServer, super().from_body(body))
-        return dataclasses.replace(server, updated_at=body.get("updated") or "", fault=fault)
+        return dataclasses.replace(server, updated_at=fields.text("updated"), fault=fault)
 
     @property
     def idle(self) -> bool:
@@ -82,13 +84,11 @@ class ServerState(Action):
         return self.on_the_way(server) or self.reached(server)
 
     def plan(self) -> list[Item]:
-        listing = self._listing(TAGS if self._criteria.tags else None)
-        servers = [SeenServer.from_body(body) for body in listing]
-        selection = self._criteria.at(self.requests.cloud_clock).select(servers, "server")
+        listing = servers_detail(self.requests, bool(self._criteria.tags))
+        unreadable: dict[str, UnreadableError] = {}
+        servers = list(readable(listing, SeenServer.from_body, unreadable))
+        selection = self._criteria.at(self.requests.cloud_clock).select(servers, "server", unreadable)
         return self.unresolved(selection.unresolved) + [self._item(server) for server in selection.resources]
-
-    def _listing(self, microversion: str | None = None) -> t.Iterator[dict[str, t.Any]]:
-        return self.requests.listing("compute", "/servers/detail", "servers", microversion=microversion)
 
     def _item(self, server: SeenServer) -> Item:
         item = Item(id=server.id, name=server.name, action=self.name, resource=server)
@@ -130,9 +130,12 @@ class ServerState(Action):
 
     def look(self, items: list[Item]) -> None:
         unseen = {item.id: item for item in items}
-        for body in self._listing():
+        for body in servers_detail(self.requests):
             if item := unseen.pop(body["id"], None):
-                self._see(item, SeenServer.from_body(body))
+                try:
+                    self._see(item, SeenServer.from_body(body))
+                except UnreadableError as exc:
+                    item.settle(FAILED, Reason(Code.UNREADABLE, str(exc)))
                 if not unseen:
                     break
         for item in unseen.values():

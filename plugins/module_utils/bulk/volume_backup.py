@@ -47,7 +47,7 @@ class VolumeBackup(VolumeCopyAction):
             )
         return kind
 
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
+    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
         return create_backup(self.requests, self.kind, volume.id, name, marks, self._how, self.given_up)
 
     def quotas(self, items: list[Item]) -> list[Quota]:

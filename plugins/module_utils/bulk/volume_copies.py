@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .action import MISSES_ALLOWED
-from .cloud_requests import NOT_FOUND, CloudRequests, OutageError, RefusedError
+from .cloud_requests import NOT_FOUND, CloudRequests, OutageError, RefusedError, UnreadableError
 from .described_marks import described
+from .fields import Fields, readable
 from .item import FAILED, VOLUME_BACKUP, VOLUME_SNAPSHOT, Item
 from .marks import NAME, RUN, SERVER_ID, VOLUME_ID
 from .quotas import GIB
@@ -64,22 +65,23 @@ class VolumeCopy:
 
     @classmethod
     def from_body(cls, body: dict[str, t.Any]) -> VolumeCopy:
-        size, name = body.get("size"), body.get("name") or ""
-        metadata = body.get("metadata")
-        if not metadata and (marks := described(body.get("description") or "")):
+        fields = Fields("block_storage", "volume copy", body)
+        size, name = fields.number("size"), fields.text("name")
+        metadata = fields.metadata("metadata")
+        if not metadata and (marks := described(fields.text("description"))):
             # A description has no room for the name, and nothing inherits it.
             metadata = {**marks, NAME: name}
         return cls(
-            id=body["id"],
+            id=fields.required("id"),
             name=name,
-            status=body["status"],
+            status=fields.required("status"),
             size=None if size is None else size * GIB,
-            volume_id=body.get("volume_id") or "",
-            created_at=body.get("created_at") or "",
-            metadata=metadata or {},
-            is_incremental=bool(body.get("is_incremental")),
-            has_dependents=bool(body.get("has_dependent_backups")),
-            fail_reason=body.get("fail_reason") or "",
+            volume_id=fields.text("volume_id"),
+            created_at=fields.required_moment("created_at"),
+            metadata=metadata,
+            is_incremental=fields.flag("is_incremental"),
+            has_dependents=fields.flag("has_dependent_backups"),
+            fail_reason=fields.text("fail_reason"),
         )
 
     @property
@@ -101,11 +103,13 @@ def is_ours(copy: VolumeCopy) -> bool:
     return VOLUME_ID in marks and marks[NAME] == copy.name
 
 
-def volume_copies(requests: CloudRequests, kind: Kind) -> t.Iterator[VolumeCopy]:
+def volume_copies(
+    requests: CloudRequests, kind: Kind, unreadable: dict[str, UnreadableError] | None = None
+) -> t.Iterator[VolumeCopy]:
     """The project's snapshots or backups, the newest first, so that a look need not list years of them."""
     path, order = f"/{kind.plural}/detail", {"sort": "created_at:desc"}
-    for body in requests.listing("block_storage", path, kind.plural, order, kind.microversion):
-        yield VolumeCopy.from_body(body)
+    listing = requests.listing("block_storage", path, kind.plural, order, kind.microversion)
+    yield from readable(listing, VolumeCopy.from_body, unreadable)
 
 
 def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | None:
@@ -123,11 +127,15 @@ def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | No
 
 
 def copies_of_run(requests: CloudRequests, kind: Kind, run: str) -> list[VolumeCopy]:
-    return [copy for copy in volume_copies(requests, kind) if copy.metadata.get(RUN) == run and copy.usable]
+    return [copy for copy in volume_copies(requests, kind, {}) if copy.metadata.get(RUN) == run and copy.usable]
 
 
 def see_volume_copies(
-    requests: CloudRequests, kind: Kind, items: list[Item], listed: t.Iterable[VolumeCopy] | None = None
+    requests: CloudRequests,
+    kind: Kind,
+    items: list[Item],
+    listed: t.Iterable[VolumeCopy] | None = None,
+    unreadable: dict[str, UnreadableError] | None = None,
 ) -> None:
     """Take into these items what Cinder says of their snapshots or backups, with one listing unless there is one."""
     awaited = {
@@ -138,8 +146,9 @@ def see_volume_copies(
     }
     if not awaited:
         return
+    unreadable = {} if unreadable is None else unreadable
     looked_for = {id(item): item for item, _created in awaited.values()}
-    for copy in volume_copies(requests, kind) if listed is None else listed:
+    for copy in volume_copies(requests, kind, unreadable) if listed is None else listed:
         if copy.id in awaited:
             item, created = awaited.pop(copy.id)
             created.name, created.status, created.size = copy.name, copy.status, copy.size
@@ -149,6 +158,9 @@ def see_volume_copies(
                 item.settle(FAILED, Reason(Code.ERROR_STATUS, text))
             if not awaited:
                 break
+    for copy_id in awaited.keys() & unreadable.keys():
+        item, _created = awaited.pop(copy_id)
+        item.settle(FAILED, Reason(Code.UNREADABLE, str(unreadable[copy_id])))
     # One of each item is enough: a listing that lacks several is one listing.
     lacking = {id(item): created for item, created in awaited.values()}
     for key, item in looked_for.items():

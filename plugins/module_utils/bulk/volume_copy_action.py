@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .action import Action
-from .cloud_requests import CloudRequests
+from .cloud_requests import CloudRequests, UnreadableError
 from .item import ALREADY, DONE, Created, Item, State
 from .marks import RUN, VOLUME_ID, Marks
 from .reason import Code, Reason
@@ -54,8 +54,8 @@ class VolumeCopyAction(Action, abc.ABC):
         """What is made, as this cloud has it."""
 
     @abc.abstractmethod
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
-        """Ask Cinder for it; what it says of what it begins to make."""
+    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
+        """Ask Cinder for it; the id of what it begins to make."""
 
     def plan(self) -> list[Item]:
         criteria, items = self._criteria, []
@@ -66,7 +66,7 @@ class VolumeCopyAction(Action, abc.ABC):
         selection = select_volumes(self.requests, criteria)
         items += self.unresolved(selection.unresolved)
         if selection.resources:
-            copies = self._of_run(volume_copies(self.requests, self.kind))
+            copies = self._of_run(volume_copies(self.requests, self.kind, {}))
             items += [self._item(_named(volume), copies.get(volume.id)) for volume in selection.resources]
         return items
 
@@ -100,18 +100,19 @@ class VolumeCopyAction(Action, abc.ABC):
 
     def ask(self, item: Item) -> None:
         name = self._marks.name_of(item.resource)
-        body = self.create(item.resource, name, self._marks.of(item.resource))
+        copy_id = self.create(item.resource, name, self._marks.of(item.resource))
         item.why = None
-        item.accept(DONE, Created(self.kind.type, body["id"], name))
+        item.accept(DONE, Created(self.kind.type, copy_id, name))
 
     def look(self, items: list[Item]) -> None:
-        copies: t.Iterable[VolumeCopy] = volume_copies(self.requests, self.kind)
+        unreadable: dict[str, UnreadableError] = {}
+        copies: t.Iterable[VolumeCopy] = volume_copies(self.requests, self.kind, unreadable)
         in_doubt = [item for item in items if item.state is State.UNSURE]
         if in_doubt:
             copies = list(copies)
             self._find(in_doubt, self._of_run(copies))
         under_way = [item for item in items if item.state is State.UNDER_WAY]
-        see_volume_copies(self.requests, self.kind, under_way, copies)
+        see_volume_copies(self.requests, self.kind, under_way, copies, unreadable)
         for item in under_way:
             self._settle_if_complete(item)
 

@@ -11,9 +11,6 @@ from .cloud_requests import CloudRequests, content
 from .described_marks import describe
 from .volume_copies import Kind
 
-if t.TYPE_CHECKING:
-    from requests import Response
-
 
 def create_snapshot(
     requests: CloudRequests,
@@ -22,11 +19,11 @@ def create_snapshot(
     metadata: t.Mapping[str, str],
     force: bool,
     given_up: t.Callable[[], bool],
-) -> dict[str, t.Any]:
-    """Ask for a snapshot of a volume; with force also of one that is attached. What Cinder says of it."""
+) -> str:
+    """Ask for a snapshot of a volume; with force also of one that is attached. The snapshot's id."""
     body = {"volume_id": volume_id, "name": name, "force": force, "metadata": dict(metadata)}
     response = requests.post("block_storage", "/snapshots", {"snapshot": body}, given_up=given_up)
-    return _made(response, "snapshot")
+    return content(response, "snapshot", "id")
 
 
 def create_backup(
@@ -37,13 +34,8 @@ def create_backup(
     metadata: t.Mapping[str, str],
     how: t.Mapping[str, t.Any],
     given_up: t.Callable[[], bool],
-) -> dict[str, t.Any]:
-    """Ask for a backup of a volume, made as this says: ``force``, ``incremental``, ``container``."""
+) -> str:
+    """Ask for a backup of a volume, made as this says: ``force``, ``incremental``, ``container``. The backup's id."""
     marks = {"metadata": dict(metadata)} if kind.microversion else {"description": describe(metadata)}
     body = {"backup": {"volume_id": volume_id, "name": name, **how, **marks}}
-    return _made(requests.post("block_storage", "/backups", body, kind.microversion, given_up), "backup")
-
-
-def _made(response: Response, singular: str) -> dict[str, t.Any]:
-    content(response, singular, "id")
-    return content(response, singular)
+    return content(requests.post("block_storage", "/backups", body, kind.microversion, given_up), "backup", "id")

@@ -20,7 +20,7 @@ class VolumeSnapshot(VolumeCopyAction):
     awaited = "the volume snapshots"
     kind = SNAPSHOTS
 
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
+    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
         return create_snapshot(self.requests, volume.id, name, marks, self._force, self.given_up)
 
     def quotas(self, items: list[Item]) -> list[Quota]:

@@ -188,6 +188,7 @@ class Source:
 
     def _refuse_unusable(self, entry: cloud_entry.Entry) -> None:
         """Refuse what would end in a message of a library that quotes it."""
+        refuse_quoted_verify(self.label(), entry.get("verify"), cloud_entry.auth_value(entry, "auth_url"))
         for key, value in entry["auth"].items():
             if isinstance(value, (dict, list)):
                 raise ConfigurationError(f"The {key} of {self.label()} is not a text: put it in quotes.")
@@ -262,6 +263,8 @@ def _missing(entry: cloud_entry.Entry) -> list[str]:
 
 def unknown_cloud(name: str, entries: t.Mapping[str, t.Any], files: ConfigFiles) -> ConfigurationError:
     """What to say of a cloud that is not configured."""
+    if why := absent_config_file(os.environ):
+        return ConfigurationError(f"Cloud {name!r} is not known because {why}.")
     if files.unreadable:
         return ConfigurationError(
             f"Cloud {name!r} is not known because this user cannot read {files.unreadable}: change the file's owner or "
@@ -275,6 +278,27 @@ def unknown_cloud(name: str, entries: t.Mapping[str, t.Any], files: ConfigFiles)
         f"Cloud {name!r} is not in {files.clouds}, which has {', '.join(sorted(entries)) or 'no cloud'}: name one of "
         "these, or add it there."
     )
+
+
+def absent_config_file(environ: t.Mapping[str, str]) -> str:
+    """Why the clouds.yaml that a variable names is not used; empty when it is, or when none is named."""
+    named = environ.get("OS_CLIENT_CONFIG_FILE", "")
+    if not named or os.path.exists(named):
+        return ""
+    if named.startswith("~"):
+        return f"OS_CLIENT_CONFIG_FILE is {named}, in which nothing replaces the ~: write the whole path"
+    return f"OS_CLIENT_CONFIG_FILE is {named}, which does not exist: correct it"
+
+
+def refuse_quoted_verify(label: str, verify: t.Any, auth_url: t.Any) -> None:
+    """Refuse a truth value that is a text: to requests, each text is the path of a file with certificates."""
+    is_quoted = isinstance(verify, str) and verify.lower() in ("false", "true", "no", "yes", "off", "on")
+    # Without TLS, it does no harm.
+    if is_quoted and str(auth_url).startswith("https:"):
+        raise ConfigurationError(
+            f"The verify of {label} is the text {verify!r}, which is taken for a file with certificates: write it "
+            "without quotes."
+        )
 
 
 def environment_has_credentials(environ: t.Mapping[str, str]) -> bool:

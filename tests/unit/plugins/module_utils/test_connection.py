@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import types
 
 import openstack
@@ -39,12 +40,13 @@ def test_every_option_that_goes_to_openstacksdk_is_one_of_openstack_cloud_s():
 @pytest.mark.parametrize(
     ("given", "options"),
     [
-        ({}, {"interface": "public"}),
-        ({"region_name": "A"}, {"interface": "public", "region_name": "A"}),
-        ({"validate_certs": False}, {"interface": "public", "verify": False}),
+        ({}, {}),
+        ({"region_name": "A"}, {"region_name": "A"}),
+        ({"interface": "internal"}, {"interface": "internal"}),
+        ({"validate_certs": False}, {"verify": False}),
         (
             {"ca_cert": "/ca", "client_cert": "/c", "client_key": "/k", "api_timeout": 0},
-            {"interface": "public", "cacert": "/ca", "cert": "/c", "key": "/k", "api_timeout": 0},
+            {"cacert": "/ca", "cert": "/c", "key": "/k", "api_timeout": 0},
         ),
     ],
 )
@@ -86,6 +88,34 @@ class TestConnecting:
         connection.connect(module(cloud="sandbox")).authorize()
 
         assert "onetoken.openstack/" in keystone.asked("POST")[0].headers["User-Agent"]
+
+    def test_the_interface_of_clouds_yaml_counts_unless_the_option_names_another(self, no_cloud, keystone):
+        cloud = keystone.entry(interface="internal")
+
+        assert connection.connect(module(cloud=cloud)).config.get_interface() == "internal"
+        assert connection.connect(module(cloud=keystone.entry(), interface="admin")).config.get_interface() == "admin"
+
+    def test_the_default_interface_does_not_override_the_one_of_a_named_cloud(self, no_cloud, keystone, tmp_path):
+        config = tmp_path / "clouds.yaml"
+        config.write_text(json.dumps({"clouds": {"inside": keystone.entry(interface="internal")}}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OS_CLIENT_CONFIG_FILE", str(config))
+            assert connection.connect(module(cloud="inside")).config.get_interface() == "internal"
+
+    def test_a_quoted_verify_is_named(self, no_cloud, keystone):
+        auth = {**keystone.entry()["auth"], "auth_url": "https://127.0.0.1:1/v3"}
+
+        with pytest.raises(ConfigurationError, match="verify of the cloud option is the text 'false', .* without quo"):
+            connection.connect(module(cloud={"auth": auth, "verify": "false"}))
+
+    @pytest.mark.parametrize(
+        ("path", "told"), [("~/clouds.yaml", "nothing replaces the ~"), ("/nowhere/c.yaml", "does not exist")]
+    )
+    def test_a_config_file_that_a_variable_names_in_vain_is_named(self, no_cloud, monkeypatch, path, told):
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
+
+        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, .*{told}"):
+            connection.connect(module(cloud="production"))
 
     def test_an_unknown_cloud_is_a_sentence(self, clouds_yaml):
         with pytest.raises(ConfigurationError, match="cloud 'sandbocks' cannot be used"):

@@ -110,7 +110,7 @@ def new_wired(wired_connection: t.Any, time: FakeTime, tmp_path: t.Any) -> t.Cal
     def new(timeout: float = 1800, signed_in: bool = True) -> CloudRequests:
         environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
         key = ProjectKey("http://keystone", PROJECT, "RegionOne")
-        pacer = Pacer(key, Pace.parse("100000"), 0, environ, time.clock, time.sleep, time.wall_clock)
+        pacer = Pacer(key, Pace.parse("100000"), 0, environ, time.clock, time.sleep, time.wall_clock, timeout)
         counts = RequestCounts()
         counts.watch(wired_connection, 32)
         if signed_in:

@@ -89,6 +89,7 @@ class FakeConnection:
         self.requests = []
         self.sign_ins = 0
         self.session = SimpleNamespace(timeout=None, invalidate=self._invalidate)
+        self.config = SimpleNamespace(get_region_name=lambda: "RegionOne", get_interface=lambda service: "public")
         self.image_seconds = 5.0
         self.snapshot_seconds = 2.0
         self.end_status = "active"
@@ -163,6 +164,7 @@ class FakeConnection:
     def _snapshot(self, id, name, volume_id="", metadata=None):
         return {
             "id": id, "name": name, "size": 20, "made": self.now, "volume_id": volume_id, "metadata": metadata or {},
+            "created_at": self._moment(),
         }  # fmt: skip
 
     def _image(self, path, method, options):

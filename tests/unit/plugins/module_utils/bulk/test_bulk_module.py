@@ -12,7 +12,12 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import CUT, answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
+    CUT,
+    DRIPPING,
+    SILENT,
+    answer,
+)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
@@ -277,9 +282,18 @@ def test_a_cloud_that_answers_nonsense_is_told_of_in_a_sentence(run_module, auth
     assert words in run_module(auth=auth, timeout=2).sentence
 
 
+@pytest.mark.parametrize("reaction", [SILENT, DRIPPING])
+def test_the_process_ends_with_the_timeout_though_a_request_still_waits(run_module, auth, wire, one_server, reaction):
+    wire.react = lambda exchange: reaction if exchange.request.method == "POST" else snapshot_one(exchange)
+    ran = run_module(auth=auth, run="r1", timeout=3)
+    assert "no answer before the time of 3 s was up" in ran.sentence
+    assert ran["results"][0]["reason_code"] == "unconfirmed"
+    assert ran["seconds"] < 30
+
+
 def test_a_list_of_nonsense_ends_in_a_failure_without_a_traceback(run_module, auth, wire):
     wire.react = lambda exchange: answer(200, {"servers": [{"name": "no id"}], "images": []})
-    assert run_module(auth=auth)["msg"] == "The task ended in an unexpected KeyError: please report this as a bug."
+    assert "list of servers has a row without an id" in run_module(auth=auth).sentence
 
 
 def test_what_is_no_character_in_an_answer_does_not_lose_the_result(run_module, auth, wire, tmp_path):

@@ -237,13 +237,24 @@ def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, a
     assert report.items[0].lacking
 
 
-@pytest.mark.parametrize("gone", ["deleted", "deactivated", "renamed", "handed over"])
+@pytest.mark.parametrize("odd", ["an id", ["an id"], {"id": 7}, {"id": ""}], ids=str)
+def test_where_it_cannot_be_read_what_a_server_was_booted_from_every_image_stays(storage, retain, odd):
+    for days in (1, 2):
+        image(storage, days)
+    storage.server("web-02")
+    storage.servers[0]["image"] = odd
+    report = retain()
+    assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
+
+
+@pytest.mark.parametrize("gone", ["deleted", "deactivated", "renamed", "handed over", "unreadable"])
 def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, gone):
     """Another run, or a user, may have been quicker."""
     newest = image(storage, 1)
     image(storage, 2)
     image(storage, 3)
     changes = {"deactivated": {"status": "deactivated"}, "renamed": {"name": "mine"}, "handed over": {"owner": "them"}}
+    changes["unreadable"] = {"created_at": "yesterday"}
 
     def change(_run):
         if gone == "deleted":

@@ -20,6 +20,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_sched
     KEPT,
     LONGEST_ASKED,
     LONGEST_HOLD,
+    PROBE,
     SPREAD,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
@@ -413,7 +414,7 @@ class TestAuto:
             sent = moments(one, fake, 1)[0]
             if sum(moment > sent - 1 for moment in let_through[-20:]) < 20:
                 let_through.append(sent)
-                one.answered("compute", {})
+                one.answered("compute", {}, fake.clock())
             else:
                 refusals += 1
                 one.refused("compute", {}, sent)
@@ -469,7 +470,7 @@ class TestRefusals:
         for _turn in range(5):
             refuse(one, fake)
         moments(other, fake, 1)
-        other.answered("compute", {})
+        other.answered("compute", {}, fake.clock())
         refuse(one, fake)
 
         assert one.holding() <= FIRST_HOLD * 1.5
@@ -477,8 +478,9 @@ class TestRefusals:
     def test_a_success_that_was_sent_before_the_refusal_does_not(self, pacer, fake):
         one = pacer("20")
         for _turn in range(5):
+            sent_at = fake.clock()
             refuse(one, fake)
-            one.answered("compute", {})
+            one.answered("compute", {}, sent_at)
 
         assert one.holding() > FIRST_HOLD * 8
 
@@ -497,6 +499,40 @@ class TestRefusals:
         refuse(one, fake, {"Retry-After": "1e300"})
 
         assert one.holding() <= LONGEST_ASKED + SPREAD
+
+    def test_an_absurd_word_holds_another_process_no_longer_than_until_a_probe(self, pacer, fake):
+        one, other = pacer("20"), pacer("20")
+        refuse(one, fake, {"Retry-After": "1e9"})
+        moments(other, fake, 1)
+
+        assert fake.clock() <= PROBE + 1
+        other.answered("compute", {}, fake.clock())
+        assert one.holding() == 0
+        assert moments(other, fake, 20)[-1] <= PROBE + 3
+
+    def test_while_a_service_goes_on_refusing_only_probes_are_sent(self, pacer, fake):
+        pair = [pacer("20"), pacer("20")]
+        refuse(pair[0], fake, {"Retry-After": "600"})
+        rate, sent = pair[0].rate("compute"), []
+        for number in range(9):
+            sent += moments(pair[number % 2], fake, 1)
+            pair[number % 2].refused("compute", {"Retry-After": str(600 - fake.clock())}, fake.clock())
+
+        assert min(gaps(sent)) >= PROBE
+        assert pair[0].rate("compute") == rate
+
+    def test_a_probe_that_is_not_answered_yet_holds_the_others(self, pacer, fake):
+        one = pacer("20")
+        refuse(one, fake, {"Retry-After": "600"})
+
+        assert min(gaps(moments(one, fake, 5))) >= PROBE
+
+    def test_a_short_run_finds_out_within_its_own_time(self, environ, fake):
+        one = Pacer(PROJECT, Pace.parse("20"), 0, environ, fake.clock, fake.sleep, fake.wall_clock, timeout=15)
+        refuse(one, fake, {"Retry-After": "1e9"})
+
+        assert one.take("compute", 15)
+        assert fake.clock() < 10
 
     def test_machines_that_were_told_the_same_do_not_come_back_in_the_same_moment(self, pacer, fake):
         holds = set()
@@ -542,14 +578,14 @@ class TestRefusalsForAnotherReason:
         for _refusal in range(100):
             refuse(paced, fake)
             assert paced.take("compute", FOREVER)
-            paced.answered("compute", {})
+            paced.answered("compute", {}, fake.clock())
             assert paced.rate("compute") >= slowest - 0.001
 
 
 class TestUsedUp:
     def test_a_success_that_was_the_last_one_holds_the_service(self, pacer, fake):
         one, other = pacer("20"), pacer("20")
-        one.answered("compute", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "5"})
+        one.answered("compute", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "5"}, fake.clock())
 
         assert moments(other, fake, 1)[0] >= 5
         assert other.rate("compute") == pytest.approx(20 * PACED)
@@ -557,7 +593,7 @@ class TestUsedUp:
 
     def test_one_that_was_not_holds_nothing(self, pacer, fake):
         one = pacer("20")
-        one.answered("compute", {"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "5"})
+        one.answered("compute", {"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "5"}, fake.clock())
 
         assert one.holding() == 0
 

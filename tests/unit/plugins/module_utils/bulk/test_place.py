@@ -9,6 +9,10 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
+    ConfigurationError,
+    OneTokenError,
+)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import answer
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
@@ -30,6 +34,26 @@ def test_it_is_where_the_token_says(wired_connection, wire):
 def test_a_catalog_need_not_tell_where_keystone_is(wired_connection, wire):
     del wire.services["identity"]
     assert Place.of(wired_connection, {"cloud": "production"}).auth_url == wire.auth_url
+
+
+@pytest.mark.parametrize("scope", [{"domain": {"id": "default", "name": "Default"}}, {"system": {"all": True}}, {}])
+def test_a_token_without_a_project_is_told(wired_connection, wire, monkeypatch, scope):
+    whole = wire._token_body
+    monkeypatch.setattr(wire, "_token_body", lambda: {**_without(whole(), "project"), **scope})
+    with pytest.raises(ConfigurationError, match="the token of cloud 'production' has none: add project_name"):
+        Place.of(wired_connection, {"cloud": "production", "auth": None})
+
+
+def _without(body, key):
+    return {name: value for name, value in body.items() if name != key}
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, "x", 5, {"project": 5}, {"project": {"id": {}, "name": []}}], ids=str)
+def test_an_answer_of_keystone_that_is_none_is_a_sentence(wired_connection, wire, odd):
+    wire.stuck["POST"] = answer(201, {"token": odd}, X_Subject_Token="t")
+    with pytest.raises(OneTokenError) as caught:
+        Place.of(wired_connection, {"cloud": "production", "auth": None})
+    assert "unexpected" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("cloud", "name"), [("a", "a"), (None, "from-environment"), ({"auth": {}}, "")], ids=str)

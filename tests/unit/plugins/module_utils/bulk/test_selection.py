@@ -151,12 +151,24 @@ def test_a_volume_as_cinder_lists_it():
     )
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [FakeResponse(406), FakeResponse(200, {"servers": [{"id": "1", "name": "a", "status": "ACTIVE"}]})],
+    ids=["refused", "ignored"],
+)
+def test_a_nova_that_is_too_old_for_tags_is_told_in_a_sentence(cloud, new_requests, answer):
+    cloud.compute = FakeService(cloud, lambda path, method, options: answer)
+    with pytest.raises(ConfigurationError, match=r"does not list the tags of servers .* 2\.26"):
+        select_servers(new_requests(), Criteria(tags=["x"]))
+
+
 def test_everything_is_listed_once_and_with_tags_only_where_they_are_asked_for(cloud, new_requests):
     versions = []
 
     def listing(path, method, options):
         versions.append((path, options["microversion"], options["params"]["limit"]))
-        return FakeResponse(200, {"servers": [{"id": "1", "name": "a", "status": "ACTIVE"}], "volumes": []})
+        server = {"id": "1", "name": "a", "status": "ACTIVE", "tags": []}
+        return FakeResponse(200, {"servers": [server], "volumes": []})
 
     cloud.compute = cloud.block_storage = FakeService(cloud, listing)
     requests = new_requests()

@@ -24,6 +24,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
 
 #: Instead of an answer: the connection is cut before it, or in the middle of it.
 CUT, CUT_IN_THE_MIDDLE = "cut", "cut in the middle"
+#: No answer comes as long as the cloud is there, or one that never ends, a byte at a time.
+SILENT, DRIPPING, DRIPPING_HEADERS = "silent", "dripping", "dripping headers"
 Reaction: t.TypeAlias = "Answer | str | None"
 
 
@@ -55,6 +57,8 @@ class WireCloud(StandInKeystone):
         self.react: t.Callable[[Exchange], Reaction] = lambda exchange: None
         #: What becomes of a request for a service's versions.
         self.react_to_discovery: t.Callable[[Request], Reaction] = lambda request: None
+        #: Whether what is sent with PUT is never read.
+        self.deaf = False
         self.exchanges: list[Exchange] = []
         self._counting = threading.Lock()
 
@@ -103,12 +107,18 @@ class WireCloud(StandInKeystone):
             protocol_version = "HTTP/1.1"
 
             def handle_request(self) -> None:
+                if cloud.deaf and self.command == "PUT":
+                    cloud._stopped.wait()
+                    return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8")
                 request = Request(self.command, self.path, dict(self.headers.items()), body)
                 cloud.requests.append(request)
                 reaction = cloud.reaction(request)
                 if reaction is None or reaction == CUT:
                     self.close_connection = True
+                    return
+                if reaction in (SILENT, DRIPPING, DRIPPING_HEADERS):
+                    self._withhold(reaction)
                     return
                 with contextlib.suppress(ConnectionError):
                     self._send(answer(200, {"a": "b"}) if isinstance(reaction, str) else reaction, reaction)
@@ -126,7 +136,20 @@ class WireCloud(StandInKeystone):
                     self.close_connection = True
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_DELETE = do_PATCH = handle_request
+            def _withhold(self, reaction: Reaction) -> None:
+                self.close_connection = True
+                with contextlib.suppress(ConnectionError):
+                    if reaction == DRIPPING:
+                        self.send_response(200)
+                        self.send_header("Content-Length", "1000000")
+                        self.end_headers()
+                    elif reaction == DRIPPING_HEADERS:
+                        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never-Ends: ")
+                    while not cloud._stopped.wait(0.1):
+                        if reaction != SILENT:
+                            self.wfile.write(b" ")
+
+            do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = handle_request
 
             def log_message(self, *args: t.Any) -> None:
                 pass

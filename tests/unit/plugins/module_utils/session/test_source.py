@@ -201,6 +201,21 @@ def test_without_a_clouds_yaml_the_sentence_says_so():
         Source(CONFIG, "sandbox").entry()
 
 
+def test_a_tilde_that_nothing_replaces_is_named(no_cloud, monkeypatch):
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "~/clouds.yaml")
+
+    with pytest.raises(ConfigurationError, match="OS_CLIENT_CONFIG_FILE is ~/clouds.yaml, .*: write the whole path"):
+        Source(CONFIG, "sandbox").entry()
+
+
+def test_a_verify_in_quotes_is_named(keystone, no_cloud):
+    entry = keystone.entry(verify="False")
+    entry["auth"]["auth_url"] = "https://127.0.0.1:1/v3"
+
+    with pytest.raises(ConfigurationError, match="is the text 'False', which is taken for a file with certificates"):
+        requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), FakeTime().waiter(1))
+
+
 def test_without_one_that_can_be_read_the_sentence_names_it():
     with pytest.raises(ConfigurationError, match="because this user cannot read /etc/openstack/clouds.yaml: change"):
         Source(CONFIG, "sandbox", ConfigFiles(unreadable="/etc/openstack/clouds.yaml")).entry()

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A call ends soon after its time is up, whatever it waits for."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+import types
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection as connections
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import module as bulk_module
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
+    CloudRequests,
+    LostAnswerError,
+    OutageError,
+    TimeUpError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_create import ImageFromSource
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_sources import image_sources
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_counts import RequestCounts
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError, Run
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
+    DRIPPING,
+    DRIPPING_HEADERS,
+    SILENT,
+    answer,
+)
+
+TIMEOUT = 1
+#: Seconds within which a call must end after its timeout; without an end, it would take two minutes or for ever.
+SOON = 15
+KEY = ProjectKey("http://keystone", "p", "RegionOne")
+UNHEARD = [SILENT, DRIPPING, DRIPPING_HEADERS]
+SERVERS = {"servers": [{"id": "1", "name": "web", "status": "ACTIVE"}], "images": []}
+
+
+class TestInTime:
+    def test_what_the_work_returns_and_raises_comes_through(self):
+        assert in_time(lambda: 7, 10) == 7
+        with pytest.raises(ZeroDivisionError):
+            in_time(lambda: 1 // 0, 10)
+
+    def test_an_error_that_means_lateness_elsewhere_is_the_work_s_own(self):
+        def work():
+            raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            in_time(work, 10)
+
+    def test_work_that_takes_longer_is_left_alone(self):
+        end = threading.Event()
+        with pytest.raises(LateError):
+            in_time(lambda: end.wait(60), 0.05)
+        end.set()
+
+    def test_the_work_knows_the_context_of_its_caller(self):
+        variable = contextvars.ContextVar("variable", default="")
+        variable.set("mine")
+        assert in_time(variable.get, 10) == "mine"
+
+    def test_it_does_not_hold_up_the_end_of_the_process(self):
+        daemon = in_time(lambda: threading.current_thread().daemon, 10)
+        assert daemon
+
+
+@pytest.fixture
+def ended_soon():
+    """The test takes little longer than the timeout."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < TIMEOUT + SOON
+
+
+@pytest.fixture
+def requests(wired_connection, wire, ended_soon):
+    """Requests in real time, of a connection that has signed in and found its services."""
+    RequestCounts().watch(wired_connection, 32)
+    for service in ("compute", "image"):
+        getattr(wired_connection, service).get_endpoint_data()
+    return CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), TIMEOUT)
+
+
+def carry_out(requests, action):
+    run = Run(action, requests, Progress(None), Interruption())
+    run.plan()
+    run.carry_out()
+    return run.items
+
+
+@pytest.mark.parametrize("reaction", UNHEARD)
+def test_a_request_ends_with_the_time_and_is_not_known_to_be_carried_out(requests, wire, reaction):
+    wire.react = lambda exchange: reaction
+    with pytest.raises(LostAnswerError, match="got no answer before the time of 1 s was up"):
+        requests.post("compute", "/servers/1/action", {})
+
+
+@pytest.mark.parametrize("reaction", UNHEARD)
+def test_a_plan_ends_with_the_time(requests, wire, reaction):
+    wire.react = lambda exchange: reaction
+    marks = Marks("r1", "server", "{server}", "image_name")
+    with pytest.raises(PlanError, match="no answer before the time of 1 s was up"):
+        carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
+
+
+@pytest.mark.parametrize("reaction", UNHEARD)
+def test_a_run_whose_requests_get_no_answer_ends_with_the_time_and_calls_them_unconfirmed(requests, wire, reaction):
+    wire.react = lambda exchange: reaction if exchange.request.method == "POST" else answer(200, SERVERS)
+    marks = Marks("r1", "server", "{server}", "image_name")
+    (item,) = carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
+    assert (item.outcome, item.reason_code, item.changed) == ("failed", "unconfirmed", True)
+    assert "no answer before the time of 1 s was up" in item.reason
+
+
+@pytest.mark.parametrize("reaction", UNHEARD)
+def test_a_look_ends_with_the_time(requests, wire, reaction):
+    posted = []
+
+    def react(exchange):
+        if exchange.request.method == "POST":
+            posted.append(exchange)
+            return answer(202, {"image_id": "i-1"})
+        return reaction if posted else answer(200, SERVERS)
+
+    wire.react = react
+    marks = Marks("r1", "server", "{server}", "image_name")
+    (item,) = carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
+    assert item.outcome == "failed"
+    assert item.created[0].id == "i-1" and "it goes on in the cloud" in item.reason
+
+
+def test_the_content_of_an_image_that_nobody_reads_is_sent_no_longer_than_the_time(requests, wire, tmp_path):
+    path = tmp_path / "large.qcow2"
+    with open(path, "wb") as file:
+        file.truncate(100 * 1024**2)
+    wire.deaf = True
+    wire.react = lambda exchange: answer(201, {"id": "i-1", "images": []})
+    sources = image_sources([{"name": "large", "file": str(path)}], {})
+    (item,) = carry_out(requests, ImageFromSource(requests, sources, "r1", 600))
+    assert (item.outcome, item.reason_code) == ("failed", "unconfirmed")
+    assert [created.id for created in item.created] == ["i-1"]
+
+
+@pytest.mark.parametrize("reaction", UNHEARD)
+def test_looking_for_versions_ends_with_the_time(wired_connection, wire, ended_soon, reaction):
+    wired_connection.authorize()
+    wire.react_to_discovery = lambda request: reaction
+    requests = CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), TIMEOUT)
+    with pytest.raises(OutageError):
+        requests.supports_microversion("compute", "2.45")
+
+
+def test_signing_in_ends_with_the_time(wire, no_cloud, ended_soon):
+    wire.slowness = 600.0
+    params = {name: spec.get("default") for name, spec in connections.argument_spec().items()}
+    module = types.SimpleNamespace(params={**params, "cloud": wire.entry(), "timeout": TIMEOUT}, warn=print)
+    with pytest.raises(TimeUpError, match="Keystone gave no token within the timeout of 1 s"):
+        bulk_module._sign_in(module, RequestCounts())
+
+
+def test_the_time_that_signing_in_took_is_part_of_the_call_s(wired_connection):
+    began_at = time.monotonic() - 100
+    requests = CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), 60, began_at=began_at)
+    assert requests.seconds_left == 0
