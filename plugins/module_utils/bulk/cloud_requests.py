@@ -397,7 +397,7 @@ class CloudRequests:
             connect_retries=0,
             status_code_retries=0,
             allow_reauth=False,
-            timeout=min(self._answer_timeout, self.seconds_left + LAST_ANSWERS),
+            timeout=self._answer_timeout,
             **options,
         )
 
