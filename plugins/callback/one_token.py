@@ -16,6 +16,8 @@ description:
   - The first process that needs a token issues it, whoever finds it due renews it, and at the end it is revoked. A
     run without an OpenStack task asks Keystone for nothing.
   - A small process, the watcher, revokes the token also when the run is interrupted, cancelled or killed.
+  - The last line of the run counts the tokens that were revoked, and those that cannot be, with the time at which they
+    end (UTC). A warning then says why, and what to do.
   - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for
     those.
   - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
@@ -127,6 +129,7 @@ from ..module_utils.run import Run, Settings
 from ..module_utils.session.environment import INJECTED
 from ..module_utils.session.errors import OneTokenError, without_sdk
 from ..module_utils.session.watcher import FINISHING_TIMEOUT
+from ..module_utils.token_report import counts_of_revoke
 
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
@@ -352,7 +355,7 @@ class CallbackModule(CallbackBase):
         saved = max(0, report["authentications"] * report["sign_in_requests"] - report["keystone_requests"])
         # The counts are those of the session, which other runs may have had before.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
-        end = "left to another run" if report["left"] else f"revoked: {report['revoked']}"
+        end = "left to another run" if report["left"] else counts_of_revoke(report)
         self._display.display(
             f"{name}: tokens issued: {report['tokens_issued']}, authentications served from the session: "
             f"{report['authentications']}, Keystone requests saved: {saved}, {end}",

@@ -17,11 +17,12 @@ from .session.errors import ConfigurationError, OneTokenError
 from .session.renewal import RenewalPolicy
 from .session.source import Source
 from .session.store import Session, SessionRecord
-from .session.watcher import NOTHING_DONE, Watcher
+from .session.watcher import NOTHING_DONE, Watcher, gone
 from .token_report import still_good, warnings_of
 
 #: Seconds, a week.
 LONGEST_TIMEOUT = 604800
+_STOPPED = "The watcher of this run was stopped by a signal, so another one took its place."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +137,8 @@ class Run:
 
     def leave(self) -> None:
         """Let the watcher revoke the session when all is seen through, without waiting for it."""
+        if self._watcher.stopped or self._watcher.gone:
+            self._replace_watcher()
         self._watcher.end(0, 0, self.keep, patience=0)
 
     def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
@@ -143,20 +146,32 @@ class Run:
         drain_timeout = self._settings.drain_timeout if drain else 0
         revoke_timeout = min(patience, self._settings.revoke_timeout)
         report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
-        if report is None and self._watcher.gone:
-            # Somebody killed it: another one finds the session as it is.
-            self._watcher = Watcher(self.session, self._owner, os.environ)
+        stopped = report is None and self._watcher.stopped
+        if stopped or (report is None and self._watcher.gone):
+            # Another one finds the session as it is.
+            self._replace_watcher()
             report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
         if report is None and self._watcher.gone:
-            path = self.session.path
-            problem = (
-                f"The session {path} is gone or cannot be used, so its token may live until it expires: bring the "
-                f"directory back as it was and run os_token_revoke with session={path}."
-            )
-            report = {**NOTHING_DONE, "problem": problem}
+            report = {**NOTHING_DONE, "problem": self._unrevoked()}
         if report is not None:
+            if stopped:
+                report["problem"] = " ".join([_STOPPED, *([report["problem"]] if report["problem"] else [])])
             self._watcher.wait()
         return report
+
+    def _replace_watcher(self) -> None:
+        """Have another watcher for one that was killed, or stopped."""
+        self._watcher.kill()
+        self._watcher = Watcher(self.session, self._owner, os.environ)
+
+    def _unrevoked(self) -> str:
+        """What to say when two watchers ended without an answer."""
+        if not os.path.lexists(self.session.path):
+            return gone(self.session)
+        return (
+            f"The session {self.session.path} was not revoked, because its watcher was killed, or cannot run: run "
+            f"os_token_revoke with session={self.session.path}."
+        )
 
 
 def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:

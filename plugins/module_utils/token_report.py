@@ -38,6 +38,15 @@ def still_good(cloud: str, token: Token, reason: str) -> str:
     return f"The token of cloud {cloud!r} is not renewed, and the run goes on with its last {minutes} minutes: {reason}"
 
 
+def counts_of_revoke(result: dict[str, t.Any]) -> str:
+    """How many tokens were revoked, and how many live on, as a user reads it."""
+    counts = f"revoked: {result['revoked']}"
+    if not result["alive"]:
+        return counts
+    until = f" until {result['alive_until']}" if result["alive_until"] else ""
+    return f"{counts}, alive{until}: {result['alive']}"
+
+
 def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
     """What its user should know of a token, though it works."""
     warnings = []

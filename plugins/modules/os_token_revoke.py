@@ -15,10 +15,15 @@ description:
     later fails; it does not fall back to the password.
   - The session of the callback P(onetoken.openstack.one_token#callback) is left to its run, which revokes it at its
     end.
-  - The token itself authenticates the request, so no other token is needed. Keystone's answer is the proof, and
-    nothing more is asked.
-  - A token's file goes only after Keystone confirmed, or when the token is past its expiry. If Keystone cannot be
-    reached until O(timeout), the task fails and can be run again.
+  - The token itself authenticates the request, so no other token is needed. A token counts as revoked when Keystone
+    confirms that, and as dead before when Keystone says so, or when it is past its expiry. The word of a gateway or of
+    another server does not count.
+  - A token's file goes only after that. If Keystone cannot be reached until O(timeout), the task fails and can be run
+    again.
+  - Some tokens cannot be revoked, because Keystone refuses that for a trust that impersonates and for an application
+    credential with access rules, because something else answers in its place, or because Keystone has moved to another
+    host. The task then succeeds with a warning that says why, when the token ends and what to do, and counts them in
+    RV(alive).
   - It first waits for the processes that work on the session, such as asynchronous tasks, up to O(drain_timeout).
     What a service does by itself with the token, such as a snapshot under way, it does not know; revoke when that is
     done.
@@ -27,8 +32,8 @@ options:
     description:
       - V(revoked) revokes the session that O(session) or the environment names, or O(token).
       - V(swept) looks through all sessions of this user on this machine, and revokes those whose runs have ended
-        without doing so, as after a power failure. A session that a run still uses, or that no run ever owned because
-        it was named, is left alone.
+        without doing so, as after a power failure. A session that a run still uses, that a run of another machine made
+        in a shared home directory, or that no run ever owned because it was named, is left alone.
     type: str
     choices: [revoked, swept]
     default: revoked
@@ -104,6 +109,21 @@ already_dead:
   returned: always
   type: int
   sample: 0
+alive:
+  description:
+    - How many tokens live on, or may live on, because they cannot be revoked; a warning names the reason of each. A
+      token that Keystone itself refuses to revoke is not kept in the session.
+    - In check mode, how many are known to from an earlier revoke.
+  returned: always
+  type: int
+  sample: 0
+alive_until:
+  description:
+    - When the last of RV(alive) ends, in UTC, ISO 8601.
+    - Null if there is none, or if it is not known when one of them ends.
+  returned: always
+  type: str
+  sample: null
 tokens_issued:
   description: How many tokens the session got in its life.
   returned: with O(state=revoked), without O(token)
@@ -135,9 +155,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.module_frame import run_module
 from ..module_utils.session import directory, lifecycle, owners, sweep, usage
-from ..module_utils.session.errors import ConfigurationError, SessionError
+from ..module_utils.session.errors import ConfigurationError, SessionError, TokenNotRevokedError
 from ..module_utils.session.pacing import Waiter
-from ..module_utils.session.store import Session
+from ..module_utils.session.store import LivingToken, Session, last_end
 from ..module_utils.session.token import TokenId
 from ..module_utils.source_options import keystone_of
 
@@ -166,15 +186,26 @@ def revoke(module: AnsibleModule) -> dict:
                     "and its token is revoked: its next request fails."
                 )
         result = lifecycle.revoke(session, module.params["timeout"])
+    _warn_of(module, result.living)
     return {
         "changed": result.revoked > 0,
         "session": session.path,
         "drained": drained,
         "revoked": result.revoked,
         "already_dead": result.already_dead,
+        **_alive(result.living),
         "tokens_issued": result.tokens_issued,
         "keystone_requests": result.keystone_requests,
     }
+
+
+def _alive(living: list[LivingToken]) -> dict:
+    return {"alive": len(living), "alive_until": last_end(living)}
+
+
+def _warn_of(module: AnsibleModule, living: list[LivingToken]) -> None:
+    for token in living:
+        module.warn(token.reason)
 
 
 def _sweep(module: AnsibleModule) -> dict:
@@ -189,9 +220,11 @@ def _sweep(module: AnsibleModule) -> dict:
             "sessions": [session.path for session in found],
             "revoked": sum(one.revoked for one in foreseen),
             "already_dead": sum(one.already_dead for one in foreseen),
+            **_alive([token for one in foreseen for token in one.living]),
             "keystone_requests": 0,
         }
     result = sweep.sweep(base, module.params["timeout"])
+    _warn_of(module, result.living)
     if result.problems:
         raise SessionError(" ".join(result.problems))
     return {
@@ -199,6 +232,7 @@ def _sweep(module: AnsibleModule) -> dict:
         "sessions": result.sessions,
         "revoked": result.revoked,
         "already_dead": result.already_dead,
+        **_alive(result.living),
         "keystone_requests": result.keystone_requests,
     }
 
@@ -211,11 +245,20 @@ def _revoke_token(module: AnsibleModule) -> dict:
         raise ConfigurationError("What token was set to is not a token's id: give the id in one piece.") from None
     # Whether a bare id is alive, Keystone alone knows.
     method = keystone.is_valid if module.check_mode else keystone.revoke
-    changed = method(token, Waiter(module.params["timeout"]))
+    living = []
+    changed = False
+    try:
+        changed = method(token, Waiter(module.params["timeout"]))
+    except TokenNotRevokedError as exc:
+        lives = "lives" if exc.lives else "may live"
+        remedy = exc.remedy or "run this task again once Keystone answers there"
+        living = [LivingToken(None, f"The token {lives} until it expires, because {exc}: {remedy}.")]
+    _warn_of(module, living)
     return {
         "changed": changed,
         "revoked": int(changed),
-        "already_dead": int(not changed),
+        "already_dead": int(not changed and not living),
+        **_alive(living),
         "keystone_requests": keystone.requests,
     }
 

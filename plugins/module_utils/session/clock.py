@@ -15,7 +15,9 @@ def now() -> datetime.datetime:
 def parse(text: str) -> datetime.datetime:
     """Read a time as Keystone writes it (2026-01-31T12:00:00.000000Z)."""
     moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+    if not moment.tzinfo:
+        return moment.replace(tzinfo=datetime.timezone.utc)
+    return moment.astimezone(datetime.timezone.utc)
 
 
 def show(moment: datetime.datetime) -> str:

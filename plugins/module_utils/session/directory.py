@@ -133,7 +133,8 @@ def _upwards(path: str) -> t.Iterator[str]:
 def read(handle: int, name: str) -> str | None:
     """The text of a file, None when it is not there."""
     try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+        # A pipe in the place of the file would be waited for.
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
     except FileNotFoundError:
         return None
     with os.fdopen(file, encoding="utf-8") as stream:

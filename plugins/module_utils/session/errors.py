@@ -27,8 +27,25 @@ class KeystoneUnavailableError(OneTokenError):
     """Keystone cannot be reached, or did not give a usable answer in time."""
 
 
+class TokenNotRevokedError(OneTokenError):
+    """A token was not revoked, and asking again now would not change that."""
+
+    def __init__(self, reason: str, remedy: str | None = None, by_keystone: bool = False, lives: bool = False) -> None:
+        super().__init__(reason)
+        #: What the user can do about it, if it is not to try again later.
+        self.remedy = remedy
+        #: Whether it is Keystone that refuses, for good, and not something in front of it.
+        self.by_keystone = by_keystone
+        #: Whether the token is known to live; else nobody knows.
+        self.lives = lives
+
+
 class SessionError(OneTokenError):
     """A session's directory cannot be used."""
+
+
+class SessionDamagedError(SessionError):
+    """A file of a session does not hold what this collection wrote into it."""
 
 
 class SessionAbsentError(SessionError):

@@ -19,12 +19,14 @@ from .errors import (
     KeystoneUnavailableError,
     OneTokenError,
     SessionAbsentError,
+    SessionDamagedError,
     SessionError,
+    TokenNotRevokedError,
 )
 from .pacing import Waiter
 from .renewal import RenewalPolicy
 from .source import Source
-from .store import Failure, Session, SessionRecord, StoredTokens
+from .store import Failure, LivingToken, Session, SessionRecord, StoredTokens
 from .token import Token, TokenId
 
 #: How long a process that needs a token and has none goes on asking Keystone for one, in seconds.
@@ -201,14 +203,17 @@ def _accepted_after_all(session: Session, token: Token, refused: TokenId | None)
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
     if token.id != refused or token.expired:
         return False
-    return _is_valid(session, token, RENEWAL_TIMEOUT)
+    with _asking(session, token) as keystone_connection:
+        # Where nobody can say, a new token is issued.
+        return keystone_connection.accepts(token.id, Waiter(RENEWAL_TIMEOUT)) is True
 
 
-def _is_valid(session: Session, token: Token, timeout: float) -> bool:
-    """Ask Keystone; the session's lock is held, as the request goes on the session's account."""
+@contextlib.contextmanager
+def _asking(session: Session, token: Token) -> t.Iterator[keystone.Connection]:
+    """A connection to a token's Keystone; the session's lock is held, as requests go on the session's account."""
     keystone_connection = keystone.Connection.of_token(token)
     try:
-        return keystone_connection.is_valid(token.id, Waiter(timeout))
+        yield keystone_connection
     finally:
         record = session.read_record()
         record.keystone_requests += keystone_connection.requests
@@ -299,13 +304,19 @@ def _no_token(
 
 @dataclasses.dataclass
 class Revocation:
-    """What revoking a session came to."""
+    """The result of revoking a session."""
 
     revoked: int = 0
     #: Tokens that were past their expiry, or that Keystone refused already.
     already_dead: int = 0
     keystone_requests: int = 0
     tokens_issued: int = 0
+    #: Tokens that cannot be revoked.
+    living: list[LivingToken] = dataclasses.field(default_factory=list)
+    #: Why other tokens, which stay on the session's list, are not revoked yet.
+    problems: list[str] = dataclasses.field(default_factory=list)
+    #: What of the session's files could not be read or written, with what to do about it.
+    damage: list[str] = dataclasses.field(default_factory=list)
 
 
 def revoke(session: Session, timeout: float) -> Revocation:
@@ -315,75 +326,141 @@ def revoke(session: Session, timeout: float) -> Revocation:
     waiter = Waiter(timeout)
     if session.exists:
         # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
-        _failure_of(session.close)
+        with contextlib.suppress(SessionError):
+            session.close()
     with session.locked(waiter.seconds_left):
-        return _revoke_locked(session, waiter)
+        return _complete(session, _revoke_locked(session, waiter))
+
+
+def revoke_orphan(session: Session, timeout: float) -> Revocation | None:
+    """Revoke a session whose runs have ended; None if it is none any more, as a run has begun on it meanwhile."""
+    waiter = Waiter(timeout)
+    with session.locked(waiter.seconds_left):
+        return _complete(session, _revoke_locked(session, waiter)) if owners.orphaned(session) else None
 
 
 def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
     """End a run's part in a session: the last run to leave revokes it; None for one that leaves others behind."""
     waiter = Waiter(timeout)
-    if not owners.living(session, besides=owner) and session.exists:
-        _failure_of(session.close)
+    if not owners.others(session, owner) and session.exists:
+        with contextlib.suppress(SessionError):
+            session.close()
     with session.locked(waiter.seconds_left):
-        if owners.living(session, besides=owner):
+        if owners.others(session, owner):
             owners.remove(session, owner)
             return None
         result = _revoke_locked(session, waiter)
-        owners.remove(session, owner)
+        if not session.has_tokens:
+            # Else a later run finds what this one leaves behind.
+            owners.remove(session, owner)
     return result
+
+
+def _complete(session: Session, result: Revocation) -> Revocation:
+    """The result, or what is missing from it as an error."""
+    if result.problems:
+        raise SessionError(unconfirmed(session, result.problems))
+    if result.damage:
+        raise SessionDamagedError(" ".join(result.damage))
+    return result
+
+
+def unconfirmed(session: Session, problems: list[str]) -> str:
+    """What to say of tokens that may be revoked later."""
+    return (
+        f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): run "
+        "os_token_revoke again once Keystone answers."
+    )
 
 
 def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
-    problems = []
-    record = session.read_record() if session.exists else SessionRecord(ConfigFiles(), {}, RenewalPolicy())
-    # A disk that is full is no reason to let a token live: it is told after that is revoked.
-    unwritten = _failure_of(session.close)
-    result = Revocation(tokens_issued=record.tokens_issued)
+    record = SessionRecord(ConfigFiles(), {}, RenewalPolicy())
+    readable = False
+    if session.exists:
+        # Without its record, a session still has its tokens.
+        with contextlib.suppress(SessionError):
+            record = session.read_record()
+            readable = True
+    record.living = [token for token in record.living if not token.ended]
+    result = Revocation(tokens_issued=record.tokens_issued, living=list(record.living))
+    _write(result, session.close)
     for cloud in session.clouds_with_tokens():
-        try:
-            stored = session.read_tokens(cloud)
-            for token in stored.newest_first if stored else ():
-                _revoke_one(token, waiter, record, result)
-        except OneTokenError as exc:
-            problems.append(f"cloud {cloud!r}: {exc}")
-        else:
-            session.remove_tokens(cloud)
-    unwritten = _failure_of(lambda: session.write_record(record)) or unwritten
+        _revoke_cloud(session, cloud, waiter, record, result)
+    if readable:
+        _write(result, lambda: session.write_record(record))
     result.keystone_requests = record.keystone_requests
-    if problems:
-        raise SessionError(
-            f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): "
-            "run os_token_revoke again once Keystone answers."
-        )
-    if unwritten is not None:
-        raise unwritten
     return result
 
 
-def _failure_of(write: t.Callable[[], None]) -> SessionError | None:
+def _revoke_cloud(session: Session, cloud: str, waiter: Waiter, record: SessionRecord, result: Revocation) -> None:
+    """Revoke a cloud's tokens, and keep on the list those with which it may be tried again."""
+    tokens, complete = session.readable_tokens(cloud)
+    kept = []
+    for token in tokens:
+        try:
+            revoked = _revoke_one(token, waiter, record)
+        except TokenNotRevokedError as exc:
+            living = _living(session, cloud, token, exc)
+            result.living.append(living)
+            if exc.by_keystone:
+                # Nothing can be done with it any more, so it need not lie on a disk.
+                record.living.append(living)
+            else:
+                kept.append(token)
+        except OneTokenError as exc:
+            result.problems.append(f"cloud {cloud!r}: {exc}")
+            kept.append(token)
+        else:
+            result.revoked += revoked
+            result.already_dead += not revoked
+    if not complete:
+        # Whatever else is in the file stays, for who may be able to read it.
+        result.damage.append(
+            f"The file of cloud {cloud!r} in the session {session.path} is damaged, so a token of it may live until it "
+            "expires: remove the session's directory."
+        )
+    elif not kept:
+        session.remove_tokens(cloud)
+    elif kept != tokens:
+        _write(result, lambda: session.write_tokens(cloud, StoredTokens(kept[0], tuple(kept[1:]))))
+
+
+def _write(result: Revocation, write: t.Callable[[], None]) -> None:
+    """A disk that is full is no reason to let a token live: it is reported after that is revoked."""
     try:
         write()
     except SessionError as exc:
-        return exc
-    return None
+        if str(exc) not in result.damage:
+            result.damage.append(str(exc))
 
 
-def _revoke_one(token: Token, waiter: Waiter, record: SessionRecord, result: Revocation) -> None:
+def _revoke_one(token: Token, waiter: Waiter, record: SessionRecord) -> bool:
     keystone_connection = keystone.Connection.of_token(token)
     try:
         # A clock that was set forward is no proof of death, so Keystone is asked all the same, if only once.
-        revoked = keystone_connection.revoke(token.id, Waiter(0) if token.expired else waiter)
-    except KeystoneUnavailableError:
+        return keystone_connection.revoke(token.id, Waiter(0) if token.expired else waiter)
+    except (KeystoneUnavailableError, TokenNotRevokedError):
         if not token.expired:
             raise
-        revoked = False
+        return False
     finally:
         record.keystone_requests += keystone_connection.requests
-    if revoked:
-        result.revoked += 1
-    else:
-        result.already_dead += 1
+
+
+def _living(session: Session, cloud: str, token: Token, refusal: TokenNotRevokedError) -> LivingToken:
+    until = None if token.end is None else clock.show(token.end)
+    reason = str(refusal)
+    remedy = refusal.remedy or f"run os_token_revoke with session={session.path} once Keystone answers there"
+    if refusal.by_keystone and token.impersonates:
+        reason += ", as it does with tokens of a trust that impersonates"
+        remedy = "delete the trust to end it now"
+    elif refusal.by_keystone and token.has_access_rules:
+        reason += ", as it does with tokens of an application credential that has access rules"
+        remedy = "delete the application credential to end it now"
+    lives = "lives" if refusal.lives else "may live"
+    return LivingToken(
+        until, f"The token of cloud {cloud!r} {lives} until {until or 'it expires'}, because {reason}: {remedy}."
+    )
 
 
 def foresee_revoke(session: Session) -> Revocation:
@@ -392,7 +469,8 @@ def foresee_revoke(session: Session) -> Revocation:
         # In check mode the task that issues made none.
         return Revocation()
     record = session.read_record()
-    result = Revocation(keystone_requests=record.keystone_requests, tokens_issued=record.tokens_issued)
+    living = [token for token in record.living if not token.ended]
+    result = Revocation(keystone_requests=record.keystone_requests, tokens_issued=record.tokens_issued, living=living)
     for cloud in session.clouds_with_tokens():
         stored = session.read_tokens(cloud)
         for token in stored.newest_first if stored else ():
@@ -430,8 +508,8 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
     if token.expired:
         return Status(cloud, "expired", token)
     if validate:
-        with session.locked(timeout):
-            valid = _is_valid(session, token, timeout)
+        with session.locked(timeout), _asking(session, token) as keystone_connection:
+            valid = keystone_connection.is_valid(token.id, Waiter(timeout))
         if not valid:
             return Status(cloud, "refused", token, renews_in, validated=True)
     return Status(cloud, "due" if record.policy.is_due(token) else "valid", token, renews_in, validate)

@@ -15,12 +15,18 @@ import fcntl
 import json
 import os
 import secrets
+import socket
 import subprocess
 import typing as t
 
 from . import directory
 from .errors import SessionError
+from .pacing import Waiter
 from .store import OWNERS, Session
+
+#: Seconds for which a watcher waits for its lock, and between two tries.
+_HOLD_TIMEOUT = 5
+_HOLD_POLL = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +37,29 @@ class Owner:
     started: str
     boot: str
     namespace: str
+    #: Not of what makes a process the same one: versions before did not write it.
+    machine: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def of_process(cls, pid: int) -> Owner | None:
         """The process that has this id now; None when there is none."""
         started = _start_of(pid)
-        return None if started is None else cls(pid, started, _boot(), _namespace())
+        return None if started is None else cls(pid, started, _boot(), _namespace(), _machine())
 
     @property
     def alive(self) -> bool:
         return Owner.of_process(self.pid) == self
+
+    @property
+    def visible(self) -> bool:
+        """Whether its process, if it lives, is one that can be seen from here."""
+        return self.is_local and (self.boot != _boot() or self.namespace == _namespace())
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is of this machine, where its lock is seen; of a home on a network, another one may work too."""
+        # Containers have names of their own, but one kernel.
+        return (bool(self.boot) and self.boot == _boot()) or self.machine == _machine()
 
 
 def _start_of(pid: int) -> str | None:
@@ -65,6 +84,14 @@ def _boot() -> str:
     return ""
 
 
+def _machine() -> str:
+    """This machine, also after a restart. Copies of a machine share its id, containers may have none."""
+    machine_id = ""
+    with contextlib.suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as stream:
+        machine_id = stream.read().strip()
+    return f"{machine_id} {socket.gethostname()}"
+
+
 def _namespace() -> str:
     """In another container, the same process id means another process."""
     with contextlib.suppress(OSError):
@@ -87,8 +114,17 @@ def remove(session: Session, name: str) -> None:
 
 def hold(session: Session, name: str) -> None:
     """Show that this owner's watcher is there, until this process ends."""
+    waiter = Waiter(_HOLD_TIMEOUT)
     with _folder(session) as folder:
-        fcntl.flock(directory.open_file(folder, name), fcntl.LOCK_EX)
+        file = directory.open_file(folder, name)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Somebody looks; or another watcher of this run has it, which shows the same.
+                if waiter.pause(_HOLD_POLL):
+                    continue
+            return
 
 
 def known(session: Session) -> dict[str, Owner | None]:
@@ -100,17 +136,29 @@ def known(session: Session) -> dict[str, Owner | None]:
 
 
 def living(session: Session, besides: str | None = None) -> bool:
-    """Whether a run that has not ended owns the session."""
+    """Whether a run that has not ended owns the session, as far as this machine can see."""
     owners = {name: owner for name, owner in known(session).items() if name != besides}
     if any(owner and owner.alive for owner in owners.values()):
         return True
+    # Of a run that is seen to have ended, a lock says only that its watcher is there, which may have been stopped.
+    unseen = [name for name, owner in owners.items() if owner is None or not owner.visible]
     with _folder_if_any(session) as folder:
-        return folder is not None and any(_is_held(folder, name) for name in owners)
+        return folder is not None and any(_is_held(folder, name) for name in unseen)
+
+
+def elsewhere(session: Session, besides: str | None = None) -> bool:
+    """Whether a run of another machine owns the session, of which nobody here can tell whether it has ended."""
+    return any(owner and not owner.is_local for name, owner in known(session).items() if name != besides)
+
+
+def others(session: Session, owner: str) -> bool:
+    """Whether a run besides this one works on the session, or may."""
+    return living(session, besides=owner) or elsewhere(session, besides=owner)
 
 
 def orphaned(session: Session) -> bool:
     """Whether it had owners and all of them have ended; of a session that never had one, nobody can tell."""
-    return bool(known(session)) and not living(session)
+    return bool(known(session)) and not living(session) and not elsewhere(session)
 
 
 def _is_held(folder: int, name: str) -> bool:
@@ -130,9 +178,12 @@ def _is_held(folder: int, name: str) -> bool:
 
 def _read(folder: int, name: str) -> Owner | None:
     try:
-        return Owner(**json.loads(directory.read(folder, name) or "{}"))
-    except (OSError, ValueError, TypeError):
+        data = json.loads(directory.read(folder, name) or "{}")
+        owner = Owner(data["pid"], data["started"], data["boot"], data["namespace"], data.get("machine", ""))
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
         return None
+    texts = (owner.started, owner.boot, owner.namespace, owner.machine)
+    return owner if type(owner.pid) is int and all(isinstance(text, str) for text in texts) else None
 
 
 @contextlib.contextmanager
@@ -159,7 +210,7 @@ class Watch:
         self._owner = owner
         self._handle: int | None = None
         # The system then tells of the end at once, whoever is the parent; not every system can.
-        with contextlib.suppress(AttributeError, OSError):
+        with contextlib.suppress(AttributeError, OSError, OverflowError):
             self._handle = os.pidfd_open(owner.pid)
             if not owner.alive:
                 os.close(self._handle)
@@ -176,7 +227,12 @@ class Watch:
 
 
 def read(session: Session, name: str) -> Owner:
-    owner = known(session).get(name)
+    """The owner of this name; where its file is damaged, the process that has its id now."""
+    found = known(session)
+    number = name.partition("-")[0]
+    owner = found.get(name)
+    if owner is None and name in found and number.isdecimal():
+        owner = Owner.of_process(int(number))
     if owner is None:
         raise SessionError(f"The session {session.path} does not know the run {name}.")
     return owner

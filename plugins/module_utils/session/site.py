@@ -23,6 +23,7 @@ MODULES = (
     "clock",
     "cloud_entry",
     "config_files",
+    "deadline",
     "detached",
     "directory",
     "environment",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import fcntl
 import json
 import os
@@ -17,7 +16,7 @@ import urllib.parse
 
 from . import clock, directory, site
 from .config_files import ConfigFiles
-from .errors import SessionClosedError, SessionError
+from .errors import SessionClosedError, SessionDamagedError, SessionError
 from .pacing import Waiter
 from .renewal import RenewalPolicy
 from .source import Source
@@ -46,6 +45,8 @@ _SITE_FOLDERS = (
     "site",
 )
 _OWN_NAMES = {_SOURCE, _CLOUDS, _TOKENS, _LOCK, _CLOSED, OWNERS, IN_USE, FINISHING, AUTHENTICATIONS, "site"}
+#: What reading a file raises that does not hold what this collection wrote into it.
+_DAMAGE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _OWN_ENDINGS = (".json", ".py", ".pyc", "METADATA", "entry_points.txt")
 
 
@@ -71,6 +72,26 @@ class Failure:
     final: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class LivingToken:
+    """A token that could not be revoked."""
+
+    #: When it ends (UTC, ISO 8601), None if that is not known.
+    until: str | None
+    #: Why it lives and what to do, for the user.
+    reason: str
+
+    @property
+    def ended(self) -> bool:
+        return self.until is not None and clock.parse(self.until) <= clock.now()
+
+
+def last_end(tokens: t.Sequence[LivingToken]) -> str | None:
+    """When the last of these tokens ends; None if there is none, or if that is not known of one."""
+    ends = [token.until for token in tokens]
+    return None if None in ends else max((end for end in ends if end is not None), default=None)
+
+
 @dataclasses.dataclass
 class SessionRecord:
     """What a session knows of itself, besides tokens: no secret is in it."""
@@ -93,6 +114,8 @@ class SessionRecord:
     clouds: list[str] | None = None
     #: Whether a process uses the user's own credentials where no token can be issued.
     fallback: bool = False
+    #: The tokens that Keystone refuses to revoke, which the session does not hold any more.
+    living: list[LivingToken] = dataclasses.field(default_factory=list)
 
     def source(self, cloud: str) -> Source | None:
         """Where a cloud's credentials come from; a cloud that no one issued yet comes from the config files."""
@@ -260,14 +283,16 @@ class Session:
                 ConfigFiles(**data["files"]),
                 {cloud: Source.of_record(record) for cloud, record in data["sources"].items()},
                 RenewalPolicy(**data["renewal"]),
-                data["keystone_requests"],
-                data["tokens_issued"],
-                data["sign_in_requests"],
-                data["interpreter"],
+                _typed(data["keystone_requests"], int),
+                _typed(data["tokens_issued"], int),
+                _typed(data["sign_in_requests"], int),
+                _typed(data["interpreter"], str),
                 {cloud: Failure(**failure) for cloud, failure in data["failures"].items()},
                 data["of_runs"],
                 data["clouds"],
                 data["fallback"],
+                # Versions before did not write it.
+                [_living_of(record) for record in data.get("living", [])],
             )
 
     def write_record(self, record: SessionRecord) -> None:
@@ -284,6 +309,7 @@ class Session:
             "of_runs": record.of_runs,
             "clouds": record.clouds,
             "fallback": record.fallback,
+            "living": [dataclasses.asdict(token) for token in record.living],
         }
         with self.opened() as handle:
             directory.write(handle, _SOURCE, json.dumps(data, indent=2))
@@ -319,6 +345,23 @@ class Session:
         with self._undamaged(_token_file(cloud)):
             return StoredTokens(_token_of(data["current"]), tuple(_token_of(token) for token in data["replaced"]))
 
+    def readable_tokens(self, cloud: str) -> tuple[list[Token], bool]:
+        """The tokens on a cloud's list as far as they can be read, newest first, and whether these are all."""
+        try:
+            with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
+                data = self._read_json(tokens, _token_file(cloud))
+        except SessionDamagedError:
+            return [], False
+        if data is None:
+            return [], True
+        replaced = data.get("replaced")
+        records = [data.get("current"), *(replaced if isinstance(replaced, list) else [])]
+        readable = []
+        for record in records:
+            with contextlib.suppress(*_DAMAGE):
+                readable.append(_token_of(record))
+        return readable, isinstance(replaced, list) and len(readable) == len(records)
+
     def write_tokens(self, cloud: str, stored: StoredTokens) -> None:
         data = {
             "format": FORMAT,
@@ -335,13 +378,19 @@ class Session:
 
     def clouds_with_tokens(self) -> list[str]:
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as tokens:
-            names = [name for name in os.listdir(tokens) if name.endswith(".json") and not name.startswith(".")]
-        return sorted(urllib.parse.unquote(name[: -len(".json")]) for name in names)
+            names = os.listdir(tokens)
+        clouds = {name: urllib.parse.unquote(name.removesuffix(".json")) for name in names if name.isascii()}
+        # What has another name, this collection did not write.
+        return sorted(cloud for name, cloud in clouds.items() if _token_file(cloud) == name)
 
     @property
     def closed(self) -> bool:
         with self.opened() as handle:
-            return directory.read(handle, _CLOSED) is not None
+            try:
+                os.stat(_CLOSED, dir_fd=handle, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+            return True
 
     def close(self) -> None:
         """From here on nothing is issued into it, unless os_token_issue opens it again."""
@@ -389,8 +438,8 @@ class Session:
         """Put it into a sentence when a file does not hold what this collection wrote into it."""
         try:
             yield
-        except (OSError, AttributeError, KeyError, TypeError, ValueError):
-            raise SessionError(
+        except _DAMAGE:
+            raise SessionDamagedError(
                 f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
                 "its token lives until it expires, and issue a new one."
             ) from None
@@ -405,6 +454,7 @@ def _record_of(token: Token, body: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "token": token.id.reveal(),
         "auth_url": token.auth_url,
+        "token_url": token.token_url,
         "obtained_at": token.obtained_at.isoformat(),
         "tls": dataclasses.asdict(token.tls),
         "renewable": token.renewable,
@@ -413,9 +463,36 @@ def _record_of(token: Token, body: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _token_of(record: dict[str, t.Any]) -> Token:
-    obtained_at = datetime.datetime.fromisoformat(record["obtained_at"])
     tls = Tls(**record["tls"])
-    return Token(TokenId(record["token"]), record["body"], record["auth_url"], obtained_at, tls, record["renewable"])
+    _typed(tls.verify, bool, str)
+    if isinstance(tls.cert, list):
+        certificate, key = tls.cert
+        tls = Tls(tls.verify, (_typed(certificate, str), _typed(key, str)))
+    else:
+        _typed(tls.cert, str, type(None))
+    return Token(
+        TokenId(record["token"]),
+        _typed(record["body"], dict),
+        _typed(record["auth_url"], str),
+        clock.parse(record["obtained_at"]),
+        tls,
+        _typed(record["renewable"], bool),
+        # Versions before did not write it.
+        _typed(record.get("token_url"), str, type(None)),
+    )
+
+
+def _living_of(record: dict[str, t.Any]) -> LivingToken:
+    living = LivingToken(_typed(record["until"], str, type(None)), _typed(record["reason"], str))
+    if living.until is not None:
+        clock.parse(living.until)
+    return living
+
+
+def _typed(value: t.Any, *types: type) -> t.Any:
+    if not isinstance(value, types):
+        raise TypeError(f"a {type(value).__name__} where there is none")
+    return value
 
 
 def _without_catalog(body: dict[str, t.Any]) -> dict[str, t.Any]:

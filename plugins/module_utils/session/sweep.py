@@ -14,10 +14,12 @@ import typing as t
 
 from . import owners, usage
 from .errors import OneTokenError, SessionError
-from .store import Session
+from .store import LivingToken, Session
 
 #: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
 KEPT = 24 * 3600
+#: The same of a run on another machine, which may still go on without having touched its session.
+KEPT_ELSEWHERE = 7 * 24 * 3600
 #: Seconds for which Keystone is asked again to revoke one session.
 TIMEOUT = 60
 
@@ -30,6 +32,8 @@ class Sweep:
     sessions: list[str] = dataclasses.field(default_factory=list)
     revoked: int = 0
     already_dead: int = 0
+    #: Tokens that cannot be revoked.
+    living: list[LivingToken] = dataclasses.field(default_factory=list)
     keystone_requests: int = 0
     problems: list[str] = dataclasses.field(default_factory=list)
 
@@ -46,13 +50,16 @@ def sweep(base: str, timeout: float) -> Sweep:
     result = Sweep()
     for session in orphans(base):
         try:
-            revocation = lifecycle.revoke(session, timeout)
-        except OneTokenError as exc:
+            revocation = lifecycle.revoke_orphan(session, timeout)
+        except (OneTokenError, OSError) as exc:
             result.problems.append(str(exc))
         else:
+            if revocation is None:
+                continue
             result.sessions.append(session.path)
             result.revoked += revocation.revoked
             result.already_dead += revocation.already_dead
+            result.living += revocation.living
             result.keystone_requests += revocation.keystone_requests
     clear(base)
     return result
@@ -63,7 +70,8 @@ def clear(base: str) -> None:
     for session in _sessions(base):
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
-            if session.is_of_one_run and session.exists and _is_old(session):
+            kept = KEPT_ELSEWHERE if owners.elsewhere(session) else KEPT
+            if session.is_of_one_run and session.exists and _is_untouched(session, kept):
                 with session.locked(timeout=0):
                     if _is_dead(session) and not owners.living(session):
                         session.discard()
@@ -82,13 +90,13 @@ def _is_orphan(session: Session) -> bool:
     return False
 
 
-def _is_old(session: Session) -> bool:
-    return time.time() - os.stat(session.path).st_mtime > KEPT
+def _is_untouched(session: Session, seconds: float) -> bool:
+    return time.time() - os.stat(session.path).st_mtime > seconds
 
 
 def _is_dead(session: Session) -> bool:
-    stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
-    return all(token.expired for tokens in stored if tokens for token in tokens.newest_first)
+    lists = [session.readable_tokens(cloud) for cloud in session.clouds_with_tokens()]
+    return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 
 if __name__ == "__main__":

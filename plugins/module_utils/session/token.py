@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from . import clock
+from .errors import KeystoneUnavailableError
 
 
 class TokenId:
@@ -60,14 +61,35 @@ class Token:
     tls: Tls = Tls()
     #: Whether signing in again gives a longer life: a token that was got for another one ends with that.
     renewable: bool = True
+    #: Where the request that issued it went, redirects included; None where that is not known.
+    token_url: str | None = None
 
     @property
     def issued_at(self) -> datetime.datetime:
-        return clock.parse(self.body["issued_at"])
+        return self._time("issued_at")
 
     @property
     def expires_at(self) -> datetime.datetime:
-        return clock.parse(self.body["expires_at"])
+        return self._time("expires_at")
+
+    def _time(self, key: str) -> datetime.datetime:
+        try:
+            return clock.parse(self.body[key])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            raise self._unusable(key) from None
+
+    def _unusable(self, key: str) -> KeystoneUnavailableError:
+        return KeystoneUnavailableError(
+            f"Keystone at {self.auth_url} issued a token whose {key} cannot be used: report it to the cloud's operator."
+        )
+
+    @property
+    def end(self) -> datetime.datetime | None:
+        """When Keystone said that it ends; None if what it said makes no sense."""
+        try:
+            return self.expires_at if self.lifetime > 0 else None
+        except KeystoneUnavailableError:
+            return None
 
     @property
     def lifetime(self) -> float:
@@ -85,7 +107,8 @@ class Token:
 
     @property
     def expired(self) -> bool:
-        return self.seconds_left <= 0
+        """Whether its lifetime is over; never so of a token of which nobody knows when it ends."""
+        return self.end is not None and self.seconds_left <= 0
 
     @property
     def clock_difference(self) -> float:
@@ -94,7 +117,10 @@ class Token:
 
     @property
     def audit_id(self) -> str:
-        return self.body["audit_ids"][0]
+        try:
+            return self.body["audit_ids"][0]
+        except (IndexError, KeyError, TypeError):
+            raise self._unusable("audit_ids") from None
 
     @property
     def roles(self) -> list[str]:
@@ -105,6 +131,20 @@ class Token:
         """Every region that the catalog names."""
         endpoints = (e for service in self.body.get("catalog", []) for e in service.get("endpoints", []))
         return sorted({e["region_id"] for e in endpoints if e.get("region_id")})
+
+    @property
+    def impersonates(self) -> bool:
+        """Whether it is of a trust, and names the trustor as its user."""
+        return bool(self._part("OS-TRUST:trust").get("impersonation"))
+
+    @property
+    def has_access_rules(self) -> bool:
+        """Whether it is of an application credential that allows certain requests only."""
+        return bool(self._part("application_credential").get("access_rules"))
+
+    def _part(self, key: str) -> dict[str, t.Any]:
+        part = self.body.get(key)
+        return part if isinstance(part, dict) else {}
 
     @property
     def scope(self) -> str:

@@ -21,16 +21,20 @@ import subprocess
 import sys
 import typing as t
 
-from . import owners, sweep, usage
+from . import owners, site, sweep, usage
 from .errors import OneTokenError, SessionError
 from .pacing import Waiter
 from .site import PACKAGE
-from .store import Session
+from .store import LivingToken, Session, last_end
 
 #: Seconds between two looks at a run, where the system cannot tell of its end.
 _LOOK = 1.0
-#: Seconds for which Keystone is asked again before other clouds get their turn.
+#: Seconds for which Keystone is asked again before other clouds get their turn, and until the next turn at first.
 _TURN = 5
+#: The pause between two turns grows with the time that Keystone has been away for, to this share of it and so many
+#: seconds.
+_SHARE = 0.1
+_LONGEST_PAUSE = 300
 #: Seconds for which a bulk run that lost its playbook may still see through what it asked for.
 FINISHING_TIMEOUT = 300
 #: Seconds for which no token outlives a session that cannot be read any more.
@@ -41,6 +45,8 @@ NOTHING_DONE: dict[str, t.Any] = {
     "left": False,
     "revoked": 0,
     "already_dead": 0,
+    "alive": 0,
+    "alive_until": None,
     "tokens_issued": 0,
     "keystone_requests": 0,
     "sign_in_requests": 0,
@@ -106,7 +112,11 @@ class Watcher:
         return None if drained is None or report is None else {**report, **drained}
 
     def _answer(self, timeout: float) -> dict[str, t.Any] | None:
-        ready, _writable, _exceptional = select.select([self._answers], [], [], timeout)
+        waiter = Waiter(timeout)
+        while True:
+            ready, _writable, _exceptional = select.select([self._answers], [], [], min(_LOOK, waiter.seconds_left))
+            if ready or not waiter.seconds_left or self.stopped:
+                break
         line = self._answers.readline() if ready else b""
         if ready and not line:
             # Its pipes are closed a moment before the system says that it is gone.
@@ -116,6 +126,19 @@ class Watcher:
     @property
     def gone(self) -> bool:
         return self._process.poll() is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has stopped it by a signal, so that it does nothing until it is let go on."""
+        with contextlib.suppress(AttributeError, OSError):
+            question = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._process.pid, question) is not None
+        return False
+
+    def kill(self) -> None:
+        """End it, and its locks with it."""
+        self._process.kill()
+        self._process.wait()
 
     def wait(self) -> None:
         """Leave no zombie."""
@@ -127,23 +150,33 @@ def main(path: str, name: str, revoke_now: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     session = Session(path)
-    owners.hold(session, name)
+    # What is wrong with the directory may be mended when the tokens are to be revoked.
+    with contextlib.suppress(OneTokenError, OSError):
+        owners.hold(session, name)
     order: dict[str, t.Any] | None = None
     if not revoke_now:
-        watch = owners.Watch(owners.read(session, name))
+        watch = _watch(session, name)
         _sweep_others(session)
-        order = _wait_for_end(watch)
+        order = None if watch is None else _wait_for_end(watch)
         _answer({"drained": _drain(session, name, order, watch)})
-    _answer(_end(session, name, keep=order is None or order.get("keep", False)))
+    _answer(_end(session, name, keep=order is None or order["keep"]))
 
 
-def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: owners.Watch) -> bool:
+def _watch(session: Session, name: str) -> owners.Watch | None:
+    """What tells of the end of the run; None if that has come."""
     try:
-        if owners.living(session, besides=name):
+        return owners.Watch(owners.read(session, name))
+    except (OneTokenError, OSError):
+        return None
+
+
+def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: owners.Watch | None) -> bool:
+    try:
+        if owners.others(session, name):
             return True
         if order is None or not order["drain_timeout"]:
             usage.wait_until_finished(session, Waiter(FINISHING_TIMEOUT))
-        if order is None:
+        if order is None or watch is None:
             return True
         return usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
     except (OneTokenError, OSError):
@@ -152,15 +185,46 @@ def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: o
 
 
 def _end(session: Session, name: str, keep: bool) -> dict[str, t.Any]:
-    """Again and again until Keystone confirmed, or every token has expired: a directory may be mended meanwhile."""
+    """Until nothing is left that time could change: Keystone may come back, a directory may be mended."""
     waiter = Waiter(_LONGEST)
+    # Of all turns together.
+    counts = {"revoked": 0, "already_dead": 0}
     while True:
+        report = {**NOTHING_DONE}
         try:
-            return _end_without_tokens(session, name, keep) or _revoke(session, name)
+            report, pending = _take_turn(session, name, keep)
+            counts = {key: count + report[key] for key, count in counts.items()}
+            report.update(counts)
+            if not pending:
+                return report
         except (OneTokenError, OSError) as exc:
-            gone = not os.path.lexists(session.path)
-            if gone or _expired(session) or not waiter.pause(_TURN):
-                return {**NOTHING_DONE, "problem": str(exc)}
+            report.update(counts, problem=str(exc))
+        except Exception as exc:  # pylint: disable=broad-exception-caught
+            # Its text may quote anything, so only its kind is told.
+            problem = (
+                f"Revoking the session {session.path} ended in an unexpected {type(exc).__name__}: please report this "
+                f"as a bug, and run os_token_revoke with session={session.path}."
+            )
+            return {**report, **counts, "problem": problem}
+        if not os.path.lexists(session.path):
+            return {**report, "problem": gone(session)}
+        waited = _LONGEST - waiter.seconds_left
+        if _expired(session) or not waiter.pause(min(_LONGEST_PAUSE, max(_TURN, waited * _SHARE))):
+            return report
+
+
+def gone(session: Session) -> str:
+    """What to say of a session that was removed with its tokens."""
+    return (
+        f"The session {session.path} is gone, so its token may live until it expires: bring the directory back as it "
+        f"was and run os_token_revoke with session={session.path}."
+    )
+
+
+def _take_turn(session: Session, name: str, keep: bool) -> tuple[dict[str, t.Any], bool]:
+    """Revoke what can be revoked: what was done, and whether time may do more."""
+    report = _end_without_tokens(session, name, keep)
+    return (report, False) if report is not None else _revoke(session, name)
 
 
 def _answer(answer: dict[str, t.Any]) -> None:
@@ -179,7 +243,7 @@ def _wait_for_end(watch: owners.Watch) -> dict[str, t.Any] | None:
             part = os.read(sys.stdin.fileno(), 4096)
             said += part
             if said.endswith(b"\n"):
-                return json.loads(said)
+                return {"drain_timeout": 0, "keep": False, **json.loads(said)}
             if not part:
                 # Who started this process is not the run, and has left.
                 inputs.remove(sys.stdin.fileno())
@@ -189,29 +253,53 @@ def _wait_for_end(watch: owners.Watch) -> dict[str, t.Any] | None:
 
 def _sweep_others(session: Session) -> None:
     """What runs before this one left behind, when a machine or a container went down under them."""
-    base = os.path.dirname(session.path)
-    if not sweep.orphans(base):
-        sweep.clear(base)
-        return
-    # A Keystone that does not answer for them is not to hold up the revoke of this run.
-    # pylint: disable-next=ansible-bad-function
-    subprocess.Popen(
-        [sys.executable, "-m", f"{PACKAGE}.sweep", base],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    # Whatever is wrong with those is not to keep this run's session from being watched.
+    with contextlib.suppress(Exception):
+        base = os.path.dirname(session.path)
+        orphans = sweep.orphans(base)
+        if not orphans:
+            sweep.clear(base)
+            return
+        # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token.
+        lasting = next(orphan for orphan in orphans if _is_equipped(orphan))
+        paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != session.site]
+        # A Keystone that does not answer for them is not to hold up the revoke of this run.
+        # pylint: disable-next=ansible-bad-function
+        subprocess.Popen(
+            [_python(lasting), "-m", f"{PACKAGE}.sweep", base],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([lasting.site, *paths])},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def _is_equipped(session: Session) -> bool:
+    """Give a session this code; whether that was possible."""
+    try:
+        session.write_site(site.files())
+    except (OneTokenError, OSError):
+        return False
+    return True
+
+
+def _python(session: Session) -> str:
+    """A Python that can ask Keystone: this one, or else the one that signed in."""
+    if importlib.util.find_spec("keystoneauth1") is None:
+        with contextlib.suppress(SessionError):
+            return session.read_record().interpreter or sys.executable
+    return sys.executable
 
 
 def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.Any] | None:
     """End a session that holds no token, for which Keystone need not be asked; None when it does hold one."""
-    if session.exists and not owners.living(session, besides=name):
+    if session.exists and not owners.others(session, name):
         # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
         with contextlib.suppress(SessionError):
             session.close()
     with session.locked():
-        if session.has_tokens or owners.living(session, besides=name):
+        if session.has_tokens or owners.others(session, name):
             return None
         report = _report(session)
         if report["tokens_issued"] or keep:
@@ -222,38 +310,45 @@ def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.
     return report
 
 
-def _revoke(session: Session, name: str) -> dict[str, t.Any]:
-    if importlib.util.find_spec("keystoneauth1") is None:
-        _go_on_with_the_python_that_signed_in(session, name)
+def _revoke(session: Session, name: str) -> tuple[dict[str, t.Any], bool]:
+    python = _python(session)
+    if python != sys.executable:
+        os.execv(python, [python, "-m", f"{PACKAGE}.watcher", session.path, name, "--now"])
     from . import lifecycle
 
     result = lifecycle.leave(session, name, _TURN)
-    revoked = {"revoked": result.revoked, "already_dead": result.already_dead} if result else {"left": True}
-    return {**_report(session), **revoked}
+    report = _report(session)
+    if result is None:
+        return {**report, "left": True}, False
+    report.update(revoked=result.revoked, already_dead=result.already_dead)
+    problems = [lifecycle.unconfirmed(session, result.problems)] if result.problems else []
+    report.update(_alive(result.living, *problems, *result.damage))
+    return report, bool(result.problems)
 
 
-def _go_on_with_the_python_that_signed_in(session: Session, name: str) -> None:
-    interpreter = session.read_record().interpreter
-    if interpreter and interpreter != sys.executable:
-        os.execv(interpreter, [interpreter, "-m", f"{PACKAGE}.watcher", session.path, name, "--now"])
+def _alive(living: list[LivingToken], *problems: str) -> dict[str, t.Any]:
+    reasons = [*(token.reason for token in living), *problems]
+    return {"alive": len(living), "alive_until": last_end(living), "problem": " ".join(reasons) or None}
 
 
 def _expired(session: Session) -> bool:
     """Whether none of the session's tokens lives any more; of one that cannot be read, nobody knows."""
     try:
-        stored = [session.read_tokens(cloud) for cloud in session.clouds_with_tokens()]
-    except OneTokenError:
+        lists = [session.readable_tokens(cloud) for cloud in session.clouds_with_tokens()]
+    except (OneTokenError, OSError):
         return False
-    return all(token.expired for tokens in stored if tokens for token in tokens.newest_first)
+    return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 
 def _report(session: Session) -> dict[str, t.Any]:
     """What the session came to, as far as it is on record."""
-    record = session.read_record() if session.exists else None
-    if record is None:
-        return NOTHING_DONE
+    try:
+        record = session.read_record()
+    except SessionError:
+        return {**NOTHING_DONE}
     return {
         **NOTHING_DONE,
+        **_alive([token for token in record.living if not token.ended]),
         "tokens_issued": record.tokens_issued,
         "keystone_requests": record.keystone_requests,
         "sign_in_requests": record.sign_in_requests,

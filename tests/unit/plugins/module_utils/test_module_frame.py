@@ -218,6 +218,37 @@ def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone
     assert keystone.asked("POST") == []
 
 
+def test_one_token_that_cannot_be_revoked_is_warned_of_and_counted(run_module, keystone, write_clouds):
+    token = keystone.issue()
+    keystone.alive[token]["OS-TRUST:trust"] = {"impersonation": True}
+    write_clouds({"clouds": {"sandbox": keystone.entry()}})
+
+    ran = run_module("os_token_revoke", token=token, cloud="sandbox")
+
+    assert not ran.result.get("failed"), ran
+    assert (ran["changed"], ran["revoked"], ran["already_dead"], ran["alive"], ran["alive_until"]) == (
+        False, 0, 0, 1, None,
+    )  # fmt: skip
+    assert "refuses to revoke it (HTTP 403): ask the cloud's operator to allow it." in json.dumps(ran["warnings"])
+    assert token not in ran.output
+
+
+def test_a_session_whose_token_cannot_be_revoked_is_warned_of_and_counted(run_module, keystone, session, clouds_yaml):
+    issued = run_module("os_token_issue", session=session.path, cloud="sandbox")
+    (body,) = keystone.alive.values()
+    body["application_credential"] = {"access_rules": [{"id": "r1"}]}
+
+    for _turn in range(2):
+        ran = run_module("os_token_revoke", session=session.path)
+
+        assert not ran.result.get("failed"), ran
+        assert (ran["revoked"], ran["alive"], ran["alive_until"]) == (0, 1, issued["expires_at"])
+        assert f"lives until {issued['expires_at']}, because Keystone at" in json.dumps(ran["warnings"])
+    assert len(keystone.asked("DELETE")) == 1
+    foreseen = run_module("os_token_revoke", check=True, session=session.path)
+    assert (foreseen["revoked"], foreseen["alive"]) == (0, 1)
+
+
 def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keystone):
     ran = run_module("os_token_revoke", token="two words", auth={"auth_url": keystone.auth_url})
 
@@ -288,7 +319,7 @@ class TestSessionsOfRuns:
     def test_what_cannot_be_swept_is_a_sentence(self, run_module, keystone, of_run, run):
         run.kill()
         run.wait()
-        keystone.stuck["DELETE"] = Answer(403)
+        keystone.stuck["DELETE"] = Answer(503)
 
         ran = run_module("os_token_revoke", state="swept", timeout=1)
 

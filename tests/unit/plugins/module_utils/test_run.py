@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session import 
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Failure, Session, StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
     USER,
@@ -154,6 +156,20 @@ def watcher_killed(run):
     process.stdout.close()
 
 
+def stop(run):
+    run._watcher._process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: run._watcher.stopped)
+
+
+@contextlib.contextmanager
+def watcher_let_go(run):
+    """Close what is left of a watcher that another one takes the place of."""
+    process = run._watcher._process
+    yield
+    process.stdin.close()
+    process.stdout.close()
+
+
 class TestEnding:
     def test_its_token_is_revoked(self, begin, clouds_yaml, keystone):
         run, _variables = begin()
@@ -181,6 +197,41 @@ class TestEnding:
 
         assert report["revoked"] == 1
         assert keystone.alive == {}
+
+    def test_after_its_watcher_was_stopped_another_one_revokes_and_that_is_told(self, begin, clouds_yaml, keystone):
+        run, _variables = begin(drain_timeout=600, revoke_timeout=600)
+        lifecycle.current_token(run.session, "sandbox")
+        stop(run)
+
+        with watcher_let_go(run):
+            report = run.end(drain=True)
+
+        assert (report["revoked"], report["alive"]) == (1, 0)
+        assert "The watcher of this run was stopped by a signal" in report["problem"]
+        assert keystone.alive == {}
+
+    def test_to_leave_it_to_a_watcher_that_was_stopped_is_to_have_another_one(self, begin, clouds_yaml, keystone):
+        run, _variables = begin()
+        lifecycle.current_token(run.session, "sandbox")
+        stop(run)
+
+        with watcher_let_go(run):
+            run.leave()
+
+        wait_until(lambda: keystone.alive == {})
+
+    def test_a_watcher_that_cannot_run_is_not_called_a_session_that_is_gone(self, begin, clouds_yaml, keystone):
+        run, _variables = begin()
+        lifecycle.current_token(run.session, "sandbox")
+        os.unlink(os.path.join(run.session.site, "onetoken_session", "watcher.py"))
+
+        with watcher_killed(run):
+            report = run.end(drain=True)
+
+        assert report["problem"] == (
+            f"The session {run.session.path} was not revoked, because its watcher was killed, or cannot run: run "
+            f"os_token_revoke with session={run.session.path}."
+        )
 
     def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, clouds_yaml, keystone):
         run, _variables = begin()

@@ -14,6 +14,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session import 
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import (
     CLOCK_TOLERANCE,
+    counts_of_revoke,
     describe,
     still_good,
     warnings_of,
@@ -140,3 +141,15 @@ def test_a_token_that_could_not_be_renewed_is_told_with_the_time_that_is_left():
         "The token of cloud 'sandbox' is not renewed, and the run goes on with its last 30 minutes: "
         "Keystone is out of service."
     )
+
+
+@pytest.mark.parametrize(
+    ("alive", "until", "counts"),
+    [
+        (0, None, "revoked: 1"),
+        (2, "2026-01-31T14:05:00Z", "revoked: 1, alive until 2026-01-31T14:05:00Z: 2"),
+        (1, None, "revoked: 1, alive: 1"),
+    ],
+)
+def test_tokens_that_live_on_are_counted_with_their_end(alive, until, counts):
+    assert counts_of_revoke({"revoked": 1, "alive": alive, "alive_until": until}) == counts

@@ -5,9 +5,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import subprocess
 import time
 import typing as t
+
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
+
+
+def ended_run() -> Owner:
+    """A run of this machine that has ended: its process id is another process's by now."""
+    here = Owner.of_process(os.getpid())
+    assert here is not None
+    return dataclasses.replace(here, pid=1, started="an earlier start")
+
+
+def run_elsewhere() -> Owner:
+    """A run of another machine, with the same home and without shared locks."""
+    return Owner(os.getpid(), "12345", "the boot of another machine", "pid:[4026531836]", "another machine")
 
 
 def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> None:

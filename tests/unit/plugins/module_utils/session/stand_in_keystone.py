@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for Keystone, to be storms of errors and slow answers that no real Keystone gives on request.
 
-It knows one user and one project, issues tokens for a password or a token, tells whether a token is alive, and revokes.
+It knows one user and one project, issues tokens for a password or a token, tells whether a token is alive, and revokes;
+a token of a trust or of an application credential with access rules, which a test makes of another, it treats as
+Keystone does.
 Every service of its catalog is at /compute on the same port and answers 200 to a token that is alive, 401 to any other.
 What it does beyond that is told to it by a test: see ``answers`` and ``stuck``. The real thing is in tests/sandbox.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import http
 import http.server
 import json
 import secrets
@@ -34,6 +37,17 @@ class Answer:
     body: str = '{"error": {"message": "as the test wants it"}}'
 
 
+def keystone_error(status: int, message: str) -> str:
+    """The body of an error as Keystone itself writes it."""
+    title = http.HTTPStatus(status).phrase
+    return json.dumps({"error": {"code": status, "title": title, "message": message}})
+
+
+def keystones_answer(status: int, message: str = "The request you have made requires authentication.") -> Answer:
+    """An error of Keystone itself; the one by default is what it says of every token that it does not accept."""
+    return Answer(status, body=keystone_error(status, message))
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What it was asked."""
@@ -53,8 +67,14 @@ class StandInKeystone:
         self.answers: dict[str, list[Answer]] = {}
         #: By method, for /v3/auth/tokens: an answer that is given for ever.
         self.stuck: dict[str, Answer] = {}
+        #: The methods that it answers a byte at a time, so slowly that no client waits for too long for the next one.
+        self.dripping: set[str] = set()
         #: How long it thinks over a token request, in seconds.
         self.slowness = 0.0
+        #: The path below which it is; what is elsewhere on its port, it does not know.
+        self.path = ""
+        #: What it answers there to requests about tokens.
+        self.moved = Answer(404, body="<!doctype html><title>404 Not Found</title>")
         self.alive: dict[str, dict[str, t.Any]] = {}
         self.revoked: list[str] = []
         self.requests: list[Request] = []
@@ -86,11 +106,11 @@ class StandInKeystone:
 
     @property
     def auth_url(self) -> str:
-        return f"{self.url}/v3"
+        return f"{self.url}{self.path}/v3"
 
     def asked(self, method: str) -> list[Request]:
         """The requests about tokens with this method, oldest first."""
-        return [one for one in self.requests if one.method == method and one.path.startswith("/v3/auth/tokens")]
+        return [one for one in self.requests if one.method == method and "/v3/auth/tokens" in one.path]
 
     @property
     def keystone_requests(self) -> list[Request]:
@@ -138,8 +158,10 @@ class StandInKeystone:
         token = request.headers.get("X-Auth-Token", "")
         if path.startswith("/compute"):
             return (200 if token in self.alive else 401), {}, "{}"
-        if path != "/v3/auth/tokens":
-            version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": f"{self.url}/v3/"}]}
+        if path != f"{self.path}/v3/auth/tokens":
+            if path.endswith("/auth/tokens"):
+                return self.moved.status, self.moved.headers, self.moved.body
+            version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": f"{self.auth_url}/"}]}
             return 200, {}, json.dumps({"version": version} if path == "/v3" else {"versions": {"values": [version]}})
         with self._lock:
             told = self.answers.get(request.method) or []
@@ -154,13 +176,21 @@ class StandInKeystone:
             self._stopped.wait(self.slowness)
             identity = json.loads(request.body)["auth"]["identity"]
             if not self._knows(identity):
-                return 401, {}, '{"error": {"message": "The request you have made requires authentication."}}'
+                return 401, {}, keystone_error(401, "The request you have made requires authentication.")
             new = self.issue()
             return 201, {"X-Subject-Token": new}, json.dumps({"token": self.alive[new]})
         if token not in self.alive:
-            return 401, {}, "{}"
+            return 401, {}, keystone_error(401, "The request you have made requires authentication.")
         if subject not in self.alive:
-            return 404, {}, "{}"
+            return 404, {}, keystone_error(404, "Failed to validate token")
+        body = self.alive[subject]
+        if body.get("OS-TRUST:trust", {}).get("impersonation"):
+            return 403, {}, keystone_error(403, "You are not authorized to perform the requested action.")
+        if body.get("application_credential", {}).get("access_rules"):
+            if request.method == "DELETE":
+                return 401, {}, keystone_error(401, "The request you have made requires authentication.")
+            if request.headers.get("OpenStack-Identity-Access-Rules") != "1.0":
+                return 404, {}, keystone_error(404, "Failed to validate token")
         if request.method == "DELETE":
             del self.alive[subject]
             self.revoked.append(subject)
@@ -181,6 +211,9 @@ class StandInKeystone:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8")
                 request = Request(self.command, self.path, dict(self.headers.items()), body)
                 stand_in.requests.append(request)
+                if self.command in stand_in.dripping:
+                    self.drip()
+                    return
                 status, headers, text = stand_in._answer(request)
                 # A client that had no patience is gone by now.
                 with contextlib.suppress(ConnectionError):
@@ -193,6 +226,12 @@ class StandInKeystone:
                     self.end_headers()
                     if status != 204:
                         self.wfile.write(text.encode())
+
+            def drip(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+                    while not stand_in._stopped.wait(0.1):
+                        self.wfile.write(b".")
 
             do_GET = do_POST = do_DELETE = handle_request
 

@@ -8,15 +8,19 @@ import email.utils
 import json
 import logging
 import socket
+import threading
 
 import pytest
+import requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
     ConfigurationError,
     CredentialsRefusedError,
     KeystoneUnavailableError,
+    TokenNotRevokedError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.keystone import Connection
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import Waiter
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import EXPLICIT, UNNAMED, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.version import VERSION
@@ -26,6 +30,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
     PROJECT_ID,
     Answer,
     StandInKeystone,
+    keystone_error,
+    keystones_answer,
 )
 
 NOW = 1_800_000_000
@@ -72,6 +78,32 @@ class TestIssuing:
         assert token.age < 10
         assert len(keystone.asked("POST")) == 1
         assert requests_made == len(keystone.requests)
+
+    def test_where_the_token_came_from_is_on_record(self, keystone, time):
+        """The list of versions names another path than auth_url."""
+        keystone.path = "/identity"
+        entry = keystone.entry()
+        entry["auth"]["auth_url"] = keystone.url
+
+        token, _requests = requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
+
+        assert token.token_url == f"{keystone.url}/identity/v3/auth/tokens"
+        assert Connection.of_token(token).revoke(token.id, time.waiter(60)) is True
+        assert keystone.alive == {}
+
+    @pytest.mark.parametrize("include_catalog", [True, False])
+    def test_so_it_is_after_a_redirect(self, keystone, source, time, monkeypatch, include_catalog):
+        """openstacksdk follows it with the password, so the token is of the Keystone there."""
+        with StandInKeystone() as moved:
+            moved.stuck["POST"] = Answer(308, {"Location": f"{keystone.auth_url}/auth/tokens"})
+            entry = moved.entry(auth_type="v3password")
+            entry["auth"]["include_catalog"] = include_catalog
+
+            token, _requests = requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
+
+            assert token.token_url == f"{keystone.auth_url}/auth/tokens"
+            assert Connection.of_token(token).revoke(token.id, time.waiter(60)) is True
+            assert keystone.alive == {}
 
     @pytest.mark.parametrize("suffix", ["", "/", "/v3", "/v3/"])
     def test_the_address_may_have_its_version_or_not(self, keystone, time, suffix):
@@ -263,28 +295,101 @@ class TestRevoking:
         assert request.headers["X-Auth-Token"] == request.headers["X-Subject-Token"] == token.reveal()
         assert connection.requests == 1
 
-    @pytest.mark.parametrize(("status", "revoked"), [(204, True), (404, False), (401, False)])
-    def test_the_answer_is_the_proof(self, keystone, connection, token, time, status, revoked):
-        keystone.stuck["DELETE"] = Answer(status)
+    def test_keystone_s_word_that_it_knows_no_such_token_is_proof(self, keystone, connection, token, time):
+        keystone.alive.clear()
 
-        assert connection.revoke(token, time.waiter(60)) is revoked
-        assert len(keystone.requests) == 1
+        assert connection.revoke(token, time.waiter(60)) is False
+        assert [request.method for request in keystone.requests] == ["DELETE", "GET"]
 
-    @pytest.mark.parametrize("status", [200, 202, 203])
-    def test_a_success_that_is_not_keystone_s_proves_nothing(self, keystone, connection, token, time, status):
-        """A proxy's log-in page, say."""
+    @pytest.mark.parametrize("status", [200, 202, 203, 302, 400, 401, 403, 404, 405])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "<html>Not Found</html>",
+            "[]",
+            "null",
+            '"error"',
+            '{"error": "not found"}',
+            '{"error": {"code": 404, "message": "no token"}}',
+            '{"error": {"code": "401", "title": "Unauthorized", "message": "token"}}',
+            keystone_error(409, "Could not find token"),
+            "[" * 100_000,
+            "\u0000",
+        ],
+        ids=lambda body: body[:40] or "empty",
+    )
+    def test_the_answer_of_anything_else_is_none(self, keystone, connection, token, time, status, body):
+        """A gateway that knows no such path, a log-in page, a firewall, a cache."""
+        keystone.stuck = {"DELETE": Answer(status, body=body), "GET": Answer(status, body=body)}
+
+        with pytest.raises(TokenNotRevokedError, match=rf"is not Keystone \(HTTP {status}\)$") as caught:
+            connection.revoke(token, time.waiter(60))
+
+        assert (caught.value.by_keystone, caught.value.lives) == (False, False)
+        assert time.naps == []
+        assert len(keystone.requests) == 2
+
+    @pytest.mark.parametrize("status", [200, 401, 404, 405])
+    def test_then_keystone_is_asked_about_the_token(self, keystone, connection, token, time, status):
+        """The gateway lets no DELETE through."""
         keystone.stuck["DELETE"] = Answer(status, body="<html></html>")
 
-        with pytest.raises(KeystoneUnavailableError):
+        with pytest.raises(TokenNotRevokedError) as caught:
+            connection.revoke(token, time.waiter(60))
+        assert (caught.value.by_keystone, caught.value.lives) == (False, True)
+
+        keystone.alive.clear()
+        assert connection.revoke(token, time.waiter(60)) is False
+
+    def test_that_a_path_is_not_found_says_nothing_of_the_token(self, keystone, connection, token, time):
+        answer = keystones_answer(404, "The requested URL was not found on the server. If you entered the URL manually")
+        keystone.stuck = {"DELETE": answer, "GET": answer}
+
+        with pytest.raises(TokenNotRevokedError, match="is not Keystone"):
             connection.revoke(token, time.waiter(60))
 
-    @pytest.mark.parametrize("status", [400, 403, 405])
-    def test_a_refusal_for_good_is_a_sentence_at_once(self, keystone, connection, token, time, status):
-        keystone.stuck["DELETE"] = Answer(status)
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "Failed to validate token",
+            "Could not recognize Fernet token",
+            "This is not a recognized Fernet token",
+            "Could not find trust: 8007ac97ecf84cfd8817587d998bf16f.",
+            "Could not find Application Credential: 3e549dd45b5c4039b639bcf620f19628.",
+        ],
+    )
+    def test_that_what_the_token_is_of_is_not_found_is_proof(self, keystone, connection, token, time, message):
+        keystone.stuck = {"DELETE": keystones_answer(404, message), "GET": keystones_answer(404, message)}
 
-        with pytest.raises(KeystoneUnavailableError, match=f"answered HTTP {status}"):
+        assert connection.revoke(token, time.waiter(60)) is False
+
+    def test_a_token_of_a_trust_with_impersonation_lives_on_and_is_asked_about_once(
+        self, keystone, connection, token, time
+    ):
+        keystone.alive[token.reveal()]["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
+
+        with pytest.raises(TokenNotRevokedError, match=r"refuses to revoke it \(HTTP 403\)$") as caught:
             connection.revoke(token, time.waiter(60))
-        assert len(keystone.requests) == 1
+
+        assert (caught.value.by_keystone, caught.value.lives) == (True, True)
+        assert [request.method for request in keystone.requests] == ["DELETE"]
+
+    def test_a_token_with_access_rules_lives_on_though_keystone_says_401(self, keystone, connection, token, time):
+        keystone.alive[token.reveal()]["application_credential"] = {"access_rules": [{"id": "r1"}]}
+
+        with pytest.raises(TokenNotRevokedError, match=r"refuses to revoke it \(HTTP 401\)$") as caught:
+            connection.revoke(token, time.waiter(60))
+        assert (caught.value.by_keystone, caught.value.lives) == (True, True)
+
+        keystone.alive.clear()
+        assert connection.revoke(token, time.waiter(60)) is False
+
+    def test_while_nobody_can_say_whether_it_lives_it_is_not_called_dead(self, keystone, connection, token, time):
+        keystone.stuck = {"DELETE": Answer(404), "GET": Answer(503)}
+
+        with pytest.raises(KeystoneUnavailableError, match="HTTP 503 until the timeout"):
+            connection.revoke(token, time.waiter(60))
 
     @pytest.mark.parametrize("status", [413, 429, 500, 502, 503, 504])
     def test_a_refusal_that_passes_is_waited_out(self, keystone, connection, token, time, status):
@@ -315,17 +420,87 @@ class TestRevoking:
             connection.revoke(token, time.waiter(60))
         assert time.naps == []
 
-    @pytest.mark.parametrize("status", [301, 302, 303, 305, 307, 308])
-    @pytest.mark.parametrize("ask", ["revoke", "is_valid"])
-    def test_a_redirect_is_not_followed_with_the_token(self, keystone, connection, token, time, status, ask):
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_to_another_host_no_token_is_sent(self, keystone, connection, token, time, status):
         with StandInKeystone() as elsewhere:
-            answer = Answer(status, {"Location": f"{elsewhere.url}/v3/auth/tokens"})
+            answer = Answer(status, {"Location": f"{elsewhere.url}/v3/auth/tokens?to={token.reveal()}"})
             keystone.stuck = {"DELETE": answer, "GET": answer}
 
-            with pytest.raises(KeystoneUnavailableError, match=f"answered HTTP {status}"):
-                getattr(connection, ask)(token, time.waiter(60))
+            with pytest.raises(TokenNotRevokedError, match="sends requests on to http://127.0.0.1, where") as caught:
+                connection.revoke(token, time.waiter(60))
+            with pytest.raises(KeystoneUnavailableError, match="is not Keystone"):
+                connection.is_valid(token, time.waiter(60))
 
+            assert caught.value.remedy == "set auth_url to where Keystone is now"
+            assert token.reveal() not in str(caught.value)
             assert elsewhere.requests == []
+        assert time.naps == []
+
+    @pytest.mark.parametrize("location", ["/identity/v3/auth/tokens", "{url}/identity/v3/auth/tokens"])
+    def test_to_another_place_on_the_same_host_it_is(self, keystone, token, time, location):
+        connection = Connection(keystone.auth_url)
+        keystone.path = "/identity"
+        keystone.moved = Answer(307, {"Location": location.format(url=keystone.url)})
+
+        assert connection.revoke(token, time.waiter(60)) is True
+        assert [request.path for request in keystone.requests] == ["/v3/auth/tokens", "/identity/v3/auth/tokens"]
+
+    def test_a_redirect_in_a_circle_has_an_end(self, keystone, connection, token, time):
+        keystone.stuck["DELETE"] = Answer(307, {"Location": f"{keystone.auth_url}/auth/tokens"})
+
+        with pytest.raises(TokenNotRevokedError, match="sends requests on"):
+            connection.revoke(token, time.waiter(60))
+
+    @pytest.mark.parametrize("method", ["DELETE", "GET"])
+    def test_an_answer_that_drips_has_an_end(self, keystone, token, method):
+        keystone.dripping = {method}
+        connection = Connection(keystone.auth_url, timeout=0.5)
+        ask = connection.revoke if method == "DELETE" else connection.is_valid
+        failures = []
+
+        def ask_once():
+            with pytest.raises(KeystoneUnavailableError, match="did not answer in time") as caught:
+                ask(token, Waiter(0))
+            failures.append(caught.value)
+
+        asking = threading.Thread(target=ask_once, daemon=True)
+        asking.start()
+        asking.join(20)
+
+        assert failures
+
+    def test_a_certificate_that_is_gone_is_a_sentence(self, keystone, token, time):
+        connection = Connection(keystone.auth_url.replace("http:", "https:"), verify="/nowhere/ca.pem")
+
+        with pytest.raises(KeystoneUnavailableError, match=r"cannot be made \(OSError\)"):
+            connection.revoke(token, time.waiter(60))
+
+
+@pytest.mark.parametrize(
+    ("here", "location", "allowed"),
+    [
+        ("http://k/v3/auth/tokens", "https://k/v3/auth/tokens", True),
+        ("http://k:5000/v3/auth/tokens", "https://k/v3/auth/tokens", True),
+        ("http://k/v3/auth/tokens", "http://k:80/identity/v3/auth/tokens", True),
+        ("http://k/v3/auth/tokens", "/identity/v3/auth/tokens/", True),
+        ("https://k/v3/auth/tokens", "//k/identity/v3/auth/tokens", True),
+        ("https://k/v3/auth/tokens", "http://k/v3/auth/tokens", False),
+        ("https://k/v3/auth/tokens", "https://k:8443/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "http://k:5000/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "https://k.evil/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "https://k@evil/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "https://k/login?next=/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "https://k:port/v3/auth/tokens", False),
+        ("http://k/v3/auth/tokens", "http://[k/v3/auth/tokens", False),
+    ],
+)
+def test_a_token_follows_a_redirect_on_the_same_host_alone_and_never_out_of_tls(here, location, allowed):
+    response = requests.Response()
+    response.status_code, response.url, response.headers["Location"] = 307, here, location
+
+    followed = requests_to_keystone._safe_redirect(response)
+
+    assert (followed is not None) is allowed
 
 
 class TestValidating:
@@ -337,11 +512,29 @@ class TestValidating:
         assert (request.method, request.path) == ("GET", "/v3/auth/tokens?nocatalog=1")
         assert request.headers["X-Auth-Token"] == request.headers["X-Subject-Token"] == token
 
-    @pytest.mark.parametrize("status", [401, 404])
-    def test_a_dead_token_is_not_valid(self, keystone, connection, time, status):
-        keystone.stuck["GET"] = Answer(status)
+    @pytest.mark.parametrize(("status", "message"), [(401, "Who are you?"), (404, "Failed to validate token")])
+    def test_a_dead_token_is_not_valid(self, keystone, connection, time, status, message):
+        keystone.stuck["GET"] = keystones_answer(status, message)
 
         assert connection.is_valid(TokenId("dead"), time.waiter(60)) is False
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"application_credential": {"access_rules": [{"id": "r1"}]}}, {"OS-TRUST:trust": {"impersonation": True}}],
+    )
+    def test_a_token_that_may_do_little_is_valid(self, keystone, connection, time, body):
+        token = keystone.issue()
+        keystone.alive[token].update(body)
+
+        assert connection.is_valid(TokenId(token), time.waiter(60)) is True
+
+    @pytest.mark.parametrize("status", [200, 401, 403, 404])
+    def test_what_is_not_keystone_says_neither(self, keystone, connection, time, status):
+        keystone.stuck["GET"] = Answer(status, body="<html></html>")
+
+        assert connection.accepts(TokenId("t"), time.waiter(60)) is None
+        with pytest.raises(KeystoneUnavailableError, match="is not Keystone: check auth_url"):
+            connection.is_valid(TokenId("t"), time.waiter(60))
 
     def test_a_keystone_out_of_service_says_neither(self, keystone, connection, time):
         keystone.stuck["GET"] = Answer(503)

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner, Watch
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import run_elsewhere
 
 pytestmark = pytest.mark.processes
 
@@ -175,7 +176,22 @@ class TestLiving:
         watcher.wait()
         assert owners.orphaned(made)
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": 1, "more": 2}', "null", "\x00"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"pid": 1, "more": 2}',
+            '{"pid": "1", "started": "1", "boot": "", "namespace": ""}',
+            '{"pid": 1, "started": [], "boot": "", "namespace": ""}',
+            "null",
+            "\x00",
+            "[" * 100_000,
+        ],
+        ids=lambda text: text[:20],
+    )
     def test_a_damaged_file_says_nothing_and_its_lock_does(self, made, run, python, text):
         name = owners.add(made, Owner.of_process(run.pid))
         with open(os.path.join(made.path, "owners", name), "w", encoding="utf-8") as stream:
@@ -183,11 +199,47 @@ class TestLiving:
 
         assert owners.known(made) == {name: None}
         assert owners.orphaned(made)
-        with pytest.raises(SessionError):
-            owners.read(made, name)
+        # Its name says enough for the run's own watcher.
+        assert owners.read(made, name) == Owner.of_process(run.pid)
 
         python(HOLD, made.path, name)
         assert owners.living(made)
+
+    def test_of_a_run_that_is_seen_to_have_ended_a_lock_says_nothing(self, made, run, python):
+        """Whatever holds it, such as a watcher that was stopped, does not keep its tokens from being revoked."""
+        name = owners.add(made, Owner.of_process(run.pid))
+        python(HOLD, made.path, name).send_signal(signal.SIGSTOP)
+        assert owners.living(made)
+
+        killed(run)
+        assert not owners.living(made)
+        assert owners.orphaned(made)
+
+    def test_of_a_run_of_another_machine_nobody_can_tell(self, made):
+        name = owners.add(made, run_elsewhere())
+
+        assert owners.elsewhere(made)
+        assert owners.others(made, "another name")
+        assert not owners.others(made, name)
+        assert not owners.orphaned(made)
+        assert not owners.living(made)
+
+    @pytest.mark.parametrize(
+        ("change", "local"),
+        [
+            ({}, True),
+            ({"boot": "an earlier one"}, True),
+            ({"machine": "a container's"}, True),
+            ({"boot": "an earlier one", "machine": "another"}, False),
+            ({"boot": "an earlier one", "machine": ""}, False),
+            ({"boot": "", "machine": "another"}, False),
+        ],
+        ids=str,
+    )
+    def test_a_machine_is_known_by_its_kernel_or_after_a_restart_by_its_name(self, change, local):
+        owner = dataclasses.replace(Owner.of_process(os.getpid()), **change)
+
+        assert owner.is_local is local
 
     def test_one_living_owner_is_enough(self, made, run, python):
         dead = owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import stat
 import threading
@@ -20,9 +21,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
     Failure,
+    LivingToken,
     Session,
     SessionRecord,
     StoredTokens,
+    last_end,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Tls
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
@@ -499,3 +502,42 @@ def test_a_session_shows_its_path_and_its_list_shows_no_token(full):
     assert repr(full) == f"Session({full.path!r})"
     assert SECRET not in repr(full.read_tokens("sandbox"))
     assert dataclasses.is_dataclass(full.read_record())
+
+
+@pytest.mark.parametrize(
+    ("ends", "last"),
+    [
+        ([], None),
+        (["2026-01-31T14:05:00Z"], "2026-01-31T14:05:00Z"),
+        (["2026-02-01T00:00:00Z", "2026-01-31T14:05:00Z"], "2026-02-01T00:00:00Z"),
+        (["2026-01-31T14:05:00Z", None], None),
+    ],
+)
+def test_the_last_end_of_tokens_is_known_if_each_is(ends, last):
+    assert last_end([LivingToken(end, "") for end in ends]) == last
+
+
+def test_tokens_that_live_on_are_on_record(made):
+    living = [LivingToken("2026-01-31T14:05:00Z", "because"), LivingToken(None, "as well")]
+    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), living=living))
+
+    assert made.read_record().living == living
+    assert [token.ended for token in living] == [True, False]
+
+
+def test_records_of_versions_before_are_read(made):
+    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    made.write_tokens("sandbox", StoredTokens(make_token()))
+    for file, forget in (
+        ("source.json", lambda data: data.pop("living")),
+        ("tokens/sandbox.json", lambda data: data["current"].pop("token_url")),
+    ):
+        path = os.path.join(made.path, file)
+        with open(path, encoding="utf-8") as stream:
+            data = json.load(stream)
+        forget(data)
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump(data, stream)
+
+    assert made.read_record().living == []
+    assert made.read_tokens("sandbox").current.token_url is None

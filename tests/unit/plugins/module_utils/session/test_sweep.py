@@ -10,6 +10,7 @@ import pathlib
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, owners, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import sweep as sweep_module
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
@@ -18,15 +19,23 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.store i
     SessionRecord,
     StoredTokens,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import KEPT, Sweep, clear, orphans, sweep
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
-    make_token,
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.sweep import (
+    KEPT,
+    KEPT_ELSEWHERE,
+    Sweep,
+    clear,
+    orphans,
+    sweep,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import (
+    ended_run,
+    run_elsewhere,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import make_token
 
 DEAD = 25 * 3600
-#: A run that has ended: its process id is another process's by now.
-ENDED = Owner(1, "an earlier start", "boot", "namespace")
+ENDED = ended_run()
 
 
 @pytest.fixture
@@ -82,6 +91,17 @@ def test_a_session_that_a_user_named_stays(base):
     clear(str(base))
 
     assert os.listdir(base) == ["nightly"]
+
+
+@pytest.mark.parametrize(("untouched", "left"), [(KEPT_ELSEWHERE - 60, ["run-1"]), (KEPT_ELSEWHERE + 60, [])])
+def test_a_session_of_another_machine_is_kept_for_longer(base, untouched, left):
+    session = left_behind(base, "run-1")
+    owners.add(session, run_elsewhere())
+    touched = os.stat(base).st_mtime - untouched
+    os.utime(session.path, (touched, touched))
+    clear(str(base))
+
+    assert os.listdir(base) == left
 
 
 def test_a_session_that_somebody_works_on_stays(base):
@@ -217,6 +237,34 @@ class TestOrphans:
         keystone.alive.clear()
 
         assert sweep(str(base), 10).already_dead == 1
+
+    def test_one_of_another_machine_is_left_alone(self, base, abandoned, keystone):
+        """Two machines with one home and no shared locks do not see each other's runs."""
+        abandoned("run-1", run_elsewhere())
+
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    def test_one_that_a_run_begins_on_meanwhile_is_left_alone(self, base, abandoned, keystone, run, monkeypatch):
+        """Named, and found to be an orphan just before."""
+        found = abandoned("nightly")
+        owners.add(found, Owner.of_process(run.pid))
+        monkeypatch.setattr(sweep_module, "orphans", lambda base: [found])
+
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+        assert not found.closed
+
+    def test_one_that_keystone_refuses_to_revoke_is_counted_once(self, base, abandoned, keystone):
+        session = abandoned("run-1")
+        for body in keystone.alive.values():
+            body["OS-TRUST:trust"] = {"impersonation": True}
+
+        result = sweep(str(base), 10)
+
+        assert (result.revoked, len(result.living), result.problems) == (0, 1, [])
+        assert self.names(base) == []
+        assert session.clouds_with_tokens() == []
 
     def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
         """Damaged, of a Keystone that is gone, not private, or a mere file."""

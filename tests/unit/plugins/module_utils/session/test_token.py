@@ -12,6 +12,7 @@ import pickle
 import traceback
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import KeystoneUnavailableError
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
@@ -105,6 +106,50 @@ def test_age_counts_from_when_it_was_obtained_not_from_keystone_s_clock():
 @pytest.mark.parametrize(("age", "expired"), [(0, False), (3590, False), (3600, True), (9999, True)])
 def test_expired_when_its_lifetime_is_over(age, expired):
     assert make_token(lifetime=3600, age=age).expired is expired
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {},
+        {"issued_at": None, "expires_at": None},
+        {"issued_at": 5, "expires_at": []},
+        {"issued_at": "2026-01-01T00:00:00Z"},
+        {"issued_at": "2026-01-01T00:00:00Z", "expires_at": "tomorrow"},
+        {"issued_at": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
+        {"issued_at": "0001-01-01T00:00:00+14:00", "expires_at": "2026-01-01T00:00:00Z"},
+    ],
+    ids=str,
+)
+def test_a_token_that_ends_at_no_time_never_counts_as_expired(times):
+    token = dataclasses.replace(make_token(age=99 * 24 * 3600), body=times)
+
+    assert token.end is None
+    assert token.expired is False
+
+
+@pytest.mark.parametrize("attribute", ["expires_at", "issued_at", "lifetime", "audit_id"])
+@pytest.mark.parametrize("body", [{}, {"expires_at": 5, "issued_at": {}, "audit_ids": []}])
+def test_what_keystone_did_not_say_is_a_sentence(attribute, body):
+    token = dataclasses.replace(make_token(), body=body)
+
+    with pytest.raises(KeystoneUnavailableError, match="issued a token whose .* cannot be used"):
+        getattr(token, attribute)
+
+
+@pytest.mark.parametrize(
+    ("credential", "has_rules"),
+    [
+        ({"access_rules": [{"id": "r1"}]}, True),
+        ({"access_rules": []}, False),
+        ({"restricted": True}, False),
+        (None, False),
+        ("access_rules", False),
+        (["access_rules"], False),
+    ],
+)
+def test_access_rules_are_those_of_the_application_credential(credential, has_rules):
+    assert make_token(application_credential=credential).has_access_rules is has_rules
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import array
 import concurrent.futures
+import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +18,19 @@ import termios
 import venv
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners, site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, owners, site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
+    Session,
+    SessionRecord,
+    StoredTokens,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.watcher import Watcher
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import (
+    ended_run,
     let_end,
     wait_until,
 )
@@ -95,6 +103,8 @@ class TestAtTheRunsWord:
             "left": False,
             "revoked": 1,
             "already_dead": 0,
+            "alive": 0,
+            "alive_until": None,
             "tokens_issued": 1,
             "keystone_requests": 1,
             "sign_in_requests": 0,
@@ -194,6 +204,73 @@ class TestAtTheRunsWord:
         wait_until(lambda: keystone.alive == {})
         watcher.wait()
         assert watcher.gone
+
+    def test_what_keystone_refuses_to_revoke_is_told_at_once_and_asked_for_once(self, issued, run, watch, keystone):
+        (body,) = keystone.alive.values()
+        body["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
+        end = clock.show(issued.read_tokens("sandbox").current.expires_at)
+        watcher, _name = watch(issued, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert (report["revoked"], report["alive"], report["alive_until"]) == (0, 1, end)
+        assert "refuses to revoke it (HTTP 403)" in report["problem"]
+        watcher.wait()
+        assert watcher.gone
+        assert len(keystone.asked("DELETE")) == 1
+
+    @pytest.mark.parametrize("status", [401, 404])
+    def test_the_word_of_something_else_is_told_at_once_and_no_proof(self, issued, run, watch, keystone, status):
+        page = Answer(status, body="<html>Not Found</html>")
+        keystone.stuck = {"DELETE": page, "GET": page}
+        watcher, name = watch(issued, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert (report["revoked"], report["already_dead"], report["alive"]) == (0, 0, 1)
+        assert "is not Keystone" in report["problem"]
+        # For a later run, or for os_token_revoke.
+        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert list(owners.known(issued)) == [name]
+
+    def test_what_it_revoked_in_several_turns_is_counted_once(self, issued, run, watch, keystone):
+        text = keystone.issue()
+        current = issued.read_tokens("sandbox").current
+        issued.write_tokens("sandbox", StoredTokens(current, (dataclasses.replace(current, id=TokenId(text)),)))
+        keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
+        watcher, _name = watch(issued, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=60)
+
+        assert (report["revoked"], report["already_dead"], report["problem"]) == (2, 0, None)
+
+    @pytest.mark.parametrize("expires_at", [None, "some day", "9999-12-31T23:59:59-23:59"])
+    def test_a_token_that_ends_at_no_time_is_revoked_once_keystone_is_back(
+        self, issued, run, watch, keystone, expires_at
+    ):
+        current = issued.read_tokens("sandbox").current
+        body = {**current.body, "expires_at": expires_at}
+        issued.write_tokens("sandbox", StoredTokens(dataclasses.replace(current, body=body)))
+        keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
+        watcher, _name = watch(issued, run)
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=60)
+
+        assert (report["revoked"], report["problem"]) == (1, None)
+
+    def test_one_that_was_stopped_is_seen_to_be(self, issued, run, watch, keystone):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        assert not watcher.stopped
+        watcher._process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: watcher.stopped)
+
+        assert watcher.end(drain_timeout=600, revoke_timeout=600) is None
+        assert not watcher.gone
+
+        watcher._process.send_signal(signal.SIGCONT)
+        wait_until(lambda: keystone.alive == {})
+        assert not watcher.stopped
 
     def test_of_a_watcher_that_is_gone_there_is_nothing_to_hear(self, issued, run, watch):
         watcher, _name = watch(issued, run)
@@ -347,13 +424,56 @@ def test_where_its_python_has_no_keystoneauth_it_goes_on_with_the_one_that_signe
     assert keystone.alive == {}
 
 
-def test_it_revokes_what_earlier_runs_left_behind(issued, run, watch, keystone, tmp_path):
+@pytest.fixture
+def own(tmp_path):
+    """The session of another run, beside the one that was issued."""
+    session = Session(str(tmp_path / "own"))
+    session.make()
+    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    return session
+
+
+def test_a_run_that_needs_no_token_revokes_what_earlier_ones_left_behind(issued, own, run, watch, keystone):
+    """Its own session is gone before the process that sweeps has started."""
+    owners.add(issued, ended_run())
+    watcher, _name = watch(own, run)
+
+    assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 0
+
+    wait_until(lambda: issued.clouds_with_tokens() == [])
+    assert keystone.alive == {}
+    assert not os.path.lexists(own.path)
+
+
+def test_a_session_that_cannot_be_used_does_not_save_the_others_left_behind(
+    issued, own, run, watch, keystone, tmp_path
+):
+    shutil.copytree(issued.path, tmp_path / "broken")
+    broken = Session(str(tmp_path / "broken"))
+    (tmp_path / "broken" / "site").write_text("no directory")
+    for orphan in (issued, broken):
+        owners.add(orphan, ended_run())
+    watch(own, run)
+
+    wait_until(lambda: issued.clouds_with_tokens() == broken.clouds_with_tokens() == [])
+
+
+def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(issued, own, run, python, watch, keystone):
+    stopped, name = watch(issued, run)
+    wait_until(lambda: is_on_watch(issued, name))
+    stopped._process.send_signal(signal.SIGSTOP)
+    kill(run)
+    another_run = python("import sys; print('ready', flush=True); sys.stdin.read()")
+    watch(own, another_run)
+
+    wait_until(lambda: issued.clouds_with_tokens() == [])
+    assert keystone.alive == {}
+
+
+def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keystone):
     """The session of the fixture is the one that was left behind; another one is watched."""
     orphan = issued
-    owners.add(orphan, Owner(1, "an earlier start", "boot", "namespace"))
-    own = Session(str(tmp_path / "own"))
-    own.make()
-    own.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    owners.add(orphan, ended_run())
     watch(own, run)
 
     wait_until(lambda: orphan.clouds_with_tokens() == [])
