@@ -245,6 +245,7 @@ class TestOrphans:
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 
+    @pytest.mark.processes
     def test_one_that_a_run_begins_on_meanwhile_is_left_alone(self, base, abandoned, keystone, run, monkeypatch):
         """Named, and found to be an orphan just before."""
         found = abandoned("nightly")
