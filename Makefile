@@ -6,8 +6,10 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) tests/sandbox/sandbox.py
 PYTEST = .venv/bin/python -m pytest
-# Two processes, each with half of the tests; who is done first takes over from the other.
-SIDE_BY_SIDE = --numprocesses=2 --dist=worksteal
+# Each process has a part of the tests, and takes over from the others when it is done. Unit tests often
+# wait; each process of integration tests needs a sandbox.
+SIDE_BY_SIDE = --dist=worksteal --numprocesses=2
+UNITS_SIDE_BY_SIDE = --dist=worksteal --numprocesses=3
 TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH"
 COLLECTION = ansible_collections/onetoken/openstack
 
@@ -46,7 +48,7 @@ style: install
 	cd .venv/collections && MYPYPATH="$$PWD" ../bin/mypy --config-file ../../mypy.ini $(addprefix $(COLLECTION)/,plugins tests)
 
 quick-unit: install
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not processes" tests/unit
+	$(PYTEST) $(UNITS_SIDE_BY_SIDE) -m "not processes" tests/unit
 
 format: install ## format the Python files, and mend what ruff can
 	.venv/bin/ruff check --fix plugins tests noxfile.py
@@ -75,7 +77,7 @@ pictures: install sandbox-up ## the pictures of the documentation, anew: docs/im
 	.venv/bin/python tests/pictures/pictures.py $(PICTURES)
 
 unit: install ## tests without a cloud
-	$(PYTEST) $(SIDE_BY_SIDE) tests/unit
+	$(PYTEST) $(UNITS_SIDE_BY_SIDE) tests/unit
 
 # Two at a time, each with a sandbox of its own.
 integration: install sandbox-up ## tests against the sandbox

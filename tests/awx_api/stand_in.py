@@ -115,7 +115,7 @@ class AwxApi:
                 """Nothing on stderr."""
 
         self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> AwxApi:
         self._thread.start()

@@ -17,7 +17,7 @@ Handler = t.Callable[..., http.server.BaseHTTPRequestHandler]
 def serving(handler: Handler) -> t.Iterator[http.server.ThreadingHTTPServer]:
     """On a free port of 127.0.0.1."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield server

@@ -19,11 +19,17 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.store i
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     StandInKeystone,
 )
+from hypothesis import settings
 
 UNIT = pathlib.Path(__file__).resolve().parent
 REPOSITORY = UNIT.parents[1]
 #: What Python reports to its audit hooks when a process is started.
 PROCESS_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+# The same examples each time, and nothing kept: what a change breaks must not depend on when it is tested.
+settings.register_profile("default", derandomize=True, max_examples=30, deadline=None, database=None)
+settings.register_profile("long", max_examples=1000, deadline=None, database=None, print_blob=True)
+settings.load_profile("default")
 
 
 class ProcessGuard:

@@ -23,12 +23,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
-from hypothesis import settings
-
-# The same examples each time, and nothing kept: what a change breaks must not depend on when it is tested.
-settings.register_profile("default", derandomize=True, max_examples=30, deadline=None, database=None)
-settings.register_profile("long", max_examples=1000, deadline=None, database=None, print_blob=True)
-settings.load_profile("default")
 
 
 @pytest.fixture

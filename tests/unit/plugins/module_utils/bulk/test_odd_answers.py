@@ -187,7 +187,7 @@ def carry_out(cloud, new_action):
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_odd_answer_is_an_unexpected_error(name, data):
     cloud = OddCloud(FakeTime(1_769_900_000), data.draw)
@@ -206,7 +206,7 @@ RETENTIONS = ["images", "images by names", "volume snapshots", "volume backups"]
 
 
 @pytest.mark.parametrize("name", RETENTIONS)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_newest_copy_is_never_deleted_whatever_is_odd(name, data):
     cloud = OddCloud(FakeTime(1_769_900_000), data.draw)

@@ -64,13 +64,7 @@ BODIES = st.dictionaries(st.sampled_from(KEYS), VALUES)
 DEEP = "[" * 50_000
 TEXTS = st.one_of(VALUES.map(json.dumps), st.text(), st.sampled_from(["", "{", DEEP, '{"a":' * 50_000, "NaN", "1e999"]))
 STATUSES = st.sampled_from([200, 201, 204, 206, 301, 302, 304, 307, 400, 401, 403, 404, 405, 410, 418, 451])
-#: As strange as it gets, and no stranger from run to run: what fails here fails for everybody.
-FUZZ = settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)
