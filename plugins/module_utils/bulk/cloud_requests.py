@@ -182,7 +182,7 @@ class CloudRequests:
             except LostAnswerError as exc:
                 # A list of versions that is refused, as by a rate limit, is asked for again.
                 if not outage.wait():
-                    raise OutageError(str(exc)) from exc
+                    raise OutageError(str(exc)) from None
             except keystoneauth.HttpError as exc:
                 raise CloudError(sentence(exc)) from exc
             else:

@@ -82,7 +82,7 @@ class Retention(Action, abc.ABC):
         try:
             return self.requests.cloud_clock.now()
         except CloudClockError as exc:
-            raise CloudError(f"Nothing was deleted, as keep_days cannot be used here: {exc}.") from exc
+            raise CloudError(f"Nothing was deleted, as keep_days cannot be used here: {exc}.") from None
 
     def requests_of(self, items: list[Item]) -> dict[str, int]:
         sources = len({item.resource.newest_good.id for item in items if item.resource.newest_good})

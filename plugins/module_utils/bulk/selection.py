@@ -149,7 +149,7 @@ class Criteria:
         try:
             return dataclasses.replace(self, moment=clock.now())
         except CloudClockError as exc:
-            raise CloudError(f"older_than and newer_than cannot be used here: {exc}.") from exc
+            raise CloudError(f"older_than and newer_than cannot be used here: {exc}.") from None
 
     def select(
         self, resources: t.Iterable[AnyResource], kind: str, unreadable: t.Mapping[str, UnreadableError] | None = None
@@ -225,7 +225,7 @@ def servers_detail(requests: CloudRequests, with_tags: bool = False) -> t.Iterat
             yield body
     except RefusedError as exc:
         if with_tags and exc.status_code == NOT_ACCEPTABLE:
-            raise _without_tags() from exc
+            raise _without_tags() from None
         raise
 
 

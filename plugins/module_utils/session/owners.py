@@ -183,7 +183,8 @@ def _read(folder: int, name: str) -> Owner | None:
     except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
         return None
     texts = (owner.started, owner.boot, owner.namespace, owner.machine)
-    return owner if type(owner.pid) is int and all(isinstance(text, str) for text in texts) else None
+    is_number = isinstance(owner.pid, int) and not isinstance(owner.pid, bool)
+    return owner if is_number and all(isinstance(text, str) for text in texts) else None
 
 
 @contextlib.contextmanager
