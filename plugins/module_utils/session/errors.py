@@ -30,12 +30,21 @@ class KeystoneUnavailableError(OneTokenError):
 class TokenNotRevokedError(OneTokenError):
     """A token was not revoked, and asking again now would not change that."""
 
-    def __init__(self, reason: str, remedy: str | None = None, by_keystone: bool = False, lives: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        remedy: str | None = None,
+        by_keystone: bool = False,
+        lives: bool = False,
+        by_policy: bool = False,
+    ) -> None:
         super().__init__(reason)
         #: What the user can do about it, if it is not to try again later.
         self.remedy = remedy
-        #: Whether it is Keystone that refuses, for good, and not something in front of it.
+        #: Whether it is Keystone that refuses, and not something in front of it.
         self.by_keystone = by_keystone
+        #: Whether Keystone's policy forbids it, for good.
+        self.by_policy = by_policy
         #: Whether the token is known to live; else nobody knows.
         self.lives = lives
 

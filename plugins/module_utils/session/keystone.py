@@ -107,7 +107,7 @@ class Connection:
         if response.is_redirect:
             raise TokenNotRevokedError(
                 f"Keystone at {self.auth_url} sends requests on to {_origin(response)}, where no token of it is sent",
-                "set auth_url to where Keystone is now",
+                "set auth_url to where Keystone is now, for later runs",
             )
         refused = _keystone_error(response) is not None
         # Keystone's policy refuses only whom Keystone has let in.
@@ -120,6 +120,7 @@ class Connection:
                 "ask the cloud's operator to allow it",
                 by_keystone=True,
                 lives=True,
+                by_policy=response.status_code == 403,
             )
         raise TokenNotRevokedError(
             f"what answers at {self.auth_url} is not Keystone (HTTP {response.status_code})", lives=accepted is True

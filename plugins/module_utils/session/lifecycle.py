@@ -285,8 +285,9 @@ def _issue_and_store(session: Session, record: SessionRecord, source: Source, wa
         record.failures.pop(source.cloud, None)
         session.write_record(record)
     except BaseException:
-        # A token that no list knows would live on for a day.
-        keystone.Connection.of_token(token).revoke(token.id, waiter)
+        # A token that no list knows would live on for a day. Why it could not be listed is what the user must mend.
+        with contextlib.suppress(OneTokenError):
+            keystone.Connection.of_token(token).revoke(token.id, waiter)
         raise
 
 
@@ -353,6 +354,7 @@ def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
         if not session.has_tokens:
             # Else a later run finds what this one leaves behind.
             owners.remove(session, owner)
+            owners.remove_ended(session)
     return result
 
 
@@ -400,6 +402,11 @@ def _revoke_cloud(session: Session, cloud: str, waiter: Waiter, record: SessionR
         try:
             revoked = _revoke_one(token, waiter, record)
         except TokenNotRevokedError as exc:
+            if exc.by_keystone and not exc.by_policy and not token.has_access_rules:
+                # The members of a cluster may disagree for a while, as when its keys are rotated.
+                result.problems.append(f"cloud {cloud!r}: {exc}")
+                kept.append(token)
+                continue
             living = _living(session, cloud, token, exc)
             result.living.append(living)
             if exc.by_keystone:
@@ -439,8 +446,9 @@ def _revoke_one(token: Token, waiter: Waiter, record: SessionRecord) -> bool:
     try:
         # A clock that was set forward is no proof of death, so Keystone is asked all the same, if only once.
         return keystone_connection.revoke(token.id, Waiter(0) if token.expired else waiter)
-    except (KeystoneUnavailableError, TokenNotRevokedError):
-        if not token.expired:
+    except (KeystoneUnavailableError, TokenNotRevokedError) as exc:
+        lives = isinstance(exc, TokenNotRevokedError) and exc.lives
+        if lives or not token.expired:
             raise
         return False
     finally:

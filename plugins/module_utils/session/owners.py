@@ -13,10 +13,12 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
 import secrets
 import socket
 import subprocess
+import time
 import typing as t
 
 from . import directory
@@ -27,6 +29,9 @@ from .store import OWNERS, Session
 #: Seconds for which a watcher waits for its lock, and between two tries.
 _HOLD_TIMEOUT = 5
 _HOLD_POLL = 0.05
+#: Seconds after which a run of another machine counts as ended: its tokens have expired by then, and where that machine
+#: broke down, nobody else will say so.
+FORGOTTEN = 7 * 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +63,13 @@ class Owner:
     @property
     def is_local(self) -> bool:
         """Whether it is of this machine, where its lock is seen; of a home on a network, another one may work too."""
-        # Containers have names of their own, but one kernel.
-        return (bool(self.boot) and self.boot == _boot()) or self.machine == _machine()
+        if not self.machine:
+            # Versions before did not write it.
+            return True
+        # Containers have names of their own, but one kernel; without a machine's id, a host name says little.
+        return (bool(self.boot) and self.boot == _boot()) or (
+            self.machine == _machine() and not self.machine.startswith(" ")
+        )
 
 
 def _start_of(pid: int) -> str | None:
@@ -112,6 +122,13 @@ def remove(session: Session, name: str) -> None:
         directory.remove(folder, name)
 
 
+def remove_ended(session: Session) -> None:
+    """Remove this machine's runs that have ended, when nothing of theirs is left: another machine cannot tell."""
+    for name, owner in known(session).items():
+        if owner and owner.visible and not owner.alive:
+            remove(session, name)
+
+
 def hold(session: Session, name: str) -> None:
     """Show that this owner's watcher is there, until this process ends."""
     waiter = Waiter(_HOLD_TIMEOUT)
@@ -148,7 +165,9 @@ def living(session: Session, besides: str | None = None) -> bool:
 
 def elsewhere(session: Session, besides: str | None = None) -> bool:
     """Whether a run of another machine owns the session, of which nobody here can tell whether it has ended."""
-    return any(owner and not owner.is_local for name, owner in known(session).items() if name != besides)
+    strangers = [name for name, owner in known(session).items() if name != besides and owner and not owner.is_local]
+    with _folder_if_any(session) as folder:
+        return folder is not None and any(_age(folder, name) < FORGOTTEN for name in strangers)
 
 
 def others(session: Session, owner: str) -> bool:
@@ -159,6 +178,14 @@ def others(session: Session, owner: str) -> bool:
 def orphaned(session: Session) -> bool:
     """Whether it had owners and all of them have ended; of a session that never had one, nobody can tell."""
     return bool(known(session)) and not living(session) and not elsewhere(session)
+
+
+def _age(folder: int, name: str) -> float:
+    """Seconds since a run was named; none for one whose file is gone."""
+    try:
+        return time.time() - os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
+    except OSError:
+        return math.inf
 
 
 def _is_held(folder: int, name: str) -> bool:

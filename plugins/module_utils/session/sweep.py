@@ -18,8 +18,9 @@ from .store import LivingToken, Session
 
 #: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
 KEPT = 24 * 3600
-#: The same of a run on another machine, which may still go on without having touched its session.
-KEPT_ELSEWHERE = 7 * 24 * 3600
+#: The same of a run on another machine, which may still go on without having touched its session, and of tokens that
+#: cannot be read: by then they have expired.
+KEPT_ELSEWHERE = owners.FORGOTTEN
 #: Seconds for which Keystone is asked again to revoke one session.
 TIMEOUT = 60
 
@@ -71,9 +72,11 @@ def clear(base: str) -> None:
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
             kept = KEPT_ELSEWHERE if owners.elsewhere(session) else KEPT
+            # Before the lock, which may be a new file.
+            forgotten = _is_untouched(session, KEPT_ELSEWHERE)
             if session.is_of_one_run and session.exists and _is_untouched(session, kept):
                 with session.locked(timeout=0):
-                    if _is_dead(session) and not owners.living(session):
+                    if (forgotten or _is_dead(session)) and not owners.living(session):
                         session.discard()
 
 

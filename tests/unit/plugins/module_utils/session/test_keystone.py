@@ -431,7 +431,7 @@ class TestRevoking:
             with pytest.raises(KeystoneUnavailableError, match="is not Keystone"):
                 connection.is_valid(token, time.waiter(60))
 
-            assert caught.value.remedy == "set auth_url to where Keystone is now"
+            assert caught.value.remedy == "set auth_url to where Keystone is now, for later runs"
             assert token.reveal() not in str(caught.value)
             assert elsewhere.requests == []
         assert time.naps == []

@@ -52,6 +52,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.sess
     PASSWORD,
     USER,
     Answer,
+    keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 
@@ -1003,6 +1004,28 @@ class TestRevoking:
 
         assert (result.revoked, len(result.living)) == (1, 1)
         assert list(keystone.alive) == [stored.current.id.reveal()]
+
+    def test_a_keystone_whose_members_disagree_is_asked_again(self, issued, keystone):
+        """One that lacks the newest key does not know the token which another one knows."""
+        keystone.answers["DELETE"] = [keystones_answer(401)]
+
+        with pytest.raises(SessionError, match="may still have a live token"):
+            lifecycle.revoke(issued, 10)
+
+        result = lifecycle.revoke(issued, 10)
+        assert (result.revoked, result.living) == (1, [])
+
+    def test_one_that_lives_by_keystone_s_word_has_not_expired(self, issued, keystone):
+        """The clock of this machine was behind when the token was issued, and was set right since."""
+        stored = issued.read_tokens("sandbox").current
+        body = {"OS-TRUST:trust": {"id": "t1", "impersonation": True}}
+        keystone.alive[stored.id.reveal()].update(body)
+        issued.write_tokens("sandbox", StoredTokens(dataclasses.replace(stored, body={**stored.body, **body})))
+        let_it_age(issued, "sandbox", 25 * 3600)
+
+        result = lifecycle.revoke(issued, 10)
+
+        assert (result.already_dead, len(result.living)) == (0, 1)
 
     def test_tokens_that_are_revoked_leave_the_list_when_others_are_not(self, issued, keystone):
         """Else they would count as dead before, the next time."""

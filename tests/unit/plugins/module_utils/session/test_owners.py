@@ -224,6 +224,29 @@ class TestLiving:
         assert not owners.orphaned(made)
         assert not owners.living(made)
 
+    def test_but_it_is_forgotten_after_a_week(self, made):
+        name = owners.add(made, run_elsewhere())
+        named = os.stat(made.path).st_mtime - owners.FORGOTTEN - 60
+        os.utime(os.path.join(made.path, "owners", name), (named, named))
+
+        assert not owners.elsewhere(made)
+        assert owners.orphaned(made)
+
+    def test_those_of_this_machine_that_ended_can_be_removed(self, made, run, python):
+        owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
+        living = owners.add(made, Owner.of_process(run.pid))
+        stranger = owners.add(made, run_elsewhere())
+
+        owners.remove_ended(made)
+
+        assert set(owners.known(made)) == {living, stranger}
+
+    def test_without_an_id_of_the_machine_its_name_is_not_enough(self, monkeypatch):
+        monkeypatch.setattr(owners, "_machine", lambda: " runner")
+        owner = dataclasses.replace(Owner.of_process(os.getpid()), boot="an earlier one")
+
+        assert not owner.is_local
+
     @pytest.mark.parametrize(
         ("change", "local"),
         [
@@ -231,7 +254,7 @@ class TestLiving:
             ({"boot": "an earlier one"}, True),
             ({"machine": "a container's"}, True),
             ({"boot": "an earlier one", "machine": "another"}, False),
-            ({"boot": "an earlier one", "machine": ""}, False),
+            ({"boot": "an earlier one", "machine": ""}, True),
             ({"boot": "", "machine": "another"}, False),
         ],
         ids=str,

@@ -104,6 +104,18 @@ def test_a_session_of_another_machine_is_kept_for_longer(base, untouched, left):
     assert os.listdir(base) == left
 
 
+@pytest.mark.parametrize(("untouched", "left"), [(KEPT_ELSEWHERE - 60, ["run-1"]), (KEPT_ELSEWHERE + 60, [])])
+def test_tokens_that_cannot_be_read_are_kept_until_they_have_expired(base, untouched, left):
+    session = left_behind(base, "run-1")
+    with open(os.path.join(session.path, "tokens", "sandbox.json"), "w", encoding="utf-8") as stream:
+        stream.write("{")
+    touched = os.stat(base).st_mtime - untouched
+    os.utime(session.path, (touched, touched))
+    clear(str(base))
+
+    assert os.listdir(base) == left
+
+
 def test_a_session_that_somebody_works_on_stays(base):
     session = left_behind(base, "run-1")
     with session.locked():
@@ -126,7 +138,6 @@ def test_what_is_no_session_stays(base):
 def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     damaged = left_behind(base, "run-1")
     (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
-    os.utime(damaged.path, (0, 0))
     left_behind(base, "run-2")
     clear(str(base))
 
