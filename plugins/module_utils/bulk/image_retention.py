@@ -59,7 +59,7 @@ class ImageRetention(Retention):
         # By id, as a list whose pages shift while they are read has something twice.
         bodies = {body["id"]: body for body in self._bodies() if body.get("owner") == self._project_id}
         images = [(ImageCopy.from_body(body), body) for body in bodies.values()]
-        ours = [(image, body) for image, body in images if is_ours(body) and (image.server_id or image.volume_id)]
+        ours = [(image, body) for image, body in images if is_ours(body) and _source_of(image, body)]
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
@@ -95,7 +95,7 @@ class ImageRetention(Retention):
         hindrance: Reason | None = None,
     ) -> Copy:
         of_server = is_of_server(body)
-        source_id = image.server_id if of_server else image.volume_id
+        source_id = _source_of(image, body)
         name = image.server_name if of_server else image.volume_name
         condition, status = self._condition(image, snapshots if of_server and image.volume_snapshot_ids else None)
         return Copy(
@@ -130,6 +130,8 @@ class ImageRetention(Retention):
         if body.get("id") != copy.id or body.get("owner") != self._project_id or not is_ours(body):
             return None
         image = ImageCopy.from_body(body)
+        if not _source_of(image, body):
+            return None
         there = [volume_copy(self.requests, SNAPSHOTS, id) for id in image.volume_snapshot_ids if is_of_server(body)]
         return self._copy(image, body, _statuses(one for one in there if one is not None))
 
@@ -239,6 +241,11 @@ class ImageRetention(Retention):
         for item in in_doubt:
             if item.id not in present:
                 self.gone(item)
+
+
+def _source_of(image: ImageCopy, body: t.Mapping[str, t.Any]) -> str:
+    """The id of the server or the volume that it was made of; empty for another image of ours, such as one of a file."""
+    return image.server_id if is_of_server(body) else image.volume_id
 
 
 def _statuses(snapshots: t.Iterable[VolumeCopy]) -> dict[str, str]:

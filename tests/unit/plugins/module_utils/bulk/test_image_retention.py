@@ -136,6 +136,14 @@ def test_an_image_of_a_server_that_was_booted_from_an_image_of_a_volume_is_the_s
     assert set(outcomes(retain())) == {"web-2", "db-2"}
 
 
+def test_images_of_ours_whose_source_is_not_known_are_not_copies_of_one_source(storage, retain):
+    """Their own ids say that a run made them, the ids of servers say nothing then, and there are none of volumes."""
+    for days in (1, 2):
+        id = image(storage, days, f"server-{days}", name="golden")
+        storage.images[id]["onetoken_image_id"] = id
+    assert retain().items == [] and len(storage.images) == 2
+
+
 @pytest.mark.parametrize("keep", [{"last": 1}, {"last": None, "days": 7}], ids=str)
 def test_a_list_that_has_an_image_twice_costs_nobody_the_only_copy(storage, retain, keep):
     """As a list whose pages shift while they are read has it."""
