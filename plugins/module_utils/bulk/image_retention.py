@@ -185,10 +185,12 @@ class ImageRetention(Retention):
         statuses = {id: self._status_of(id) for id in self._behind.get(item.id, [])}
         there = [id for id, status in statuses.items() if status]
         to_ask_for = [id for id in there if statuses[id] != DELETING]
-        deletion.begun = deletion.begun or bool(to_ask_for)
+        deletion.begun = deletion.begun or _is_broken(statuses)
         for id in to_ask_for:
             if not self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
                 there.remove(id)
+            # Not before: a request that did not arrive leaves the copy as good as it was.
+            deletion.begun = True
         deletion.snapshot_ids = there
         if there:
             # The image is asked for when a look finds them gone.
@@ -203,10 +205,13 @@ class ImageRetention(Retention):
 
     def _status_of(self, snapshot_id: str) -> str:
         """Empty when it is gone. What a listing lacks is asked for by its id, as nothing would lead to it any more."""
-        if status := self._snapshots.get(snapshot_id):
+        if status := self._status_listed(snapshot_id):
             return status
         snapshot = volume_copy(self.requests, SNAPSHOTS, snapshot_id)
         return snapshot.status if snapshot else ""
+
+    def _status_listed(self, snapshot_id: str) -> str:
+        return self._snapshots.get(snapshot_id, "")
 
     def look(self, items: list[Item]) -> None:
         if any(item.resource.snapshot_ids for item in items):
@@ -218,9 +223,13 @@ class ImageRetention(Retention):
 
     def _look_at_snapshots(self, item: Item) -> None:
         deletion = item.resource
-        deletion.snapshot_ids = [id for id in deletion.snapshot_ids if id in self._snapshots]
-        others = {self._snapshots[id] for id in deletion.snapshot_ids} - {DELETING}
+        # Whether the deletion has begun must not be told by a listing that lacks something.
+        status_of = self._status_of if item.state is State.UNSURE else self._status_listed
+        statuses = {id: status_of(id) for id in deletion.snapshot_ids}
+        deletion.snapshot_ids = [id for id, status in statuses.items() if status]
+        others = set(statuses.values()) - {"", DELETING}
         if item.state is State.UNSURE:
+            deletion.begun = deletion.begun or _is_broken(statuses)
             # Those that are not being deleted were not reached by the request without an answer.
             if not others:
                 item.accept_part(DONE)
@@ -246,6 +255,11 @@ class ImageRetention(Retention):
 def _source_of(image: ImageCopy, body: t.Mapping[str, t.Any]) -> str:
     """The id of the server or the volume that it was made of; empty for another image of ours, such as one of a file."""
     return image.server_id if is_of_server(body) else image.volume_id
+
+
+def _is_broken(statuses: t.Mapping[str, str]) -> bool:
+    """Whether one of the volume snapshots behind an image is gone or going."""
+    return not {"", DELETING}.isdisjoint(statuses.values())
 
 
 def _statuses(snapshots: t.Iterable[VolumeCopy]) -> dict[str, str]:

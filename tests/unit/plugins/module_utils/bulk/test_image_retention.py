@@ -536,6 +536,45 @@ def test_a_lost_answer_between_two_snapshots_is_made_up_for(storage, retain):
     assert storage.refused == []
 
 
+@pytest.mark.parametrize("lacking", [False, True], ids=["", "and a listing lacks the snapshots"])
+def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, lacking):
+    newest, newest_ids = volume_backed(storage, 1)
+    last, ids = volume_backed(storage, 2)
+    answers = [FakeResponse(502, text="Bad Gateway")]
+
+    def lose(method, path):
+        if method == "DELETE" and answers:
+            # Somebody deletes the newest good copy in the meantime.
+            for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
+                collection.pop(id, None)
+            return answers.pop()
+        if lacking and path == "/snapshots/detail" and not answers:
+            return FakeResponse(200, {"snapshots": []})
+        return None
+
+    storage.intercept = lose
+    report = retain()
+    assert [(item.outcome, item.reason_code) for item in report.items] == [("skipped", "newest_gone")]
+    assert last in storage.images and set(ids) == set(storage.snapshots)
+
+
+def test_a_deletion_that_arrived_without_an_answer_is_finished_though_the_newest_good_copy_is_gone(storage, retain):
+    newest, newest_ids = volume_backed(storage, 1)
+    gone, _ids = volume_backed(storage, 2)
+    answers = [FakeResponse(502, text="Bad Gateway")]
+
+    def lose(method, path):
+        if method != "DELETE" or not answers:
+            return None
+        for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
+            collection.pop(id, None)
+        return answers.pop()
+
+    storage.lose = lose
+    assert outcomes(retain()) == {"db-2": "done"}
+    assert gone not in storage.images and storage.snapshots == {}
+
+
 def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call(storage, retain, interruption):
     volume_backed(storage, 1)
     gone, _ids = volume_backed(storage, 2)
