@@ -130,6 +130,12 @@ def _made_when_asked_for(body: t.Mapping[str, t.Any]) -> bool:
     return -BEFORE <= delay <= AFTER
 
 
+def may_have_inherited(body: t.Mapping[str, t.Any]) -> bool:
+    """Whether nothing tells it from an image of a server whose volume was made from a copy that is gone. It may be a
+    copy all the same: where it only has to be found it is one, and where copies are deleted it is none."""
+    return not has_own_id(body) and not body.get(ASKED_AT) and body.get("instance_uuid") != body.get(SERVER_ID)
+
+
 def inheritors(images: t.Iterable[ImageCopy]) -> dict[str, ImageCopy]:
     """Those of Nova's images that may have their marks from an older one, with that one, by their ids."""
     oldest: dict[tuple[str, str, str], ImageCopy] = {}

@@ -18,7 +18,17 @@ from ..session.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
 from .fields import Fields
-from .image_copies import ACTIVE, IN_PROGRESS, KILLED, ImageCopy, has_own_id, inheritors, is_of_server, is_ours
+from .image_copies import (
+    ACTIVE,
+    IN_PROGRESS,
+    KILLED,
+    ImageCopy,
+    has_own_id,
+    inheritors,
+    is_of_server,
+    is_ours,
+    may_have_inherited,
+)
 from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
 from .marks import RUN
@@ -63,7 +73,9 @@ class ImageRetention(Retention):
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
-        certain = [(image, body) for image, body in ours if image.id not in doubtful]
+        certain = [
+            (image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)
+        ]
         self._look_behind(images, certain)
         return [
             self._copy(image, body, self._snapshots, _hindrance(body, origins.get(image.id))) for image, body in certain
@@ -130,7 +142,7 @@ class ImageRetention(Retention):
         if body.get("id") != copy.id or body.get("owner") != self._project_id or not is_ours(body):
             return None
         image = ImageCopy.from_body(body)
-        if not _source_of(image, body):
+        if may_have_inherited(body) or not _source_of(image, body):
             return None
         there = [volume_copy(self.requests, SNAPSHOTS, id) for id in image.volume_snapshot_ids if is_of_server(body)]
         return self._copy(image, body, _statuses(one for one in there if one is not None))

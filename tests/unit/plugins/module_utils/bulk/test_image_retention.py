@@ -68,7 +68,9 @@ def volume_backed(storage, days, server="db", statuses=("available", "available"
     ids = [storage.add_snapshot(days, f"snapshot for {server}-{days}", status=status) for status in statuses]
     mapping = json.dumps([{"snapshot_id": id} for id in ids])
     body = {"instance_uuid": None, "block_device_mapping": mapping, "size": 0, **body}
-    return image(storage, days, server, **body), ids
+    id = image(storage, days, server, **body)
+    storage.images[id].setdefault("onetoken_asked_at", storage.images[id]["created_at"])
+    return id, ids
 
 
 def test_old_images_are_deleted_with_one_request_each_after_one_listing(storage, retain):
@@ -207,6 +209,27 @@ def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_a
         assert outcomes(report) == {"web-r1": "skipped"} and users in reasons(report)["web-r1"]
     del storage.images[users]
     assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
+
+
+@pytest.mark.parametrize("asked_at", [{}, {"onetoken_asked_at": ""}], ids=["older version", "no time"])
+def test_what_may_have_its_labels_from_a_copy_that_is_gone_is_no_copy(storage, retain, asked_at):
+    """A server with a volume from a copy was made an image of under the copy's name, and the copy was deleted."""
+    for days in (1, 2, 3):
+        id, _ids = volume_backed(storage, days)
+        del storage.images[id]["onetoken_asked_at"]
+        storage.images[id].update(asked_at)
+    assert retain().items == [] and storage.gone == []
+    # Nor does it pass for the newest good one of others that certainly are copies.
+    volume_backed(storage, 4)
+    volume_backed(storage, 5)
+    assert outcomes(retain()) == {"db-5": "done"} and len(storage.images) == 4
+
+
+def test_nothing_is_deleted_once_the_newest_good_copy_may_be_none(storage, retain):
+    newest, _ids = volume_backed(storage, 1)
+    volume_backed(storage, 2)
+    report = retain(on_plan=lambda run: storage.images[newest].update(onetoken_asked_at=""))
+    assert [item.reason_code for item in report.items] == ["newest_gone"] and storage.gone == []
 
 
 def test_an_image_that_a_server_was_booted_from_is_kept(storage, retain):
