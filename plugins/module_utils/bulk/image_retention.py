@@ -199,7 +199,9 @@ class ImageRetention(Retention):
         to_ask_for = [id for id in there if statuses[id] != DELETING]
         deletion.begun = deletion.begun or _is_broken(statuses)
         for id in to_ask_for:
-            if not self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+            if self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+                item.partly_done = True
+            else:
                 there.remove(id)
             # Not before: a request that did not arrive leaves the copy as good as it was.
             deletion.begun = True

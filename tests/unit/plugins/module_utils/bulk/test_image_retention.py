@@ -616,6 +616,34 @@ def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call
     assert gone not in storage.images and len(storage.snapshots) == 2
 
 
+def test_an_image_of_which_one_snapshot_is_deleted_when_the_time_is_up_is_incomplete(storage, retain, time):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+
+    def linger(method, path):
+        if (method, path) == ("DELETE", f"/snapshots/{ids[0]}"):
+            time.sleep(60)
+
+    storage.lose = linger
+    report = retain(timeout=30)
+    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [
+        ("incomplete", "timeout", True)
+    ]
+    assert [storage.snapshots[id]["status"] for id in ids] == ["deleting", "available"]
+    storage.lose = lambda method, path: None
+    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images and len(storage.snapshots) == 2
+
+
+def test_an_image_of_which_cinder_deletes_one_snapshot_and_refuses_another_has_changed(storage, retain):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+    busy = FakeResponse(409, {"conflictingRequest": {"message": "the snapshot is busy"}})
+    storage.intercept = lambda method, path: busy if (method, path) == ("DELETE", f"/snapshots/{ids[1]}") else None
+    report = retain()
+    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [("failed", "conflict", True)]
+    assert report.changed and gone in storage.images and storage.snapshots[ids[0]]["status"] == "deleting"
+
+
 def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interruption):
     image(storage, 1)
     image(storage, 2)
