@@ -82,7 +82,8 @@ class Volume(Resource):
             availability_zone=fields.text("availability_zone"),
             created_at=fields.moment("created_at"),
             size=fields.number("size") or 0,
-            server_ids=tuple(one.required("server_id") for one in fields.rows("attachments")),
+            # A volume may be attached to a host instead of a server.
+            server_ids=tuple(id for one in fields.rows("attachments") if (id := one.text("server_id"))),
         )
 
 
