@@ -75,6 +75,9 @@ class ImageFromVolume(ImageCreate):
             return image.marks.get(VOLUME_ID)
         return image.name[len(self._provisional) :] if image.name.startswith(self._provisional) else None
 
+    def _key_of_older_image(self, image: RunImage) -> Key | None:
+        return image.marks.get(VOLUME_ID) if image.older_run == self._run else None
+
     def ask(self, item: Item) -> None:
         self._delete_leftovers(item)
         name = f"{self._provisional}{item.id}"
