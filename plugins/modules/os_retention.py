@@ -105,7 +105,7 @@ notes:
     not say what time it is.
   - A volume backup stays as long as an incremental one that stays builds on it. The others are deleted from the newest
     to the oldest, each after those that build on it are gone. One whose turn did not come has the outcome V(blocked).
-  - Cinder deletes in its own time, which is waited for. Glance deletes at once.
+  - Cinder deletes in its own time, which is waited for unless O(wait=false). Glance deletes at once.
 seealso:
   - module: onetoken.openstack.os_server_snapshot
   - module: onetoken.openstack.os_volume_snapshot
@@ -179,7 +179,7 @@ counts:
       type: int
       sample: 0
     accepted:
-      description: Always 0, as the call waits until a copy is gone.
+      description: Volume snapshots and backups that Cinder is deleting, without O(wait).
       returned: always
       type: int
       sample: 0
