@@ -154,10 +154,11 @@ class CloudRequests:
 
     def _in_time(self, service: str, work: t.Callable[[], T], longest: float = math.inf) -> T:
         """Do what waits for a service, but not for longer than this, nor than the run may take."""
+        until_end = self.seconds_left + LAST_ANSWERS
         try:
-            return in_time(work, min(longest, self.seconds_left + LAST_ANSWERS))
+            return in_time(work, min(longest, until_end))
         except LateError:
-            within = f"within {longest:.0f} s" if longest < self.seconds_left else self._when_up
+            within = f"within {longest:.0f} s" if longest < until_end else self._when_up
             raise LostAnswerError(f"a request to the {spoken(service)} service got no answer {within}") from None
 
     @property
