@@ -35,6 +35,7 @@ from .marks import RUN
 from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
+from .selection import servers_detail
 from .volume_copies import DELETING, SNAPSHOTS, USABLE, VolumeCopy, volume_copies, volume_copy
 from .volume_copies import IN_PROGRESS as SNAPSHOT_IN_PROGRESS
 
@@ -73,9 +74,7 @@ class ImageRetention(Retention):
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
-        certain = [
-            (image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)
-        ]
+        certain = [(image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)]
         self._look_behind(images, certain)
         return [
             self._copy(image, body, self._snapshots, _hindrance(body, origins.get(image.id))) for image, body in certain
@@ -174,14 +173,17 @@ class ImageRetention(Retention):
         users: dict[str, str] = {}
         unknown: Reason | None = None
         try:
-            for body in self.requests.listing("compute", "/servers/detail", "servers"):
+            for body in servers_detail(self.requests):
                 # A server that was booted from a volume has no image there: its volume has a content of its own.
                 if body.get("image"):
                     image_id = Fields("compute", "server", body).inner("image").required("id")
                     users[image_id] = str(body.get("name") or body["id"])
         except (CloudError, RefusedError) as exc:
-            text = f"a server may have been booted from it, as the servers could not be listed: {exc}"
-            unknown = Reason(Code.USE_UNKNOWN, f"{text}; set delete_in_use if no server matters")
+            # What refuses once refuses again.
+            advice = "set delete_in_use if no server matters" if isinstance(exc, RefusedError) else "try again"
+            why = str(exc).rstrip(".")
+            text = f"the servers could not be listed ({why}), so one may have been booted from it: {advice}"
+            unknown = Reason(Code.USE_UNKNOWN, text)
         return [
             dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
             for verdict in verdicts
@@ -267,7 +269,7 @@ class ImageRetention(Retention):
 
 
 def _source_of(image: ImageCopy, body: t.Mapping[str, t.Any]) -> str:
-    """The id of the server or the volume that it was made of; empty for another image of ours, such as one of a file."""
+    """The id of the server or the volume that it was made of; empty for another image of ours, as of a file."""
     return image.server_id if is_of_server(body) else image.volume_id
 
 

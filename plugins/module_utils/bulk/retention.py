@@ -43,7 +43,7 @@ class Retention(Action, abc.ABC):
 
     name = "delete"
     awaited = "the deletions"
-    nothing = "No copy has had its time: nothing is deleted."
+    nothing = "No copy has expired: nothing was deleted."
 
     def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources) -> None:
         super().__init__(requests)
@@ -95,7 +95,8 @@ class Retention(Action, abc.ABC):
             self.ask_for(item)
         else:
             name = newest_good.name if newest_good else "the newest good copy"
-            text = f"{name}, the newest good copy when the copies were listed, is gone or not good any more"
+            how = "is gone, not good any more or cannot be read"
+            text = f"{name}, the newest good copy when the copies were listed, {how}"
             item.settle(SKIPPED, Reason(Code.NEWEST_GONE, text))
 
     def _is_still_good(self, copy: Copy) -> bool:

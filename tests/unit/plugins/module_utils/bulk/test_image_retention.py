@@ -257,14 +257,22 @@ def test_servers_are_not_listed_where_nothing_would_go(storage, retain):
     assert retain().items == [] and storage.count("GET", "/servers/detail") == 0
 
 
-@pytest.mark.parametrize("answer", [FakeResponse(403, {"forbidden": {"message": "not you"}}), FakeResponse(200, {})])
-def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, answer):
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (FakeResponse(403, {"forbidden": {"message": "not you"}}), "set delete_in_use if no server matters"),
+        (FakeResponse(200, {}), "try again"),
+        (FakeResponse(502, text="Bad Gateway"), "try again"),
+    ],
+)
+def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, answer, advice):
     for days in (1, 2):
         image(storage, days)
     storage.intercept = lambda method, path: answer if path == "/servers/detail" else None
     report = retain()
     assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
-    assert reasons(report)["web-2"].startswith("a server may have been booted from it, as the servers could not be lis")
+    assert reasons(report)["web-2"].startswith("the servers could not be listed (")
+    assert reasons(report)["web-2"].endswith(f"), so one may have been booted from it: {advice}")
     assert report.items[0].lacking
 
 
@@ -296,7 +304,7 @@ def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, g
     report = retain(on_plan=change)
     assert outcomes(report) == {"web-2": "skipped", "web-3": "skipped"}
     assert storage.count("DELETE", "/images") == 0
-    assert reasons(report)["web-2"].endswith("is gone or not good any more")
+    assert reasons(report)["web-2"].endswith("is gone, not good any more or cannot be read")
 
 
 def test_nothing_is_deleted_once_a_volume_snapshot_behind_the_newest_good_copy_is_gone(storage, retain):
