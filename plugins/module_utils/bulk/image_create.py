@@ -12,6 +12,7 @@ import uuid
 from ..session.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
 from .cloud_requests import CloudRequests, RefusedError, UnreadableError, content
+from .image_copies import ACTIVE, QUEUED
 from .image_queue import ImageQueue
 from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
@@ -20,7 +21,7 @@ from .marks import IMAGE_ID
 from .quotas import Quota, image_quotas
 from .reason import Code, Reason
 from .run import CONFLICT
-from .run_images import ACTIVE, QUEUED, RunImage, delete_image, list_images
+from .run_images import RunImage, delete_image, list_images
 
 Key = t.Hashable
 

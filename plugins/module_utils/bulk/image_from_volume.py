@@ -13,14 +13,13 @@ from __future__ import annotations
 import typing as t
 
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, UnreadableError, content
+from .image_copies import QUEUED
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
 from .marks import IMAGE_ID, VOLUME_ID, Marks
 from .reason import Code, Reason
-from .run_images import QUEUED, SAVING, RunImage, list_images, patch_image
-from .selection import Criteria, Volume, select_volumes
-
-AVAILABLE, IN_USE = "available", "in-use"
+from .run_images import SAVING, RunImage, list_images, patch_image
+from .selection import AVAILABLE, IN_USE, Criteria, Volume, select_volumes
 
 
 class ImageFromVolume(ImageCreate):

@@ -14,7 +14,7 @@ from .image_copies import is_ours, may_be_of_older_version
 from .item import IMAGE, Created
 from .marks import RESERVED, RUN
 
-QUEUED, SAVING, ACTIVE = "queued", "saving", "active"
+SAVING = "saving"
 #: Being filled by Glance itself, as a URL is downloaded.
 IMPORTING = {"uploading", "importing", SAVING}
 JSON_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}

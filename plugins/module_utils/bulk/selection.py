@@ -21,6 +21,8 @@ from .reason import Code, Reason
 #: From this microversion on, Nova lists the tags of servers.
 TAGS = "2.26"
 NOT_ACCEPTABLE = 406
+#: Statuses of volumes.
+AVAILABLE, IN_USE = "available", "in-use"
 #: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
 TEMPORARY = "backup-vol-"
 
