@@ -250,8 +250,7 @@ class ImageRetention(Retention):
             if not others:
                 item.accept_part(DONE)
         elif others:
-            statuses = ", ".join(sorted(others))
-            text = f"Cinder did not delete its volume snapshots: they are {statuses}"
+            text = f"Cinder did not delete its volume snapshots: they are {', '.join(sorted(others))}"
             item.miss(MISSES_ALLOWED, Reason(Code.NOT_DELETED, text))
         if item.state is State.HALF_DONE and not deletion.snapshot_ids:
             item.state = State.WAITING
