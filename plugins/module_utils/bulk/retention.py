@@ -18,7 +18,8 @@ from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
 
 #: For so many seconds the newest good copy is taken to be there once it was seen: deletions of several copies of one
-#: source follow each other closely.
+#: source follow each other closely. A deletion that waits longer for its turn is sent without another look, as that
+#: would have to wait for its turn as well.
 SEEN_FOR = 5.0
 
 
