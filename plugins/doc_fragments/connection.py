@@ -59,10 +59,9 @@ options:
     type: str
     aliases: [key]
   interface:
-    description: Which of a service's endpoints to use.
+    description: Which of a service's endpoints to use. By default, what O(cloud) says, or else V(public).
     type: str
     choices: [admin, internal, public]
-    default: public
     aliases: [endpoint_type]
   sdk_log_path:
     description: Path to a file for openstacksdk's log, which only the bulk modules write. Without it, there is no log.

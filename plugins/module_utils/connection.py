@@ -37,7 +37,10 @@ SDK_NAMES = {
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
     """openstack.cloud's connection options, with these besides or instead."""
     # A mapping for cloud has a password in it, which Ansible would write to syslog with the other options.
-    return openstack_cloud.openstack_full_argument_spec(cloud={"type": "raw", "no_log": True}, **options)
+    cloud = {"type": "raw", "no_log": True}
+    # With openstack.cloud's default, nobody could tell whether public is meant or the cloud's own interface.
+    interface = {"type": "str", "choices": ["admin", "internal", "public"], "aliases": ["endpoint_type"]}
+    return openstack_cloud.openstack_full_argument_spec(cloud=cloud, interface=interface, **options)
 
 
 def import_sdk(module: AnsibleModule) -> t.Any:
@@ -68,9 +71,6 @@ def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
 def sdk_options(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The connection options that were given, under openstacksdk's names."""
     given = {sdk_name: params[name] for name, sdk_name in SDK_NAMES.items()}
-    if given["interface"] == "public":
-        # The option's default, and so no wish: the cloud's own interface counts.
-        del given["interface"]
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -100,10 +100,12 @@ notes:
   - A protected image is left alone, with the outcome V(skipped). So is a snapshot or backup that is in use, such as one
     that is being restored. To keep a copy for good, protect it or rename it.
   - An image of a volume that was made before its labels had its own id (C(onetoken_image_id)) is never deleted, as it
-    cannot be told from an image that inherited them.
+    cannot be told from an image that inherited them. Nor is an image of a server that was booted from a volume without
+    a time in its label C(onetoken_asked_at), as older versions made it, and as it is made in a cloud whose services do
+    not say what time it is.
   - A volume backup stays as long as an incremental one that stays builds on it. The others are deleted from the newest
     to the oldest, each after those that build on it are gone. One whose turn did not come has the outcome V(blocked).
-  - Cinder deletes in its own time, which is waited for. Glance deletes at once.
+  - Cinder deletes in its own time, which is waited for unless O(wait=false). Glance deletes at once.
 seealso:
   - module: onetoken.openstack.os_server_snapshot
   - module: onetoken.openstack.os_volume_snapshot
@@ -177,7 +179,7 @@ counts:
       type: int
       sample: 0
     accepted:
-      description: Always 0, as the call waits until a copy is gone.
+      description: Volume snapshots and backups that Cinder is deleting, without O(wait).
       returned: always
       type: int
       sample: 0

@@ -43,7 +43,7 @@ FOR_OPENRC_ONLY = ("docs/guide.md",)
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
 #: What the examples of os_retention meet on a cloud that was made today.
-TOO_YOUNG = "[WARNING]: No copy has had its time"
+TOO_YOUNG = "[WARNING]: No copy has expired"
 #: The servers of an account as hosts, as docs/bulk_runs.md has it.
 INVENTORY = "plugin: openstack.cloud.openstack\nonly_clouds: [mycloud]\nfail_on_errors: true\n"
 

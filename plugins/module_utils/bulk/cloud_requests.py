@@ -154,15 +154,21 @@ class CloudRequests:
 
     def _in_time(self, service: str, work: t.Callable[[], T], longest: float = math.inf) -> T:
         """Do what waits for a service, but not for longer than this, nor than the run may take."""
+        until_end = self.seconds_left + LAST_ANSWERS
         try:
-            return in_time(work, min(longest, self.seconds_left + LAST_ANSWERS))
+            return in_time(work, min(longest, until_end))
         except LateError:
-            within = f"within {longest:.0f} s" if longest < self.seconds_left else self._when_up
+            slow = f"within {longest:.0f} s (set api_timeout higher if the cloud is that slow)"
+            within = slow if longest < until_end else self._when_up
             raise LostAnswerError(f"a request to the {spoken(service)} service got no answer {within}") from None
 
     @property
     def _when_up(self) -> str:
         return f"before the time of {self.timeout:.0f} s was up"
+
+    def _new_outage(self) -> Waiter:
+        """Begun after the first answer that did not come, as the wait for it may have been longer than an outage."""
+        return self._new_waiter(min(OUTAGE, self.seconds_left))
 
     def supports_microversion(self, service: Service, microversion: str) -> bool:
         """Whether a service knows it; not where the service does not tell its versions."""
@@ -174,13 +180,14 @@ class CloudRequests:
             return utils.supports_microversion(proxy, microversion) if known else None
 
         unknown = self._new_waiter(min(VERSIONS_UNKNOWN, self.seconds_left))
-        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        outage: Waiter | None = None
         while True:
             try:
                 with requests_for(service), self._explained(service):
                     supported = self._in_time(service, ask, self._longest_answer)
             except LostAnswerError as exc:
                 # A list of versions that is refused, as by a rate limit, is asked for again.
+                outage = outage or self._new_outage()
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
             except keystoneauth.HttpError as exc:
@@ -263,7 +270,7 @@ class CloudRequests:
 
     def delete(self, service: Service, path: str) -> bool:
         """Delete what is there; False when it was gone. This is safe to repeat, so it is repeated."""
-        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        outage: Waiter | None = None
         repeated = False
         while True:
             try:
@@ -275,6 +282,7 @@ class CloudRequests:
                 return repeated
             except LostAnswerError as exc:
                 repeated = True
+                outage = outage or self._new_outage()
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
 
@@ -316,13 +324,14 @@ class CloudRequests:
     def get(
         self, service: Service, path: str, params: dict[str, t.Any] | None = None, microversion: str | None = None
     ) -> dict[str, t.Any]:
-        outage = self._new_waiter(min(OUTAGE, self.seconds_left))
+        outage: Waiter | None = None
         while True:
             try:
                 response = self._send(
                     service, "GET", path, params=params or {}, skip_cache=True, microversion=microversion
                 )
             except LostAnswerError as exc:
+                outage = outage or self._new_outage()
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
                 continue

@@ -130,6 +130,19 @@ def _made_when_asked_for(body: t.Mapping[str, t.Any]) -> bool:
     return -BEFORE <= delay <= AFTER
 
 
+def may_have_inherited(body: t.Mapping[str, t.Any]) -> bool:
+    """Whether nothing tells it from an image of a server whose volume was made from a copy that is gone. It may be a
+    copy all the same: where it only has to be found it is one, and where copies are deleted it is none."""
+    return not has_own_id(body) and not body.get(ASKED_AT) and body.get("instance_uuid") != body.get(SERVER_ID)
+
+
+def may_be_of_older_version(body: t.Mapping[str, t.Any]) -> bool:
+    """Whether it may be an image that a version which did not write its own id on it made of a file, a URL or a volume.
+    It may as well have inherited its marks, so it must be neither changed nor deleted."""
+    of_nova = body.get("instance_uuid") or _volume_snapshot_ids(body)
+    return RUN in body and body.get(NAME) == body.get("name") and not body.get(IMAGE_ID) and not of_nova
+
+
 def inheritors(images: t.Iterable[ImageCopy]) -> dict[str, ImageCopy]:
     """Those of Nova's images that may have their marks from an older one, with that one, by their ids."""
     oldest: dict[tuple[str, str, str], ImageCopy] = {}

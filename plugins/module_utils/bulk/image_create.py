@@ -12,6 +12,7 @@ import uuid
 from ..session.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
 from .cloud_requests import CloudRequests, RefusedError, UnreadableError, content
+from .image_copies import ACTIVE, QUEUED
 from .image_queue import ImageQueue
 from .image_sources import SOURCE, ImageSource
 from .image_upload import FileUnusableError
@@ -20,7 +21,7 @@ from .marks import IMAGE_ID
 from .quotas import Quota, image_quotas
 from .reason import Code, Reason
 from .run import CONFLICT
-from .run_images import ACTIVE, QUEUED, RunImage, delete_image, list_images
+from .run_images import RunImage, delete_image, list_images
 
 Key = t.Hashable
 
@@ -55,6 +56,10 @@ class ImageCreate(Action, abc.ABC):
         """The key of the item that it was made for; None for an image that is not of the run."""
 
     @abc.abstractmethod
+    def _key_of_older_image(self, image: RunImage) -> Key | None:
+        """The same for an image that an older version may have made."""
+
+    @abc.abstractmethod
     def _goes_on(self, item: Item, image: RunImage) -> bool:
         """Whether the content of an image that is not active is still coming."""
 
@@ -80,23 +85,22 @@ class ImageCreate(Action, abc.ABC):
 
     def _take_up(self, items: list[Item]) -> None:
         """Accept the items whose images are there, or on their way. Nothing is changed yet."""
-        images = self._images_by_key() if items else {}
+        listed = self._images({}) if items else []
+        images = _by_key(listed, self._key_of_image)
+        older = _by_key(listed, self._key_of_older_image)
         for item in items:
             there = images.get(self._key(item), [])
+            complete = [image for image in older.get(self._key(item), []) if image.status == ACTIVE]
             if image := self._best(item, there):
                 self._accept(item, ALREADY, image.created)
                 if image.status == ACTIVE and self._is_finished(item, image):
                     item.settle(ALREADY)
+            elif image := self._best(item, complete):
+                item.created = [image.created]
+                item.settle(ALREADY)
             else:
                 self._leftovers[self._key(item)] = there
                 self._written_off |= {image.id for image in there}
-
-    def _images_by_key(self) -> dict[Key, list[RunImage]]:
-        images: dict[Key, list[RunImage]] = {}
-        for image in self._images({}):
-            if key := self._key_of_image(image):
-                images.setdefault(key, []).append(image)
-        return images
 
     def _best(self, item: Item, images: list[RunImage]) -> RunImage | None:
         """Of the images of an item, the complete one, or else the newest that will be; None if none is any good."""
@@ -202,7 +206,10 @@ class ImageFromSource(ImageCreate):
         return item.resource.key
 
     def _key_of_image(self, image: RunImage) -> Key | None:
-        return (image.name, image.marks.get(SOURCE, "")) if image.run == self._run else None
+        return _key_of(image) if image.run == self._run else None
+
+    def _key_of_older_image(self, image: RunImage) -> Key | None:
+        return _key_of(image) if image.older_run == self._run else None
 
     def ask(self, item: Item) -> None:
         source: ImageSource = item.resource
@@ -250,3 +257,15 @@ class ImageFromSource(ImageCreate):
             if not item.settled:
                 return
         self._fail(item, image, source.failure(self.requests, image))
+
+
+def _key_of(image: RunImage) -> Key:
+    return image.name, image.marks.get(SOURCE, "")
+
+
+def _by_key(images: list[RunImage], key_of: t.Callable[[RunImage], Key | None]) -> dict[Key, list[RunImage]]:
+    found: dict[Key, list[RunImage]] = {}
+    for image in images:
+        if key := key_of(image):
+            found.setdefault(key, []).append(image)
+    return found

@@ -13,14 +13,13 @@ from __future__ import annotations
 import typing as t
 
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, UnreadableError, content
+from .image_copies import QUEUED
 from .image_create import ImageCreate, Key
 from .item import DONE, FAILED, IMAGE, Created, Item, State
 from .marks import IMAGE_ID, VOLUME_ID, Marks
 from .reason import Code, Reason
-from .run_images import QUEUED, SAVING, RunImage, list_images, patch_image
-from .selection import Criteria, Volume, select_volumes
-
-AVAILABLE, IN_USE = "available", "in-use"
+from .run_images import SAVING, RunImage, list_images, patch_image
+from .selection import AVAILABLE, IN_USE, Criteria, Volume, select_volumes
 
 
 class ImageFromVolume(ImageCreate):
@@ -74,6 +73,9 @@ class ImageFromVolume(ImageCreate):
         if image.run == self._run:
             return image.marks.get(VOLUME_ID)
         return image.name[len(self._provisional) :] if image.name.startswith(self._provisional) else None
+
+    def _key_of_older_image(self, image: RunImage) -> Key | None:
+        return image.marks.get(VOLUME_ID) if image.older_run == self._run else None
 
     def ask(self, item: Item) -> None:
         self._delete_leftovers(item)

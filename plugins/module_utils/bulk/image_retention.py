@@ -18,13 +18,24 @@ from ..session.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
 from .fields import Fields
-from .image_copies import ACTIVE, IN_PROGRESS, KILLED, ImageCopy, has_own_id, inheritors, is_of_server, is_ours
+from .image_copies import (
+    ACTIVE,
+    IN_PROGRESS,
+    KILLED,
+    ImageCopy,
+    has_own_id,
+    inheritors,
+    is_of_server,
+    is_ours,
+    may_have_inherited,
+)
 from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
 from .marks import RUN
 from .reason import Code, Reason
 from .retention import Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
+from .selection import servers_detail
 from .volume_copies import DELETING, SNAPSHOTS, USABLE, VolumeCopy, volume_copies, volume_copy
 from .volume_copies import IN_PROGRESS as SNAPSHOT_IN_PROGRESS
 
@@ -59,11 +70,11 @@ class ImageRetention(Retention):
         # By id, as a list whose pages shift while they are read has something twice.
         bodies = {body["id"]: body for body in self._bodies() if body.get("owner") == self._project_id}
         images = [(ImageCopy.from_body(body), body) for body in bodies.values()]
-        ours = [(image, body) for image, body in images if is_ours(body) and (image.server_id or image.volume_id)]
+        ours = [(image, body) for image, body in images if is_ours(body) and _source_of(image, body)]
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
-        certain = [(image, body) for image, body in ours if image.id not in doubtful]
+        certain = [(image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)]
         self._look_behind(images, certain)
         return [
             self._copy(image, body, self._snapshots, _hindrance(body, origins.get(image.id))) for image, body in certain
@@ -95,7 +106,7 @@ class ImageRetention(Retention):
         hindrance: Reason | None = None,
     ) -> Copy:
         of_server = is_of_server(body)
-        source_id = image.server_id if of_server else image.volume_id
+        source_id = _source_of(image, body)
         name = image.server_name if of_server else image.volume_name
         condition, status = self._condition(image, snapshots if of_server and image.volume_snapshot_ids else None)
         return Copy(
@@ -130,6 +141,8 @@ class ImageRetention(Retention):
         if body.get("id") != copy.id or body.get("owner") != self._project_id or not is_ours(body):
             return None
         image = ImageCopy.from_body(body)
+        if may_have_inherited(body) or not _source_of(image, body):
+            return None
         there = [volume_copy(self.requests, SNAPSHOTS, id) for id in image.volume_snapshot_ids if is_of_server(body)]
         return self._copy(image, body, _statuses(one for one in there if one is not None))
 
@@ -160,14 +173,17 @@ class ImageRetention(Retention):
         users: dict[str, str] = {}
         unknown: Reason | None = None
         try:
-            for body in self.requests.listing("compute", "/servers/detail", "servers"):
+            for body in servers_detail(self.requests):
                 # A server that was booted from a volume has no image there: its volume has a content of its own.
                 if body.get("image"):
                     image_id = Fields("compute", "server", body).inner("image").required("id")
                     users[image_id] = str(body.get("name") or body["id"])
         except (CloudError, RefusedError) as exc:
-            text = f"a server may have been booted from it, as the servers could not be listed: {exc}"
-            unknown = Reason(Code.USE_UNKNOWN, f"{text}; set delete_in_use if no server matters")
+            # What refuses once refuses again.
+            advice = "set delete_in_use if no server matters" if isinstance(exc, RefusedError) else "try again"
+            why = str(exc).rstrip(".")
+            text = f"the servers could not be listed ({why}), so one may have been booted from it: {advice}"
+            unknown = Reason(Code.USE_UNKNOWN, text)
         return [
             dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
             for verdict in verdicts
@@ -183,10 +199,14 @@ class ImageRetention(Retention):
         statuses = {id: self._status_of(id) for id in self._behind.get(item.id, [])}
         there = [id for id, status in statuses.items() if status]
         to_ask_for = [id for id in there if statuses[id] != DELETING]
-        deletion.begun = deletion.begun or bool(to_ask_for)
+        deletion.begun = deletion.begun or _is_broken(statuses)
         for id in to_ask_for:
-            if not self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+            if self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+                item.partly_done = True
+            else:
                 there.remove(id)
+            # Not before: a request that did not arrive leaves the copy as good as it was.
+            deletion.begun = True
         deletion.snapshot_ids = there
         if there:
             # The image is asked for when a look finds them gone.
@@ -201,10 +221,13 @@ class ImageRetention(Retention):
 
     def _status_of(self, snapshot_id: str) -> str:
         """Empty when it is gone. What a listing lacks is asked for by its id, as nothing would lead to it any more."""
-        if status := self._snapshots.get(snapshot_id):
+        if status := self._status_listed(snapshot_id):
             return status
         snapshot = volume_copy(self.requests, SNAPSHOTS, snapshot_id)
         return snapshot.status if snapshot else ""
+
+    def _status_listed(self, snapshot_id: str) -> str:
+        return self._snapshots.get(snapshot_id, "")
 
     def look(self, items: list[Item]) -> None:
         if any(item.resource.snapshot_ids for item in items):
@@ -216,15 +239,18 @@ class ImageRetention(Retention):
 
     def _look_at_snapshots(self, item: Item) -> None:
         deletion = item.resource
-        deletion.snapshot_ids = [id for id in deletion.snapshot_ids if id in self._snapshots]
-        others = {self._snapshots[id] for id in deletion.snapshot_ids} - {DELETING}
+        # Whether the deletion has begun must not be told by a listing that lacks something.
+        status_of = self._status_of if item.state is State.UNSURE else self._status_listed
+        statuses = {id: status_of(id) for id in deletion.snapshot_ids}
+        deletion.snapshot_ids = [id for id, status in statuses.items() if status]
+        others = set(statuses.values()) - {"", DELETING}
         if item.state is State.UNSURE:
+            deletion.begun = deletion.begun or _is_broken(statuses)
             # Those that are not being deleted were not reached by the request without an answer.
             if not others:
                 item.accept_part(DONE)
         elif others:
-            statuses = ", ".join(sorted(others))
-            text = f"Cinder did not delete its volume snapshots: they are {statuses}"
+            text = f"Cinder did not delete its volume snapshots: they are {', '.join(sorted(others))}"
             item.miss(MISSES_ALLOWED, Reason(Code.NOT_DELETED, text))
         if item.state is State.HALF_DONE and not deletion.snapshot_ids:
             item.state = State.WAITING
@@ -239,6 +265,16 @@ class ImageRetention(Retention):
         for item in in_doubt:
             if item.id not in present:
                 self.gone(item)
+
+
+def _source_of(image: ImageCopy, body: t.Mapping[str, t.Any]) -> str:
+    """The id of the server or the volume that it was made of; empty for another image of ours, as of a file."""
+    return image.server_id if is_of_server(body) else image.volume_id
+
+
+def _is_broken(statuses: t.Mapping[str, str]) -> bool:
+    """Whether one of the volume snapshots behind an image is gone or going."""
+    return not {"", DELETING}.isdisjoint(statuses.values())
 
 
 def _statuses(snapshots: t.Iterable[VolumeCopy]) -> dict[str, str]:

@@ -16,10 +16,11 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from ..session.errors import ConfigurationError, OneTokenError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
 from .fields import Fields
+from .image_copies import QUEUED
 from .image_upload import FileBody, FileUnusableError
 from .marks import NAME, RESERVED, RUN
 from .reason import Code, Reason
-from .run_images import IMPORTING, QUEUED, SAVING, RunImage
+from .run_images import IMPORTING, SAVING, RunImage
 from .selection import texts
 
 SOURCE = "onetoken_source"

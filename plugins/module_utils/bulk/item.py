@@ -76,6 +76,8 @@ class Item:
     doubted_at: float = 0.0
     #: Whether the service said that the resource is busy, perhaps with what was asked for before.
     refused: bool = False
+    #: Whether the service carried a part of it out for this call, whatever becomes of the rest.
+    partly_done: bool = False
     #: Listings in a row that lacked what was made.
     misses: int = 0
 
@@ -117,7 +119,7 @@ class Item:
     def changed(self) -> bool:
         """Whether something was made, or would be, or may have been."""
         tried = self.outcome in (FAILED, INCOMPLETE) and self.attempts > 0 and not self.refused
-        return self.outcome in (DONE, ACCEPTED, PLANNED) or tried
+        return self.outcome in (DONE, ACCEPTED, PLANNED) or tried or self.partly_done
 
     @property
     def seconds(self) -> float:

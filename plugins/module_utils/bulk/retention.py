@@ -18,7 +18,8 @@ from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
 
 #: For so many seconds the newest good copy is taken to be there once it was seen: deletions of several copies of one
-#: source follow each other closely.
+#: source follow each other closely. A deletion that waits longer for its turn is sent without another look, as that
+#: would have to wait for its turn as well.
 SEEN_FOR = 5.0
 
 
@@ -43,7 +44,7 @@ class Retention(Action, abc.ABC):
 
     name = "delete"
     awaited = "the deletions"
-    nothing = "No copy has had its time: nothing is deleted."
+    nothing = "No copy has expired: nothing was deleted."
 
     def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources) -> None:
         super().__init__(requests)
@@ -95,7 +96,8 @@ class Retention(Action, abc.ABC):
             self.ask_for(item)
         else:
             name = newest_good.name if newest_good else "the newest good copy"
-            text = f"{name}, the newest good copy when the copies were listed, is gone or not good any more"
+            how = "is gone, not good any more or cannot be read"
+            text = f"{name}, the newest good copy when the copies were listed, {how}"
             item.settle(SKIPPED, Reason(Code.NEWEST_GONE, text))
 
     def _is_still_good(self, copy: Copy) -> bool:

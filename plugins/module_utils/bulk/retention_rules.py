@@ -56,6 +56,11 @@ class Copy:
     #: Why it is not to be deleted even when its time has come.
     hindrance: Reason | None = None
 
+    def __post_init__(self) -> None:
+        if not self.source or not all(self.source):
+            # Copies of different things would pass for copies of one.
+            raise ValueError(f"The source of copy {self.id} is not known.")
+
     @property
     def rank(self) -> tuple[tuple[str, ...], datetime.datetime, str]:
         """Its place among the copies of its source, which nothing changes."""

@@ -275,7 +275,7 @@ class Run:
 
     def _take_back(self, item: Item, reason: Exception) -> None:
         """It was not sent, or not all that it takes."""
-        if not any(created.id for created in item.created):
+        if not item.partly_done and not any(created.id for created in item.created):
             item.attempts -= 1
         if isinstance(reason, TimeUpError):
             self._stop(_reason_of(reason))

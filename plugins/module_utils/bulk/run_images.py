@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from .cloud_requests import CloudRequests, UnreadableError
 from .fields import Fields, readable
-from .image_copies import is_ours
+from .image_copies import is_ours, may_be_of_older_version
 from .item import IMAGE, Created
 from .marks import RESERVED, RUN
 
-QUEUED, SAVING, ACTIVE = "queued", "saving", "active"
+SAVING = "saving"
 #: Being filled by Glance itself, as a URL is downloaded.
 IMPORTING = {"uploading", "importing", SAVING}
 JSON_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
@@ -30,6 +30,8 @@ class RunImage:
     protected: bool
     #: The run that it is marked as one of; empty for marks that it inherited with the properties of another image.
     run: str
+    #: The same for one that nothing tells from an image that inherited them, as older versions made it.
+    older_run: str
     #: Everything under our reserved prefix.
     marks: t.Mapping[str, str]
     hash_algorithm: str
@@ -49,6 +51,7 @@ class RunImage:
             created_at=fields.required_moment("created_at"),
             protected=fields.flag("protected"),
             run=fields.text(RUN) if is_ours(body) else "",
+            older_run=fields.text(RUN) if may_be_of_older_version(body) else "",
             marks={key: fields.text(key) for key in body if key.startswith(RESERVED)},
             hash_algorithm=fields.text("os_hash_algo"),
             hash_value=fields.text("os_hash_value"),

@@ -21,6 +21,8 @@ from .reason import Code, Reason
 #: From this microversion on, Nova lists the tags of servers.
 TAGS = "2.26"
 NOT_ACCEPTABLE = 406
+#: Statuses of volumes.
+AVAILABLE, IN_USE = "available", "in-use"
 #: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
 TEMPORARY = "backup-vol-"
 
@@ -82,7 +84,8 @@ class Volume(Resource):
             availability_zone=fields.text("availability_zone"),
             created_at=fields.moment("created_at"),
             size=fields.number("size") or 0,
-            server_ids=tuple(one.required("server_id") for one in fields.rows("attachments")),
+            # A volume may be attached to a host instead of a server.
+            server_ids=tuple(id for one in fields.rows("attachments") if (id := one.text("server_id"))),
         )
 
 

@@ -76,7 +76,7 @@ class VolumeCopy:
             name=name,
             status=fields.required("status"),
             size=None if size is None else size * GIB,
-            volume_id=fields.text("volume_id"),
+            volume_id=fields.required("volume_id"),
             created_at=fields.required_moment("created_at"),
             metadata=metadata,
             is_incremental=fields.flag("is_incremental"),

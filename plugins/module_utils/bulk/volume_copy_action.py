@@ -15,10 +15,8 @@ from .cloud_requests import CloudRequests, UnreadableError
 from .item import ALREADY, DONE, Created, Item, State
 from .marks import RUN, VOLUME_ID, Marks
 from .reason import Code, Reason
-from .selection import Criteria, Resource, Volume, select_servers, select_volumes
+from .selection import AVAILABLE, IN_USE, Criteria, Resource, Volume, select_servers, select_volumes
 from .volume_copies import IN_PROGRESS, USABLE, Kind, VolumeCopy, see_volume_copies, volume_copies
-
-AVAILABLE, IN_USE = "available", "in-use"
 
 
 @dataclass(frozen=True)

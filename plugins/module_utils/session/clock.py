@@ -17,7 +17,10 @@ def parse(text: str) -> datetime.datetime:
     moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     if not moment.tzinfo:
         return moment.replace(tzinfo=datetime.timezone.utc)
-    return moment.astimezone(datetime.timezone.utc)
+    try:
+        return moment.astimezone(datetime.timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{text} is outside the years that there are.") from None
 
 
 def show(moment: datetime.datetime) -> str:

@@ -120,6 +120,10 @@ def last_task() -> dict[str, t.Any]:
     return yaml.safe_load((REPOSITORY / "playbooks" / "tasks" / "end.yml").read_text(encoding="utf-8"))[-1]
 
 
+def test_the_playbooks_know_the_same_codes_as_intended():
+    assert sorted(last_task()["vars"]["intended"]) == sorted(code.value for code in INTENDED)
+
+
 def end_with(*results: dict[str, str]) -> str:
     """The sentence with which a playbook that had these results ends."""
     task = last_task()

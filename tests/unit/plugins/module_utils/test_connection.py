@@ -43,6 +43,7 @@ def test_every_option_that_goes_to_openstacksdk_is_one_of_openstack_cloud_s():
         ({}, {}),
         ({"region_name": "A"}, {"region_name": "A"}),
         ({"interface": "internal"}, {"interface": "internal"}),
+        ({"interface": "public"}, {"interface": "public"}),
         ({"validate_certs": False}, {"verify": False}),
         (
             {"ca_cert": "/ca", "client_cert": "/c", "client_key": "/k", "api_timeout": 0},
@@ -95,7 +96,20 @@ class TestConnecting:
         assert connection.connect(module(cloud=cloud)).config.get_interface() == "internal"
         assert connection.connect(module(cloud=keystone.entry(), interface="admin")).config.get_interface() == "admin"
 
-    def test_the_default_interface_does_not_override_the_one_of_a_named_cloud(self, no_cloud, keystone, tmp_path):
+    @pytest.mark.parametrize("wanted", ["admin", "internal", "public"])
+    def test_the_interface_that_the_option_names_counts_whatever_clouds_yaml_says(
+        self, no_cloud, keystone, tmp_path, wanted
+    ):
+        config = tmp_path / "clouds.yaml"
+        config.write_text(json.dumps({"clouds": {"inside": keystone.entry(interface="internal")}}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OS_CLIENT_CONFIG_FILE", str(config))
+            assert connection.connect(module(cloud="inside", interface=wanted)).config.get_interface() == wanted
+
+    def test_without_any_word_on_it_the_interface_is_public(self, no_cloud, keystone):
+        assert connection.connect(module(cloud=keystone.entry())).config.get_interface() == "public"
+
+    def test_without_the_option_nothing_overrides_the_one_of_a_named_cloud(self, no_cloud, keystone, tmp_path):
         config = tmp_path / "clouds.yaml"
         config.write_text(json.dumps({"clouds": {"inside": keystone.entry(interface="internal")}}))
         with pytest.MonkeyPatch.context() as patch:

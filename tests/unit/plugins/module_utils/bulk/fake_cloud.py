@@ -161,7 +161,7 @@ class FakeConnection:
         )
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    def _snapshot(self, id, name, volume_id="", metadata=None):
+    def _snapshot(self, id, name, volume_id="volume", metadata=None):
         return {
             "id": id, "name": name, "size": 20, "made": self.now, "volume_id": volume_id, "metadata": metadata or {},
             "created_at": self._moment(),

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudError,
     GivenUpError,
@@ -20,6 +21,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
     TimeUpError,
     content,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
@@ -229,6 +231,50 @@ def test_an_answer_that_takes_too_long_is_lost(wired, wire, wired_connection):
     finally:
         over.set()
     assert len(wire.sent("POST", "/action")) == 1
+
+
+@pytest.fixture
+def first_is_late(monkeypatch, time):
+    """The first answer takes longer than it may."""
+    left = [True]
+
+    def late_once(work, seconds):
+        if not left:
+            return in_time(work, seconds)
+        left.pop()
+        time.sleep(seconds)
+        raise LateError
+
+    monkeypatch.setattr(cloud_requests, "in_time", late_once)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "told"),
+    [
+        (130, r"within 120 s \(set api_timeout higher if the cloud is that slow\)"),
+        (121, "within 120 s"),
+        (60, "before the time of 60 s was up"),
+    ],
+)
+def test_an_answer_that_does_not_come_names_the_limit_that_ended_it(new_wired, first_is_late, timeout, told):
+    with pytest.raises(LostAnswerError, match=f"got no answer {told}"):
+        new_wired(timeout=timeout, signed_in=False).post("compute", "/servers/1/action", {})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda requests: requests.get("compute", "/servers") == {},
+        lambda requests: requests.delete("compute", "/servers/1"),
+        lambda requests: requests.supports_microversion("compute", "2.1"),
+    ],
+    ids=["reading", "deleting", "versions"],
+)
+def test_what_is_safe_to_repeat_is_repeated_after_an_answer_that_took_longer_than_an_outage(
+    new_wired, time, first_is_late, ask
+):
+    assert ask(new_wired(signed_in=False))
+    assert time.clock() > 120
 
 
 def test_a_deletion_is_repeated_and_what_the_first_one_deleted_counts(wired, wire):

@@ -79,6 +79,7 @@ def test_what_a_run_made_is_ours(body):
         {**BODY, "onetoken_asked_at": "2026-01-31T10:00:00Z"},
         {**BODY, "onetoken_asked_at": "2026-01-31T12:30:00Z"},
         {**BODY, "onetoken_asked_at": "some day"},
+        {**BODY, "onetoken_asked_at": "0001-01-01T00:00:00+01:00"},
     ],
 )
 def test_an_image_that_may_have_its_marks_from_another_one_is_not_ours(body):

@@ -251,6 +251,24 @@ class TestFiles:
         assert outcomes(create({"name": "a", "file": file, "checksum": "sha512:abc123"})) == {"a": "done"}
         assert len(cloud.images) == 3 and all(image["id"] in cloud.images for image in users)
 
+    def test_an_image_of_an_older_version_is_there_already_and_is_never_deleted(self, cloud, create, file):
+        marks = {"onetoken_run": "r1", "onetoken_name": "a", "onetoken_source": file}
+        older = cloud.add(name="a", status="active", os_hash_algo="sha512", os_hash_value="abc123", **marks)
+        report = create({"name": "a", "file": file})
+        assert outcomes(report) == {"a": "already"} and not report.changed
+        assert [created.id for created in report.items[0].created] == list(cloud.images) == [older["id"]]
+        # Where it is not as it should be, another one is made beside it.
+        assert outcomes(create({"name": "a", "file": file, "checksum": "sha512:abc"})) == {"a": "failed"}
+        older["status"] = "queued"
+        assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
+        assert older["id"] in cloud.images and len(cloud.images) == 2
+
+    def test_an_image_that_nova_made_is_not_one_of_an_older_version(self, cloud, create, file):
+        marks = {"onetoken_run": "r1", "onetoken_name": "a", "onetoken_source": file}
+        cloud.add(id="users", name="a", status="active", instance_uuid="s", **marks)
+        cloud.add(id="too", name="a", status="active", block_device_mapping='[{"snapshot_id": "one"}]', **marks)
+        assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
+
     def test_content_that_arrived_without_an_answer_is_not_sent_again(self, cloud, create, file):
         cloud.after["PUT", "/file"] = lost
         assert outcomes(create({"name": "a", "file": file})) == {"a": "done"}
@@ -461,6 +479,13 @@ class TestVolumes:
         assert "onetoken_server_id" not in image and image["kept"] == "1"
         again = create_from_volumes()
         assert outcomes(again) == {"data/1": "already"} and len(cloud.images) == 1
+
+    def test_one_of_an_older_version_is_there_already_and_is_not_changed(self, cloud, create_from_volumes):
+        cloud.volume("data")
+        marks = {"onetoken_run": "r1", "onetoken_name": "data-r1", "onetoken_volume_id": "id-data"}
+        cloud.add(name="data-r1", status="active", **marks)
+        assert outcomes(create_from_volumes()) == {"data": "already"}
+        assert len(cloud.images) == 1 and cloud.count("PATCH") == 0
 
     def test_one_that_a_stopped_run_did_not_name_is_taken_up(self, cloud, create_from_volumes):
         cloud.volume("data")

@@ -68,7 +68,9 @@ def volume_backed(storage, days, server="db", statuses=("available", "available"
     ids = [storage.add_snapshot(days, f"snapshot for {server}-{days}", status=status) for status in statuses]
     mapping = json.dumps([{"snapshot_id": id} for id in ids])
     body = {"instance_uuid": None, "block_device_mapping": mapping, "size": 0, **body}
-    return image(storage, days, server, **body), ids
+    id = image(storage, days, server, **body)
+    storage.images[id].setdefault("onetoken_asked_at", storage.images[id]["created_at"])
+    return id, ids
 
 
 def test_old_images_are_deleted_with_one_request_each_after_one_listing(storage, retain):
@@ -136,6 +138,14 @@ def test_an_image_of_a_server_that_was_booted_from_an_image_of_a_volume_is_the_s
     assert set(outcomes(retain())) == {"web-2", "db-2"}
 
 
+def test_images_of_ours_whose_source_is_not_known_are_not_copies_of_one_source(storage, retain):
+    """Their own ids say that a run made them, the ids of servers say nothing then, and there are none of volumes."""
+    for days in (1, 2):
+        id = image(storage, days, f"server-{days}", name="golden")
+        storage.images[id]["onetoken_image_id"] = id
+    assert retain().items == [] and len(storage.images) == 2
+
+
 @pytest.mark.parametrize("keep", [{"last": 1}, {"last": None, "days": 7}], ids=str)
 def test_a_list_that_has_an_image_twice_costs_nobody_the_only_copy(storage, retain, keep):
     """As a list whose pages shift while they are read has it."""
@@ -201,6 +211,27 @@ def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_a
     assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
 
 
+@pytest.mark.parametrize("asked_at", [{}, {"onetoken_asked_at": ""}], ids=["older version", "no time"])
+def test_what_may_have_its_labels_from_a_copy_that_is_gone_is_no_copy(storage, retain, asked_at):
+    """A server with a volume from a copy was made an image of under the copy's name, and the copy was deleted."""
+    for days in (1, 2, 3):
+        id, _ids = volume_backed(storage, days)
+        del storage.images[id]["onetoken_asked_at"]
+        storage.images[id].update(asked_at)
+    assert retain().items == [] and storage.gone == []
+    # Nor does it pass for the newest good one of others that certainly are copies.
+    volume_backed(storage, 4)
+    volume_backed(storage, 5)
+    assert outcomes(retain()) == {"db-5": "done"} and len(storage.images) == 4
+
+
+def test_nothing_is_deleted_once_the_newest_good_copy_may_be_none(storage, retain):
+    newest, _ids = volume_backed(storage, 1)
+    volume_backed(storage, 2)
+    report = retain(on_plan=lambda run: storage.images[newest].update(onetoken_asked_at=""))
+    assert [item.reason_code for item in report.items] == ["newest_gone"] and storage.gone == []
+
+
 def test_an_image_that_a_server_was_booted_from_is_kept(storage, retain):
     kept = image(storage, 1)
     used, gone = image(storage, 2), image(storage, 3)
@@ -226,14 +257,22 @@ def test_servers_are_not_listed_where_nothing_would_go(storage, retain):
     assert retain().items == [] and storage.count("GET", "/servers/detail") == 0
 
 
-@pytest.mark.parametrize("answer", [FakeResponse(403, {"forbidden": {"message": "not you"}}), FakeResponse(200, {})])
-def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, answer):
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (FakeResponse(403, {"forbidden": {"message": "not you"}}), "set delete_in_use if no server matters"),
+        (FakeResponse(200, {}), "try again"),
+        (FakeResponse(502, text="Bad Gateway"), "try again"),
+    ],
+)
+def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, answer, advice):
     for days in (1, 2):
         image(storage, days)
     storage.intercept = lambda method, path: answer if path == "/servers/detail" else None
     report = retain()
     assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
-    assert reasons(report)["web-2"].startswith("a server may have been booted from it, as the servers could not be lis")
+    assert reasons(report)["web-2"].startswith("the servers could not be listed (")
+    assert reasons(report)["web-2"].endswith(f"), so one may have been booted from it: {advice}")
     assert report.items[0].lacking
 
 
@@ -265,7 +304,7 @@ def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, g
     report = retain(on_plan=change)
     assert outcomes(report) == {"web-2": "skipped", "web-3": "skipped"}
     assert storage.count("DELETE", "/images") == 0
-    assert reasons(report)["web-2"].endswith("is gone or not good any more")
+    assert reasons(report)["web-2"].endswith("is gone, not good any more or cannot be read")
 
 
 def test_nothing_is_deleted_once_a_volume_snapshot_behind_the_newest_good_copy_is_gone(storage, retain):
@@ -528,6 +567,45 @@ def test_a_lost_answer_between_two_snapshots_is_made_up_for(storage, retain):
     assert storage.refused == []
 
 
+@pytest.mark.parametrize("lacking", [False, True], ids=["", "and a listing lacks the snapshots"])
+def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, lacking):
+    newest, newest_ids = volume_backed(storage, 1)
+    last, ids = volume_backed(storage, 2)
+    answers = [FakeResponse(502, text="Bad Gateway")]
+
+    def lose(method, path):
+        if method == "DELETE" and answers:
+            # Somebody deletes the newest good copy in the meantime.
+            for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
+                collection.pop(id, None)
+            return answers.pop()
+        if lacking and path == "/snapshots/detail" and not answers:
+            return FakeResponse(200, {"snapshots": []})
+        return None
+
+    storage.intercept = lose
+    report = retain()
+    assert [(item.outcome, item.reason_code) for item in report.items] == [("skipped", "newest_gone")]
+    assert last in storage.images and set(ids) == set(storage.snapshots)
+
+
+def test_a_deletion_that_arrived_without_an_answer_is_finished_though_the_newest_good_copy_is_gone(storage, retain):
+    newest, newest_ids = volume_backed(storage, 1)
+    gone, _ids = volume_backed(storage, 2)
+    answers = [FakeResponse(502, text="Bad Gateway")]
+
+    def lose(method, path):
+        if method != "DELETE" or not answers:
+            return None
+        for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
+            collection.pop(id, None)
+        return answers.pop()
+
+    storage.lose = lose
+    assert outcomes(retain()) == {"db-2": "done"}
+    assert gone not in storage.images and storage.snapshots == {}
+
+
 def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call(storage, retain, interruption):
     volume_backed(storage, 1)
     gone, _ids = volume_backed(storage, 2)
@@ -544,6 +622,34 @@ def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call
     storage.lose = lambda method, path: None
     assert outcomes(retain()) == {"db-2": "done"}
     assert gone not in storage.images and len(storage.snapshots) == 2
+
+
+def test_an_image_of_which_one_snapshot_is_deleted_when_the_time_is_up_is_incomplete(storage, retain, time):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+
+    def linger(method, path):
+        if (method, path) == ("DELETE", f"/snapshots/{ids[0]}"):
+            time.sleep(60)
+
+    storage.lose = linger
+    report = retain(timeout=30)
+    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [
+        ("incomplete", "timeout", True)
+    ]
+    assert [storage.snapshots[id]["status"] for id in ids] == ["deleting", "available"]
+    storage.lose = lambda method, path: None
+    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images and len(storage.snapshots) == 2
+
+
+def test_an_image_of_which_cinder_deletes_one_snapshot_and_refuses_another_has_changed(storage, retain):
+    volume_backed(storage, 1)
+    gone, ids = volume_backed(storage, 2)
+    busy = FakeResponse(409, {"conflictingRequest": {"message": "the snapshot is busy"}})
+    storage.intercept = lambda method, path: busy if (method, path) == ("DELETE", f"/snapshots/{ids[1]}") else None
+    report = retain()
+    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [("failed", "conflict", True)]
+    assert report.changed and gone in storage.images and storage.snapshots[ids[0]]["status"] == "deleting"
 
 
 def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interruption):

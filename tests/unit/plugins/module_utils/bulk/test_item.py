@@ -86,6 +86,13 @@ def test_what_was_changed(outcome, attempts, refused, changed):
     assert item.changed is changed
 
 
+@pytest.mark.parametrize("outcome", [FAILED, INCOMPLETE])
+def test_a_part_that_was_done_is_a_change_though_the_rest_was_refused(outcome):
+    item = make(attempts=1, refused=True, partly_done=True)
+    item.settle(outcome)
+    assert item.changed
+
+
 @pytest.mark.parametrize(("started", "ended", "seconds"), [(None, None, 0), (None, 9, 0), (5, None, 0), (5, 9.04, 4.0)])
 def test_the_result_is_what_the_task_returns(started, ended, seconds):
     item = make(created=[Created(IMAGE, "i", "web-r1", "active", 7)], started_at=started, ended_at=ended)

@@ -45,6 +45,12 @@ def going(copies, last=None, days=None):
     return {verdict.copy.id for verdict in verdicts(copies, last, days) if not verdict.obstacle}
 
 
+@pytest.mark.parametrize("source", [(), ("",), ("s", "")], ids=str)
+def test_a_copy_of_nobody_knows_what_is_impossible(source):
+    with pytest.raises(ValueError, match="source of copy c1 is not known"):
+        copy(1, source=source)
+
+
 def test_the_last_ones_stay():
     assert going([copy(days) for days in (3, 1, 2, 5, 4)], last=2) == {"c3", "c4", "c5"}
 

@@ -151,6 +151,12 @@ def test_a_volume_as_cinder_lists_it():
     )
 
 
+def test_a_volume_that_is_attached_to_a_host_is_attached_to_no_server():
+    to_host = {"server_id": None, "host_name": "host-1", "device": "/dev/vdb"}
+    body = {"id": "v", "name": "data", "status": "in-use", "attachments": [to_host, {"server_id": "1"}]}
+    assert Volume.from_body(body).server_ids == ("1",)
+
+
 @pytest.mark.parametrize(
     "answer",
     [FakeResponse(406), FakeResponse(200, {"servers": [{"id": "1", "name": "a", "status": "ACTIVE"}]})],

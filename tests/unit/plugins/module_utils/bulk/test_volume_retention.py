@@ -8,6 +8,7 @@ import random
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
@@ -74,6 +75,17 @@ def test_old_snapshots_are_deleted_and_watched_together(storage, retain):
     assert storage.count("GET", f"/snapshots/{kept[0]}") == 1
     assert report.items[0].seconds >= 2
     assert retain().items == []
+
+
+@pytest.mark.parametrize("volume_id", [None, ""])
+def test_copies_of_volumes_that_are_not_known_are_not_copies_of_one_volume(storage, retain, volume_id):
+    of_server = {"onetoken_run": "r", "onetoken_server_id": "s-1", "onetoken_server_name": "web"}
+    for days in (1, 2):
+        metadata = {**of_server, "onetoken_name": f"v-{days}"}
+        snapshot(storage, days, volume_id=volume_id, metadata=metadata)
+    with pytest.raises(PlanError, match="volume_id of volume copy"):
+        retain()
+    assert len(storage.snapshots) == 2
 
 
 def test_check_mode_deletes_nothing(storage, retain):

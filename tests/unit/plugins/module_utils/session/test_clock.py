@@ -26,6 +26,12 @@ def test_parse_reads_a_time_as_utc_unless_it_says_otherwise(text):
     assert clock.parse(text) == NOON
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "some day", ""])
+def test_parse_refuses_what_is_no_time_in_utc(text):
+    with pytest.raises(ValueError):
+        clock.parse(text)
+
+
 @pytest.mark.parametrize("hours", [0, 2, -5])
 def test_show_is_utc_to_the_second(hours):
     moment = NOON.astimezone(datetime.timezone(datetime.timedelta(hours=hours))).replace(microsecond=999999)
