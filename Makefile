@@ -18,7 +18,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit integration test test-all test-versions test-matrix test-fidelity benchmark bench stages build release clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit integration test test-all test-repeats test-versions test-matrix test-fidelity benchmark bench stages build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -89,6 +89,9 @@ test-versions: install sandbox-up ## tests against the sandbox, on the oldest an
 test-matrix: install sandbox-up ## unit and sandbox tests on every combination of versions that this machine has a Python for
 	.venv/bin/python tests/tools/matrix.py $(NOX)
 
+test-repeats: install sandbox-up ## tests against the sandbox that show once more what others do
+	$(PYTEST) $(SIDE_BY_SIDE) -m repeats tests/integration
+
 test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password and on a session: docs/fidelity.md
 	$(PYTEST) -m fidelity tests/integration
 
@@ -108,6 +111,7 @@ stages:
 
 test-all: test ## everything, for a release, in hours: test, and on all versions, and every module of openstack.cloud
 	$(MAKE) --no-print-directory sanity-all
+	$(MAKE) --no-print-directory test-repeats
 	$(MAKE) --no-print-directory test-versions
 	$(MAKE) --no-print-directory test-matrix
 	$(MAKE) --no-print-directory test-fidelity

@@ -44,7 +44,7 @@ NO_CRITERION = (
 #: Variables that are no options of the playbook's module.
 KEEP = {"keep_last", "keep_days", "run_pattern"}
 ADDED = {"target", "cloud", "region_name"}
-ADDED_OF = {"bulk_snapshot": KEEP, "bulk_volume_snapshot": KEEP, "retention": {"dry_run"}}
+ADDED_OF = {"bulk_snapshot": KEEP | {"delete_in_use"}, "bulk_volume_snapshot": KEEP, "retention": {"dry_run"}}
 
 
 @pytest.fixture

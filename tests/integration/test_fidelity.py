@@ -49,6 +49,7 @@ def wrong_with(outcome: Outcome) -> list[str]:
     return wrong
 
 
+@pytest.mark.repeats
 def test_a_sample_of_modules_answers_the_same_on_a_session(controller, keystone):
     sample = [entry for service, names in SAMPLE.items() for entry in cases_of(service) if entry.name in names]
     check(measure(sample, controller, keystone))

@@ -100,7 +100,7 @@ def test_variables_that_do_not_fit_are_named(controller, sandbox, way, change, s
     [
         "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide",
         "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide --check",
-        "onetoken.openstack.retention -e kind=image -e keep_last=9",
+        "onetoken.openstack.retention -e kind=image -e name_pattern=** -e keep_last=9",
         "module.yml --check",
     ],
 )
