@@ -236,7 +236,7 @@ def test_one_token_that_cannot_be_revoked_is_warned_of_and_counted(run_module, k
 def test_a_session_whose_token_cannot_be_revoked_is_warned_of_and_counted(run_module, keystone, session, clouds_yaml):
     issued = run_module("os_token_issue", session=session.path, cloud="sandbox")
     (body,) = keystone.alive.values()
-    body["application_credential"] = {"access_rules": [{"id": "r1"}]}
+    body["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
 
     for _turn in range(2):
         ran = run_module("os_token_revoke", session=session.path)
