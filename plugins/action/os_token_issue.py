@@ -10,10 +10,11 @@ import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ..module_utils.session import owners, site
-from ..module_utils.session.errors import OneTokenError
-from ..module_utils.session.store import Session
-from ..module_utils.session.watcher import Watcher
+from ..module_utils._session.revoke.watcher import Watcher
+from ..module_utils._session.store import owners
+from ..module_utils._session.store.session import Session
+from ..module_utils._session.util.errors import OneTokenError
+from ..module_utils._session_setup import site
 
 
 class ActionModule(NormalAction):

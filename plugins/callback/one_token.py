@@ -30,15 +30,6 @@ description:
 requirements:
   - enable in configuration
 options:
-  clouds:
-    description:
-      - Names of the clouds that sign in with the session. The others sign in with their own credentials, as before.
-      - By default these are all clouds of the user's clouds.yaml, and the OS_* variables of a sourced openrc file.
-        Each gets its token when a task first uses it.
-    type: list
-    elements: str
-    ini: [{section: callback_one_token, key: clouds}]
-    env: [{name: ONETOKEN_CLOUDS}]
   renew_after:
     description: The age from which a token is due for a new one, in seconds, or as a share of its lifetime.
     type: str
@@ -61,16 +52,6 @@ options:
     type: path
     ini: [{section: callback_one_token, key: directory}]
     env: [{name: ONETOKEN_DIRECTORY}]
-  fallback:
-    description:
-      - What a task does when no token can be issued.
-      - With V(none) it fails with the reason. Keystone is asked once, and not once a task.
-      - With V(credentials) it signs in with the user's own credentials, as it would without this callback.
-    type: str
-    choices: [none, credentials]
-    default: none
-    ini: [{section: callback_one_token, key: fallback}]
-    env: [{name: ONETOKEN_FALLBACK}]
   drain:
     description:
       - Whether to wait at the end for processes that still work on the session, such as asynchronous tasks, before the
@@ -102,14 +83,12 @@ EXAMPLES = r"""
 #
 # [callback_one_token]
 # renew_after = 28800
-# clouds = mycloud, othercloud
 """
 
 import atexit
 import contextlib
 import math
 import os
-import re
 import signal
 import typing as t
 
@@ -124,13 +103,18 @@ except ImportError:  # before ansible-core 2.19, every text was a template
         return value
 
 
-from ..module_utils.playbook_task import DECLINE, PlaybookTask
-from ..module_utils.run import Run, Settings
-from ..module_utils.session.environment import INJECTED
-from ..module_utils.session.errors import OneTokenError, without_sdk
-from ..module_utils.session.watcher import FINISHING_TIMEOUT
+from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
+from ..module_utils._session.util.errors import OneTokenError, without_sdk
+from ..module_utils._session_setup.environment import INJECTED
 from ..module_utils.token_report import counts_of_revoke
+from ..plugin_utils.playbook_task import PlaybookTask
+from ..plugin_utils.run import Run, Settings
 
+#: Options of versions before, and why there is no need for them.
+_DROPPED = {
+    "clouds": "a process signs in as whoever it is, and all identities are on the session",
+    "fallback": "a process that cannot use the session always signs in by itself",
+}
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
 
@@ -169,6 +153,8 @@ class CallbackModule(CallbackBase):
         self._run, self._variables = begun
         self._own_variables = {name: os.environ.get(name) for name in INJECTED}
         os.environ.update(self._variables)
+        self._run.instrument()
+        self._warn_of_dropped_options()
         atexit.register(self._at_exit)
         # Not in the main thread, Python lets no one listen to signals.
         with contextlib.suppress(ValueError):
@@ -201,14 +187,17 @@ class CallbackModule(CallbackBase):
 
     def _settings(self) -> Settings:
         return Settings(
-            clouds=self.get_option("clouds") or None,
             renew_after=str(self.get_option("renew_after")),
             session=self.get_option("session"),
             directory=self.get_option("directory"),
-            fallback=self.get_option("fallback") == "credentials",
             drain_timeout=int(self.get_option("drain_timeout")),
             revoke_timeout=int(self.get_option("revoke_timeout")),
         )
+
+    def _warn_of_dropped_options(self) -> None:
+        for name, why in _DROPPED.items():
+            if os.environ.get(f"ONETOKEN_{name.upper()}"):
+                self._display.warning(f"one_token: ONETOKEN_{name.upper()} has no effect any more, because {why}.")
 
     def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
         run.keep = run.keep or task.is_asynchronous
@@ -221,24 +210,12 @@ class CallbackModule(CallbackBase):
         if task.declines:
             task.add_environment(self._without_session())
             return
-        if task.stranger:
-            self._warn_once(
-                task,
-                f"The task {task.label} runs {task.stranger}, which cannot use the session: set the variable "
-                f"{DECLINE}: false for it to let it sign in by itself.",
-            )
-        how = task.brings_credentials
-        if how:
-            self._warn_once(
-                task,
-                f"The task {task.label} passes {how}, so it does not use the session unless it signs in as the same "
-                "user: name a cloud of clouds.yaml instead to save its token requests.",
-            )
         task.prepend_python_path(run.session.site, trust_as_template)
         if task.becomes is None or not task.runs_here:
             return
         if task.becomes in ("root", self._user()) or "{{" in task.becomes:
-            # sudo clears the environment, but not what the task sets.
+            # sudo clears the environment, but not what the task sets. Whom a template names, and who must not read the
+            # session then, signs in as without it.
             task.add_environment(self._variables)
             return
         task.add_environment(self._without_session())
@@ -246,7 +223,7 @@ class CallbackModule(CallbackBase):
             self._warn_once(
                 task,
                 f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, so it "
-                f"signs in with that user's own credentials: leave out become, or become root.",
+                f"signs in by itself: leave out become, or become root.",
             )
 
     def _without_session(self) -> dict[str, str]:
@@ -277,10 +254,6 @@ class CallbackModule(CallbackBase):
         message = str(result._result.get("msg"))
         if message == "openstacksdk is required for this module":
             self._display.warning(without_sdk(self._interpreter(result)))
-        unknown = re.search(r"Cloud (.+) was not found\.$", message)
-        if unknown and self._run is not None:
-            with contextlib.suppress(OneTokenError, OSError):
-                self._display.warning(self._run.unknown(unknown[1]))
         if "has no attribute 'version'" in str(result._result) and "openstack" in str(result._result):
             self._display.warning(
                 "The openstack.cloud collection in use does not work with the openstacksdk of the task's Python: "
@@ -351,14 +324,12 @@ class CallbackModule(CallbackBase):
             self._display.warning(report["problem"])
         if not report["tokens_issued"]:
             return
-        # Every authentication would have cost what signing in to the session did.
-        saved = max(0, report["authentications"] * report["sign_in_requests"] - report["keystone_requests"])
         # The counts are those of the session, which other runs may have had before.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
         end = "left to another run" if report["left"] else counts_of_revoke(report)
         self._display.display(
-            f"{name}: tokens issued: {report['tokens_issued']}, authentications served from the session: "
-            f"{report['authentications']}, Keystone requests saved: {saved}, {end}",
+            f"{name}: identities: {report['identities']}, tokens issued: {report['tokens_issued']}, "
+            f"sign-ins served from the session: {report['authentications']}, {end}",
             # A program reads what these callbacks print.
             stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),
         )

@@ -149,9 +149,9 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils.session.errors import OneTokenError
-from ..module_utils.session_report import chosen_cloud, chosen_session, report
+from ..module_utils._session.util.errors import OneTokenError
 from ..module_utils.valid_text import valid
+from ..plugin_utils.session_report import chosen_session, report
 
 
 class LookupModule(LookupBase):
@@ -161,8 +161,8 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             session = chosen_session(self.get_option("session"), os.environ)
-            clouds = self._flatten(terms) or [chosen_cloud(session, os.environ)]
-            reports = [report(session, str(cloud), os.environ, self.get_option("return_token")) for cloud in clouds]
+            clouds = [str(term) for term in self._flatten(terms)] or [None]
+            reports = [report(session, cloud, os.environ, self.get_option("return_token")) for cloud in clouds]
             return [valid(one) for one in reports]
         except OneTokenError as exc:
             raise AnsibleLookupError(str(exc)) from None

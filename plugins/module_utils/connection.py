@@ -13,25 +13,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
+from ._session.util.errors import ConfigurationError, without_sdk
 from .redirects import refuse_other_hosts
-from .session.config_files import ConfigFiles
-from .session.errors import ConfigurationError, without_sdk
-from .session.source import Source, absent_config_file, environment_has_credentials, explained, refuse_quoted_verify
-from .session.version import APPLICATION, VERSION
+from .task_cloud import TaskCloud, explained, label_of
 
 if t.TYPE_CHECKING:
     import openstack.connection
-
-#: Connection options that go to openstacksdk, under the name that it has for them.
-SDK_NAMES = {
-    "region_name": "region_name",
-    "interface": "interface",
-    "validate_certs": "verify",
-    "ca_cert": "cacert",
-    "client_cert": "cert",
-    "client_key": "key",
-    "api_timeout": "api_timeout",
-}
 
 
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
@@ -68,12 +55,6 @@ def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
     )
 
 
-def sdk_options(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The connection options that were given, under openstacksdk's names."""
-    given = {sdk_name: params[name] for name, sdk_name in SDK_NAMES.items()}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def connect(module: AnsibleModule) -> openstack.connection.Connection:
     """Connect as an openstack.cloud module does with the same options."""
     sdk = import_sdk(module)
@@ -86,30 +67,5 @@ def connect(module: AnsibleModule) -> openstack.connection.Connection:
 
 
 def _opened(sdk: t.Any, params: dict[str, t.Any]) -> openstack.connection.Connection:
-    options = sdk_options(params)
-    cloud = params["cloud"]
-    if not (cloud or params["auth"] or os.environ.get("OS_CLOUD")) and environment_has_credentials(os.environ):
-        source = Source.of_environment(os.environ, ConfigFiles(), options, auth_type=params["auth_type"])
-        return sdk.connection.Connection(config=source.region())
-    if isinstance(cloud, dict):
-        options = {**options, **cloud}
-    else:
-        options.update(cloud=cloud, auth_type=params["auth_type"], auth=params["auth"])
-    try:
-        with explained(label(params)):
-            connection = sdk.connect(app_name=APPLICATION, app_version=VERSION, **options)
-    except ConfigurationError:
-        if why := absent_config_file(os.environ):
-            raise ConfigurationError(f"The configuration of {label(params)} cannot be used because {why}.") from None
-        raise
-    config = connection.config.config
-    refuse_quoted_verify(label(params), config.get("verify"), config.get("auth", {}).get("auth_url"))
-    return connection
-
-
-def label(params: t.Mapping[str, t.Any]) -> str:
-    """How messages call what these options name."""
-    cloud = params["cloud"]
-    if isinstance(cloud, str) and cloud:
-        return f"cloud {cloud!r}"
-    return "the cloud option" if cloud else "the auth option" if params["auth"] else "the environment"
+    with explained(label_of(params)):
+        return sdk.connection.Connection(config=TaskCloud.of_params(params, os.environ).region)

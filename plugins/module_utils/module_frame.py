@@ -9,13 +9,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._session.sign_in.clouds import SCOPE_KEYS
+from ._session.util.errors import OneTokenError
 from .connection import argument_spec, import_sdk
-from .session import cloud_entry
-from .session.errors import OneTokenError
 from .valid_text import valid
 
 #: What Ansible itself puts in the place of a secret option.
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+#: What of an authentication may be shown: who, where and for what.
+_PUBLIC = SCOPE_KEYS | {
+    *("auth_url", "username", "user_id", "user_domain_id", "user_domain_name"),
+    *("application_credential_id", "application_credential_name"),
+}
 
 Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
 
@@ -72,8 +78,9 @@ def _hide_options(module: AnsibleModule) -> None:
 def _unmask_public(module: AnsibleModule) -> None:
     """Let a message name the cloud, the user and the address: to Ansible the options are secret as a whole."""
     cloud = module.params["cloud"]
-    entry = cloud_entry.normalized(cloud if isinstance(cloud, dict) else {})
-    auth = {**entry["auth"], **cloud_entry.normalized({"auth": module.params["auth"]})["auth"]}
-    public = {str(value) for key, value in auth.items() if key in cloud_entry.PUBLIC_AUTH_KEYS} | {str(cloud)}
-    secret = {str(value) for key, value in auth.items() if key not in cloud_entry.PUBLIC_AUTH_KEYS}
+    entry = cloud if isinstance(cloud, dict) else {}
+    given = [entry, entry.get("auth"), module.params["auth"]]
+    values = [(key.replace("-", "_"), value) for part in given if isinstance(part, dict) for key, value in part.items()]
+    public = {str(value) for key, value in values if key in _PUBLIC} | {str(cloud)}
+    secret = {str(value) for key, value in values if key not in _PUBLIC and key != "auth"}
     module.no_log_values -= public - secret

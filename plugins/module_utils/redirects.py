@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
-from .session.errors import OneTokenError
+from ._session.util.errors import OneTokenError
 
 if t.TYPE_CHECKING:
     import openstack.connection

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ._session.revoke.keystone import Connection
+from ._session.store.session import Session
+from ._session.util.errors import ConfigurationError
 from .connection import sdk_options
 from .session import cloud_entry
 from .session import source as sources
 from .session.config_files import ConfigFiles
-from .session.errors import ConfigurationError
-from .session.keystone import Connection
 from .session.source import Source
-from .session.store import Session
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

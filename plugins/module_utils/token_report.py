@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .session import clock
-from .session.renewal import RenewalPolicy
-from .session.token import Token
+from ._session.store.renewal import RenewalPolicy
+from ._session.store.token import Token
+from ._session.util import clock
 
 #: Clocks that differ by less than this, in seconds, do no harm to any token.
 CLOCK_TOLERANCE = 60

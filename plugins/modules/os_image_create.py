@@ -414,13 +414,13 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._session.util.errors import ConfigurationError
 from ..module_utils.bulk.image_create import ImageFromSource
 from ..module_utils.bulk.image_from_volume import ImageFromVolume
 from ..module_utils.bulk.image_sources import image_sources
 from ..module_utils.bulk.marks import Marks, check_run, run_of_today
 from ..module_utils.bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
 from ..module_utils.bulk.selection import Criteria
-from ..module_utils.session.errors import ConfigurationError
 
 IMAGE_OPTIONS = {
     "name": {"type": "str", "required": True},

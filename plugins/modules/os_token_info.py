@@ -138,11 +138,11 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._session.store.session import Session
+from ..module_utils._session.util.errors import SessionError
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import lifecycle
-from ..module_utils.session.errors import SessionError
-from ..module_utils.session.store import Session
 from ..module_utils.token_report import describe
+from ..module_utils.token_status import status as status_of
 
 
 def info(module: AnsibleModule) -> dict:
@@ -151,7 +151,7 @@ def info(module: AnsibleModule) -> dict:
         raise SessionError("No session is named: set session to what os_token_issue returned.")
     session = Session.named(params["session"], os.environ)
     cloud = params["cloud"] if isinstance(params["cloud"], str) else None
-    status = lifecycle.status(session, cloud, params["validate"], params["timeout"])
+    status = status_of(session, cloud, params["validate"], params["timeout"])
     result = {
         "changed": False,
         "session": session.path,

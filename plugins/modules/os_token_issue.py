@@ -208,11 +208,12 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import signing_in
+from ..module_utils._session.revoke import sweep
+from ..module_utils._session.store.renewal import RenewalPolicy
+from ..module_utils._session.store.session import Session
+from ..module_utils._session_setup import environment
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import environment, lifecycle, sweep
-from ..module_utils.session.renewal import RenewalPolicy
-from ..module_utils.session.store import Session
-from ..module_utils.source_options import source_of
 from ..module_utils.token_report import describe, still_good, warnings_of
 
 
@@ -220,21 +221,22 @@ def issue(module: AnsibleModule) -> dict:
     params = module.params
     policy = RenewalPolicy(params["renew_after"], params["min_remaining"])
     session = Session.named(params["session"], os.environ)
-    source = source_of(params, os.environ, session)
+    cloud = signing_in.cloud_of(params, session)
     if module.check_mode:
-        token, changed = lifecycle.foresee_issue(session, source, policy)
+        token = signing_in.foresee(session, cloud, policy)
+        changed = token is None
     else:
         is_new = not session.exists
-        issued = lifecycle.issue(session, source, policy, params["timeout"])
+        issued = signing_in.issue(session, cloud, policy, params["timeout"])
         token, changed = issued.token, issued.changed
         if issued.kept_because:
-            module.warn(still_good(source.cloud, token, issued.kept_because))
+            module.warn(still_good(cloud.name, token, issued.kept_because))
         if is_new and session.is_of_one_run:
             sweep.clear(os.path.dirname(session.path))
-    result = {"changed": changed, "session": session.path, "cloud": source.cloud}
+    result = {"changed": changed, "session": session.path, "cloud": cloud.name}
     if session.exists:
-        result["environment"] = environment.of_session(
-            session, source.cloud, os.environ, source.options.get("region_name")
+        result["environment"] = environment.of_issued(
+            session, os.environ, cloud.name, cloud.is_plain, cloud.region_name
         )
     if token is None:
         return result
@@ -242,7 +244,7 @@ def issue(module: AnsibleModule) -> dict:
         module.warn(warning)
     if params["return_token"]:
         result["token"] = token.id.reveal()
-        result["token_environment"] = environment.of_token(token, source.options.get("region_name"))
+        result["token_environment"] = environment.of_token(token, cloud.region_name)
     return {**result, **describe(token)}
 
 

@@ -153,13 +153,14 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._session.revoke import revocation, sweep
+from ..module_utils._session.store import directory, owners, usage
+from ..module_utils._session.store.session import LivingToken, Session, last_end
+from ..module_utils._session.store.token import TokenId
+from ..module_utils._session.util.errors import ConfigurationError, SessionError, TokenNotRevokedError
+from ..module_utils._session.util.waiting import Waiter
 from ..module_utils.module_frame import run_module
-from ..module_utils.session import directory, lifecycle, owners, sweep, usage
-from ..module_utils.session.errors import ConfigurationError, SessionError, TokenNotRevokedError
-from ..module_utils.session.pacing import Waiter
-from ..module_utils.session.store import LivingToken, Session, last_end
-from ..module_utils.session.token import TokenId
-from ..module_utils.source_options import keystone_of
+from ..module_utils.signing_in import keystone_of
 
 
 def revoke(module: AnsibleModule) -> dict:
@@ -171,12 +172,12 @@ def revoke(module: AnsibleModule) -> dict:
         raise SessionError("Nothing to revoke is named: set session to what os_token_issue returned, or set token.")
     session = Session.named(module.params["session"], os.environ)
     drained = True
-    if session.exists and session.read_record().of_runs and owners.living(session):
+    if _is_of_a_living_run(session):
         # Other tasks of the run would be left without a token; it revokes at its end, with the callback.
         module.warn(f"The session {session.path} is not revoked yet, but when the run that it belongs to ends.")
-        result = lifecycle.Revocation()
+        result = revocation.Revocation()
     elif module.check_mode:
-        result = lifecycle.foresee_revoke(session)
+        result = revocation.foresee_revoke(session)
     else:
         if module.params["drain"]:
             drained = usage.wait_until_idle(session, Waiter(module.params["drain_timeout"]))
@@ -185,7 +186,7 @@ def revoke(module: AnsibleModule) -> dict:
                     f"A process still worked on the session {session.path} after {module.params['drain_timeout']} s, "
                     "and its token is revoked: its next request fails."
                 )
-        result = lifecycle.revoke(session, module.params["timeout"])
+        result = revocation.revoke(session, module.params["timeout"])
     _warn_of(module, result.living)
     return {
         "changed": result.revoked > 0,
@@ -197,6 +198,12 @@ def revoke(module: AnsibleModule) -> dict:
         "tokens_issued": result.tokens_issued,
         "keystone_requests": result.keystone_requests,
     }
+
+
+def _is_of_a_living_run(session: Session) -> bool:
+    if not session.exists or not session.is_of_this_format:
+        return False
+    return session.read_record().of_runs and owners.living(session)
 
 
 def _alive(living: list[LivingToken]) -> dict:
@@ -214,7 +221,7 @@ def _sweep(module: AnsibleModule) -> dict:
     base = directory.default_base(os.environ)
     if module.check_mode:
         found = sweep.orphans(base)
-        foreseen = [lifecycle.foresee_revoke(session) for session in found]
+        foreseen = [revocation.foresee_revoke(session) for session in found]
         return {
             "changed": bool(found),
             "sessions": [session.path for session in found],
@@ -238,7 +245,7 @@ def _sweep(module: AnsibleModule) -> dict:
 
 
 def _revoke_token(module: AnsibleModule) -> dict:
-    keystone = keystone_of(module.params, os.environ)
+    keystone = keystone_of(module.params)
     try:
         token = TokenId(module.params["token"].strip())
     except ValueError:

@@ -12,7 +12,7 @@ import signal
 
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
 

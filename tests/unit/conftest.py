@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     StandInKeystone,
 )

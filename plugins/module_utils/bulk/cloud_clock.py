@@ -16,8 +16,8 @@ import threading
 import time
 import typing as t
 
-from ..session.clock import parse
-from ..session.errors import OneTokenError
+from .._session.util.clock import parse
+from .._session.util.errors import OneTokenError
 
 #: Seconds by which the services' clocks may differ. Beyond, no age is known.
 LARGEST_DIFFERENCE = 300.0

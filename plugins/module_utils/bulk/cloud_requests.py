@@ -19,9 +19,9 @@ import time
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
+from .._session.util.errors import OneTokenError
+from .._session.util.waiting import Waiter, delay_asked
 from ..redirects import RedirectedError
-from ..session.errors import OneTokenError
-from ..session.pacing import Waiter, delay_asked
 from .cloud_clock import CloudClock
 from .pace import Pacer
 from .request_counts import IDENTITY, RequestCounts, requests_for

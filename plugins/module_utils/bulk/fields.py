@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..session.clock import parse
+from .._session.util.clock import parse
 from .cloud_requests import Service, UnreadableError, spoken
 
 T = t.TypeVar("T")

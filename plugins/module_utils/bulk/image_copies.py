@@ -20,7 +20,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ..session.clock import parse
+from .._session.util.clock import parse
 from .cloud_requests import CloudRequests, UnreadableError
 from .fields import Fields, readable
 from .item import IMAGE, Created

@@ -9,7 +9,7 @@ import abc
 import typing as t
 import uuid
 
-from ..session.errors import OneTokenError
+from .._session.util.errors import OneTokenError
 from .action import MISSES_ALLOWED, Action
 from .cloud_requests import CloudRequests, RefusedError, UnreadableError, content
 from .image_copies import ACTIVE, QUEUED

@@ -14,7 +14,7 @@ import dataclasses
 import typing as t
 from collections import Counter
 
-from ..session.clock import parse
+from .._session.util.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
 from .fields import Fields

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from ..session.errors import ConfigurationError, OneTokenError
+from .._session.util.errors import ConfigurationError, OneTokenError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
 from .fields import Fields
 from .image_copies import QUEUED

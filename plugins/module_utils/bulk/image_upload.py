@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from ..session.errors import OneTokenError
+from .._session.util.errors import OneTokenError
 from .reason import Code
 
 #: Bytes in memory at a time, and what a socket must take within the time that an answer may take.

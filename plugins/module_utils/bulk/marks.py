@@ -11,8 +11,8 @@ import string
 import typing as t
 from dataclasses import dataclass, field
 
-from ..session.clock import now
-from ..session.errors import ConfigurationError
+from .._session.util.clock import now
+from .._session.util.errors import ConfigurationError
 from .selection import Resource, texts
 
 RESERVED = "onetoken_"

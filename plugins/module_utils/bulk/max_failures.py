@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..session.errors import ConfigurationError
+from .._session.util.errors import ConfigurationError
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._session.store import usage
+from .._session.store.session import ISSUED, Session
+from .._session.util.clock import now
+from .._session.util.errors import ConfigurationError, OneTokenError
 from ..connection import connect
 from ..module_frame import run_module
-from ..session import usage
-from ..session.clock import now
-from ..session.errors import ConfigurationError, OneTokenError
-from ..session.store import Session
 from . import report_files
 from .action import Action
 from .cloud_requests import ANSWER_TIMEOUT, CloudRequests, TimeUpError
@@ -168,6 +168,6 @@ def _write(report: Report, place: Place, path: str) -> Report:
 def _tokens_issued(session: Session | None, counts: RequestCounts) -> int:
     """By the session, or by this process where it has none."""
     try:
-        return counts.tokens_issued if session is None else session.read_record().tokens_issued
+        return counts.tokens_issued if session is None else session.counted(ISSUED)
     except OneTokenError:
         return counts.tokens_issued

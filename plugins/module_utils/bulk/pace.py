@@ -22,9 +22,9 @@ import threading
 import time
 import typing as t
 
-from ..session import pacing
-from ..session.errors import ConfigurationError
-from ..session.owners import Owner
+from .._session.store.owners import Owner
+from .._session.util import waiting
+from .._session.util.errors import ConfigurationError
 from .pace_file import SharedFile
 from .pace_places import Places
 from .pace_schedule import FIRST_RATE, PROBE, Schedule
@@ -177,7 +177,7 @@ class Pacer:
 
     def answered(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
         """A request was let through; where its answer says that it was the last one, others wait."""
-        used_up = pacing.delay_when_used_up(headers, self._wall_clock())
+        used_up = waiting.delay_when_used_up(headers, self._wall_clock())
 
         def change(schedule: Schedule, now: float) -> None:
             schedule.succeed(now, sent_at)
@@ -188,7 +188,7 @@ class Pacer:
 
     def refused(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
         """A limit on the rate turned a request away that was sent at this moment of the clock."""
-        asked = pacing.delay_asked(headers, self._wall_clock())
+        asked = waiting.delay_asked(headers, self._wall_clock())
         most = self._pace.most(service)
         self._change(service, lambda schedule, now: schedule.refuse(now, sent_at, asked, most))
         self.refusals.append((service, self._clock()))

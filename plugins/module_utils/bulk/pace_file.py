@@ -17,8 +17,8 @@ import time
 import typing as t
 import weakref
 
-from ..session import directory
-from ..session.errors import SessionError
+from .._session.store import directory
+from .._session.util.errors import SessionError
 
 _FOLDER = ".pace"
 _LONGEST_CONTENT = 1 << 20

@@ -10,7 +10,7 @@ import json
 import secrets
 import typing as t
 
-from ..session.owners import Owner
+from .._session.store.owners import Owner
 from .pace_file import SharedFile
 
 Taken = dict[str, dict[str, t.Any]]

@@ -9,8 +9,8 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from .._session.util.errors import ConfigurationError
 from ..connection import label
-from ..session.errors import ConfigurationError
 from .cloud_requests import UNEXPECTED, CloudError, sentence
 from .pace import ProjectKey
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ..session.errors import OneTokenError
+from .._session.util.errors import OneTokenError
 from .cloud_requests import CloudRequests, Service
 
 GIB = 1024**3

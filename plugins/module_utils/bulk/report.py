@@ -10,8 +10,8 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..session.clock import now
-from ..session.errors import OneTokenError
+from .._session.util.clock import now
+from .._session.util.errors import OneTokenError
 from .item import OUTCOMES, PLANNED, SKIPPED, Item
 from .place import Place
 from .plan import Plan

@@ -17,8 +17,8 @@ import stat
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ..session import clock
-from ..session.errors import OneTokenError
+from .._session.util import clock
+from .._session.util.errors import OneTokenError
 from ..valid_text import valid
 from . import report_page
 

@@ -16,7 +16,7 @@ import re
 import string
 import typing as t
 
-from ..session import clock
+from .._session.util import clock
 from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
 
 if t.TYPE_CHECKING:

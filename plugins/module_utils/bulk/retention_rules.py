@@ -18,7 +18,7 @@ import fnmatch
 import typing as t
 from dataclasses import dataclass
 
-from ..session.errors import ConfigurationError
+from .._session.util.errors import ConfigurationError
 from .reason import Code, Reason
 from .selection import demand_criterion
 

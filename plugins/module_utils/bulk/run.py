@@ -13,7 +13,7 @@ import typing as t
 from collections import Counter, deque
 from concurrent import futures
 
-from ..session.errors import OneTokenError
+from .._session.util.errors import OneTokenError
 from .action import Action
 from .cloud_requests import (
     CloudError,

@@ -11,8 +11,8 @@ import fnmatch
 import typing as t
 from dataclasses import dataclass, field
 
-from ..session.clock import parse
-from ..session.errors import ConfigurationError
+from .._session.util.clock import parse
+from .._session.util.errors import ConfigurationError
 from .cloud_clock import CloudClock, CloudClockError
 from .cloud_requests import CloudError, CloudRequests, RefusedError, UnreadableError
 from .fields import Fields, readable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..session.errors import ConfigurationError
+from .._session.util.errors import ConfigurationError
 from .cloud_requests import CloudRequests
 from .marks import Marks
 from .reason import Code, Reason

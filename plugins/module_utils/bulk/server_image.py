@@ -9,7 +9,7 @@ import abc
 import functools
 import typing as t
 
-from ..session.clock import show
+from .._session.util.clock import show
 from .action import MISSES_ALLOWED, Action
 from .cloud_clock import CloudClockError
 from .cloud_requests import CloudRequests, LostAnswerError, RefusedError, ServiceAbsentError, UnreadableError, content

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..session.errors import OneTokenError
+from .._session.util.errors import OneTokenError
 from .action import MISSES_ALLOWED
 from .cloud_requests import CloudRequests
 from .item import Item

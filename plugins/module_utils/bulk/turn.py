@@ -14,7 +14,7 @@ import fcntl
 import os
 import typing as t
 
-from ..session.errors import SessionError
+from .._session.util.errors import SessionError
 from .pace_file import open_shared
 
 #: Pauses between two looks whether it is this call's turn, in seconds.

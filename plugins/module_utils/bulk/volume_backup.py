@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..session.errors import ConfigurationError
+from .._session.util.errors import ConfigurationError
 from .cloud_requests import CloudRequests
 from .item import Item
 from .marks import Marks

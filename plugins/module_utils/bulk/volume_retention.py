@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ..session.clock import parse
+from .._session.util.clock import parse
 from .action import MISSES_ALLOWED
 from .cloud_requests import CloudRequests
 from .item import ALREADY, BLOCKED, DONE, FAILED, Item, State

@@ -14,11 +14,12 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, site
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,

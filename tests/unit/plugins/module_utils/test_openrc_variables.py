@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import source_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (

@@ -14,10 +14,12 @@ import sys
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.run import Run, Settings
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, lifecycle, owners
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Failure, Session, StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Failure, Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,

@@ -22,7 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
     content,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
     CUT,

@@ -39,7 +39,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_bac
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_snapshot import VolumeSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeConnection,

@@ -23,7 +23,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_sched
     PROBE,
     SPREAD,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
 
 FOREVER = 1e9

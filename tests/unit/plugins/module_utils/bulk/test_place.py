@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,
 )

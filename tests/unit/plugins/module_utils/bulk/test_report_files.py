@@ -29,7 +29,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_fil
     paths_of,
     write_report,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.run_records import (
     make_record,
     make_result,

@@ -19,7 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection 
     select_volumes,
     texts,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     FakeResponse,
     FakeService,

@@ -11,7 +11,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_pow
     ServerStart,
     ServerStop,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_nova import (
     TASK,

@@ -10,10 +10,12 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, session_clouds, site
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord, StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import Waiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 
 
 class FakeTime:

@@ -11,7 +11,7 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 
 
 def ended_run() -> Owner:

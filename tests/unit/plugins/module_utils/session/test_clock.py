@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone.utc)
 

@@ -15,7 +15,7 @@ import tempfile
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 
 pytestmark = pytest.mark.processes
 

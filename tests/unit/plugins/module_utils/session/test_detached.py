@@ -8,7 +8,8 @@ import os
 import signal
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import detached, errors
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import detached
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import errors
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
 
 pytestmark = pytest.mark.processes

@@ -11,8 +11,8 @@ import tempfile
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")

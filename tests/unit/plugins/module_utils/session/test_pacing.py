@@ -8,7 +8,7 @@ import email.utils
 import time
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.pacing import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import (
     FIRST_DELAY,
     LONGEST_DELAY,
     Waiter,

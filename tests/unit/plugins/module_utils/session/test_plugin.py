@@ -9,15 +9,17 @@ import os
 import keystoneauth1.session
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import lifecycle, plugin, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import plugin
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.plugin import (
     SessionAuth,
     SessionLoader,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import UNNAMED, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,

@@ -10,16 +10,16 @@ import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import OneTokenError
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.site import AUTH_TYPE
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.site import AUTH_TYPE
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
     CONFIG,
     ENVIRONMENT,
     EXPLICIT,
     Source,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 
 SECRET = "s3cret"
 

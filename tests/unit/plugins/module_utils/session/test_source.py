@@ -9,9 +9,9 @@ import os
 
 import openstack.config.loader
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     SourceUnreadableError,
 )

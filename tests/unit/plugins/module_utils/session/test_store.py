@@ -13,13 +13,14 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import owners, site, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import SessionClosedError, SessionError
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.owners import Owner
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionClosedError, SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Failure,
     LivingToken,
     Session,
@@ -27,7 +28,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.store i
     StoredTokens,
     last_end,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Tls
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
     SECRET,
     make_token,

@@ -12,15 +12,17 @@ import shutil
 import tempfile
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock, owners, watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
     SessionRecord,
     StoredTokens,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
     Answer,

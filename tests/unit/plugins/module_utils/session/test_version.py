@@ -7,7 +7,7 @@ from __future__ import annotations
 import pathlib
 
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.version import APPLICATION, VERSION
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.version import APPLICATION, VERSION
 
 
 def test_it_is_the_version_and_the_name_of_the_collection():

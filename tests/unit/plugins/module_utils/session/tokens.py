@@ -9,9 +9,9 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.store import Session, StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 
 SECRET = "gAAAAABsecret-part-of-a-token"
 

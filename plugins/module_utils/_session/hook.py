@@ -1,0 +1,79 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wraps what the session needs of keystoneauth at the moment at which it is imported.
+
+A process that never imports it pays for nothing but this file, so that imports nothing that Python has not yet.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import _local
+
+#: Modules of keystoneauth of which methods are wrapped.
+WANTED = (
+    "keystoneauth1.discover",
+    "keystoneauth1.identity.base",
+    "keystoneauth1.identity.v3.base",
+    "keystoneauth1.identity.v3.federation",
+    "keystoneauth1.session",
+)
+_busy = _local()
+
+
+class Finder:
+    """Finds nothing itself: it wraps the loader that another finder has."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name not in WANTED or getattr(_busy, "found", False):
+            return None
+        # Somebody else's finder may ask all others again.
+        _busy.found = True
+        try:
+            spec = _spec(name, path, target)
+        finally:
+            _busy.found = False
+        plain = getattr(getattr(spec, "loader", None), "exec_module", None)
+        if plain is None:
+            return None
+
+        def exec_module(module):
+            plain(module)
+            _wrap(module)
+
+        try:
+            # On the instance: another class would not be known to pkgutil, nor to what reads a zip file.
+            spec.loader.exec_module = exec_module
+        except AttributeError:
+            return None
+        return spec
+
+
+def install():
+    """Wrap what is imported already, and from here on what will be."""
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+    for name in WANTED:
+        if name in sys.modules:
+            _wrap(sys.modules[name])
+
+
+def _spec(name, path, target):
+    for finder in sys.meta_path:
+        find_spec = None if isinstance(finder, Finder) else getattr(finder, "find_spec", None)
+        spec = None if find_spec is None else find_spec(name, path, target)
+        if spec is not None:
+            return spec
+    return None
+
+
+def _wrap(module):
+    try:
+        from .sign_in import instrumentation
+
+        instrumentation.wrap(module)
+    except Exception:  # pylint: disable=broad-exception-caught
+        # A keystoneauth that is not as expected works as it does without this.
+        pass

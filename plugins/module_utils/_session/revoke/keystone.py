@@ -1,0 +1,241 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this collection itself asks Keystone about a token: whether it lives, and to revoke it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+import urllib.parse
+
+try:
+    import keystoneauth1.exceptions
+    import keystoneauth1.session
+except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
+    keystoneauth1 = None
+
+from ..store.token import Token, TokenId
+from ..util import deadline
+from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError
+from ..util.version import APPLICATION, VERSION
+from ..util.waiting import Waiter
+
+if t.TYPE_CHECKING:
+    import requests
+
+#: Refusals that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
+PASSING = (413, 429, 503)
+#: Where tokens are issued, validated and revoked, below the address of version 3.
+_TOKEN_PATH = "/auth/tokens"
+#: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
+REQUEST_TIMEOUT = 60
+#: Seconds that a request about a token may take even where the time for all of them is up.
+SHORTEST_TIMEOUT = 20
+#: Redirects with a token that are followed one after the other.
+_REDIRECTS = 5
+
+
+class Connection:
+    """How to reach Keystone again without the credentials: where, and how TLS is checked."""
+
+    def __init__(
+        self,
+        auth_url: str,
+        verify: t.Any = True,
+        cert: t.Any = None,
+        timeout: float | None = None,
+        token_url: str | None = None,
+    ) -> None:
+        self.auth_url = auth_url
+        self.requests = 0
+        self._token_url = token_url or f"{versioned(auth_url)}{_TOKEN_PATH}"
+        self._timeout = timeout or REQUEST_TIMEOUT
+        self._session = keystoneauth1.session.Session(
+            verify=verify,
+            cert=cert,
+            timeout=self._timeout,
+            app_name=APPLICATION,
+            app_version=VERSION,
+        )
+        self._session.session.hooks["response"].append(self._count)
+
+    @classmethod
+    def of_token(cls, token: Token) -> Connection:
+        """To the Keystone that issued a token."""
+        return cls(token.auth_url, token.tls.verify, token.tls.cert, token_url=token.token_url)
+
+    def _count(self, response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
+        self.requests += 1
+
+    def revoke(self, token: TokenId, waiter: Waiter) -> bool:
+        """Make Keystone refuse a token; False when it did already.
+
+        Proof is a 204, or Keystone's own word that it does not know the token. Something in front of Keystone may
+        answer as well, and Keystone refuses this request for some tokens that live: then it is asked about this one.
+        """
+        response = self._of_token("DELETE", token, waiter)
+        if response.status_code == 204:
+            return True
+        if response.is_redirect:
+            raise TokenNotRevokedError(
+                f"Keystone at {self.auth_url} sends requests on to {_origin(response)}, where no token of it is sent",
+                "set auth_url to where Keystone is now, for later runs",
+            )
+        refused = _keystone_error(response) is not None
+        # Keystone's policy refuses only whom Keystone has let in.
+        accepted = True if refused and response.status_code == 403 else self.accepts(token, waiter)
+        if accepted is False:
+            return False
+        if accepted and refused:
+            raise TokenNotRevokedError(
+                f"Keystone at {self.auth_url} refuses to revoke it (HTTP {response.status_code})",
+                "ask the cloud's operator to allow it",
+                by_keystone=True,
+                lives=True,
+                by_policy=response.status_code == 403,
+            )
+        raise TokenNotRevokedError(
+            f"what answers at {self.auth_url} is not Keystone (HTTP {response.status_code})", lives=accepted is True
+        )
+
+    def accepts(self, token: TokenId, waiter: Waiter) -> bool | None:
+        """Ask Keystone whether it accepts a token; None where what answers is not Keystone."""
+        return _acceptance(self._of_token("GET", token, waiter))
+
+    def is_valid(self, token: TokenId, waiter: Waiter) -> bool:
+        """The same, where nothing but Keystone's word will do."""
+        accepted = self.accepts(token, waiter)
+        if accepted is None:
+            raise KeystoneUnavailableError(f"What answers at {self.auth_url} is not Keystone: check auth_url.")
+        return accepted
+
+    def _of_token(self, method: str, token: TokenId, waiter: Waiter) -> requests.Response:
+        """Ask about a token with the token itself, which costs no other one; an answer that time does not change."""
+        url, redirects = self._token_url, 0
+        while True:
+            headers: t.Mapping[str, str] = {}
+            # The last try takes its time as well, as long as the whole does not take for ever.
+            limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
+            try:
+                response = deadline.within(limit, functools.partial(self._request, method, url, token))
+            except TimeoutError:
+                reason = f"Keystone at {self.auth_url} did not answer in time"
+            except keystoneauth1.exceptions.ClientException as exc:
+                reason = unreachable(self.auth_url, exc)
+                if not isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
+                    raise KeystoneUnavailableError(f"{reason}.") from None
+            except (OSError, ValueError) as exc:
+                # requests' own: a certificate file that is not there any more, an address that is none.
+                raise KeystoneUnavailableError(
+                    f"the request to {self.auth_url} cannot be made ({type(exc).__name__})."
+                ) from None
+            else:
+                elsewhere = _safe_redirect(response)
+                if elsewhere is not None and redirects < _REDIRECTS:
+                    url, redirects = elsewhere, redirects + 1
+                    continue
+                if response.status_code not in PASSING and response.status_code < 500:
+                    return response
+                headers = response.headers
+                reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
+            if not waiter.wait(headers):
+                raise KeystoneUnavailableError(f"{reason} until the timeout; try again later.")
+
+    def _request(self, method: str, url: str, token: TokenId) -> requests.Response:
+        return self._session.request(
+            url,
+            method,
+            headers={
+                "X-Auth-Token": token.reveal(),
+                "X-Subject-Token": token.reveal(),
+                # Else Keystone does not know the tokens of application credentials with access rules.
+                "OpenStack-Identity-Access-Rules": "1.0",
+            },
+            params={"nocatalog": "1"} if method == "GET" else None,
+            authenticated=False,
+            raise_exc=False,
+            redirect=False,
+        )
+
+
+def _keystone_error(response: requests.Response) -> str | None:
+    """What Keystone says in an error; None if the answer is not one of Keystone's."""
+    try:
+        error = response.json()["error"]
+        code, title, message = error["code"], error["title"], error["message"]
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return None
+    is_keystones = code == response.status_code and isinstance(title, str) and isinstance(message, str)
+    return message if is_keystones else None
+
+
+def _acceptance(response: requests.Response) -> bool | None:
+    """Whether Keystone accepts the token that it was asked about; None if the answer is not Keystone's word on that."""
+    if response.status_code == 200:
+        try:
+            return True if isinstance(response.json()["token"], dict) else None
+        except (KeyError, RecursionError, TypeError, ValueError):
+            return None
+    message = _keystone_error(response)
+    if message is None:
+        return None
+    if response.status_code == 403:
+        # Keystone's policy lets this token ask nothing, but Keystone has let it in.
+        return True
+    # Also of a path that it does not know Keystone says that it was not found; here it names what was not: the token,
+    # or the trust, application credential, user or project that the token was of.
+    unknown = response.status_code == 404 and re.search(r"\btoken\b|^Could not (find|recognize)\b", message)
+    return False if response.status_code == 401 or unknown else None
+
+
+def _safe_redirect(response: requests.Response) -> str | None:
+    """Where a redirect leads, if a token may follow it: to the same thing on the same host, never less protected."""
+    if not response.is_redirect:
+        return None
+    try:
+        here, there = (urllib.parse.urlsplit(url) for url in (str(response.url), _location(response)))
+        same_place = _place(there) == _place(here)
+        upgrade = (here.scheme, there.scheme) == ("http", "https") and there.hostname == here.hostname
+    except ValueError:
+        return None
+    same_thing = there.path.rstrip("/").endswith(_TOKEN_PATH)
+    return _without_query(there.geturl()) if (same_place or upgrade) and same_thing else None
+
+
+def _place(url: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _location(response: requests.Response) -> str:
+    return urllib.parse.urljoin(str(response.url), response.headers["location"])
+
+
+def _origin(response: requests.Response) -> str:
+    """Where a redirect leads, in short."""
+    try:
+        there = urllib.parse.urlsplit(_location(response))
+        return f"{there.scheme}://{there.hostname}"
+    except ValueError:
+        return "another address"
+
+
+def _without_query(url: str) -> str:
+    return urllib.parse.urlsplit(url)._replace(query="", fragment="").geturl()
+
+
+def versioned(auth_url: str) -> str:
+    """The address of Keystone's version 3 interface."""
+    url = auth_url.rstrip("/")
+    return url if url.endswith("/v3") else (url[: -len("/v2.0")] if url.endswith("/v2.0") else url) + "/v3"
+
+
+def unreachable(auth_url: str, exc: Exception) -> str:
+    if isinstance(exc, keystoneauth1.exceptions.SSLError):
+        return f"the certificate of Keystone at {auth_url} cannot be trusted, set ca_cert or check the host name"
+    if isinstance(exc, keystoneauth1.exceptions.ConnectTimeout):
+        return f"Keystone at {auth_url} did not answer in time"
+    if isinstance(exc, keystoneauth1.exceptions.ConnectFailure):
+        return f"Keystone at {auth_url} cannot be reached, check auth_url and the network"
+    return f"what answers at {auth_url} cannot be used as Keystone ({type(exc).__name__}), check auth_url"

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clearing away what earlier runs left behind: the live tokens of runs that ended, and the sessions without any."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+import typing as t
+
+from ..store import owners, usage
+from ..store.session import LivingToken, Session
+from ..util.errors import OneTokenError, SessionError
+
+#: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
+KEPT = 24 * 3600
+#: The same of a run on another machine, which may still go on without having touched its session, and of tokens that
+#: cannot be read: by then they have expired.
+KEPT_ELSEWHERE = owners.FORGOTTEN
+#: Seconds for which Keystone is asked again to revoke one session.
+TIMEOUT = 60
+
+
+@dataclasses.dataclass
+class Sweep:
+    """What sweeping came to."""
+
+    #: The sessions whose runs had ended, and whose tokens are revoked now.
+    sessions: list[str] = dataclasses.field(default_factory=list)
+    revoked: int = 0
+    already_dead: int = 0
+    #: Tokens that cannot be revoked.
+    living: list[LivingToken] = dataclasses.field(default_factory=list)
+    keystone_requests: int = 0
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+
+def orphans(base: str) -> list[Session]:
+    """The sessions below a directory that hold tokens, although every run that owned them has ended."""
+    return [session for session in _sessions(base) if _is_orphan(session)]
+
+
+def sweep(base: str, timeout: float) -> Sweep:
+    """Revoke the orphans below a directory, then clear it. A session that anything still works on is left alone."""
+    # Needs keystoneauth, which takes a moment to import and which not every Python has.
+    from . import revocation
+
+    result = Sweep()
+    for session in orphans(base):
+        try:
+            revoked = revocation.revoke_orphan(session, timeout)
+        except (OneTokenError, OSError) as exc:
+            result.problems.append(str(exc))
+        else:
+            if revoked is None:
+                continue
+            result.sessions.append(session.path)
+            result.revoked += revoked.revoked
+            result.already_dead += revoked.already_dead
+            result.living += revoked.living
+            result.keystone_requests += revoked.keystone_requests
+    clear(base)
+    return result
+
+
+def clear(base: str) -> None:
+    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day."""
+    for session in _sessions(base):
+        # Whatever is in the way of clearing up is no reason to fail a run.
+        with contextlib.suppress(SessionError, OSError):
+            kept = KEPT_ELSEWHERE if owners.elsewhere(session) else KEPT
+            # Before the lock, which may be a new file.
+            forgotten = _is_untouched(session, KEPT_ELSEWHERE)
+            if session.is_of_one_run and session.exists and _is_untouched(session, kept):
+                with session.locked(timeout=0):
+                    if (forgotten or _is_dead(session)) and not owners.living(session):
+                        session.discard()
+
+
+def _sessions(base: str) -> t.Iterator[Session]:
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(base)):
+            yield Session(os.path.join(base, name))
+
+
+def _is_orphan(session: Session) -> bool:
+    # A directory of somebody else's, or one that is damaged, is none of ours.
+    with contextlib.suppress(SessionError, OSError):
+        return session.exists and session.has_tokens and owners.orphaned(session) and usage.is_idle(session)
+    return False
+
+
+def _is_untouched(session: Session, seconds: float) -> bool:
+    return time.time() - os.stat(session.path).st_mtime > seconds
+
+
+def _is_dead(session: Session) -> bool:
+    lists = [session.readable_tokens(name) for name in session.names()]
+    return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
+
+
+if __name__ == "__main__":
+    # A watcher's errand.
+    sweep(sys.argv[1], TIMEOUT)

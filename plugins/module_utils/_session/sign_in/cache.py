@@ -1,0 +1,293 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One sign-in for each identity of a run: the first process asks Keystone, and its answer serves the others.
+
+Whatever is wrong with the session costs a sign-in and never a task: each operation on the session may fail, and then
+the process asks Keystone by itself, once. The exception is a session that was revoked, with which nobody signs in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import os
+import sys
+import typing as t
+
+import requests
+from keystoneauth1 import exceptions
+
+from ..revoke.keystone import PASSING, Connection, versioned
+from ..store import refusals, staleness, usage
+from ..store.renewal import RenewalPolicy
+from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
+from ..store.token import Token, TokenId
+from ..store.tokens import StoredTokens
+from ..util import boot, clock
+from ..util.errors import SessionClosedError
+from ..util.waiting import Waiter
+from . import detached, response
+from .request import SignInRequest
+
+#: Seconds for which a process waits for another that signs the same identity in, before it does so by itself.
+WAIT = 120
+_POLL = 0.05
+#: Seconds for which Keystone is asked again that is busy; with a token that still works; and when it cannot be reached.
+BUSY = 120
+BUSY_WITH_A_TOKEN = 5
+UNREACHABLE = 10
+#: keystoneauth itself takes no token that has less than this left, in seconds.
+LEAST = 120
+#: Seconds for which a token that could not be renewed is used on before Keystone is asked again.
+RENEWAL_PAUSE = 60
+#: Seconds for which Keystone is asked whether a token lives that a service refused.
+_QUESTION = 30
+
+_TOKEN_PATH = "/auth/tokens"
+
+Ask = t.Callable[[], requests.Response]
+
+#: The tokens that a service refused to this process.
+refused: set[TokenId] = set()
+#: Who this process signed in as last.
+latest: Identity | None = None
+#: Seconds for which Keystone is asked again that is busy.
+patience: float = BUSY
+
+
+def refuse(token: str) -> None:
+    """A service refused a token to this process."""
+    with contextlib.suppress(ValueError):
+        refused.add(TokenId(token))
+
+
+def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Response | None:
+    """The answer to a request to sign in; None where the process has to ask by itself.
+
+    :raises SessionClosedError: the session was revoked
+    """
+    global latest
+    latest = identity = Identity(session, request)
+    try:
+        turn = identity.turn()
+    except SessionClosedError:
+        raise
+    except Exception:  # pylint: disable=broad-exception-caught
+        session.note_trouble(BROKEN)
+        return None
+    if turn is None or isinstance(turn, requests.Response):
+        return turn
+    with turn:
+        return turn.ask(ask)
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Who a process signs in as, in a session."""
+
+    session: Session
+    request: SignInRequest
+
+    @functools.cached_property
+    def name(self) -> str:
+        return self.request.name(self.session.key())
+
+    def turn(self) -> requests.Response | Turn | None:
+        """What the session answers; or the turn to ask Keystone; or None if neither was to be had in time."""
+        arrived = boot.now()
+        self.session.refuse_closed()
+        usage.hold(self.session)
+        policy = self.session.read_record().policy
+        waiter = Waiter(WAIT)
+        while True:
+            stored = self.session.read_tokens(self.name)
+            usable = self._is_usable(stored)
+            if stored and usable and not policy.is_due(stored.current):
+                return self.served(stored.current)
+            lock = self.session.lock_identity(self.name)
+            if lock is not None:
+                break
+            if stored and usable:
+                # Somebody renews it; until that is done, it works.
+                return self.served(stored.current)
+            if not waiter.pause(_POLL):
+                return None
+        return self._turn_with(lock, arrived, policy)
+
+    def _turn_with(self, lock: int, arrived: float, policy: RenewalPolicy) -> requests.Response | Turn:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, lock)
+            # Nobody revokes the session before this token is on its list.
+            stack.callback(os.close, self.session.signing_in(WAIT))
+            self.session.refuse_closed()
+            # Another process may have had its turn meanwhile.
+            stored = self.session.read_tokens(self.name)
+            usable = stored is not None and self._is_usable(stored)
+            if stored and usable and not policy.is_due(stored.current):
+                return self.served(stored.current)
+            refusal = refusals.read(self.session, self.name)
+            if refusal and refusal.answers(arrived):
+                return response.of_refusal(refusal)
+            if refusal and usable and stored and boot.now() - refusal.at < RENEWAL_PAUSE and not refusal.is_final:
+                return self.served(stored.current)
+            if stored and not usable and self._is_accepted_after_all(stored.current):
+                return self.served(stored.current)
+            if refusal and refusal.pause:
+                Waiter(refusals.PAUSE).pause(refusal.pause)
+            return Turn(self, stored, usable, stack.pop_all())
+
+    def _is_usable(self, stored: StoredTokens | None) -> bool:
+        if stored is None or stored.current.id in refused:
+            return False
+        token = stored.current
+        return _lasts(token) and not staleness.is_stale(self.session, token)
+
+    def _is_accepted_after_all(self, token: Token) -> bool:
+        """Whether the fault is the service's: Keystone accepts the token that the service refused."""
+        if token.id not in refused or not _lasts(token) or staleness.is_stale(self.session, token):
+            return False
+        self.session.count(REQUESTS)
+        # Where nobody can say, a new token is asked for.
+        return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
+
+    def served(self, token: Token) -> requests.Response:
+        self.session.count(AUTHENTICATIONS)
+        return response.of_token(token, self.request.url)
+
+
+def _lasts(token: Token) -> bool:
+    """Whether it has long enough left; of one of which nobody knows when it ends, nobody can say so."""
+    return token.end is not None and token.seconds_left > min(LEAST, token.lifetime / 2)
+
+
+class Turn:
+    """The one process that asks Keystone to sign an identity in."""
+
+    def __init__(
+        self, identity: Identity, stored: StoredTokens | None, usable: bool, locks: contextlib.ExitStack
+    ) -> None:
+        self._identity = identity
+        self._session = identity.session
+        self._stored = stored
+        #: The token that works until this turn brings a new one.
+        self._fallback = stored.current if stored and usable else None
+        self._locks = locks
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have their turn."""
+        self._locks.close()
+
+    def ask(self, ask: Ask) -> requests.Response:
+        """Ask Keystone, and put its answer into the session."""
+        work = functools.partial(self._ask_and_record, ask)
+        try:
+            found = self._detached(work) if detached.is_possible() else work()
+        except exceptions.ClientException as exc:
+            refusal = response.refusal_of_error(exc, self._identity.request.url)
+            self._record(lambda: refusals.write(self._session, self._identity.name, refusal))
+            if self._fallback is None:
+                raise
+            return self._identity.served(self._fallback)
+        # Credentials that are refused now are refused, though the token that they got before still works.
+        if self._fallback is not None and found.status_code not in (201, 401, 403):
+            return self._identity.served(self._fallback)
+        return found
+
+    @staticmethod
+    def _detached(work: Ask) -> requests.Response:
+        try:
+            return response.made(*detached.call(lambda: _parts(work())))
+        except detached.NoAnswerError:
+            return work()
+
+    def _ask_and_record(self, ask: Ask) -> requests.Response:
+        busy = Waiter(
+            patience if self._fallback is None else min(patience, BUSY_WITH_A_TOKEN),
+            given_up=lambda: self._session.closed,
+        )
+        unreachable = Waiter(min(patience, UNREACHABLE))
+        while True:
+            began, obtained_at = boot.now(), clock.now()
+            self._record(lambda: self._session.count(REQUESTS))
+            try:
+                found = ask()
+            except exceptions.RetriableConnectionFailure:
+                if not unreachable.wait():
+                    raise
+                continue
+            if found.status_code not in PASSING or not busy.wait(found.headers):
+                break
+        if found.status_code == 201:
+            self.record_token(found, began, obtained_at)
+        else:
+            self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
+        return found
+
+    def record_token(self, found: requests.Response, began: float, obtained_at: datetime.datetime) -> None:
+        """Put a token on the session's list, and there for the others."""
+        if "X-Subject-Token" not in found.headers:
+            return
+        try:
+            token = token_of(found, self._identity.request, began, obtained_at)
+        except (KeyError, TypeError, ValueError):
+            self._revoke_unusable(found.headers["X-Subject-Token"])
+            return
+
+        def write() -> None:
+            replaced = self._stored.newest_first if self._stored else ()
+            self._session.write_tokens(self._identity.name, StoredTokens(token, replaced))
+            refusals.remove(self._session, self._identity.name)
+            self._session.count(ISSUED)
+            if self._stored is None:
+                self._session.count(IDENTITIES)
+
+        self._record(write)
+
+    def _record(self, write: t.Callable[[], None]) -> None:
+        try:
+            write()
+        except Exception:  # pylint: disable=broad-exception-caught
+            self._session.note_trouble(UNRECORDED)
+
+    def _revoke_unusable(self, text: str) -> None:
+        """A token that came with an answer that nobody can use."""
+        request = self._identity.request
+        with contextlib.suppress(Exception):
+            url = request.url.partition("?")[0]
+            connection = Connection(url[: -len(_TOKEN_PATH)], request.tls.verify, request.tls.cert, token_url=url)
+            connection.revoke(TokenId(text), Waiter(_QUESTION))
+
+
+def token_of(found: requests.Response, request: SignInRequest, began: float, obtained_at: datetime.datetime) -> Token:
+    """The token of Keystone's answer; an answer that nobody can use is a KeyError, TypeError or ValueError."""
+    body = found.json()["token"]
+    if not isinstance(body, dict):
+        raise TypeError("a token that is no mapping")
+    url = str(found.url).partition("?")[0]
+    # Federation issues tokens at other addresses, where none is revoked.
+    url = url if url.endswith(_TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + _TOKEN_PATH
+    return Token(
+        TokenId(found.headers["X-Subject-Token"]),
+        body,
+        url[: -len(_TOKEN_PATH)],
+        obtained_at,
+        request.tls,
+        request.is_repeatable,
+        url,
+        began,
+        boot.identifier(),
+        sys.executable,
+    )
+
+
+def _parts(found: requests.Response) -> tuple[int, dict[str, str], str, str]:
+    return found.status_code, dict(found.headers), found.text, str(found.url)

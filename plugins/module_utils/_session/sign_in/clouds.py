@@ -1,0 +1,77 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cloud of the user's, read by openstacksdk at the moment at which somebody signs in to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..util.version import APPLICATION, VERSION
+
+#: Where to authenticate for; in a configuration these stand under auth or beside it.
+SCOPE_KEYS = frozenset(
+    {
+        *("project_id", "project_name", "project_domain_id", "project_domain_name", "tenant_id", "tenant_name"),
+        *("domain_id", "domain_name", "system_scope"),
+    }
+)
+#: How openstacksdk calls the cloud that OS_* variables describe.
+_VARIABLES = "envvars"
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How to sign in to a cloud again: no secret is in it."""
+
+    #: The cloud's name; None for the OS_* variables.
+    cloud: str | None
+    #: The files that describe it, as they were found.
+    files: list[str] = dataclasses.field(default_factory=list)
+    secure_files: list[str] = dataclasses.field(default_factory=list)
+    #: What takes the place of what is configured.
+    options: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    #: A scope that takes the place of the configured one; an empty one asks for an unscoped token.
+    scope: dict[str, str] | None = None
+
+    def region(self) -> t.Any:
+        """openstacksdk's view of the cloud, ready to authenticate."""
+        if self.cloud is None:
+            return loader(self.scope, load_yaml_config=False).get_one(_VARIABLES, **self.options)
+        files = {"config_files": self.files, "secure_files": self.secure_files}
+        return loader(self.scope, load_envvars=False, **files).get_one(self.cloud, **self.options)
+
+
+def loader(
+    scope: t.Mapping[str, str] | None, check: t.Callable[[dict[str, t.Any]], None] | None = None, **options: t.Any
+) -> t.Any:
+    """openstacksdk's reader of configuration, for another scope if one is given, with a check before it is used."""
+    import openstack.config
+
+    class Loader(openstack.config.OpenStackConfig):
+        def auth_config_hook(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
+            config = super().auth_config_hook(config)
+            if scope is not None:
+                config = with_scope(config, scope)
+            if check is not None:
+                check(config)
+            return config
+
+    return Loader(app_name=APPLICATION, app_version=VERSION, **options)
+
+
+def with_scope(config: dict[str, t.Any], scope: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """The same cloud for another scope: a project, a domain, the system, or none where the scope is empty."""
+    auth = dict(config.get("auth") or {})
+    rescoped = {key: value for key, value in config.items() if key not in SCOPE_KEYS}
+    rescoped["auth"] = {key: value for key, value in auth.items() if key not in SCOPE_KEYS}
+    project_domain = ("project_domain_id", "project_domain_name")
+    if "project_name" in scope and not scope.keys() & set(project_domain):
+        # A project's name alone says nothing: it stays in the domain that was configured.
+        for key in project_domain:
+            value = config.get(key) or auth.get(key)
+            if value:
+                rescoped["auth"][key] = value
+    rescoped["auth"].update(scope)
+    return rescoped

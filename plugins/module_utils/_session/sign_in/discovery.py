@@ -1,0 +1,99 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The versions of a service, asked for once in ten minutes and not by each process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+import urllib.parse
+
+import requests
+from keystoneauth1 import exceptions
+
+from ..store import documents
+from ..store.documents import Document
+from ..store.session import Session
+from ..util import boot
+from . import response
+
+_KEYWORDS = {"headers", "authenticated"}
+_UNAUTHENTICATED = 401
+#: The hosts of which this process was served a document.
+_served: set[str] = set()
+
+
+def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keywords: dict[str, t.Any]) -> t.Any:
+    """The session's answer to a request for versions, or the service's."""
+    session = name = document = None
+    authenticated = keywords.get("authenticated")
+    if authenticated is None:
+        authenticated = bool(self.auth)
+    with contextlib.suppress(Exception):
+        session = Session.of_environment(os.environ)
+        if session is not None and not session.closed and session.is_of_this_format:
+            name = _name(self, url, keywords, authenticated)
+            document = name and documents.read(session, name)
+    if document:
+        _served.add(urllib.parse.urlsplit(url).netloc)
+        found = response.made(document.status, document.headers, document.body, document.url)
+        if found.status_code >= 400:
+            raise exceptions.from_response(found, "GET", url)
+        return found
+    try:
+        found = call()
+    except exceptions.Unauthorized as exc:
+        # That it has to be asked with a token is all that Cinder says at first, each time.
+        if not authenticated and session and name and exc.response is not None:
+            _keep(session, name, exc.response)
+        raise
+    if session and name:
+        _keep(session, name, found)
+    return found
+
+
+def doubt(what: t.Any) -> None:
+    """Something was not found, or nobody listens: documents that this process was served may be out of date."""
+    hosts = set(_served)
+    if isinstance(what, requests.Response):
+        hosts &= {urllib.parse.urlsplit(str(what.url)).netloc}
+    elif isinstance(what, exceptions.NotFound) and what.url:
+        hosts &= {urllib.parse.urlsplit(what.url).netloc}
+    elif not isinstance(what, exceptions.ConnectFailure):
+        return
+    session = Session.of_environment(os.environ) if hosts else None
+    if session is not None:
+        for host in hosts:
+            documents.forget(session, host)
+        _served.difference_update(hosts)
+
+
+def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool) -> str | None:
+    """What the session calls the document; None for a request that has something in it that is not understood."""
+    if set(keywords) - _KEYWORDS:
+        return None
+    question = {
+        "url": url,
+        "headers": dict(keywords.get("headers") or {}),
+        "authenticated": authenticated,
+        "additional_headers": dict(self.additional_headers),
+        "verify": self.verify,
+        "cert": self.cert,
+    }
+    return documents.name_of(url, json.dumps(question, sort_keys=True))
+
+
+def _keep(session: Session, name: str, found: requests.Response) -> None:
+    with contextlib.suppress(Exception):
+        if found.status_code in (200, 300, _UNAUTHENTICATED):
+            # What is no JSON is no document of versions.
+            found.json()
+            headers = response.kept_headers(found)
+            documents.write(
+                session,
+                name,
+                Document(found.status_code, headers, found.text, str(found.url), boot.now(), boot.identifier()),
+            )

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signing in by way of an identity provider, which takes several requests and makes two tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import typing as t
+
+import requests
+from keystoneauth1 import access
+
+from ..store.session import ISSUED, REQUESTS, UNRECORDED, Session
+from ..store.tokens import StoredTokens
+from ..util import boot, clock
+from . import cache
+from .request import SignInRequest, tls_of
+
+#: What a plugin remembers of a sign-in, as opposed to what it was made with.
+_STATE = {"auth_ref", "reauthenticate", "_discovery_cache", "_lock", "_unscoped_auth_ref"}
+
+
+class FederatedSignIn:
+    """A sign-in under way, or one that another process made."""
+
+    def __init__(self, session: Session | None, request: SignInRequest | None) -> None:
+        self._session = session
+        self._request = request
+        self._turn: cache.Turn | None = None
+        #: Keystone's answers with a token, oldest first, each with when it was asked for.
+        self._answers: list[tuple[requests.Response, float, datetime.datetime]] = []
+        #: What another process's sign-in found.
+        self.access: t.Any = None
+        if session is not None and request is not None and request.canonical:
+            found = cache.Identity(session, request).turn()
+            if isinstance(found, requests.Response):
+                self.access = access.create(resp=found)
+            else:
+                self._turn = found
+
+    def note(self, response: requests.Response) -> None:
+        """An answer that was got on the way."""
+        if "X-Subject-Token" in response.headers:
+            self._answers.append((response, boot.now(), clock.now()))
+
+    def end(self, found: t.Any = None) -> None:
+        """Put all tokens on the session's list, and the last one there for the others; none after a failure."""
+        session, request = self._session, self._request
+        if session is None or request is None:
+            return
+        try:
+            for response, began, obtained_at in self._answers:
+                is_last = found is not None and response.headers["X-Subject-Token"] == found.auth_token
+                session.count(REQUESTS)
+                if is_last and self._turn is not None:
+                    self._turn.record_token(response, began, obtained_at)
+                else:
+                    session.write_tokens(
+                        f"unlisted-{secrets.token_hex(8)}",
+                        StoredTokens(cache.token_of(response, request, began, obtained_at)),
+                    )
+                    session.count(ISSUED)
+        except Exception:  # pylint: disable=broad-exception-caught
+            session.note_trouble(UNRECORDED)
+        finally:
+            if self._turn is not None:
+                self._turn.close()
+
+
+def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
+    """Begin to sign in with a plugin; what is wrong with the session leaves it to the plugin alone."""
+    session = request = None
+    with contextlib.suppress(Exception):
+        session = Session.of_environment(os.environ)
+        if session is not None and session.is_of_this_format:
+            request = SignInRequest(
+                str(plugin.auth_url), {}, _canonical(plugin, keystone_session), tls_of(keystone_session)
+            )
+            session.refuse_closed()
+            return FederatedSignIn(session, request)
+    return FederatedSignIn(None, None)
+
+
+def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
+    """What makes it the same sign-in: the plugin and all that it was made with; empty where that cannot be told."""
+    options = {name: value for name, value in vars(plugin).items() if name not in _STATE}
+    if any(name.startswith("_") for name in options):
+        # Such as another plugin, by which this one signs in first.
+        return b""
+    kind = type(plugin)
+    identity = {
+        "plugin": f"{kind.__module__}.{kind.__qualname__}",
+        "options": options,
+        "verify": keystone_session.verify,
+        "cert": keystone_session.cert,
+        "headers": dict(keystone_session.additional_headers),
+    }
+    try:
+        return json.dumps(identity, sort_keys=True).encode()
+    except (TypeError, ValueError):
+        return b""

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stand-in for a token that an explicit session hands out: tasks sign in with it, and need no credentials."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import hashlib
+import json
+import secrets
+import typing as t
+
+import requests
+from keystoneauth1 import exceptions
+
+from ..store import directory, staleness, usage
+from ..store.session import AUTHENTICATIONS, HANDLES, Session
+from ..store.token import Token
+from ..util import clock
+from . import cache, response
+from .clouds import Way
+from .request import HANDLE, SignInRequest
+
+#: The names of a scope's parts in a request and in a token.
+_SCOPES = ("project", "domain", "system", "OS-TRUST:trust")
+
+
+@dataclasses.dataclass(frozen=True)
+class Grant:
+    """What a handle stands for."""
+
+    #: The identity's name in the session.
+    identity: str
+    #: How a process signs in again; None where it cannot, as the credentials were given to a task.
+    way: dict[str, t.Any] | None = None
+
+
+def grant(session: Session, identity: str, way: Way | None, text: str | None = None) -> str:
+    """A handle for an identity of the session; a new one, unless one is given that is to stand for it from here on."""
+    text = text or HANDLE + secrets.token_urlsafe(24)
+    granted = Grant(identity, None if way is None else dataclasses.asdict(way))
+    with session.opened() as opened, directory.subdirectory(opened, HANDLES) as folder:
+        directory.write(folder, _file(text), json.dumps(dataclasses.asdict(granted)))
+    return text
+
+
+def read(session: Session, handle: str) -> Grant | None:
+    with contextlib.suppress(TypeError, ValueError), session.opened() as opened:
+        text = directory.read(opened, f"{HANDLES}/{_file(handle)}")
+        return None if text is None else Grant(**json.loads(text))
+    return None
+
+
+def answer(
+    granted: Grant, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
+) -> requests.Response | None:
+    """The answer to a sign-in with a handle: the token that it stands for, or one for another scope."""
+    session.refuse_closed()
+    usage.hold(session)
+    token = _token(granted, session)
+    if token is None:
+        return None
+    scope = request.body["auth"].get("scope")
+    if scope is None or _is_of_scope(token, scope):
+        session.count(AUTHENTICATIONS)
+        return response.of_token(token, request.url)
+    body = copy.deepcopy(request.body)
+    body["auth"]["identity"]["token"]["id"] = token.id.reveal()
+    traded = dataclasses.replace(request, body=body, canonical=json.dumps([request.url, body], sort_keys=True).encode())
+    found = cache.answer(traded, session, lambda: ask(json=body))
+    found = ask(json=body) if found is None else found
+    if found.status_code in (401, 403):
+        raise exceptions.AuthorizationFailure(
+            f"The session {session.path} is for {token.label}, and Keystone gives no token for another scope "
+            f"(HTTP {found.status_code}): issue a session for that scope."
+        )
+    return found
+
+
+def _token(granted: Grant, session: Session) -> Token | None:
+    stored = session.read_tokens(granted.identity)
+    if stored is None:
+        return None
+    token = stored.current
+    is_good = not staleness.is_stale(session, token) and token.id not in cache.refused
+    if is_good and not session.read_record().policy.is_due(token):
+        return token
+    if granted.way is not None:
+        # Signed in as the cloud, the process is served the identity's token, or gets a new one for all.
+        renewed = _signed_in(Way(**granted.way))
+        stored = session.read_tokens(granted.identity)
+        if stored is not None and renewed == stored.current.id.reveal():
+            return stored.current
+    if token.expired or not is_good:
+        raise exceptions.AuthorizationFailure(
+            f"The token of the session {session.path} is not accepted any more or expired at "
+            f"{clock.show(token.expires_at)}: issue it again with os_token_issue."
+        )
+    return token
+
+
+def _signed_in(way: Way) -> str | None:
+    """The token that signing in gets; what is wrong with it, is said of the token that is there."""
+    with contextlib.suppress(Exception):
+        region = way.region()
+        return str(region.get_auth().get_access(region.get_session()).auth_token)
+    return None
+
+
+def _is_of_scope(token: Token, scope: t.Any) -> bool:
+    """Whether a token is of the scope that a request names, by id or by name."""
+    if scope == "unscoped":
+        return token.scope == "unscoped"
+    if not isinstance(scope, dict) or len(scope) != 1:
+        return False
+    kind, wanted = next(iter(scope.items()))
+    have = token.body.get(kind)
+    if kind not in _SCOPES or not isinstance(have, dict) or not isinstance(wanted, dict):
+        return False
+    domain, wanted_domain = have.get("domain") or {}, wanted.get("domain") or {}
+    keys = {key: value for key, value in wanted.items() if key != "domain"}
+    return all(have.get(key) == value for key, value in keys.items()) and all(
+        domain.get(key) == value for key, value in wanted_domain.items()
+    )
+
+
+def _file(handle: str) -> str:
+    return f"{hashlib.sha256(handle.encode()).hexdigest()}.json"

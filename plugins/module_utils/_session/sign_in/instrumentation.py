@@ -1,0 +1,147 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The methods of keystoneauth that are wrapped, and what each is wrapped for.
+
+A wrapped method never fails for a reason of its own: what cannot be had from the session is asked of Keystone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+import typing as t
+
+#: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
+_thread = threading.local()
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_TOKEN_PATH = "/auth/tokens"
+_DONE = "_onetoken_wrapped"
+
+
+def wrap(module: t.Any) -> None:
+    """Wrap the methods of one of hook.WANTED."""
+    owner, name, wrapper = _WRAPPERS[module.__name__]
+    holder = getattr(module, owner) if owner else module
+    plain = getattr(holder, name)
+    if not getattr(plain, _DONE, False):
+        wrapped = functools.wraps(plain)(functools.partial(wrapper, plain) if not owner else _method(wrapper, plain))
+        setattr(wrapped, _DONE, True)
+        setattr(holder, name, wrapped)
+
+
+def _method(wrapper: t.Callable[..., t.Any], plain: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    def method(self: t.Any, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return wrapper(plain, self, *args, **kwargs)
+
+    return method
+
+
+@contextlib.contextmanager
+def left_alone() -> t.Iterator[None]:
+    """Meanwhile, this thread is not on the session: what it asks is the session's own."""
+    with _about("left_alone", True):
+        yield
+
+
+@contextlib.contextmanager
+def _about(name: str, value: t.Any) -> t.Iterator[None]:
+    before = getattr(_thread, name, None)
+    setattr(_thread, name, value)
+    try:
+        yield
+    finally:
+        setattr(_thread, name, before)
+
+
+def _get_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
+    with _about("signs_in", session):
+        return plain(self, session, **kwargs)
+
+
+def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
+    from . import federation
+
+    found = federation.begin(self, session)
+    if found.access is not None:
+        return found.access
+    access = None
+    try:
+        with _about("federates", found):
+            access = plain(self, session, **kwargs)
+    finally:
+        found.end(access)
+    return access
+
+
+def _invalidate(plain: t.Any, self: t.Any) -> t.Any:
+    with contextlib.suppress(Exception):
+        from . import cache
+
+        if self.auth_ref is not None:
+            cache.refuse(self.auth_ref.auth_token)
+    return plain(self)
+
+
+def _get_version_data(plain: t.Any, session: t.Any, url: str, *args: t.Any, **kwargs: t.Any) -> t.Any:
+    with _about("discovers", session):
+        return plain(session, url, *args, **kwargs)
+
+
+def _request(plain: t.Any, self: t.Any, url: str, method: str, *args: t.Any, **kwargs: t.Any) -> t.Any:
+    call = functools.partial(plain, self, url, method, *args, **kwargs)
+    if getattr(_thread, "left_alone", None) or args or not os.environ.get("ONETOKEN_SESSION_DIRECTORY"):
+        return call()
+    federated = getattr(_thread, "federates", None)
+    if method == "POST" and not federated and getattr(_thread, "signs_in", None) is self and _is_sign_in(url, kwargs):
+        return _sign_in(call, self, url, kwargs)
+    if method == "GET" and getattr(_thread, "discovers", None) is self:
+        from . import discovery
+
+        return discovery.answer(call, self, url, kwargs)
+    return _other(call, federated, method, kwargs)
+
+
+def _is_sign_in(url: str, kwargs: t.Mapping[str, t.Any]) -> bool:
+    return kwargs.get("authenticated") is False and url.partition("?")[0].endswith(_TOKEN_PATH)
+
+
+def _sign_in(call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[str, t.Any]) -> t.Any:
+    try:
+        from . import signing
+
+        answer = signing.prepare(self, url, kwargs)
+    except Exception:  # pylint: disable=broad-exception-caught
+        answer = None
+    return call() if answer is None else answer(call)
+
+
+def _other(call: t.Callable[[], t.Any], federated: t.Any, method: str, kwargs: t.Mapping[str, t.Any]) -> t.Any:
+    """A request that is sent in any case: what it means for the session is found out afterwards."""
+    from . import discovery, writes
+
+    try:
+        response = call()
+    except Exception as exc:
+        with contextlib.suppress(Exception), left_alone():
+            discovery.doubt(exc)
+        raise
+    with contextlib.suppress(Exception), left_alone():
+        if federated:
+            federated.note(response)
+        if response.status_code == 404:
+            discovery.doubt(response)
+        if method in _WRITES and response.status_code < 400:
+            writes.note(method, response, kwargs)
+    return response
+
+
+_WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {
+    "keystoneauth1.discover": ("", "get_version_data", _get_version_data),
+    "keystoneauth1.identity.base": ("BaseIdentityPlugin", "invalidate", _invalidate),
+    "keystoneauth1.identity.v3.base": ("Auth", "get_auth_ref", _get_auth_ref),
+    "keystoneauth1.identity.v3.federation": ("_Rescoped", "get_auth_ref", _get_federated_auth_ref),
+    "keystoneauth1.session": ("Session", "request", _request),
+}

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request by which a process signs in: what makes two of them the same identity."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import json
+import os
+import typing as t
+
+from ..store.token import Tls
+
+#: What of a call is understood; with anything else in it, it is left alone.
+_KEYWORDS = {"json", "headers", "authenticated", "log"}
+_HEADERS = {"accept", "x-auth-token"}
+#: Methods whose token cannot be had a second time by the same request, or lives no longer then.
+_SINGLE_USE = {"token", "totp"}
+#: How the stand-in for a token begins that an explicit session hands out.
+HANDLE = "onetoken-session-"
+
+
+@dataclasses.dataclass(frozen=True)
+class SignInRequest:
+    """A POST that asks Keystone for a token."""
+
+    url: str
+    body: dict[str, t.Any]
+    canonical: bytes = dataclasses.field(repr=False)
+    tls: Tls
+
+    @classmethod
+    def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
+        """The request of a call of Session.request; None if it holds something that is not understood."""
+        headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
+        additional = dict(session.additional_headers)
+        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(_is_secret(name) for name in additional):
+            return None
+        if _has_connection_parameters(session):
+            return None
+        tls = tls_of(session)
+        identity = {
+            "url": url,
+            "json": keywords["json"],
+            "token": headers.get("x-auth-token"),
+            "tls": dataclasses.asdict(tls),
+            "tls_min_version": getattr(session, "tls_min_version", None),
+            "tls_ciphers": getattr(session, "tls_ciphers", None),
+            "headers": additional,
+        }
+        try:
+            canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+        except (TypeError, ValueError):
+            return None
+        return cls(url, keywords["json"], canonical, tls)
+
+    def name(self, key: bytes) -> str:
+        """What a session calls the identity."""
+        return hmac.new(key, self.canonical, hashlib.sha256).hexdigest()
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the same request later gets a token that lives longer."""
+        identity = self.body.get("auth", {}).get("identity", {})
+        return not _SINGLE_USE & set(identity.get("methods", ()))
+
+    @property
+    def handle(self) -> str | None:
+        """The handle of an explicit session that stands in the place of a token."""
+        token = self.body.get("auth", {}).get("identity", {}).get("token")
+        text = token.get("id") if isinstance(token, dict) else None
+        return text if isinstance(text, str) and text.startswith(HANDLE) else None
+
+
+def _is_secret(header: str) -> bool:
+    return header.lower() in ("authorization", "x-auth-token", "cookie")
+
+
+def _has_connection_parameters(session: t.Any) -> bool:
+    """Whether the session's plugin adds something of its own to each connection."""
+    plugin = session.auth
+    return plugin is not None and bool(plugin.get_connection_params(session))
+
+
+def tls_of(session: t.Any) -> Tls:
+    """With whole paths: the process that revokes the token may work in another directory."""
+    verify, cert = session.verify, session.cert
+    paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
+    return Tls(
+        os.path.abspath(verify) if isinstance(verify, str) else bool(verify),
+        (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
+    )

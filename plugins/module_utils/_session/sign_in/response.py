@@ -1,0 +1,56 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers of Keystone, kept and given again."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import requests
+from keystoneauth1 import exceptions
+
+from ..store.refusals import Refusal
+from ..store.token import Token
+from ..util import boot
+
+#: Headers that belong to one transmission.
+_OF_THE_TRANSMISSION = ("connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding")
+
+
+def of_token(token: Token, url: str) -> requests.Response:
+    """The answer that brought a token."""
+    headers = {"X-Subject-Token": token.id.reveal(), "Content-Type": "application/json"}
+    return made(201, headers, json.dumps({"token": token.body}), token.token_url or url)
+
+
+def made(status: int, headers: t.Mapping[str, str], body: str, url: str) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    response.reason = requests.status_codes._codes[status][0] if status in requests.status_codes._codes else ""
+    response.headers.update(headers)
+    response.url = url
+    response.encoding = "utf-8"
+    response._content = body.encode()
+    return response
+
+
+def kept_headers(response: requests.Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_TRANSMISSION}
+
+
+def refusal_of(response: requests.Response) -> Refusal:
+    headers, url = kept_headers(response), str(response.url)
+    return Refusal(response.status_code, headers, response.text, url, boot.now(), boot.identifier())
+
+
+def refusal_of_error(error: Exception, url: str) -> Refusal:
+    """What is kept of a connection that failed."""
+    return Refusal(0, {}, str(error), url, boot.now(), boot.identifier(), error=type(error).__name__)
+
+
+def of_refusal(refusal: Refusal) -> requests.Response:
+    if refusal.error:
+        raise getattr(exceptions, refusal.error, exceptions.ConnectFailure)(refusal.body)
+    return made(refusal.status, refusal.headers, refusal.body, refusal.url)

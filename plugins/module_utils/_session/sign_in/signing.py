@@ -1,0 +1,58 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A request to sign in, taken from keystoneauth and answered from the session."""
+
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+
+import requests
+from keystoneauth1 import exceptions
+
+from ..store.session import Session
+from ..util.errors import OneTokenError, SessionClosedError
+from . import cache, handle
+from .request import SignInRequest
+
+Answer = t.Callable[[t.Callable[..., requests.Response]], requests.Response]
+
+
+def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> Answer | None:
+    """How to answer this request; None where it is none for the session."""
+    session = Session.of_environment(os.environ)
+    request = None if session is None else SignInRequest.of_call(keystone_session, url, keywords)
+    if session is None or request is None or not session.is_of_this_format:
+        return None
+    granted = request.handle and handle.read(session, request.handle)
+
+    def answer(call: t.Callable[..., requests.Response]) -> requests.Response:
+        def ask(**changes: t.Any) -> requests.Response:
+            return call(raise_exc=False, **changes)
+
+        try:
+            found = handle.answer(granted, request, session, ask) if granted else cache.answer(request, session, ask)
+        except SessionClosedError as exc:
+            raise _unusable(exc) from None
+        if found is None:
+            return call()
+        if found.status_code >= 400:
+            raise exceptions.from_response(found, "POST", url)
+        return found
+
+    return answer
+
+
+def _unusable(reason: OneTokenError) -> Exception:
+    """What a program sees when the session was revoked: the callers of both libraries know how to report it."""
+    sdk = sys.modules.get("openstack.exceptions")
+    if sdk is None:
+        return exceptions.AuthorizationFailure(str(reason))
+
+    class SessionUnusableError(sdk.SDKException, exceptions.AuthorizationFailure):  # type: ignore[misc]
+        def __init__(self, message: str) -> None:
+            sdk.SDKException.__init__(self, message)
+
+    return SessionUnusableError(str(reason))

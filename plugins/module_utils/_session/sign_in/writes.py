@@ -1,0 +1,68 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was written to Keystone, and which answers it may have changed."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+import urllib.parse
+
+from ..store import staleness
+from ..store.session import Session
+from ..store.token import subject_of
+
+if t.TYPE_CHECKING:
+    import requests
+
+#: Of these, a token carries something, whoever it is of: roles, and the catalog.
+_OF_EVERYBODY = {
+    *("roles", "role_assignments", "groups", "OS-INHERIT"),
+    *("services", "endpoints", "regions", "OS-EP-FILTER"),
+}
+_TOKENS = "/auth/tokens"
+
+
+def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.Any]) -> None:
+    """Make stale what a request that succeeded may have changed; nothing, if it was not sent to Keystone."""
+    session = Session.of_environment(os.environ)
+    path = urllib.parse.urlsplit(str(response.url)).path
+    if session is None or not _is_to_keystone(session, str(response.url), keywords):
+        return
+    if path.endswith(_TOKENS):
+        subject = _header(keywords, "X-Subject-Token")
+        if method == "DELETE" and subject:
+            staleness.mark(session, [subject_of(subject)])
+        return
+    segments = set(path.split("/"))
+    if segments & _OF_EVERYBODY:
+        staleness.mark(session, [staleness.EVERYBODY])
+    else:
+        staleness.mark(session, {text for text in (*segments, *_texts(keywords.get("json"))) if text})
+
+
+def _is_to_keystone(session: Session, url: str, keywords: t.Mapping[str, t.Any]) -> bool:
+    service = (keywords.get("endpoint_filter") or {}).get("service_type")
+    if service:
+        return str(service).startswith("identity")
+    # A whole address: it is Keystone's if a token of the session came from there.
+    tokens = (token for name in session.names() for token in session.readable_tokens(name)[0][:1])
+    return any(url.startswith(f"{token.auth_url}/") for token in tokens)
+
+
+def _header(keywords: t.Mapping[str, t.Any], name: str) -> str:
+    headers = keywords.get("headers") or {}
+    return next((str(value) for key, value in headers.items() if str(key).lower() == name.lower()), "")
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    """Every text in a body."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loaded by each Python process of a run, as the first thing on its search path: puts it on the run's session.
+
+It is written so that every Python can read it, costs those that never sign in next to nothing, and lets the
+sitecustomize run that it hides.
+"""
+
+import os
+import sys
+
+
+def _begin():
+    if sys.version_info < (3, 8) or not os.environ.get("ONETOKEN_SESSION_DIRECTORY"):
+        return
+    from onetoken_session import hook
+
+    hook.install()
+
+
+def _load_hidden():
+    """Import the sitecustomize that is further back on the search path; what it raises is Python's to show."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    own = sys.modules.pop("sitecustomize", None)
+    paths = sys.path[:]
+    sys.path[:] = [path for path in paths if os.path.abspath(path or os.curdir) != here]
+    try:
+        import sitecustomize  # noqa: F401  # pylint: disable=unused-import,import-self
+    except ImportError as exc:
+        if getattr(exc, "name", None) != "sitecustomize":
+            raise
+    finally:
+        sys.path[:] = paths
+        if own is not None:
+            # Who imports a module finds it in its place.
+            sys.modules.setdefault("sitecustomize", own)
+
+
+try:
+    _begin()
+except Exception as _error:  # pylint: disable=broad-exception-caught
+    # A process that cannot be put on the session signs in by itself.
+    del _error
+if __name__ == "sitecustomize":
+    _load_hidden()

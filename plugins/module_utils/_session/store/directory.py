@@ -1,0 +1,211 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A private directory: made, checked, read and written so that no other user can look in or reach in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+import tempfile
+import typing as t
+
+from ..util.errors import SessionAbsentError, SessionError
+
+PRIVATE_DIRECTORY = 0o700
+PRIVATE_FILE = 0o600
+
+
+def default_base(environ: t.Mapping[str, str]) -> str:
+    """The folder in which sessions live by default; nothing is made yet.
+
+    The user's runtime directory is the first choice (in memory, gone at logout), then the user's state directory, and
+    a directory of the user's own among the temporary ones where neither can be written.
+    """
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    state = environ.get("XDG_STATE_HOME", "")
+    parents = [runtime] if os.path.isdir(runtime) else []
+    parents.append(state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state"))
+    for parent in parents:
+        base = os.path.join(parent, "onetoken")
+        if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):
+            return base
+    return os.path.join(tempfile.gettempdir(), f"onetoken-{os.geteuid()}")
+
+
+def fits_search_path(path: str) -> bool:
+    """Whether PYTHONPATH can hold this path, in one piece."""
+    return os.pathsep not in path and path.isprintable()
+
+
+def _is_usable(path: str) -> bool:
+    """Whether a private directory is there that can be written, or can be made there."""
+    try:
+        if os.path.lexists(path):
+            with opened(path):
+                return os.access(path, os.W_OK)
+        _check_parents(path, os.geteuid())
+    except SessionError:
+        return False
+    parent = next(place for place in _upwards(os.path.dirname(path)) if os.path.exists(place))
+    return os.access(parent, os.W_OK | os.X_OK)
+
+
+def make(path: str) -> bool:
+    """Make a private directory, and the parents that it lacks as private; False when it was there already."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make(parent)
+    try:
+        os.mkdir(path, PRIVATE_DIRECTORY)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def opened(path: str) -> t.Iterator[int]:
+    """A handle on a directory that only its user can write to, at any level of its path.
+
+    The superuser, as whom a task may run under become, uses the directory of any user.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise SessionAbsentError(f"There is no session at {path}: issue one with os_token_issue.") from None
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise SessionError(
+                f"{path} is not used as a session because it is a link or a file: name a directory of your own."
+            ) from None
+        raise SessionError(
+            f"The session at {path} cannot be opened ({exc.strerror}): run the task as the user who issued it."
+        ) from None
+    try:
+        status = os.fstat(handle)
+        if os.geteuid() not in (status.st_uid, 0):
+            raise SessionError(
+                f"The session at {path} belongs to user {status.st_uid} but this runs as user {os.geteuid()}: run "
+                "the task as the user who issued it, or issue a session of its own for this one."
+            )
+        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise SessionError(
+                f"The session at {path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}): revoke "
+                "its token, remove the directory and issue a new one."
+            )
+        _check_parents(path, status.st_uid)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _check_parents(path: str, owner: int) -> None:
+    """Refuse a path on which another user could put another directory in this one's place."""
+    parent = os.path.dirname(os.path.abspath(path))
+    # Both ways up: by the names in the path, some of which may be links, and from where they lead to.
+    for place in {*_upwards(parent), *_upwards(os.path.realpath(parent))}:
+        try:
+            status = os.lstat(place)
+        except OSError:
+            continue  # opening the directory says what is wrong
+        # The mode of a link means nothing; in a sticky directory it is its owner who can change it.
+        open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        is_link = stat.S_ISLNK(status.st_mode)
+        if status.st_uid not in (0, owner) or (open_to_others and not is_link):
+            raise SessionError(
+                f"The session at {path} is not safe because {place} can be changed by other users: name a session "
+                "under a directory that only you can write to."
+            )
+
+
+def _upwards(path: str) -> t.Iterator[str]:
+    """A directory and all that it is in."""
+    yield path
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
+
+
+def read(handle: int, name: str) -> str | None:
+    """The text of a file, None when it is not there."""
+    try:
+        # A pipe in the place of the file would be waited for.
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(file, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def write(handle: int, name: str, text: str) -> None:
+    """Write a file whole under another name, then put it in place: a reader sees the old text or the new one."""
+    temporary = f".{name}.{secrets.token_hex(4)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        file = os.open(temporary, flags, PRIVATE_FILE, dir_fd=handle)
+        with os.fdopen(file, "w", encoding="utf-8") as stream:
+            _give_to_owner(handle, file)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
+    except OSError as exc:
+        remove(handle, temporary)
+        raise SessionError(
+            f"The session's file {name} cannot be written ({exc.strerror}): make room for it, or have the session in "
+            "another directory."
+        ) from None
+
+
+def _give_to_owner(handle: int, file: int) -> None:
+    """Make what the superuser puts into a user's directory that user's own: else it could not be read there."""
+    owner = os.fstat(handle)
+    if os.geteuid() == 0 and os.fstat(file).st_uid != owner.st_uid:
+        os.fchown(file, owner.st_uid, owner.st_gid)
+
+
+def open_file(handle: int, name: str, flags: int = 0) -> int:
+    """A file to be locked or added to, made when it is missing."""
+    file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, PRIVATE_FILE, dir_fd=handle)
+    _give_to_owner(handle, file)
+    return file
+
+
+def remove(handle: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=handle)
+
+
+@contextlib.contextmanager
+def subdirectory(handle: int, name: str) -> t.Iterator[int]:
+    """A handle on a directory inside a private one, made when it is missing."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, PRIVATE_DIRECTORY, dir_fd=handle)
+    try:
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+    except OSError as exc:
+        raise SessionError(f"The session's directory {name} cannot be opened ({exc.strerror}).") from None
+    try:
+        _give_to_owner(handle, inner)
+        yield inner
+    finally:
+        os.close(inner)
+
+
+@contextlib.contextmanager
+def nested(handle: int, path: str) -> t.Iterator[int]:
+    """A handle on an existing directory some levels inside a private one; a link on the way is an OSError."""
+    with contextlib.ExitStack() as opened_handles:
+        for name in path.split(os.sep):
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
+            opened_handles.callback(os.close, handle)
+        yield handle
+
+
+def is_temporary(name: str) -> bool:
+    """Whether it is a name under which write() puts a file first; a writer that was killed leaves it behind."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None

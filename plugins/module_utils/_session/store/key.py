@@ -1,0 +1,89 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key of a session, without which nobody can tell from the name of a record whose identity it is.
+
+It lies in memory, away from the records, so that a stolen disk or a backup helps nobody to guess a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+import typing as t
+
+from ..util.errors import SessionError
+
+_LENGTH = 32
+#: Beside the records, where there is no storage in memory.
+FILE = "key"
+_MEMORY = "/dev/shm"
+
+
+def read_or_make(path: str) -> bytes:
+    """The session's key, made by the first process that needs it."""
+    for place in _places(path):
+        for attempt in (_read, _made):
+            key = attempt(place, path)
+            if key is not None:
+                return key
+    raise SessionError(f"The session {path} has no key: make room for one in {_MEMORY} or in the session.")
+
+
+def remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        owner = _owner(path)
+        for place in _places(path):
+            with contextlib.suppress(FileNotFoundError):
+                if os.lstat(place).st_uid == owner:
+                    os.remove(place)
+
+
+def _places(path: str) -> t.Iterator[str]:
+    if os.path.isdir(_MEMORY):
+        digest = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()
+        yield os.path.join(_MEMORY, f"onetoken-{_owner(path)}-{digest[:32]}")
+    yield os.path.join(path, FILE)
+
+
+def _owner(path: str) -> int:
+    return os.stat(path).st_uid
+
+
+def _read(place: str, path: str) -> bytes | None:
+    # Without O_CREAT: systems forbid even the superuser to open another's file so in a directory of everybody's.
+    try:
+        file = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(file, "rb") as stream:
+        status = os.fstat(file)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == _owner(path) and not status.st_mode & 0o077
+        key = stream.read(_LENGTH + 1) if is_ours else b""
+    return key if len(key) == _LENGTH else None
+
+
+def _made(place: str, path: str) -> bytes | None:
+    """A new key; the one of another process that was faster."""
+    temporary = f"{place}.{secrets.token_hex(4)}"
+    try:
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        with os.fdopen(file, "wb") as stream:
+            if os.geteuid() == 0:
+                os.fchown(file, _owner(path), -1)
+            stream.write(secrets.token_bytes(_LENGTH))
+        with contextlib.suppress(FileExistsError):
+            # Whole or not at all, and never in the place of another.
+            os.link(temporary, place)
+    except OSError:
+        return None
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+    return _read(place, path)

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keystone's last refusal of an identity: it answers all who waited for it, and holds back those who come next."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from ..util import boot
+from . import directory
+from .session import REFUSALS, Session
+
+#: Seconds between two refusals of an identity, so that the forks of a run lock no account.
+PAUSE = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """An answer other than a token."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    url: str
+    #: When it came, in seconds since the start of this machine.
+    at: float
+    boot: str
+    #: The name of keystoneauth's exception where there was no answer.
+    error: str = ""
+
+    def answers(self, arrived: float) -> bool:
+        """Whether a process was waiting since that moment when it came."""
+        return self.boot == boot.identifier() and self.at >= arrived
+
+    @property
+    def is_final(self) -> bool:
+        """Whether Keystone refused the credentials."""
+        return self.status in (401, 403)
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which Keystone is not to be asked again."""
+        age = boot.now() - self.at
+        is_recent = self.boot == boot.identifier() and 0 <= age < PAUSE
+        return PAUSE - age if is_recent and self.is_final else 0.0
+
+
+def read(session: Session, name: str) -> Refusal | None:
+    with session.opened() as handle:
+        text = directory.read(handle, f"{REFUSALS}/{name}.json")
+    try:
+        return None if text is None else Refusal(**json.loads(text))
+    except (TypeError, ValueError):
+        return None
+
+
+def write(session: Session, name: str, refusal: Refusal) -> None:
+    with session.opened() as handle, directory.subdirectory(handle, REFUSALS) as folder:
+        directory.write(folder, f"{name}.json", json.dumps(dataclasses.asdict(refusal)))
+
+
+def remove(session: Session, name: str) -> None:
+    with session.opened() as handle:
+        directory.remove(handle, f"{REFUSALS}/{name}.json")

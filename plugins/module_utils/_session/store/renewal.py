@@ -1,0 +1,46 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a token is due for a new one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from ..util.errors import ConfigurationError
+from .token import Token
+
+DEFAULT_RENEW_AFTER = "33%"
+
+
+@dataclasses.dataclass(frozen=True)
+class RenewalPolicy:
+    """A token is renewed at an age, in seconds or as a share of its lifetime, or when too little of it is left."""
+
+    renew_after: str = DEFAULT_RENEW_AFTER
+    min_remaining: int = 0
+
+    def __post_init__(self) -> None:
+        share = self.renew_after.endswith("%")
+        number = self.renew_after[:-1] if share else self.renew_after
+        if not re.fullmatch("[0-9]+", number) or int(number) < 1 or (share and int(number) > 100):
+            raise ConfigurationError(
+                f"renew_after is {self.renew_after!r}, which is neither a number of seconds such as 3600 nor a share "
+                "of the token's lifetime from 1% to 100%."
+            )
+        if self.min_remaining < 0:
+            raise ConfigurationError(f"min_remaining is {self.min_remaining}, but it takes a number of seconds from 0.")
+
+    def due_age(self, lifetime: float) -> float:
+        """The age in seconds from which a token of this lifetime is due."""
+        if self.renew_after.endswith("%"):
+            return lifetime * int(self.renew_after[:-1]) / 100
+        return min(float(self.renew_after), lifetime)
+
+    def is_due(self, token: Token) -> bool:
+        if not token.renewable:
+            return token.expired
+        # A lifetime that is shorter than min_remaining is no reason to renew: the next token would live no longer.
+        too_short = token.seconds_left < self.min_remaining < token.lifetime
+        return too_short or token.age >= self.due_age(token.lifetime)

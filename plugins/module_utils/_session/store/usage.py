@@ -1,0 +1,99 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who works on a session: each process holds a lock from its first sign-in to its end, and is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import typing as t
+
+from ..util.errors import SessionError
+from ..util.waiting import Waiter
+from . import directory
+from .session import FINISHING, IN_USE, Session
+
+_POLL = 0.2
+#: The locks of this process, by session; the system takes them away when it ends.
+_held: dict[str, int] = {}
+#: The process of the run itself, whose end waits for all that hold the session.
+_run: int | None = None
+
+
+def begin_run() -> None:
+    """From here on, this process does not hold sessions: it ends the run, and would wait for itself."""
+    global _run
+    _run = os.getpid()
+
+
+def hold(session: Session) -> None:
+    """Let who revokes the session wait for this process."""
+    if session.path not in _held and os.getpid() != _run:
+        file = _opened(session, IN_USE)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        _held[session.path] = file
+
+
+@contextlib.contextmanager
+def finishing(session: Session | None) -> t.Iterator[None]:
+    """Meanwhile, let even who ends a run that was interrupted wait: services still use the token by themselves."""
+    with contextlib.ExitStack() as stack:
+        if session is not None:
+            # Without a session there is nothing to wait for, and the work goes on.
+            with contextlib.suppress(SessionError, OSError):
+                file = _opened(session, FINISHING)
+                stack.callback(os.close, file)
+                fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def wait_until_finished(session: Session, waiter: Waiter) -> bool:
+    """Wait for every process that sees something through; False if one still did when the time was up."""
+    return _wait_until_unlocked(session, FINISHING, waiter)
+
+
+def is_finished(session: Session) -> bool:
+    return wait_until_finished(session, Waiter(0))
+
+
+def wait_until_idle(session: Session, waiter: Waiter) -> bool:
+    """Wait for every process that works on the session; False if one still did when the time was up."""
+    return _wait_until_unlocked(session, IN_USE, waiter)
+
+
+def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
+    if not session.exists:
+        return True
+    file = _opened(session, name)
+    try:
+        while not _is_unlocked(file):
+            if not waiter.pause(_POLL):
+                return False
+        return True
+    finally:
+        os.close(file)
+
+
+def _is_unlocked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_idle(session: Session) -> bool:
+    return wait_until_idle(session, Waiter(0))
+
+
+def _opened(session: Session, name: str, flags: int = 0) -> int:
+    with session.opened() as handle:
+        try:
+            return directory.open_file(handle, name, flags)
+        except OSError as exc:
+            raise SessionError(
+                f"The file {name} of the session {session.path} cannot be opened ({exc.strerror}): make its directory "
+                "writable for this user."
+            ) from None

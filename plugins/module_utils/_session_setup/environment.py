@@ -1,0 +1,85 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables that put a process on a session, or give it a bare token."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._session.store.session import PACKAGE, VARIABLE, Session
+from .._session.store.token import Token
+from .explicit import UNNAMED
+
+#: What a sourced openrc file leaves behind and a bare token cannot stand; empty is as good as unset.
+_IN_THE_WAY = (
+    "OS_CLOUD",
+    "OS_USERNAME",
+    "OS_USER_ID",
+    "OS_PASSWORD",
+    "OS_PASSCODE",
+    "OS_TRUST_ID",
+    "OS_DEFAULT_DOMAIN_ID",
+    "OS_DEFAULT_DOMAIN_NAME",
+    "OS_USER_DOMAIN_NAME",
+    "OS_USER_DOMAIN_ID",
+    "OS_TENANT_ID",
+    "OS_TENANT_NAME",
+    "OS_PROJECT_ID",
+    "OS_PROJECT_NAME",
+    "OS_PROJECT_DOMAIN_ID",
+    "OS_PROJECT_DOMAIN_NAME",
+    "OS_DOMAIN_ID",
+    "OS_DOMAIN_NAME",
+    "OS_SYSTEM_SCOPE",
+    "OS_APPLICATION_CREDENTIAL_ID",
+    "OS_APPLICATION_CREDENTIAL_NAME",
+    "OS_APPLICATION_CREDENTIAL_SECRET",
+)
+#: What of_session sets.
+INJECTED = ("PYTHONPATH", VARIABLE)
+
+
+def of_session(session: Session, environ: t.Mapping[str, str]) -> dict[str, str]:
+    """Every process that starts with these signs in once for the run, as whoever it is; none of them is secret."""
+    return {"PYTHONPATH": os.pathsep.join([session.site, *_python_path(environ)]), VARIABLE: session.path}
+
+
+def of_issued(
+    session: Session, environ: t.Mapping[str, str], cloud: str, is_plain: bool, region_name: str | None
+) -> dict[str, str]:
+    """The same, for tasks that name no cloud: by the cloud's name where they can sign in to it, else by a handle."""
+    variables = of_session(session, environ)
+    if not is_plain:
+        variables["OS_CLIENT_CONFIG_FILE"] = session.clouds_file
+    if not is_plain or cloud != UNNAMED:
+        variables["OS_CLOUD"] = cloud
+    if region_name:
+        variables["OS_REGION_NAME"] = region_name
+    return variables
+
+
+def _python_path(environ: t.Mapping[str, str]) -> list[str]:
+    """What PYTHONPATH has already, without other sessions and without empty parts, which mean the working directory."""
+    paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return [path for path in paths if not os.path.isdir(os.path.join(path, PACKAGE))]
+
+
+def of_token(token: Token, region_name: str | None) -> dict[str, str]:
+    """OS_TOKEN mode, for programs that know nothing else: the token is in it, and each process signs in with it."""
+    scope = {
+        "project": lambda: {"OS_PROJECT_ID": token.body["project"]["id"]},
+        "domain": lambda: {"OS_DOMAIN_ID": token.body["domain"]["id"]},
+        "system": lambda: {"OS_SYSTEM_SCOPE": "all"},
+        "unscoped": dict,
+    }[token.scope]()
+    variables = {
+        **dict.fromkeys(_IN_THE_WAY, ""),
+        "OS_AUTH_TYPE": "token",
+        "OS_AUTH_URL": token.auth_url,
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_TOKEN": token.id.reveal(),
+        **scope,
+    }
+    return {**variables, "OS_REGION_NAME": region_name} if region_name else variables

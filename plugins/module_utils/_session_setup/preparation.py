@@ -1,0 +1,100 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session is made ready, without any token: whoever signs in first gets one."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .._session.store import owners
+from .._session.store.renewal import RenewalPolicy
+from .._session.store.session import Session, SessionRecord
+from .._session.util.errors import SessionAbsentError, SessionError
+from .._session.util.waiting import Waiter
+from . import site
+
+#: How long a run waits at its start for others who are at work on the same session, in seconds.
+LOCKED_FOR_A_MOMENT = 30
+#: How long it waits for Keystone to revoke what a version before left in a session of the same name.
+_REVOKE_TIMEOUT = 60
+
+
+def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str:
+    """Make a session for a run; the owner's name in it."""
+    _clear_old(session)
+    with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
+        is_new = not session.exists
+        record = session.read_record() if session.exists else SessionRecord(policy)
+        record.policy, record.of_runs = policy, True
+        try:
+            session.write_site(site.files())
+            session.write_record(record)
+            name = owners.add(session, owner)
+        except BaseException:
+            if is_new:
+                session.discard()
+            raise
+        session.reopen()
+    return name
+
+
+@contextlib.contextmanager
+def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Iterator[None]:
+    """A session for what is signed in meanwhile; one that got no token is removed again."""
+    _clear_old(session)
+    with _made_and_locked(session, Waiter(timeout)):
+        # A task that was killed may have left tokens without a record: that session is not to be thrown away.
+        is_new = not session.exists and not session.has_tokens
+        record = session.read_record() if session.exists else SessionRecord(policy)
+        try:
+            # Whatever can fail for want of space or rights comes before there is a token to lose.
+            session.write_site(site.files())
+            if not session.exists or record.policy != policy:
+                record.policy = policy
+                session.write_record(record)
+        except BaseException:
+            if is_new:
+                session.discard()
+            raise
+        was_closed = session.closed
+        session.reopen()
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(SessionError), session.locked(LOCKED_FOR_A_MOMENT):
+            if is_new and not session.has_tokens:
+                session.discard()
+            elif was_closed:
+                session.close()
+        raise
+
+
+@contextlib.contextmanager
+def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
+    """The session, made if it is missing, under its lock."""
+    while True:
+        session.make()
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(session.locked(waiter.seconds_left))
+            except SessionAbsentError:
+                # The task that made it could not issue a token, and took it away again while this one waited.
+                if waiter.pause(0):
+                    continue
+                raise
+            yield
+            return
+
+
+def _clear_old(session: Session) -> None:
+    """Revoke what a version before left under the same name."""
+    if not session.exists or session.is_of_this_format:
+        return
+    from .._session.revoke import revocation
+
+    if session.has_tokens:
+        revocation.revoke(session, _REVOKE_TIMEOUT)
+    with session.locked(LOCKED_FOR_A_MOMENT):
+        session.discard()

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which cloud a task's options mean: openstacksdk reads it, as it does for the modules of openstack.cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+import typing as t
+
+from . import configuration, openrc
+from ._session.sign_in import clouds
+from ._session.sign_in.clouds import Way
+from ._session.util.errors import ConfigurationError
+from ._session_setup.explicit import UNNAMED
+
+if t.TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
+
+#: Connection options that go to openstacksdk, under the name that it has for them.
+SDK_NAMES = {
+    "region_name": "region_name",
+    "interface": "interface",
+    "validate_certs": "verify",
+    "ca_cert": "cacert",
+    "client_cert": "cert",
+    "client_key": "key",
+    "api_timeout": "api_timeout",
+}
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskCloud:
+    """A cloud that a task named, ready to sign in to."""
+
+    #: Its name in a session's clouds.yaml.
+    name: str
+    #: How messages call it.
+    label: str
+    region: CloudRegion
+    #: How another process signs in to it; None where the credentials were given to the task.
+    way: Way | None
+    #: Whether each task of this host can name it itself: a configured cloud, or the OS_* variables, as they are.
+    is_plain: bool
+
+    @property
+    def region_name(self) -> str | None:
+        """The region that a task asked for, which its variables have to name."""
+        return self.region.region_name or None if self.way is None else self.way.options.get("region_name")
+
+    @classmethod
+    def of_params(cls, params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], validate: bool = True) -> TaskCloud:
+        """The cloud of a task's options. One that is not validated has its address, and perhaps no credentials."""
+        options: dict[str, t.Any] = {**sdk_options(params), **({} if validate else {"validate": False})}
+        scope = scope_of(params)
+        cloud, auth = params["cloud"], params["auth"]
+        if isinstance(cloud, dict) or auth:
+            return cls._explicit(params, environ, options, scope)
+        cloud = cloud or environ.get("OS_CLOUD")
+        if not cloud and openrc.is_sourced(environ):
+            return cls._of_variables(params, environ, options, scope)
+        return cls._configured(cloud, params["auth_type"], options, scope)
+
+    @classmethod
+    def of_way(cls, name: str, way: Way, options: dict[str, t.Any], scope: dict[str, str] | None) -> TaskCloud:
+        """A cloud that was signed in to before, with what a task asks for besides."""
+        way = dataclasses.replace(way, options={**way.options, **options}, scope=way.scope if scope is None else scope)
+        label = f"cloud {name!r}" if way.cloud else configuration.VARIABLES
+        with explained(label):
+            if way.cloud is None:
+                region = _region_of(openrc.cloud(os.environ), label, way.options, way.scope)
+            else:
+                region = way.region()
+        return cls(name, label, region, way, way.scope is None and not set(way.options) - {"region_name"})
+
+    @classmethod
+    def _configured(
+        cls, cloud: str | None, auth_type: str | None, options: dict[str, t.Any], scope: dict[str, str] | None
+    ) -> TaskCloud:
+        label = f"cloud {cloud!r}" if cloud else "the environment"
+        if auth_type:
+            options = {**options, "auth_type": auth_type}
+        with explained(label):
+            loader = clouds.loader(scope, functools.partial(_check, label, scope, options.get("validate", True)))
+            if not cloud:
+                cloud = _only_cloud(loader)
+                label = f"cloud {cloud!r}"
+            elif cloud not in loader.get_cloud_names():
+                raise unknown_cloud(cloud, loader)
+            region = loader.get_one(cloud, **options)
+        files = [[path] if path else [] for path in (loader.config_filename, loader.secure_config_filename)]
+        way = Way(cloud, *([os.path.abspath(path) for path in paths] for paths in files), options, scope)
+        return cls(cloud, label, region, way, scope is None and not set(options) - {"region_name"})
+
+    @classmethod
+    def _of_variables(
+        cls,
+        params: t.Mapping[str, t.Any],
+        environ: t.Mapping[str, str],
+        options: dict[str, t.Any],
+        scope: dict[str, str] | None,
+    ) -> TaskCloud:
+        label = configuration.VARIABLES
+        region = _region_of(openrc.cloud(environ, params["auth_type"]), label, options, scope)
+        way = Way(None, options=options, scope=scope)
+        is_plain = scope is None and not params["auth_type"] and not set(options) - {"region_name"}
+        return cls(UNNAMED, label, region, way, is_plain)
+
+    @classmethod
+    def _explicit(
+        cls,
+        params: t.Mapping[str, t.Any],
+        environ: t.Mapping[str, str],
+        options: dict[str, t.Any],
+        scope: dict[str, str] | None,
+    ) -> TaskCloud:
+        """Credentials that are given to the task, laid over a cloud, over the OS_* variables, or over nothing."""
+        cloud, auth, label = params["cloud"], params["auth"] or {}, label_of(params)
+        given = dict(cloud) if isinstance(cloud, dict) else {"cloud": cloud}
+        given = {key.replace("-", "_"): value for key, value in given.items()}
+        if params["auth_type"]:
+            given["auth_type"] = params["auth_type"]
+        given["auth"] = {**(given.get("auth") or {}), **auth}
+        name = given.pop("cloud", None)
+        if not name and openrc.is_sourced(environ) and not environ.get("OS_CLOUD") and not isinstance(cloud, dict):
+            base = openrc.cloud(environ, params["auth_type"])
+            return cls(UNNAMED, label, _region_of({**base, **given}, label, options, scope), None, False)
+        with explained(label):
+            if not name:
+                region = _region_of(given, label, options, scope)
+            else:
+                region = clouds.loader(
+                    scope, functools.partial(_check, label, scope, options.get("validate", True))
+                ).get_one(name, **{**given, **options})
+        return cls(name or UNNAMED, label, region, None, False)
+
+
+def sdk_options(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The connection options that were given, under openstacksdk's names."""
+    given = {sdk_name: params[name] for name, sdk_name in SDK_NAMES.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def label_of(params: t.Mapping[str, t.Any]) -> str:
+    """How messages call what these options name."""
+    cloud = params["cloud"]
+    if isinstance(cloud, str) and cloud:
+        return f"cloud {cloud!r}"
+    return "the cloud option" if cloud else "the auth option" if params["auth"] else "the environment"
+
+
+def scope_of(params: t.Mapping[str, t.Any]) -> dict[str, str] | None:
+    """The scope that the options ask for, None to keep the configured one."""
+    asked = [name for name in ("project", "domain", "system", "unscoped") if params.get(name)]
+    if len(asked) > 1:
+        raise ConfigurationError(f"A token has one scope, but {' and '.join(asked)} are given: keep one of them.")
+    if not asked:
+        return None
+    if params.get("project"):
+        scope = _name_or_id("project", params["project"])
+        if params.get("project_domain"):
+            scope.update(_name_or_id("project_domain", params["project_domain"]))
+        return scope
+    if params.get("domain"):
+        return _name_or_id("domain", params["domain"])
+    return {"system_scope": "all"} if params.get("system") else {}
+
+
+def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
+    """What to say of a cloud that is not configured."""
+    if why := configuration.absent_config_file(os.environ):
+        return ConfigurationError(f"Cloud {name!r} is not known because {why}.")
+    unreadable = next(
+        (path for path in loader._config_files if os.path.exists(path) and not os.access(path, os.R_OK)), ""
+    )
+    if unreadable:
+        return ConfigurationError(
+            f"Cloud {name!r} is not known because this user cannot read {unreadable}: change the file's owner or mode, "
+            "or set OS_CLIENT_CONFIG_FILE to another."
+        )
+    if loader.config_filename is None:
+        return ConfigurationError(
+            f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."
+        )
+    known = ", ".join(sorted(str(cloud) for cloud in loader.get_cloud_names()))
+    return ConfigurationError(
+        f"Cloud {name!r} is not in {loader.config_filename}, which has {known or 'no cloud'}: name one of these, or "
+        "add it there."
+    )
+
+
+def explained(label: str) -> t.ContextManager[None]:
+    return configuration.explained(label)
+
+
+def _check(label: str, scope: dict[str, str] | None, validate: bool, config: dict[str, t.Any]) -> None:
+    if scope is not None and str(config.get("auth_type")).endswith("applicationcredential"):
+        raise ConfigurationError(f"The application credential of {label} is bound to its project: leave out the scope.")
+    configuration.refuse_unusable(label, config)
+    if validate:
+        configuration.refuse_incomplete(label, config)
+
+
+def _region_of(
+    config: dict[str, t.Any], label: str, options: dict[str, t.Any], scope: dict[str, str] | None
+) -> CloudRegion:
+    """The region of a cloud that no file names."""
+    with explained(label):
+        loader = clouds.loader(
+            scope,
+            functools.partial(_check, label, scope, options.get("validate", True)),
+            load_yaml_config=False,
+            load_envvars=False,
+        )
+        loader.cloud_config = {"clouds": {UNNAMED: config}}
+        return loader.get_one(UNNAMED, **options)
+
+
+def _name_or_id(key: str, value: str) -> dict[str, str]:
+    # Keystone's ids are 32 hexadecimal digits, but for the domain that it is installed with.
+    is_id = _ID.fullmatch(value) or ("domain" in key and value == "default")
+    return {f"{key}_id" if is_id else f"{key}_name": value}
+
+
+def _only_cloud(loader: t.Any) -> str:
+    names = sorted(str(name) for name in loader.get_cloud_names())
+    # Without any, openstacksdk makes one of this name.
+    if len(names) == 1 and names != ["defaults"]:
+        return names[0]
+    choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""
+    raise ConfigurationError(
+        f"No cloud is named: set the option cloud or the variable OS_CLOUD{choice}, or source an openrc file."
+    )

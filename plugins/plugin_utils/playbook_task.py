@@ -1,0 +1,116 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task of a playbook means for the session, as far as can be told before it is templated."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+#: The variable by which a task, a block or a play declines the session.
+DECLINE = "one_token"
+_COMMANDS = ("command", "shell", "script", "raw")
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+class PlaybookTask:
+    """A task, and the play that it is in."""
+
+    def __init__(self, task: t.Any, play: t.Any, command_line_become: bool) -> None:
+        self._task = task
+        self._play = play
+        self._command_line_become = command_line_become
+
+    @property
+    def label(self) -> str:
+        return f"{self._task.get_name()!r} ({self._task.get_path()})"
+
+    @property
+    def key(self) -> str:
+        return self._task.get_path() or self._task._uuid
+
+    @property
+    def action(self) -> str:
+        return getattr(self._task, "resolved_action", None) or self._task.action
+
+    @property
+    def is_openstack(self) -> bool:
+        """Whether it is a module on openstacksdk, or the openstack command."""
+        return self.action.startswith("openstack.cloud.") or self._program == "openstack"
+
+    @property
+    def _program(self) -> str:
+        """The program that a command task runs; empty when it is another task."""
+        if self.action.rpartition(".")[2] not in _COMMANDS:
+            return ""
+        arguments = self._task.args
+        words = arguments.get("argv") or str(arguments.get("_raw_params") or arguments.get("cmd") or "").split()
+        return os.path.basename(str(words[0])) if words else ""
+
+    @property
+    def declines(self) -> bool:
+        variables = {**self._play.vars, **self._task.get_vars()} if self._play else self._task.get_vars()
+        return str(variables.get(DECLINE, True)).lower() in ("false", "no", "off", "0")
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether it may go on after the run."""
+        return bool(self._task.async_val)
+
+    @property
+    def becomes(self) -> str | None:
+        """The user that it becomes; None when it stays who it is."""
+        if not (self._task.become or self._command_line_become):
+            return None
+        return self._task.become_user or "root"
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether it is sure to run on this machine, for all hosts."""
+        if self._task.delegate_to:
+            return self._task.delegate_to in _HERE
+        if self._task.connection == "local":
+            return True
+        variables = self._play.get_variable_manager().get_vars(play=self._play)
+        hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
+        return bool(hosts) and all(_is_here(host, hostvars) for host in hosts)
+
+    @property
+    def _environment(self) -> dict[str, t.Any]:
+        """What environment sets for it, as far as it is not a template as a whole."""
+        merged: dict[str, t.Any] = {}
+        for part in self._task.environment or ():
+            if isinstance(part, dict):
+                merged.update(part)
+        return merged
+
+    def add_environment(self, variables: t.Mapping[str, str]) -> None:
+        """Set variables for it, those excepted that the playbook sets."""
+        new = {name: value for name, value in variables.items() if name not in self._environment}
+        # The last one wins: what the task itself sets as a template may be the same variable.
+        self._task._environment = [new, *self._own_environment]
+
+    def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
+        """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""
+        own = self._environment.get("PYTHONPATH")
+        if own is not None and path not in str(own):
+            variable = {"PYTHONPATH": trust(f"{path}{os.pathsep}{own}") if own else path}
+            self._task._environment = [*self._own_environment, variable]
+
+    @property
+    def _own_environment(self) -> list[t.Any]:
+        """What the task itself has for environment: a mapping, a template, or a list of them."""
+        own = getattr(self._task, "_environment", None)
+        if isinstance(own, list):
+            return own
+        return [own] if isinstance(own, (dict, str)) else []
+
+
+def _is_here(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:
+    try:
+        connection = hostvars[host].get("ansible_connection", "")
+    except KeyError:
+        # A localhost that no inventory names is in no variables either.
+        return host in _HERE
+    return str(connection).rpartition(".")[2] == "local"

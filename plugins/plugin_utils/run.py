@@ -1,0 +1,171 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A playbook run on a session of its own: begun without any token, ended by its watcher."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import typing as t
+
+from ..module_utils._session import hook
+from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
+from ..module_utils._session.store import owners, usage
+from ..module_utils._session.store.renewal import RenewalPolicy
+from ..module_utils._session.store.session import BROKEN, ISSUED, TROUBLE, UNRECORDED, Session
+from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
+from ..module_utils._session_setup import environment
+from ..module_utils._session_setup.preparation import prepare
+from ..module_utils.token_report import warnings_of
+
+#: Seconds, a week.
+LONGEST_TIMEOUT = 604800
+#: What processes of the run note, and what it means.
+_TROUBLES = {
+    BROKEN: "A process could not use the session {}, so it signed in by itself: let its files be read and written.",
+    UNRECORDED: (
+        "A token could not be written into the session {}, so it lives until it expires: make room there, and let its "
+        "files be written."
+    ),
+}
+_STOPPED = "The watcher of this run was stopped by a signal, so another one took its place."
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the user chose for a run."""
+
+    renew_after: str
+    session: str | None
+    directory: str | None
+    drain_timeout: int
+    revoke_timeout: int
+
+    def __post_init__(self) -> None:
+        for name in ("drain_timeout", "revoke_timeout"):
+            if not 0 <= getattr(self, name) <= LONGEST_TIMEOUT:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
+                )
+
+
+class Run:
+    """A run that is going on."""
+
+    def __init__(self, session: Session, owner: str, watcher: Watcher, settings: Settings) -> None:
+        self.session = session
+        self._owner = owner
+        self._watcher = watcher
+        self._settings = settings
+        #: Whether something was started that may look for the session after the run.
+        self.keep = False
+        self._told: set[str] = set()
+        self._seen: tuple[int, ...] = ()
+
+    @classmethod
+    def begin(cls, settings: Settings, environ: t.Mapping[str, str]) -> tuple[Run, dict[str, str]] | None:
+        """A run on a session, and the variables that put its processes there; None where there is a session already,
+        which is ended by who made it."""
+        if Session.of_environment(environ) is not None:
+            return None
+        session = _session(settings, environ)
+        process = owners.Owner.of_process(os.getpid())
+        if process is None:
+            raise OneTokenError("This process cannot be found among the running ones.")
+        owner = prepare(session, RenewalPolicy(settings.renew_after), process)
+        return cls(session, owner, Watcher(session, owner, environ), settings), environment.of_session(session, environ)
+
+    def instrument(self) -> None:
+        """Put this process itself on the session: lookups, inventories and other plugins of the controller."""
+        usage.begin_run()
+        hook.install()
+
+    def news(self) -> list[str]:
+        """What the user should hear and has not: what is wrong with the session, and with tokens that work."""
+        seen = self._state()
+        if seen == self._seen:
+            return []
+        self._seen = seen
+        if not self.session.exists or self.session.closed:
+            return []
+        news = [(trouble, _TROUBLES[trouble].format(self.session.path)) for trouble in self._troubles()]
+        policy = self.session.read_record().policy
+        for name in self.session.names():
+            for token in self.session.readable_tokens(name)[0][:1]:
+                news += [
+                    (f"{name} {text[:30]}", f"The token of {token.label}: {text}")
+                    for text in warnings_of(token, policy)
+                ]
+        new = [text for key, text in news if key not in self._told]
+        self._told.update(key for key, _text in news)
+        return new
+
+    def _state(self) -> tuple[int, ...]:
+        """Something that is another after each sign-in and each trouble."""
+        return tuple(self.session.counted(name) for name in (ISSUED, TROUBLE))
+
+    def _troubles(self) -> list[str]:
+        return sorted(self.session.troubles() & _TROUBLES.keys())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing works on the session."""
+        return self._is(usage.is_idle)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is seen through that was asked for."""
+        return self._is(usage.is_finished)
+
+    def _is(self, question: t.Callable[[Session], bool]) -> bool:
+        """What is so of the session; of one that cannot be used any more, there is nothing to wait for."""
+        try:
+            return question(self.session)
+        except OneTokenError:
+            return True
+
+    def leave(self) -> None:
+        """Let the watcher revoke the session when all is seen through, without waiting for it."""
+        if self._watcher.stopped or self._watcher.gone:
+            self._replace_watcher()
+        self._watcher.end(0, 0, self.keep, patience=0)
+
+    def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
+        """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
+        drain_timeout = self._settings.drain_timeout if drain else 0
+        revoke_timeout = min(patience, self._settings.revoke_timeout)
+        report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
+        stopped = report is None and self._watcher.stopped
+        if stopped or (report is None and self._watcher.gone):
+            # Another one finds the session as it is.
+            self._replace_watcher()
+            report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
+        if report is None and self._watcher.gone:
+            report = {**NOTHING_DONE, "problem": self._unrevoked()}
+        if report is not None:
+            if stopped:
+                report["problem"] = " ".join([_STOPPED, *([report["problem"]] if report["problem"] else [])])
+            self._watcher.wait()
+        return report
+
+    def _replace_watcher(self) -> None:
+        """Have another watcher for one that was killed, or stopped."""
+        self._watcher.kill()
+        self._watcher = Watcher(self.session, self._owner, os.environ)
+
+    def _unrevoked(self) -> str:
+        """What to say when two watchers ended without an answer."""
+        if not os.path.lexists(self.session.path):
+            return gone(self.session)
+        return (
+            f"The session {self.session.path} was not revoked, because its watcher was killed, or cannot run: run "
+            f"os_token_revoke with session={self.session.path}."
+        )
+
+
+def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:
+    if settings.session:
+        return Session.named(settings.session, environ)
+    return Session.new(environ, settings.directory)

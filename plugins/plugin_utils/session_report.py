@@ -1,0 +1,81 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a process that signs in by a session would work with: a cloud's token and the variables that lead to it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..module_utils import signing_in
+from ..module_utils._session.store import staleness
+from ..module_utils._session.store.session import Session
+from ..module_utils._session.store.token import Token
+from ..module_utils._session.util.errors import SessionError
+from ..module_utils._session_setup import environment, issued
+from ..module_utils.task_cloud import SDK_NAMES, TaskCloud
+from ..module_utils.token_report import describe
+
+#: Seconds for which a lookup waits for a Keystone that is busy.
+_TIMEOUT = 120
+
+
+def chosen_session(name: str | None, environ: t.Mapping[str, str]) -> Session:
+    """The session of this name or path, else the one of the environment; none is made here."""
+    session = Session.named(name, environ) if name else Session.of_environment(environ)
+    if session is None or not session.exists:
+        raise SessionError("No session is named: set session to what os_token_issue returned.")
+    return session
+
+
+def report(session: Session, cloud: str | None, environ: t.Mapping[str, str], return_token: bool) -> dict[str, t.Any]:
+    """The cloud's token, issued or renewed first where that is due, with the variables that lead to it."""
+    session.refuse_closed()
+    one = _known(session, cloud or environ.get("OS_CLOUD"))
+    token = _good_token(session, one)
+    name, is_plain, region_name = (one.cloud, one.is_plain, one.region_name) if one else ("", True, None)
+    if token is None:
+        found, token = _signed_in(session, cloud)
+        name, is_plain, region_name = found.name, found.is_plain, found.region_name
+    return {
+        "session": session.path,
+        "cloud": name,
+        "environment": environment.of_issued(session, environ, name, is_plain, region_name),
+        **describe(token),
+        **({"token": token.id.reveal()} if return_token else {}),
+    }
+
+
+def _known(session: Session, cloud: str | None) -> issued.Issued | None:
+    """What os_token_issue was asked for under this name; without one, the only thing that it was asked for."""
+    known = issued.read(session)
+    named = [one for one in known if one.cloud == cloud]
+    if cloud is None and len(known) > 1:
+        clouds = ", ".join(one.cloud for one in known)
+        raise SessionError(f"The session {session.path} has several clouds ({clouds}): name the cloud that is meant.")
+    return named[0] if named else known[0] if known and cloud is None else None
+
+
+def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
+    stored = session.read_tokens(one.identity) if one else None
+    if stored is None or staleness.is_stale(session, stored.current):
+        return None
+    return None if session.read_record().policy.is_due(stored.current) else stored.current
+
+
+def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:
+    params: dict[str, t.Any] = dict.fromkeys(("project", "project_domain", "domain", "system", "unscoped", *SDK_NAMES))
+    params.update(cloud=cloud, auth=None, auth_type=None, session=session.path)
+    # Signing in puts this process on the session, which others of its lookups may not be meant for.
+    before = os.environ.copy()
+    try:
+        found = signing_in.cloud_of(params, session)
+        identity = signing_in.sign_in(session, found, _TIMEOUT)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    stored = session.read_tokens(identity)
+    if stored is None:
+        raise SessionError(f"The token is not in the session {session.path}: let its files be written.")
+    return found, stored.current
