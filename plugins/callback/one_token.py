@@ -7,73 +7,29 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: one_token
 type: aggregate
-short_description: One Keystone token for a playbook that is not to be changed
+short_description: One Keystone token for an unmodified playbook
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Puts every local task of a run on one session. C(openstack.cloud) modules, the C(openstack) command and openstacksdk
-    scripts sign in from there, and ask Keystone for no token of their own.
-  - The first process that needs a token issues it, whoever finds it due renews it, and at the end it is revoked. A
-    run without an OpenStack task asks Keystone for nothing.
-  - A small process, the watcher, revokes the token also when the run is interrupted, cancelled or killed.
-  - The last line of the run counts the tokens that were revoked, and those that cannot be, with the time at which they
-    end (UTC). A warning then says why, and what to do.
+  - Signs in once for each identity of a run. The first process that signs in as somebody asks Keystone; all others that
+    sign in as the same user, for the same project, get its answer. This holds for C(openstack.cloud) modules, the
+    C(openstack) command, openstacksdk scripts, lookups, and whatever else signs in with keystoneauth.
+  - Every process reads its own configuration and signs in as whoever it would be without this.
+  - A token that is old is renewed by the process that finds it so. At the end of the run all tokens are revoked. A run
+    without an OpenStack task asks Keystone for nothing.
+  - A small process, the watcher, revokes the tokens also when the run is interrupted, cancelled or killed.
+  - The last line of the run counts the identities, and the tokens that were revoked or cannot be, with the time at
+    which those expire (UTC). A warning then says why, and what to do.
   - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for
     those.
-  - A task, a block or a play with the variable C(one_token=false) keeps the credentials that it would have without
-    this. Programs that read clouds.yaml but know no keystoneauth plugin need that, such as terraform.
-  - A task that passes C(auth), or credentials in its environment, signs in by itself, and is named in a warning.
-    Where C(OS_CLOUD) names a cloud that signs in as the same user for the same project, it is on the session all the
-    same.
-  - An option that is wrong is told in a warning, and the run goes on without a session, as a callback cannot end it.
-  - Within a run that has a session already, it does nothing.
+  - A task, a block or a play with the variable C(one_token=false) stays off the session, and asks Keystone itself.
+  - Whatever is wrong with the session costs a sign-in and never a task. The run then warns once.
+  - Within a run that has a session already, it does nothing. One that the inventory
+    P(onetoken.openstack.one_token#inventory) began, it goes on with.
 requirements:
   - enable in configuration
-options:
-  renew_after:
-    description: The age from which a token is due for a new one, in seconds, or as a share of its lifetime.
-    type: str
-    default: 33%
-    ini: [{section: callback_one_token, key: renew_after}]
-    env: [{name: ONETOKEN_RENEW_AFTER}]
-  session:
-    description:
-      - Name or absolute path of a session to share with other runs of this user on this machine. The last of them to
-        end revokes it.
-      - By default each run has its own.
-    type: str
-    ini: [{section: callback_one_token, key: session}]
-    env: [{name: ONETOKEN_SESSION}]
-  directory:
-    description:
-      - The directory below which a run's own session is made. Only this user may be able to write to it.
-      - By default it is C($XDG_RUNTIME_DIR/onetoken) or, without a runtime directory,
-        C(${XDG_STATE_HOME:-~/.local/state}/onetoken).
-    type: path
-    ini: [{section: callback_one_token, key: directory}]
-    env: [{name: ONETOKEN_DIRECTORY}]
-  drain:
-    description:
-      - Whether to wait at the end for processes that still work on the session, such as asynchronous tasks, before the
-        token is revoked. An interrupted run does not wait.
-    type: bool
-    default: true
-    ini: [{section: callback_one_token, key: drain}]
-    env: [{name: ONETOKEN_DRAIN}]
-  drain_timeout:
-    description: The seconds for which to wait for them.
-    type: int
-    default: 300
-    ini: [{section: callback_one_token, key: drain_timeout}]
-    env: [{name: ONETOKEN_DRAIN_TIMEOUT}]
-  revoke_timeout:
-    description:
-      - The seconds for which the end of the run waits for Keystone to confirm. After that the watcher goes on alone,
-        until Keystone confirmed or the token has expired.
-    type: int
-    default: 90
-    ini: [{section: callback_one_token, key: revoke_timeout}]
-    env: [{name: ONETOKEN_REVOKE_TIMEOUT}]
+extends_documentation_fragment:
+  - onetoken.openstack.playbook_run
 """
 
 EXAMPLES = r"""
@@ -105,10 +61,9 @@ except ImportError:  # before ansible-core 2.19, every text was a template
 
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, without_sdk
-from ..module_utils._session_setup.environment import INJECTED
 from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils.playbook_task import PlaybookTask
-from ..plugin_utils.run import Run, Settings
+from ..plugin_utils.run import Run, begin_or_join, settings_of
 
 #: Options of versions before, and why there is no need for them.
 _DROPPED = {
@@ -131,8 +86,6 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._run: Run | None = None
         self._play: t.Any = None
-        self._variables: dict[str, str] = {}
-        self._own_variables: dict[str, str | None] = {}
         self._warned: set[str] = set()
         self._warned_of_loss = False
         self._interrupted = False
@@ -144,16 +97,11 @@ class CallbackModule(CallbackBase):
             # The second playbook of one command line.
             return
         try:
-            begun = Run.begin(self._settings(), os.environ)
+            self._run = begin_or_join(settings_of(self.get_option))
         except (OneTokenError, OSError) as exc:
             self._display.warning(f"one_token: this run has no session, and its tasks sign in by themselves: {exc}")
+        if self._run is None:
             return
-        if begun is None:
-            return
-        self._run, self._variables = begun
-        self._own_variables = {name: os.environ.get(name) for name in INJECTED}
-        os.environ.update(self._variables)
-        self._run.instrument()
         self._warn_of_dropped_options()
         atexit.register(self._at_exit)
         # Not in the main thread, Python lets no one listen to signals.
@@ -185,15 +133,6 @@ class CallbackModule(CallbackBase):
         if self._playbooks_left <= 0:
             self._end(drain=bool(self.get_option("drain")))
 
-    def _settings(self) -> Settings:
-        return Settings(
-            renew_after=str(self.get_option("renew_after")),
-            session=self.get_option("session"),
-            directory=self.get_option("directory"),
-            drain_timeout=int(self.get_option("drain_timeout")),
-            revoke_timeout=int(self.get_option("revoke_timeout")),
-        )
-
     def _warn_of_dropped_options(self) -> None:
         for name, why in _DROPPED.items():
             if os.environ.get(f"ONETOKEN_{name.upper()}"):
@@ -208,7 +147,7 @@ class CallbackModule(CallbackBase):
                 "themselves, and its token lives until it expires."
             )
         if task.declines:
-            task.add_environment(self._without_session())
+            task.add_environment(_without(run))
             return
         task.prepend_python_path(run.session.site, trust_as_template)
         if task.becomes is None or not task.runs_here:
@@ -216,19 +155,15 @@ class CallbackModule(CallbackBase):
         if task.becomes in ("root", self._user()) or "{{" in task.becomes:
             # sudo clears the environment, but not what the task sets. Whom a template names, and who must not read the
             # session then, signs in as without it.
-            task.add_environment(self._variables)
+            task.add_environment(run.variables)
             return
-        task.add_environment(self._without_session())
+        task.add_environment(_without(run))
         if task.is_openstack:
             self._warn_once(
                 task,
                 f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, so it "
                 f"signs in by itself: leave out become, or become root.",
             )
-
-    def _without_session(self) -> dict[str, str]:
-        """What undoes the session for a task; an empty variable is as good as none."""
-        return {name: value or "" for name, value in self._own_variables.items()}
 
     @staticmethod
     def _user() -> str:
@@ -290,11 +225,6 @@ class CallbackModule(CallbackBase):
             return
         self._tell_news()
         run, self._run = self._run, None
-        for name, value in self._own_variables.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         if drain and not run.idle:
             self._display.display(
                 f"one_token: waiting up to {self.get_option('drain_timeout')} s for what still works on the session"
@@ -333,3 +263,8 @@ class CallbackModule(CallbackBase):
             # A program reads what these callbacks print.
             stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),
         )
+
+
+def _without(run: Run) -> dict[str, str]:
+    """What takes a task off the session; an empty variable is as good as none."""
+    return {name: value or "" for name, value in run.own_variables.items()}

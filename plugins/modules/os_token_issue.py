@@ -244,7 +244,11 @@ def issue(module: AnsibleModule) -> dict:
         module.warn(warning)
     if params["return_token"]:
         result["token"] = token.id.reveal()
-        result["token_environment"] = environment.of_token(token, cloud.region_name)
+        result["token_environment"] = {
+            **environment.of_token(token, cloud.region_name),
+            # Each process trades the token for one of its own, which the session keeps to one trade for all.
+            **environment.of_session(session, os.environ),
+        }
     return {**result, **describe(token)}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import math
 import os
@@ -40,6 +41,7 @@ class Settings:
     renew_after: str
     session: str | None
     directory: str | None
+    drain: bool
     drain_timeout: int
     revoke_timeout: int
 
@@ -59,6 +61,11 @@ class Run:
         self._owner = owner
         self._watcher = watcher
         self._settings = settings
+        self._process = os.getpid()
+        #: The variables that put processes on the session, and what this process had in their place.
+        self.variables: dict[str, str] = {}
+        self.own_variables: dict[str, str | None] = {}
+        self.ended = False
         #: Whether something was started that may look for the session after the run.
         self.keep = False
         self._told: set[str] = set()
@@ -77,10 +84,28 @@ class Run:
         owner = prepare(session, RenewalPolicy(settings.renew_after), process)
         return cls(session, owner, Watcher(session, owner, environ), settings), environment.of_session(session, environ)
 
-    def instrument(self) -> None:
-        """Put this process itself on the session: lookups, inventories and other plugins of the controller."""
+    def enter(self, variables: dict[str, str]) -> None:
+        """Put this process on the session, and what it starts: lookups, inventories, tasks."""
+        self.variables = variables
+        self.own_variables = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         usage.begin_run()
         hook.install()
+        atexit.register(self._end_at_exit)
+
+    def exit(self) -> None:
+        """Take this process off the session."""
+        for name, value in self.own_variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    def _end_at_exit(self) -> None:
+        """End a run that no callback ends, as that of ansible-inventory."""
+        # The workers are copies of this process.
+        if not self.ended and os.getpid() == self._process:
+            self.end(self._settings.drain)
 
     def news(self) -> list[str]:
         """What the user should hear and has not: what is wrong with the session, and with tokens that work."""
@@ -128,12 +153,16 @@ class Run:
 
     def leave(self) -> None:
         """Let the watcher revoke the session when all is seen through, without waiting for it."""
+        self.ended = True
+        self.exit()
         if self._watcher.stopped or self._watcher.gone:
             self._replace_watcher()
         self._watcher.end(0, 0, self.keep, patience=0)
 
     def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
         """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
+        self.ended = True
+        self.exit()
         drain_timeout = self._settings.drain_timeout if drain else 0
         revoke_timeout = min(patience, self._settings.revoke_timeout)
         report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
@@ -163,6 +192,34 @@ class Run:
             f"The session {self.session.path} was not revoked, because its watcher was killed, or cannot run: run "
             f"os_token_revoke with session={self.session.path}."
         )
+
+
+#: The run of this process, once it has begun.
+_current: Run | None = None
+
+
+def begin_or_join(settings: Settings) -> Run | None:
+    """The run of this process, which is put on its session with all that it starts; None within another's session."""
+    global _current
+    if _current is None:
+        begun = Run.begin(settings, os.environ)
+        if begun is None:
+            return None
+        _current, variables = begun
+        _current.enter(variables)
+    return _current
+
+
+def settings_of(option: t.Callable[[str], t.Any]) -> Settings:
+    """What the user chose, as a plugin of Ansible has it."""
+    return Settings(
+        renew_after=str(option("renew_after")),
+        session=option("session"),
+        directory=option("directory"),
+        drain=bool(option("drain")),
+        drain_timeout=int(option("drain_timeout")),
+        revoke_timeout=int(option("revoke_timeout")),
+    )
 
 
 def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:

@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 import typing as t
 
 from ..util.errors import SessionAbsentError, SessionError
@@ -23,18 +22,20 @@ PRIVATE_FILE = 0o600
 def default_base(environ: t.Mapping[str, str]) -> str:
     """The folder in which sessions live by default; nothing is made yet.
 
-    The user's runtime directory is the first choice (in memory, gone at logout), then the user's state directory, and
-    a directory of the user's own among the temporary ones where neither can be written.
+    The user's state directory is the first choice, as a runtime directory is gone at logout, under a run that goes on.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     state = environ.get("XDG_STATE_HOME", "")
-    parents = [runtime] if os.path.isdir(runtime) else []
-    parents.append(state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state"))
+    parents = [state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")]
+    parents += [runtime] if os.path.isdir(runtime) else []
     for parent in parents:
         base = os.path.join(parent, "onetoken")
         if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):
             return base
-    return os.path.join(tempfile.gettempdir(), f"onetoken-{os.geteuid()}")
+    raise SessionError(
+        f"There is no directory for sessions: let {os.path.join(parents[0], 'onetoken')} be made so that only this user "
+        "can write to it, or name another."
+    )
 
 
 def fits_search_path(path: str) -> bool:

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of a playbook run on a session: of the callback, and of the inventory that begins it earlier."""
+
+    DOCUMENTATION = r"""
+options:
+  renew_after:
+    description: The age from which a token is due for a new one, in seconds, or as a share of its lifetime.
+    type: str
+    default: 33%
+    ini: [{section: callback_one_token, key: renew_after}]
+    env: [{name: ONETOKEN_RENEW_AFTER}]
+  session:
+    description:
+      - Name or absolute path of a session to share with other runs of this user on this machine. The last of them to
+        end revokes it.
+      - By default each run has its own.
+    type: str
+    ini: [{section: callback_one_token, key: session}]
+    env: [{name: ONETOKEN_SESSION}]
+  directory:
+    description:
+      - The directory below which a run's own session is made. Only this user may be able to write to it.
+      - By default it is C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be written,
+        C($XDG_RUNTIME_DIR/onetoken).
+    type: path
+    ini: [{section: callback_one_token, key: directory}]
+    env: [{name: ONETOKEN_DIRECTORY}]
+  drain:
+    description:
+      - Whether to wait at the end for processes that still work on the session, such as asynchronous tasks, before the
+        token is revoked. An interrupted run does not wait.
+    type: bool
+    default: true
+    ini: [{section: callback_one_token, key: drain}]
+    env: [{name: ONETOKEN_DRAIN}]
+  drain_timeout:
+    description: The seconds for which to wait for them.
+    type: int
+    default: 300
+    ini: [{section: callback_one_token, key: drain_timeout}]
+    env: [{name: ONETOKEN_DRAIN_TIMEOUT}]
+  revoke_timeout:
+    description:
+      - The seconds for which the end of the run waits for Keystone to confirm. After that the watcher goes on alone,
+        until Keystone confirmed or the token has expired.
+    type: int
+    default: 90
+    ini: [{section: callback_one_token, key: revoke_timeout}]
+    env: [{name: ONETOKEN_REVOKE_TIMEOUT}]
+"""
