@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}

@@ -13,10 +13,10 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import CONFIG, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     StandInKeystone,
 )
 from hypothesis import settings

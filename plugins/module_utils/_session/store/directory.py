@@ -33,8 +33,8 @@ def default_base(environ: t.Mapping[str, str]) -> str:
         if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):
             return base
     raise SessionError(
-        f"There is no directory for sessions: let {os.path.join(parents[0], 'onetoken')} be made so that only this user "
-        "can write to it, or name another."
+        f"There is no directory for sessions: make {os.path.join(parents[0], 'onetoken')}, to which only this user can "
+        "write, or name another."
     )
 
 

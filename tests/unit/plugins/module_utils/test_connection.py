@@ -12,7 +12,7 @@ import openstack
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
 )
 

@@ -14,8 +14,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils import connecti
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import source_of
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
     USER,

@@ -14,7 +14,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace impor
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils.redirects import RedirectedError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud, answer
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
     StandInKeystone,
 )

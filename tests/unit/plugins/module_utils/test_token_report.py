@@ -19,7 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.token_report im
     still_good,
     warnings_of,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     SECRET,
     make_token,
 )

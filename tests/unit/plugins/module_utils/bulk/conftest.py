@@ -22,7 +22,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     InlineExecutor,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import json
 from concurrent import futures
 from types import SimpleNamespace
 
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 PROJECT = "project-1"
 

@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     FakeResponse,
     FakeService,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 DAY = 86400
 

@@ -29,7 +29,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     CUT_IN_THE_MIDDLE,
     answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import PASSWORD
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import PASSWORD
 
 MOMENT = 1_800_000_000
 

@@ -39,7 +39,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     histories,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.shifting_storage import ShiftingStorage
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -46,7 +46,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     FakeResponse,
     InlineExecutor,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

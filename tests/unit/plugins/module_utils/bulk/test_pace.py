@@ -24,7 +24,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_sched
     SPREAD,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 FOREVER = 1e9
 PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")

@@ -14,7 +14,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     OneTokenError,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import answer
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
 )

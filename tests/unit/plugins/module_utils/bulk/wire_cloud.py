@@ -16,7 +16,7 @@ import json
 import threading
 import typing as t
 
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
     Request,
     StandInKeystone,

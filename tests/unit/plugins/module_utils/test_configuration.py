@@ -10,12 +10,12 @@ import os
 import openstack.config.loader
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     SourceUnreadableError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     ENVIRONMENT,
     EXPLICIT,
@@ -23,8 +23,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session.source 
     Source,
     environment_has_credentials,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
 )
 
@@ -264,7 +264,7 @@ class TestConfigFiles:
         (tmp_path / "work" / "clouds.yaml").write_text('{"clouds": {"here": {}}}')
 
         process = run_python(
-            "from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import ConfigFiles\n"
+            "from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import ConfigFiles\n"
             "print(ConfigFiles.of_user().clouds)\n",
             PYTHONPATH=collections_path,
         )

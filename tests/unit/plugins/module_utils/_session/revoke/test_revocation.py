@@ -17,7 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     CredentialsRefusedError,
@@ -28,7 +28,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     EXPLICIT,
     UNNAMED,
@@ -41,18 +41,18 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,
     wait_until,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     USER,
     Answer,
     keystones_answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 pytestmark = pytest.mark.processes
 

@@ -10,7 +10,7 @@ import signal
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import detached
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import errors
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
 
 pytestmark = pytest.mark.processes
 

@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.session_report 
     report,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 pytestmark = pytest.mark.processes
 

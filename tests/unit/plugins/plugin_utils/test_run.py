@@ -20,13 +20,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Failure, Session, StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import wait_until
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     USER,
     Answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 pytestmark = pytest.mark.processes
 

@@ -21,11 +21,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.keystone import Connection
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import EXPLICIT, UNNAMED, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import EXPLICIT, UNNAMED, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.version import VERSION
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
     Answer,

@@ -10,10 +10,10 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.site import PACKAGE
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     SECRET,
     make_token,
 )

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import sweep as sweep_module
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -29,11 +29,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
     sweep,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.processes import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.tokens import make_token
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import make_token
 
 DEAD = 25 * 3600
 ENDED = ended_run()

@@ -9,10 +9,10 @@ import os
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.connection import argument_spec
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils.session.source import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     ENVIRONMENT,
     EXPLICIT,
@@ -25,7 +25,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.source_options 
     scope_of,
     source_of,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.stand_in_keystone import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
 )
 

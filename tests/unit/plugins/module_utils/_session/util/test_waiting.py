@@ -15,7 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.w
     delay_asked,
     delay_when_used_up,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 NOW = 1_800_000_000.0
 
