@@ -13,9 +13,10 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
+from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     StandInKeystone,
 )
@@ -68,6 +69,11 @@ def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib
 
     for name in ("CONFIG_FILES", "SECURE_FILES", "VENDOR_FILES"):
         monkeypatch.setattr(openstack.config.loader, name, [])
+    # Signing in by a session puts the process on it.
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(cache, "refused", set())
+    monkeypatch.setattr(cache, "latest", None)
+    monkeypatch.setattr(cache, "patience", cache.BUSY)
     home = tmp_path / "home"
     work = tmp_path / "work"
     home.mkdir(mode=0o700)
@@ -104,9 +110,22 @@ def clouds_yaml(write_clouds: t.Any, keystone: StandInKeystone) -> str:
     return write_clouds({"clouds": {"sandbox": keystone.entry(), "second": keystone.entry()}})
 
 
+def task_options(**options: t.Any) -> dict[str, t.Any]:
+    """The options of os_token_issue, of which a task gave these."""
+    defaults = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
+    return {**defaults, **dict.fromkeys(("session", "project", "project_domain", "domain", "system", "unscoped")), **options}
+
+
 @pytest.fixture
-def source(clouds_yaml: str) -> Source:
-    return Source(CONFIG, "sandbox", ConfigFiles(clouds_yaml))
+def task_cloud(no_cloud: pathlib.Path) -> t.Callable[..., TaskCloud]:
+    """The cloud that a task's options mean."""
+    return lambda **options: TaskCloud.of_params(task_options(**options), os.environ)
+
+
+@pytest.fixture
+def sandbox(clouds_yaml: str, task_cloud: t.Callable[..., TaskCloud]) -> TaskCloud:
+    """The first cloud of clouds_yaml."""
+    return task_cloud(cloud="sandbox")
 
 
 @pytest.fixture

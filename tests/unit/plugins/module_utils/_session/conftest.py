@@ -10,24 +10,25 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+
+#: The identity whose token the session ``issued`` has.
+NAME = "0123456789abcdef"
 
 
 @pytest.fixture
-def issued(session, source, keystone):
-    """A session with a token for the cloud sandbox, made by hand; the cloud second was not issued yet."""
+def issued(session, keystone):
+    """A session with a token of one identity, made by hand."""
     text = keystone.issue()
     token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-    record = SessionRecord(source.files, {source.cloud: source}, RenewalPolicy(), tokens_issued=1)
     session.make()
-    session.write_record(record)
-    session.write_tokens(source.cloud, StoredTokens(token))
-    session_clouds.write(session, record, source.cloud)
+    session.write_record(SessionRecord(RenewalPolicy()))
+    session.write_tokens(NAME, StoredTokens(token))
     return session
 
 
@@ -37,7 +38,7 @@ def site_path(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
     for name, text in site.files().items():
         path = root / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return str(root)
 
@@ -81,8 +82,8 @@ def use(python):
     """A process that works on a session, until it is killed or its standard input is closed."""
     code = (
         "import sys\n"
-        "from onetoken_session import store, usage\n"
-        "usage.hold(store.Session(sys.argv[1]))\n"
+        "from onetoken_session.store import session, usage\n"
+        "usage.hold(session.Session(sys.argv[1]))\n"
         "print('ready', flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -94,8 +95,8 @@ def finish(python):
     """A process that sees something through on a session, until it is killed or its standard input is closed."""
     code = (
         "import sys\n"
-        "from onetoken_session import store, usage\n"
-        "with usage.finishing(store.Session(sys.argv[1])):\n"
+        "from onetoken_session.store import session, usage\n"
+        "with usage.finishing(session.Session(sys.argv[1])):\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.read()\n"
     )

@@ -10,8 +10,9 @@ import datetime
 import typing as t
 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 
 SECRET = "gAAAAABsecret-part-of-a-token"
 
@@ -28,12 +29,13 @@ def make_token(text: str = SECRET, lifetime: float = 24 * 3600, age: float = 0, 
 
 def older(token: Token, seconds: float) -> Token:
     """The same token, obtained so much earlier."""
-    return dataclasses.replace(token, obtained_at=token.obtained_at - datetime.timedelta(seconds=seconds))
+    obtained_at = token.obtained_at - datetime.timedelta(seconds=seconds)
+    return dataclasses.replace(token, obtained_at=obtained_at, began=token.began - seconds)
 
 
-def let_it_age(session: Session, cloud: str, seconds: float) -> None:
+def let_it_age(session: Session, name: str, seconds: float) -> None:
     """Make the tokens in a session's file as old as if this time had passed."""
-    stored = session.read_tokens(cloud)
+    stored = session.read_tokens(name)
     assert stored is not None
     replaced = tuple(older(token, seconds) for token in stored.replaced)
-    session.write_tokens(cloud, StoredTokens(older(stored.current, seconds), replaced))
+    session.write_tokens(name, StoredTokens(older(stored.current, seconds), replaced))
