@@ -22,7 +22,10 @@ from . import cache
 from .request import SignInRequest, tls_of
 
 #: What a plugin remembers of a sign-in, as opposed to what it was made with.
-_STATE = {"auth_ref", "reauthenticate", "_discovery_cache", "_lock", "_unscoped_auth_ref"}
+_STATE = {
+    *("auth_ref", "reauthenticate", "_discovery_cache", "_discovery_document", "_lock"),
+    "_unscoped_auth_ref",
+}
 
 
 class FederatedSignIn:
@@ -79,7 +82,12 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
         session = Session.of_environment(os.environ)
         if session is not None and session.is_of_this_format:
             request = SignInRequest(
-                str(plugin.auth_url), {}, _canonical(plugin, keystone_session), tls_of(keystone_session)
+                str(plugin.auth_url),
+                {},
+                _canonical(plugin, keystone_session),
+                tls_of(keystone_session),
+                # Somebody may have to sit at a browser for it.
+                is_repeatable=False,
             )
             session.refuse_closed()
             return FederatedSignIn(session, request)

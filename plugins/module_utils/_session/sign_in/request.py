@@ -31,6 +31,8 @@ class SignInRequest:
     body: dict[str, t.Any]
     canonical: bytes = dataclasses.field(repr=False)
     tls: Tls
+    #: Whether the same request later gets a token that lives longer.
+    is_repeatable: bool = True
 
     @classmethod
     def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
@@ -55,17 +57,12 @@ class SignInRequest:
             canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
         except (TypeError, ValueError):
             return None
-        return cls(url, keywords["json"], canonical, tls)
+        methods = keywords["json"].get("auth", {}).get("identity", {}).get("methods", ())
+        return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods))
 
     def name(self, key: bytes) -> str:
         """What a session calls the identity."""
         return hmac.new(key, self.canonical, hashlib.sha256).hexdigest()
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether the same request later gets a token that lives longer."""
-        identity = self.body.get("auth", {}).get("identity", {})
-        return not _SINGLE_USE & set(identity.get("methods", ()))
 
     @property
     def handle(self) -> str | None:

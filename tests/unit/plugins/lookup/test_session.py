@@ -9,7 +9,6 @@ import sys
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.onetoken.openstack.plugins.lookup import session as lookup
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 
 pytestmark = pytest.mark.processes

@@ -9,12 +9,8 @@ import os
 
 import openstack.config.loader
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
-    ConfigurationError,
-    SourceUnreadableError,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     ENVIRONMENT,
@@ -22,6 +18,10 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.source
     UNNAMED,
     Source,
     environment_has_credentials,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    ConfigurationError,
+    SourceUnreadableError,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (

@@ -14,19 +14,18 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 

@@ -13,11 +13,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils.redirects import RedirectedError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud, answer
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
     StandInKeystone,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud, answer
 
 STATUSES = [301, 302, 303, 305, 307, 308]
 

@@ -7,11 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.connection import argument_spec
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     ENVIRONMENT,
@@ -19,7 +15,10 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.source
     UNNAMED,
     Source,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils.connection import argument_spec
 from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import (
     keystone_of,
     scope_of,

@@ -10,8 +10,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import (
     CLOCK_TOLERANCE,
     counts_of_revoke,

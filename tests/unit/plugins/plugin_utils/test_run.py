@@ -13,13 +13,16 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.run import Run, Settings
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Failure, Session, StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    Failure,
+    Session,
+    StoredTokens,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils.run import Run, Settings
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,

@@ -8,10 +8,12 @@ import json
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionClosedError, SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    SessionClosedError,
+    SessionError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils.session_report import (
     chosen_cloud,
     chosen_session,

@@ -9,10 +9,10 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 
 SECRET = "gAAAAABsecret-part-of-a-token"
 

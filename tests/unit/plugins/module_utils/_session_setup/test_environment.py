@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.site import PACKAGE
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
 )

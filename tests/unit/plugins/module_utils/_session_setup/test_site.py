@@ -9,11 +9,10 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, site
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     REGIONS,

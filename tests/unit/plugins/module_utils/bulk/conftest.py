@@ -16,13 +16,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress i
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report import Report
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_counts import RequestCounts
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import Run
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeConnection,
     InlineExecutor,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 
 @pytest.fixture

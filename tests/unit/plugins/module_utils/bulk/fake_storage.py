@@ -13,12 +13,12 @@ import json
 import typing as t
 from types import SimpleNamespace
 
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeResponse,
     FakeService,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 DAY = 86400
 

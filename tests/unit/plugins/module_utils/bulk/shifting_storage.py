@@ -9,9 +9,9 @@ import dataclasses
 import json
 import typing as t
 
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 
 @dataclasses.dataclass(frozen=True)

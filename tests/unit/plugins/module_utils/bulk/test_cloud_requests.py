@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudError,
@@ -22,14 +23,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
     content,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import PASSWORD
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
     CUT,
     CUT_IN_THE_MIDDLE,
     answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import PASSWORD
 
 MOMENT = 1_800_000_000
 

@@ -11,6 +11,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_create import ImageFromSource
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_from_volume import ImageFromVolume
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_sources import image_sources
@@ -21,7 +22,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_uplo
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.integration.serving import serving
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,

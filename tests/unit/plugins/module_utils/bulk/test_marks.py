@@ -7,10 +7,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import marks as module
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks, check_run, run_of_today
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Server, Volume
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 SERVER = Server("id-0", "web", "ACTIVE")

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
 
 
 @pytest.mark.parametrize(

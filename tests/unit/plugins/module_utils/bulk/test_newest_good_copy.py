@@ -24,6 +24,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection 
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeConnection,
@@ -39,7 +40,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     histories,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.shifting_storage import ShiftingStorage
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 

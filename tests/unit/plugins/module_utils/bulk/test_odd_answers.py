@@ -11,6 +11,7 @@ import functools
 import json
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudRequests,
     LostAnswerError,
@@ -39,14 +40,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_bac
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_retention import VolumeRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_snapshot import VolumeSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
     FakeConnection,
     FakeResponse,
     InlineExecutor,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

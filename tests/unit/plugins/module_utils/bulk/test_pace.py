@@ -10,6 +10,7 @@ import os
 import threading
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import pace as pace_module
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import PACED, Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_schedule import (
@@ -23,7 +24,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_sched
     PROBE,
     SPREAD,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 FOREVER = 1e9

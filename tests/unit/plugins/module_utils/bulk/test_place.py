@@ -7,17 +7,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import answer
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import answer
 
 
 def test_it_is_where_the_token_says(wired_connection, wire):

@@ -18,6 +18,7 @@ import stat
 import tempfile
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import report_files, report_page
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_files import (
@@ -29,7 +30,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_fil
     paths_of,
     write_report,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.run_records import (
     make_record,
     make_result,

@@ -8,6 +8,7 @@ import datetime
 import random
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import (
     Condition,
@@ -16,7 +17,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_
     Sources,
     judge,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 GOOD, IN_PROGRESS, FAILED = Condition.GOOD, Condition.IN_PROGRESS, Condition.FAILED

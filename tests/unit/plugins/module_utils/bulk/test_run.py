@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.action import Action
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudError,
@@ -34,7 +35,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item impor
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import ATTEMPTS, SENDERS, PlanError, Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import InlineExecutor
 
 BUG = "there was an unexpected {}, please report this as a bug"

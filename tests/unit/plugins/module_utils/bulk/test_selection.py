@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import (
@@ -19,7 +20,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection 
     select_volumes,
     texts,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     FakeResponse,
     FakeService,

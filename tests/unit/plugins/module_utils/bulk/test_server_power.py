@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_power import (
     ServerReboot,
     ServerStart,
     ServerStop,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_nova import (
     TASK,

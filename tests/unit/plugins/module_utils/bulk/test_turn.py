@@ -7,9 +7,9 @@ from __future__ import annotations
 import errno
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import turn as turn_module
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.turn import Turn
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 
 
 @pytest.fixture

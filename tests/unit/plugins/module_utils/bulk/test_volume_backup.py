@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_backup import VolumeBackup
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_storage import FakeStorage
 
 

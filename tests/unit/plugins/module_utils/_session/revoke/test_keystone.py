@@ -13,17 +13,17 @@ import threading
 import pytest
 import requests
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.keystone import Connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import EXPLICIT, UNNAMED, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     CredentialsRefusedError,
     KeystoneUnavailableError,
     TokenNotRevokedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.keystone import Connection
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import EXPLICIT, UNNAMED, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.version import VERSION
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,

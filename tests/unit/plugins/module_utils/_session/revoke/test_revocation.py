@@ -12,12 +12,24 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
-from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
+    CONFIG,
+    EXPLICIT,
+    UNNAMED,
+    Source,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    Failure,
+    LivingToken,
+    Session,
+    StoredTokens,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     CredentialsRefusedError,
@@ -26,21 +38,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SessionClosedError,
     SessionError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
-    CONFIG,
-    EXPLICIT,
-    UNNAMED,
-    Source,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Failure,
-    LivingToken,
-    Session,
-    StoredTokens,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.plugins.module_utils.session import session_clouds
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,

@@ -9,17 +9,8 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import sweep as sweep_module
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Session,
-    SessionRecord,
-    StoredTokens,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import sweep as sweep_module
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.sweep import (
     KEPT,
     KEPT_ELSEWHERE,
@@ -28,7 +19,16 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
     orphans,
     sweep,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    Session,
+    SessionRecord,
+    StoredTokens,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,

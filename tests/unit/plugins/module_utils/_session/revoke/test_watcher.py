@@ -18,10 +18,9 @@ import termios
 import venv
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -30,7 +29,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     let_end,

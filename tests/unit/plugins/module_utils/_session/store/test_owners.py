@@ -14,8 +14,8 @@ import stat
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner, Watch
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import run_elsewhere
 
 pytestmark = pytest.mark.processes

@@ -7,8 +7,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     make_token,
 )

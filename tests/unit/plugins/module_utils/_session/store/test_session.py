@@ -13,13 +13,11 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionClosedError, SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Failure,
     LivingToken,
@@ -29,6 +27,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     last_end,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    SessionClosedError,
+    SessionError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     SECRET,
     make_token,

@@ -12,10 +12,9 @@ import shutil
 import tempfile
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
@@ -23,6 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,

@@ -12,9 +12,9 @@ import pickle
 import traceback
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import KeystoneUnavailableError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import KeystoneUnavailableError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     SECRET,
     make_token,

@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import let_end
 
