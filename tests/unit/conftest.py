@@ -113,7 +113,11 @@ def clouds_yaml(write_clouds: t.Any, keystone: StandInKeystone) -> str:
 def task_options(**options: t.Any) -> dict[str, t.Any]:
     """The options of os_token_issue, of which a task gave these."""
     defaults = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
-    return {**defaults, **dict.fromkeys(("session", "project", "project_domain", "domain", "system", "unscoped")), **options}
+    return {
+        **defaults,
+        **dict.fromkeys(("session", "project", "project_domain", "domain", "system", "unscoped")),
+        **options,
+    }
 
 
 @pytest.fixture
