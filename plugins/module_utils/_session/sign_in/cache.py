@@ -27,7 +27,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
-from ..util.errors import SessionClosedError
+from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import detached, response
 from .request import SignInRequest
@@ -103,7 +103,7 @@ class Identity:
         policy = self.session.read_record().policy
         waiter = Waiter(WAIT)
         while True:
-            stored = self.session.read_tokens(self.name)
+            stored = self._stored()
             usable = self._is_usable(stored)
             if stored and usable and not policy.is_due(stored.current):
                 return self.served(stored.current)
@@ -124,20 +124,29 @@ class Identity:
             stack.callback(os.close, self.session.signing_in(WAIT))
             self.session.refuse_closed()
             # Another process may have had its turn meanwhile.
-            stored = self.session.read_tokens(self.name)
-            usable = stored is not None and self._is_usable(stored)
+            stored = self._stored()
+            usable = self._is_usable(stored)
             if stored and usable and not policy.is_due(stored.current):
                 return self.served(stored.current)
             refusal = refusals.read(self.session, self.name)
+            if refusal and stored and usable and not refusal.is_final and boot.now() - refusal.at < RENEWAL_PAUSE:
+                return self.served(stored.current)
             if refusal and refusal.answers(arrived):
                 return response.of_refusal(refusal)
-            if refusal and usable and stored and boot.now() - refusal.at < RENEWAL_PAUSE and not refusal.is_final:
-                return self.served(stored.current)
             if stored and not usable and self._is_accepted_after_all(stored.current):
                 return self.served(stored.current)
             if refusal and refusal.pause:
                 Waiter(refusals.PAUSE).pause(refusal.pause)
             return Turn(self, stored, usable, stack.pop_all())
+
+    def _stored(self) -> StoredTokens | None:
+        try:
+            return self.session.read_tokens(self.name)
+        except SessionDamagedError:
+            # The next token must not take the place of one that somebody may still be able to read.
+            self.session.set_tokens_aside(self.name)
+            self.session.note_trouble(BROKEN)
+            return None
 
     def _is_usable(self, stored: StoredTokens | None) -> bool:
         if stored is None or stored.current.id in refused:
@@ -154,7 +163,9 @@ class Identity:
         return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
 
     def served(self, token: Token) -> requests.Response:
-        self.session.count(AUTHENTICATIONS)
+        # A number is no reason to keep a token back.
+        with contextlib.suppress(SessionError, OSError):
+            self.session.count(AUTHENTICATIONS)
         return response.of_token(token, self.request.url)
 
 
@@ -212,7 +223,7 @@ class Turn:
     def _ask_and_record(self, ask: Ask) -> requests.Response:
         busy = Waiter(
             patience if self._fallback is None else min(patience, BUSY_WITH_A_TOKEN),
-            given_up=lambda: self._session.closed,
+            given_up=self._is_closed,
         )
         unreachable = Waiter(min(patience, UNREACHABLE))
         while True:
@@ -231,6 +242,13 @@ class Turn:
         else:
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
+
+    def _is_closed(self) -> bool:
+        """Whether nobody signs in with the session any more; of one that is gone, nobody can say so."""
+        try:
+            return self._session.closed
+        except (SessionError, OSError):
+            return False
 
     def record_token(self, found: requests.Response, began: float, obtained_at: datetime.datetime) -> None:
         """Put a token on the session's list, and there for the others."""

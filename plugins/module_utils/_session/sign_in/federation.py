@@ -40,7 +40,8 @@ class FederatedSignIn:
         #: What another process's sign-in found.
         self.access: t.Any = None
         if session is not None and request is not None and request.canonical:
-            found = cache.Identity(session, request).turn()
+            cache.latest = cache.Identity(session, request)
+            found = cache.latest.turn()
             if isinstance(found, requests.Response):
                 self.access = access.create(resp=found)
             else:

@@ -339,6 +339,13 @@ class Session:
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
             directory.write(folder, f"{name}.json", json.dumps(stored.record()))
 
+    def set_tokens_aside(self, name: str) -> None:
+        """Give a file that cannot be read as a whole another name, under which it stays on the list for the revoke."""
+        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
+            with contextlib.suppress(FileNotFoundError):
+                aside = f"{name}-{secrets.token_hex(4)}.json"
+                os.rename(f"{name}.json", aside, src_dir_fd=folder, dst_dir_fd=folder)
+
     def remove_tokens(self, name: str) -> None:
         with self.opened() as handle:
             directory.remove(handle, f"{_TOKENS}/{name}.json")
