@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
@@ -18,7 +17,8 @@ from keystoneauth1 import access
 from ..store.session import ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
-from . import cache
+from ..util.errors import SessionClosedError
+from . import cache, signing
 from .request import SignInRequest, tls_of
 
 #: What a plugin remembers of a sign-in, as opposed to what it was made with.
@@ -78,21 +78,19 @@ class FederatedSignIn:
 
 def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
     """Begin to sign in with a plugin; what is wrong with the session leaves it to the plugin alone."""
-    session = request = None
-    with contextlib.suppress(Exception):
+    try:
         session = Session.of_environment(os.environ)
-        if session is not None and session.is_of_this_format:
-            request = SignInRequest(
-                str(plugin.auth_url),
-                {},
-                _canonical(plugin, keystone_session),
-                tls_of(keystone_session),
-                # Somebody may have to sit at a browser for it.
-                is_repeatable=False,
-            )
-            session.refuse_closed()
-            return FederatedSignIn(session, request)
-    return FederatedSignIn(None, None)
+        if session is None or not session.is_of_this_format:
+            return FederatedSignIn(None, None)
+        session.refuse_closed()
+        canonical, tls = _canonical(plugin, keystone_session), tls_of(keystone_session)
+        # Not repeated before the token expires: somebody may have to sit at a browser for it.
+        request = SignInRequest(str(plugin.auth_url), {}, canonical, tls, is_repeatable=False)
+        return FederatedSignIn(session, request)
+    except SessionClosedError as exc:
+        raise signing.unusable(exc) from None
+    except Exception:  # pylint: disable=broad-exception-caught
+        return FederatedSignIn(None, None)
 
 
 def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:

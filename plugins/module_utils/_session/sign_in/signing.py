@@ -35,7 +35,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
         try:
             found = handle.answer(granted, request, session, ask) if granted else cache.answer(request, session, ask)
         except SessionClosedError as exc:
-            raise _unusable(exc) from None
+            raise unusable(exc) from None
         if found is None:
             return call()
         if found.status_code >= 400:
@@ -45,7 +45,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
     return answer
 
 
-def _unusable(reason: OneTokenError) -> Exception:
+def unusable(reason: OneTokenError) -> Exception:
     """What a program sees when the session was revoked: the callers of both libraries know how to report it."""
     sdk = sys.modules.get("openstack.exceptions")
     if sdk is None:

@@ -341,10 +341,9 @@ class Session:
 
     def set_tokens_aside(self, name: str) -> None:
         """Give a file that cannot be read as a whole another name, under which it stays on the list for the revoke."""
-        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
-            with contextlib.suppress(FileNotFoundError):
-                aside = f"{name}-{secrets.token_hex(4)}.json"
-                os.rename(f"{name}.json", aside, src_dir_fd=folder, dst_dir_fd=folder)
+        aside = f"{_TOKENS}/{name}-{secrets.token_hex(4)}.json"
+        with self.opened() as handle, contextlib.suppress(FileNotFoundError):
+            os.rename(f"{_TOKENS}/{name}.json", aside, src_dir_fd=handle, dst_dir_fd=handle)
 
     def remove_tokens(self, name: str) -> None:
         with self.opened() as handle:
