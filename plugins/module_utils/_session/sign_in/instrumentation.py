@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import threading
 import typing as t
@@ -56,14 +57,23 @@ def _about(name: str, value: t.Any) -> t.Iterator[None]:
         setattr(_thread, name, before)
 
 
+def _loaded(name: str) -> t.Any:
+    """What a wrapped method works with, loaded when it is first called; None if its file is gone with the session."""
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    except Exception:  # pylint: disable=broad-exception-caught
+        return None
+
+
 def _get_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
     with _about("signs_in", session):
         return plain(self, session, **kwargs)
 
 
 def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
-    from . import federation
-
+    federation = _loaded("federation")
+    if federation is None:
+        return plain(self, session, **kwargs)
     found = federation.begin(self, session)
     if found.access is not None:
         return found.access
@@ -77,11 +87,9 @@ def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs:
 
 
 def _invalidate(plain: t.Any, self: t.Any) -> t.Any:
-    with contextlib.suppress(Exception):
-        from . import cache
-
-        if self.auth_ref is not None:
-            cache.refuse(self.auth_ref.auth_token)
+    cache = _loaded("cache")
+    if cache is not None and self.auth_ref is not None:
+        cache.refuse(self.auth_ref.auth_token)
     return plain(self)
 
 
@@ -97,9 +105,8 @@ def _request(plain: t.Any, self: t.Any, url: str, method: str, *args: t.Any, **k
     federated = getattr(_thread, "federates", None)
     if method == "POST" and not federated and getattr(_thread, "signs_in", None) is self and _is_sign_in(url, kwargs):
         return _sign_in(call, self, url, kwargs)
-    if method == "GET" and getattr(_thread, "discovers", None) is self:
-        from . import discovery
-
+    discovery = _loaded("discovery") if getattr(_thread, "discovers", None) is self else None
+    if method == "GET" and discovery is not None:
         return discovery.answer(call, self, url, kwargs)
     return _other(call, federated, method, kwargs)
 
@@ -109,32 +116,27 @@ def _is_sign_in(url: str, kwargs: t.Mapping[str, t.Any]) -> bool:
 
 
 def _sign_in(call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[str, t.Any]) -> t.Any:
-    try:
-        from . import signing
-
-        answer = signing.prepare(self, url, kwargs)
-    except Exception:  # pylint: disable=broad-exception-caught
-        answer = None
+    answer = None
+    with contextlib.suppress(Exception):
+        answer = _loaded("signing").prepare(self, url, kwargs)
     return call() if answer is None else answer(call)
 
 
 def _other(call: t.Callable[[], t.Any], federated: t.Any, method: str, kwargs: t.Mapping[str, t.Any]) -> t.Any:
     """A request that is sent in any case: what it means for the session is found out afterwards."""
-    from . import discovery, writes
-
     try:
         response = call()
     except Exception as exc:
         with contextlib.suppress(Exception), left_alone():
-            discovery.doubt(exc)
+            _loaded("discovery").doubt(exc)
         raise
     with contextlib.suppress(Exception), left_alone():
         if federated:
             federated.note(response)
         if response.status_code == 404:
-            discovery.doubt(response)
+            _loaded("discovery").doubt(response)
         if method in _WRITES and response.status_code < 400:
-            writes.note(method, response, kwargs)
+            _loaded("writes").note(method, response, kwargs)
     return response
 
 
