@@ -14,6 +14,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 
+#: How a session calls the identity whose tokens a test makes.
+IDENTITY = "0123456789abcdef"
 SECRET = "gAAAAABsecret-part-of-a-token"
 
 

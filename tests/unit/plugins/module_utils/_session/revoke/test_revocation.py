@@ -12,7 +12,6 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
     CONFIG,
     EXPLICIT,
@@ -26,9 +25,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     Failure,
     LivingToken,
     Session,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
@@ -122,7 +121,7 @@ class TestPreparing:
         name = self.prepare(session, files, owner, RenewalPolicy("50%"), clouds=["second"], fallback=True)
 
         assert owners.known(session) == {name: owner}
-        assert session.clouds_with_tokens() == []
+        assert session.names() == []
         assert keystone.requests == []
         assert not session.closed
         assert stat.S_IMODE(os.stat(session.path).st_mode) == 0o700
@@ -137,7 +136,7 @@ class TestPreparing:
         token = lifecycle.current_token(session, "second")
 
         assert token.id.reveal() in keystone.alive
-        assert session.clouds_with_tokens() == ["second"]
+        assert session.names() == ["second"]
 
     def test_the_variables_of_an_openrc_are_one_of_its_clouds(self, session, owner, openrc, keystone):
         self.prepare(session, ConfigFiles(), owner, environment=openrc)
@@ -151,7 +150,7 @@ class TestPreparing:
         self.prepare(issued, files, Owner.of_process(os.getpid()), RenewalPolicy("50%"), clouds=["sandbox"])
 
         assert len(owners.known(issued)) == 2
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
         assert issued.read_record().policy == RenewalPolicy("50%")
         assert issued.read_record().clouds == ["sandbox"]
         assert issued.read_record().tokens_issued == 1
@@ -224,7 +223,7 @@ class TestPreparing:
 
         with pytest.raises(SessionError, match="disk is full"):
             self.prepare(issued, files, owner)
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
 
 
 class TestLeaving:
@@ -265,7 +264,7 @@ class TestLeaving:
         (problem,) = lifecycle.leave(issued, name, 0.1).problems
         assert "HTTP 503 until the timeout" in problem
         assert list(owners.known(issued)) == [name]
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
 
         keystone.stuck.clear()
         assert lifecycle.leave(issued, name, 10).revoked == 1
@@ -283,7 +282,7 @@ class TestClosingInTheMiddleOfASignIn:
 
         assert result.revoked == 2
         assert keystone.alive == {}
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
 
     def test_who_waits_for_keystone_meanwhile_waits_no_longer(self, issued, keystone):
         keystone.stuck["POST"] = Answer(429, {"Retry-After": "100"})
@@ -417,7 +416,7 @@ class TestIssuing:
 
         assert lifecycle.issue(session, source, POLICY, 10).changed
         assert lost
-        assert session.clouds_with_tokens() == ["sandbox"]
+        assert session.names() == ["sandbox"]
 
     def test_a_stricter_policy_makes_it_due_and_is_kept(self, issued, source, keystone):
         let_it_age(issued, "sandbox", 600)
@@ -437,7 +436,7 @@ class TestIssuing:
     def test_a_second_cloud_has_a_token_of_its_own(self, issued, source, keystone):
         lifecycle.issue(issued, dataclasses.replace(source, cloud="second"), POLICY, 10)
 
-        assert issued.clouds_with_tokens() == ["sandbox", "second"]
+        assert issued.names() == ["sandbox", "second"]
         assert issued.read_record().tokens_issued == 2
 
     def test_no_file_of_the_session_holds_the_password(self, session, source):
@@ -812,7 +811,7 @@ class TestRevoking:
         lifecycle.revoke(issued, 10)
 
         assert issued.closed
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
         assert os.path.exists(issued.clouds_file)
 
     def test_it_is_safe_to_repeat(self, issued, keystone):
@@ -846,7 +845,7 @@ class TestRevoking:
         result = lifecycle.revoke(issued, 10)
 
         assert (result.revoked, result.already_dead) == (0, 1)
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
 
     def test_of_an_expired_token_keystone_is_asked_all_the_same(self, issued, keystone):
         """The clock of this machine may have been set forward, and the token be alive."""
@@ -864,14 +863,14 @@ class TestRevoking:
         result = lifecycle.revoke(issued, 10)
 
         assert (result.revoked, result.already_dead) == (0, 1)
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
         assert len(keystone.asked("DELETE")) == 1
 
     def test_tokens_of_a_session_that_lost_its_record_are_revoked(self, issued, keystone):
         os.unlink(os.path.join(issued.path, "source.json"))
 
         assert lifecycle.revoke(issued, 10).revoked == 1
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
 
     def test_a_failing_issue_leaves_tokens_without_a_record_on_the_list(self, issued, keystone):
         os.unlink(os.path.join(issued.path, "source.json"))
@@ -879,7 +878,7 @@ class TestRevoking:
 
         with pytest.raises(OneTokenError):
             lifecycle.issue(issued, Source(EXPLICIT, "sandbox", explicit=keystone.entry()), POLICY, 10)
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
 
     def test_what_was_never_issued_is_not_called_revoked(self, tmp_path):
         with pytest.raises(SessionError, match="nothing was revoked"):
@@ -901,7 +900,7 @@ class TestRevoking:
         keystone.stuck.clear()
         assert lifecycle.revoke(issued, 10).revoked == 1
         assert keystone.alive == {}
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
 
     @pytest.mark.parametrize("status", [401, 404])
     def test_where_something_else_answers_the_token_stays_on_the_list_and_counts_as_alive(
@@ -934,7 +933,7 @@ class TestRevoking:
         (living,) = lifecycle.revoke(issued, 60).living
 
         assert "sends requests on to https://elsewhere, where no token of it is sent: set auth_url to" in living.reason
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
 
     RESTRICTED = {
         "trust": (
@@ -973,7 +972,7 @@ class TestRevoking:
             f"revoke it (HTTP {status}), {sentence}"
         )
         assert len(keystone.alive) == 1
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
         assert issued.closed
 
     def test_it_is_not_asked_for_again_and_still_counts(self, issued, keystone, restricted):
@@ -1066,7 +1065,7 @@ class TestRevoking:
 
         with pytest.raises(SessionError, match="may still have a live token.*cannot be reached"):
             lifecycle.revoke(issued, 0.1)
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
 
     def test_the_trouble_with_one_cloud_does_not_save_the_others(self, issued, keystone):
         lifecycle.current_token(issued, "second")
@@ -1074,7 +1073,7 @@ class TestRevoking:
 
         with pytest.raises(SessionError, match="'sandbox'"):
             lifecycle.revoke(issued, 10)
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
         assert len(keystone.revoked) == 1
 
     def test_a_damaged_file_of_one_cloud_does_not_save_the_others(self, issued, keystone):
@@ -1109,7 +1108,7 @@ class TestRevoking:
         with pytest.raises(SessionError, match="disk is full"):
             lifecycle.revoke(issued, 10)
         assert keystone.alive == {}
-        assert issued.clouds_with_tokens() == []
+        assert issued.names() == []
 
     def test_to_foresee_it_an_expired_token_counts_as_dead(self, issued):
         let_it_age(issued, "sandbox", EXPIRED)

@@ -9,7 +9,6 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import sweep as sweep_module
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.sweep import (
     KEPT,
@@ -25,9 +24,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
     SessionRecord,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
@@ -49,7 +48,7 @@ def base(tmp_path):
 def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, untouched: float = KEPT + 60) -> Session:
     session = Session(str(base / name))
     session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    session.write_record(SessionRecord(RenewalPolicy()))
     if token_age is not None:
         session.write_tokens("sandbox", StoredTokens(make_token(age=token_age)))
     touched = os.stat(base).st_mtime - untouched
@@ -181,7 +180,7 @@ class TestOrphans:
         def make(name: str, *runs: Owner) -> Session:
             session = Session(str(base / name))
             session.make()
-            session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), tokens_issued=1))
+            session.write_record(SessionRecord(RenewalPolicy()))
             text = keystone.issue()
             token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
             session.write_tokens("sandbox", StoredTokens(token))
@@ -277,7 +276,7 @@ class TestOrphans:
 
         assert (result.revoked, len(result.living), result.problems) == (0, 1, [])
         assert self.names(base) == []
-        assert session.clouds_with_tokens() == []
+        assert session.names() == []
 
     def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
         """Damaged, of a Keystone that is gone, not private, or a mere file."""
@@ -295,7 +294,7 @@ class TestOrphans:
         assert len(result.problems) == 2
         assert "run-0" in result.problems[0]
         assert "run-1" in result.problems[1]
-        assert lost.clouds_with_tokens() == ["sandbox"]
+        assert lost.names() == ["sandbox"]
 
     def test_what_is_old_is_cleared_away_in_the_same_turn(self, base, abandoned, keystone):
         abandoned("run-1")

@@ -18,7 +18,6 @@ import termios
 import venv
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
@@ -26,9 +25,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
     SessionRecord,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
@@ -69,7 +68,7 @@ def watch(no_cloud):
 def empty(session):
     """A session that no process has asked for a token yet."""
     session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    session.write_record(SessionRecord(RenewalPolicy()))
     return session
 
 
@@ -232,7 +231,7 @@ class TestAtTheRunsWord:
         assert (report["revoked"], report["already_dead"], report["alive"]) == (0, 0, 1)
         assert "is not Keystone" in report["problem"]
         # For a later run, or for os_token_revoke.
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == ["sandbox"]
         assert list(owners.known(issued)) == [name]
 
     def test_what_it_revoked_in_several_turns_is_counted_once(self, issued, run, watch, keystone):
@@ -431,7 +430,7 @@ def own(tmp_path):
     """The session of another run, beside the one that was issued."""
     session = Session(str(tmp_path / "own"))
     session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    session.write_record(SessionRecord(RenewalPolicy()))
     return session
 
 
@@ -442,7 +441,7 @@ def test_a_run_that_needs_no_token_revokes_what_earlier_ones_left_behind(issued,
 
     assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 0
 
-    wait_until(lambda: issued.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == [])
     assert keystone.alive == {}
     assert not os.path.lexists(own.path)
 
@@ -457,7 +456,7 @@ def test_a_session_that_cannot_be_used_does_not_save_the_others_left_behind(
         owners.add(orphan, ended_run())
     watch(own, run)
 
-    wait_until(lambda: issued.clouds_with_tokens() == broken.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == broken.names() == [])
 
 
 def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(issued, own, run, python, watch, keystone):
@@ -468,7 +467,7 @@ def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(iss
     another_run = python("import sys; print('ready', flush=True); sys.stdin.read()")
     watch(own, another_run)
 
-    wait_until(lambda: issued.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == [])
     assert keystone.alive == {}
 
 
@@ -478,6 +477,6 @@ def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keyst
     owners.add(orphan, ended_run())
     watch(own, run)
 
-    wait_until(lambda: orphan.clouds_with_tokens() == [])
+    wait_until(lambda: orphan.names() == [])
     assert keystone.alive == {}
     assert not own.closed

@@ -13,7 +13,6 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
@@ -23,10 +22,10 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     LivingToken,
     Session,
     SessionRecord,
-    StoredTokens,
     last_end,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     SessionClosedError,
     SessionError,
@@ -211,7 +210,7 @@ class TestRecord:
         assert made.read_record() == record()
 
     def test_a_record_that_says_little_comes_back_as_it_was(self, made):
-        little = SessionRecord(ConfigFiles(), {}, RenewalPolicy())
+        little = SessionRecord(RenewalPolicy())
         made.write_record(little)
 
         assert made.read_record() == little
@@ -222,14 +221,14 @@ class TestRecord:
         [("clouds", []), ("fallback", True), ("interpreter", "/p"), ("sign_in_requests", 2), ("keystone_requests", 9)],
     )
     def test_each_of_its_fields_is_kept(self, made, field, value):
-        made.write_record(dataclasses.replace(SessionRecord(ConfigFiles(), {}, RenewalPolicy()), **{field: value}))
+        made.write_record(dataclasses.replace(SessionRecord(RenewalPolicy()), **{field: value}))
 
         assert getattr(made.read_record(), field) == value
 
     def test_a_cloud_that_nobody_issued_yet_comes_from_the_config_files(self):
         assert record().source("second") == Source(CONFIG, "second", ConfigFiles("/clouds.yaml"))
         assert record().source("sandbox").scope == {"project_id": "p"}
-        assert SessionRecord(ConfigFiles(), {}, RenewalPolicy()).source("second") is None
+        assert SessionRecord(RenewalPolicy()).source("second") is None
 
     def test_a_session_of_another_version_is_a_sentence(self, made):
         made.write_record(record())
@@ -290,7 +289,7 @@ class TestTokens:
 
     def test_a_cloud_without_a_token_has_none(self, made):
         assert made.read_tokens("sandbox") is None
-        assert made.clouds_with_tokens() == []
+        assert made.names() == []
 
     @pytest.mark.parametrize("cloud", NASTY_NAMES)
     def test_a_nasty_name_is_one_private_file_in_the_directory_and_comes_back(self, made, cloud):
@@ -300,7 +299,7 @@ class TestTokens:
         assert os.path.dirname(file) == "tokens"
         assert not os.path.basename(file).startswith(".")
         assert stat.S_IMODE(os.stat(os.path.join(made.path, file)).st_mode) == 0o600
-        assert made.clouds_with_tokens() == [cloud]
+        assert made.names() == [cloud]
         assert made.read_tokens(cloud).current.id == make_token().id
 
         made.remove_tokens(cloud)
@@ -310,7 +309,7 @@ class TestTokens:
         for cloud in NASTY_NAMES:
             made.write_tokens(cloud, StoredTokens(make_token()))
 
-        assert made.clouds_with_tokens() == sorted(NASTY_NAMES)
+        assert made.names() == sorted(NASTY_NAMES)
 
     def test_the_id_is_in_no_other_file(self, full):
         for file in files_of(full) - {"tokens/sandbox.json"}:
@@ -523,14 +522,14 @@ def test_the_last_end_of_tokens_is_known_if_each_is(ends, last):
 
 def test_tokens_that_live_on_are_on_record(made):
     living = [LivingToken("2026-01-31T14:05:00Z", "because"), LivingToken(None, "as well")]
-    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), living=living))
+    made.write_record(SessionRecord(RenewalPolicy(), living=living))
 
     assert made.read_record().living == living
     assert [token.ended for token in living] == [True, False]
 
 
 def test_records_of_versions_before_are_read(made):
-    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    made.write_record(SessionRecord(RenewalPolicy()))
     made.write_tokens("sandbox", StoredTokens(make_token()))
     for file, forget in (
         ("source.json", lambda data: data.pop("living")),

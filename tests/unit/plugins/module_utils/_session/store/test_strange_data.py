@@ -12,16 +12,15 @@ import shutil
 import tempfile
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
     SessionRecord,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -85,7 +84,7 @@ class Left:
         self.base = tempfile.mkdtemp()
         self.session = Session(os.path.join(self.base, "run-1"))
         self.session.make()
-        self.session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), tokens_issued=2))
+        self.session.write_record(SessionRecord(RenewalPolicy()))
         for cloud in ("first", "second"):
             text = keystone.issue()
             token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
