@@ -22,6 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    AUTHENTICATIONS,
     Session,
     SessionRecord,
 )
@@ -32,7 +33,10 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     ended_run,
     run_elsewhere,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import make_token
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
+    IDENTITY,
+    make_token,
+)
 
 DEAD = 25 * 3600
 ENDED = ended_run()
@@ -50,7 +54,7 @@ def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, u
     session.make()
     session.write_record(SessionRecord(RenewalPolicy()))
     if token_age is not None:
-        session.write_tokens("sandbox", StoredTokens(make_token(age=token_age)))
+        session.write_tokens(IDENTITY, StoredTokens(make_token(age=token_age)))
     touched = os.stat(base).st_mtime - untouched
     os.utime(session.path, (touched, touched))
     return session
@@ -73,7 +77,7 @@ def test_a_live_token_stays_to_be_revoked(base):
 
 def test_a_live_token_that_was_replaced_stays_too(base):
     session = left_behind(base, "run-1")
-    session.write_tokens("sandbox", StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
+    session.write_tokens(IDENTITY, StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
     clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
@@ -107,7 +111,7 @@ def test_a_session_of_another_machine_is_kept_for_longer(base, untouched, left):
 @pytest.mark.parametrize(("untouched", "left"), [(KEPT_ELSEWHERE - 60, ["run-1"]), (KEPT_ELSEWHERE + 60, [])])
 def test_tokens_that_cannot_be_read_are_kept_until_they_have_expired(base, untouched, left):
     session = left_behind(base, "run-1")
-    with open(os.path.join(session.path, "tokens", "sandbox.json"), "w", encoding="utf-8") as stream:
+    with open(os.path.join(session.path, "tokens", f"{IDENTITY}.json"), "w", encoding="utf-8") as stream:
         stream.write("{")
     touched = os.stat(base).st_mtime - untouched
     os.utime(session.path, (touched, touched))
@@ -137,7 +141,7 @@ def test_what_is_no_session_stays(base):
 
 def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     damaged = left_behind(base, "run-1")
-    (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
+    (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
     left_behind(base, "run-2")
     clear(str(base))
 
@@ -158,7 +162,7 @@ def test_what_a_run_left_is_removed_with_all_that_it_had(base):
     session = left_behind(base, "run-1")
     owners.add(session, ENDED)
     usage.hold(session)
-    usage.count_authentication(session)
+    session.count(AUTHENTICATIONS)
     session.close()
     os.utime(session.path, (0, 0))
     clear(str(base))
@@ -183,7 +187,7 @@ class TestOrphans:
             session.write_record(SessionRecord(RenewalPolicy()))
             text = keystone.issue()
             token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-            session.write_tokens("sandbox", StoredTokens(token))
+            session.write_tokens(IDENTITY, StoredTokens(token))
             for run in runs or (ENDED,):
                 owners.add(session, run)
             return session
@@ -238,7 +242,7 @@ class TestOrphans:
         assert len(keystone.alive) == 1
 
     def test_one_without_tokens_needs_no_request(self, base, abandoned, keystone):
-        abandoned("run-1").remove_tokens("sandbox")
+        abandoned("run-1").remove_tokens(IDENTITY)
 
         assert sweep(str(base), 10) == Sweep()
         assert keystone.requests == []
@@ -281,9 +285,9 @@ class TestOrphans:
     def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
         """Damaged, of a Keystone that is gone, not private, or a mere file."""
         damaged, lost, public = (abandoned(f"run-{number}") for number in range(3))
-        (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
-        stored = lost.read_tokens("sandbox").current
-        lost.write_tokens("sandbox", StoredTokens(dataclasses.replace(stored, auth_url="http://127.0.0.1:1/v3")))
+        (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
+        stored = lost.read_tokens(IDENTITY).current
+        lost.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(stored, auth_url="http://127.0.0.1:1/v3")))
         os.chmod(public.path, 0o755)
         (base / "run-3").touch()
         good = abandoned("run-4")
@@ -294,7 +298,7 @@ class TestOrphans:
         assert len(result.problems) == 2
         assert "run-0" in result.problems[0]
         assert "run-1" in result.problems[1]
-        assert lost.names() == ["sandbox"]
+        assert lost.names() == [IDENTITY]
 
     def test_what_is_old_is_cleared_away_in_the_same_turn(self, base, abandoned, keystone):
         abandoned("run-1")

@@ -36,6 +36,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     wait_until,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY
 
 pytestmark = pytest.mark.processes
 
@@ -62,14 +63,6 @@ def watch(no_cloud):
         process.wait()
         process.stdin.close()
         process.stdout.close()
-
-
-@pytest.fixture
-def empty(session):
-    """A session that no process has asked for a token yet."""
-    session.make()
-    session.write_record(SessionRecord(RenewalPolicy()))
-    return session
 
 
 def is_on_watch(session: Session, name: str) -> bool:
@@ -108,8 +101,8 @@ class TestAtTheRunsWord:
             "alive_until": None,
             "tokens_issued": 1,
             "keystone_requests": 1,
-            "sign_in_requests": 0,
             "authentications": 0,
+            "identities": 1,
             "problem": None,
         }
         assert keystone.alive == {}
@@ -185,7 +178,7 @@ class TestAtTheRunsWord:
         assert keystone.requests == []
 
     def test_a_session_that_had_one_is_closed_and_stays_for_a_late_task(self, issued, run, watch, keystone):
-        issued.remove_tokens("sandbox")
+        issued.remove_tokens(IDENTITY)
         watcher, _name = watch(issued, run)
 
         assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 1
@@ -209,7 +202,7 @@ class TestAtTheRunsWord:
     def test_what_keystone_refuses_to_revoke_is_told_at_once_and_asked_for_once(self, issued, run, watch, keystone):
         (body,) = keystone.alive.values()
         body["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
-        end = clock.show(issued.read_tokens("sandbox").current.expires_at)
+        end = clock.show(issued.read_tokens(IDENTITY).current.expires_at)
         watcher, _name = watch(issued, run)
 
         report = watcher.end(drain_timeout=0, revoke_timeout=30)
@@ -231,13 +224,13 @@ class TestAtTheRunsWord:
         assert (report["revoked"], report["already_dead"], report["alive"]) == (0, 0, 1)
         assert "is not Keystone" in report["problem"]
         # For a later run, or for os_token_revoke.
-        assert issued.names() == ["sandbox"]
+        assert issued.names() == [IDENTITY]
         assert list(owners.known(issued)) == [name]
 
     def test_what_it_revoked_in_several_turns_is_counted_once(self, issued, run, watch, keystone):
         text = keystone.issue()
-        current = issued.read_tokens("sandbox").current
-        issued.write_tokens("sandbox", StoredTokens(current, (dataclasses.replace(current, id=TokenId(text)),)))
+        current = issued.read_tokens(IDENTITY).current
+        issued.write_tokens(IDENTITY, StoredTokens(current, (dataclasses.replace(current, id=TokenId(text)),)))
         keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
         watcher, _name = watch(issued, run)
 
@@ -249,9 +242,9 @@ class TestAtTheRunsWord:
     def test_a_token_that_ends_at_no_time_is_revoked_once_keystone_is_back(
         self, issued, run, watch, keystone, expires_at
     ):
-        current = issued.read_tokens("sandbox").current
+        current = issued.read_tokens(IDENTITY).current
         body = {**current.body, "expires_at": expires_at}
-        issued.write_tokens("sandbox", StoredTokens(dataclasses.replace(current, body=body)))
+        issued.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(current, body=body)))
         keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
         watcher, _name = watch(issued, run)
 
@@ -409,9 +402,8 @@ def test_it_holds_no_secret_and_no_variable_of_the_cloud(issued, run, watch, key
 def test_where_its_python_has_no_keystoneauth_it_goes_on_with_the_one_that_signed_in(
     issued, run, watch, keystone, tmp_path, monkeypatch
 ):
-    record = issued.read_record()
-    record.interpreter = sys.executable
-    issued.write_record(record)
+    token = issued.read_tokens(IDENTITY).current
+    issued.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(token, python=sys.executable)))
     venv.create(tmp_path / "bare", symlinks=True, with_pip=False)
     bare = str(tmp_path / "bare" / "bin" / "python")
     with_it = subprocess.run([bare, "-c", "import keystoneauth1"], stderr=subprocess.DEVNULL, check=False)
