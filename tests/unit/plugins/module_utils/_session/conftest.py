@@ -11,12 +11,9 @@ import sys
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import IDENTITIES, ISSUED, SessionRecord
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import sign_in
 
 
 @pytest.fixture
@@ -29,12 +26,8 @@ def empty(session):
 
 @pytest.fixture
 def issued(empty, keystone):
-    """A session with a token of one identity, made by hand."""
-    text = keystone.issue()
-    token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-    empty.write_tokens(IDENTITY, StoredTokens(token))
-    empty.count(ISSUED)
-    empty.count(IDENTITIES)
+    """A session with a token of one identity."""
+    sign_in(empty, keystone)
     return empty
 
 

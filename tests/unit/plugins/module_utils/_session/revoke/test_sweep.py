@@ -26,9 +26,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     Session,
     SessionRecord,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,
@@ -36,6 +35,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
     make_token,
+    sign_in,
 )
 
 DEAD = 25 * 3600
@@ -63,6 +63,15 @@ def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, u
 @pytest.mark.parametrize("token_age", [DEAD, None], ids=["expired", "none"])
 def test_a_run_s_session_without_a_live_token_is_removed_after_a_day(base, token_age):
     left_behind(base, "run-1", token_age)
+    clear(str(base))
+
+    assert os.listdir(base) == []
+
+
+def test_one_of_a_version_before_is_removed_as_well(base):
+    session = left_behind(base, "run-1")
+    make_old(session)
+    os.utime(session.path, (0, 0))
     clear(str(base))
 
     assert os.listdir(base) == []
@@ -185,9 +194,7 @@ class TestOrphans:
             session = Session(str(base / name))
             session.make()
             session.write_record(SessionRecord(RenewalPolicy()))
-            text = keystone.issue()
-            token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-            session.write_tokens(IDENTITY, StoredTokens(token))
+            sign_in(session, keystone)
             for run in runs or (ENDED,):
                 owners.add(session, run)
             return session
@@ -213,6 +220,12 @@ class TestOrphans:
 
         assert sweep(str(base), 10).revoked == 1
         assert os.listdir(base) == ["nightly"]
+
+    def test_one_of_a_version_before_is_an_orphan_as_well(self, base, abandoned, keystone):
+        make_old(abandoned("run-1"))
+
+        assert sweep(str(base), 10).revoked == 1
+        assert keystone.alive == {}
 
     def test_one_that_could_not_be_revoked_is_tried_again_the_next_time(self, base, abandoned, keystone):
         abandoned("run-1").close()

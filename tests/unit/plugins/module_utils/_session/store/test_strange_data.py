@@ -19,14 +19,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     Session,
     SessionRecord,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
     StandInKeystone,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import sign_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -86,9 +84,7 @@ class Left:
         self.session.make()
         self.session.write_record(SessionRecord(RenewalPolicy()))
         for name in ("first", "second"):
-            text = keystone.issue()
-            token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-            self.session.write_tokens(name, StoredTokens(token))
+            sign_in(self.session, keystone, name)
         self.name = owners.add(self.session, ended_run())
         self.path = pathlib.Path(self.session.path)
 
