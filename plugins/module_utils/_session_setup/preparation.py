@@ -90,11 +90,9 @@ def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
 
 def _clear_old(session: Session) -> None:
     """Revoke what a version before left under the same name."""
-    if not session.exists or session.is_of_this_format:
-        return
-    from .._session.revoke import revocation
+    with contextlib.suppress(SessionAbsentError):
+        if session.exists and not session.is_of_this_format:
+            # Needs keystoneauth, which takes a moment to import.
+            from .._session.revoke import revocation
 
-    if session.has_tokens:
-        revocation.revoke(session, _REVOKE_TIMEOUT)
-    with session.locked(LOCKED_FOR_A_MOMENT):
-        session.discard()
+            revocation.clear_old(session, _REVOKE_TIMEOUT)
