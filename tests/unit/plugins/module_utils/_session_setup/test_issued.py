@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 
 import pytest
@@ -96,7 +95,7 @@ class TestFingerprint:
 
     def test_no_password_can_be_tried_on_it_without_the_key_of_the_session(self, empty, tmp_path):
         other = Session(str(tmp_path / "other"))
-        os.mkdir(other.path)
+        other.make()
         before = issued_tokens.fingerprint(empty, CONFIG)
 
         assert issued_tokens.fingerprint(other, CONFIG) != before
