@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import handle
@@ -16,15 +17,16 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY
 
 WAY = Way("sandbox", ["/clouds.yaml"], ["/secure.yaml"], {"region_name": "RegionTwo"}, {"project_id": "p1"})
+AUTH = {"auth_url": "http://k/v3", "username": "demo", "password": "s3cret"}
 CONFIG = {
-    "auth": {"auth_url": "http://k/v3", "username": "demo", "password": "s3cret"},
+    "auth": AUTH,
     "auth_type": "password",
     "verify": True,
     "cert": None,
 }
 
 
-def one(cloud: str = "sandbox", **changes: object) -> Issued:
+def one(cloud: str = "sandbox", **changes: t.Any) -> Issued:
     token = Issued(cloud, IDENTITY, "0" * 64, "onetoken-session-abc", True, "RegionOne", dataclasses.asdict(WAY))
     return dataclasses.replace(token, **changes)
 
@@ -77,8 +79,8 @@ class TestFingerprint:
     @pytest.mark.parametrize(
         "change",
         [
-            {"auth": {**CONFIG["auth"], "password": "another"}},
-            {"auth": {**CONFIG["auth"], "project_id": "p1"}},
+            {"auth": {**AUTH, "password": "another"}},
+            {"auth": {**AUTH, "project_id": "p1"}},
             {"auth_type": "v3password"},
             {"verify": False},
             {"cert": "/c.pem"},

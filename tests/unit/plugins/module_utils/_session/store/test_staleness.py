@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
@@ -16,7 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import SECRET, make_token
 
 
-def token(**changes: object) -> Token:
+def token(**changes: t.Any) -> Token:
     """One that was asked for at this moment."""
     made = make_token(user={"id": "u1", "domain": {"id": "d1"}}, project={"id": "p1"})
     return dataclasses.replace(made, **{"began": boot.now(), "boot": boot.identifier(), **changes})
@@ -82,7 +83,7 @@ def test_a_damaged_mark_makes_stale(empty, content):
     (mark,) = pathlib.Path(empty.path, "stale").iterdir()
     mark.write_text(content)
 
-    assert staleness.is_stale(empty, token(boot=boot.identifier()))
+    assert staleness.is_stale(empty, token())
 
 
 def test_the_files_hold_neither_the_token_nor_a_name_that_could_lead_elsewhere(empty, earlier):
