@@ -29,6 +29,7 @@ WITHIN = {
     "This process cannot be found among the running ones.",
     "set auth_url to where Keystone is now, for later runs",
     "ask the cloud's operator to allow it",
+    "... until the timeout; try again later.",
     "......, which is a fault of its own: try again later.",
     "......: check auth_url and the scope.",
     "...: ....",
