@@ -16,7 +16,7 @@ from .session import STALE, Session
 from .token import Token
 
 #: Of a change that may concern everybody, such as one of the catalog or of a role.
-EVERYBODY = "*"
+EVERYBODY = "all subjects"
 
 
 def mark(session: Session, subjects: t.Iterable[str]) -> None:
