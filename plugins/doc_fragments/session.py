@@ -13,8 +13,8 @@ options:
   session:
     description:
       - The session to work on, as an absolute path or as a plain name.
-      - A plain name is a directory below C($XDG_RUNTIME_DIR/onetoken) or, without a runtime directory,
-        C(${XDG_STATE_HOME:-~/.local/state}/onetoken).
+      - A plain name is a directory below C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be written,
+        C($XDG_RUNTIME_DIR/onetoken).
       - Without it, the session of the environment is meant, which is the one that
         RV(onetoken.openstack.os_token_issue#module:environment) names. M(onetoken.openstack.os_token_issue) makes a new
         one where there is none.

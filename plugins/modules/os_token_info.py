@@ -53,7 +53,7 @@ session:
   description: The session's directory.
   returned: always
   type: str
-  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+  sample: /home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
   description: The cloud in the session that is told about.
   returned: always

@@ -12,9 +12,12 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Signs in once and keeps the token, with the catalog that came with it, in a session on disk.
-  - Every process that gets the variables in RV(environment) signs in from that session. C(openstack.cloud) modules, the
-    C(openstack) command and openstacksdk scripts then ask Keystone for no token of their own.
-  - On a session that exists, without any option that says where to sign in, the session's own credentials are meant.
+  - Tasks that get the variables in RV(environment) need neither O(cloud) nor credentials. C(openstack.cloud) modules,
+    the C(openstack) command, openstacksdk scripts, and whatever else signs in with keystoneauth then ask Keystone for
+    no token of their own.
+  - A task on the session that names other credentials signs in with those, once for the session.
+  - On a session that exists, without any option that says where to sign in, the credentials that it was issued with
+    are meant.
   - Run again on the same session, it asks Keystone for nothing as long as the token is younger than O(renew_after).
   - HTTP 429 and 503 are waited out, for as long as the server asks or with growing delays, until O(timeout). HTTP 401
     is never tried again, because that can lock an account.
@@ -123,21 +126,24 @@ session:
   description: The session's directory.
   returned: always
   type: str
-  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+  sample: /home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
   description: The name of the cloud in the session; C(onetoken) for credentials of OS_* variables or O(auth).
   returned: always
   type: str
   sample: sandbox
 environment:
-  description: The variables that make a task sign in with the session; none of them is secret.
+  description:
+    - The variables that put a task on the session; none of them is secret.
+    - Where each task of the host can sign in to the cloud by its name, C(OS_CLOUD) is that name. With a scope of its
+      own, connection options, O(auth) or a mapping, C(OS_CLIENT_CONFIG_FILE) leads to the session's own
+      C(clouds.yaml), in which the cloud has a handle in the place of a token, good for processes on the session only.
   returned: when there is a session
   type: dict
   sample:
-    OS_CLIENT_CONFIG_FILE: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/clouds.yaml
     OS_CLOUD: sandbox
-    OS_AUTH_TYPE: onetoken
-    PYTHONPATH: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/site
+    PYTHONPATH: /home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21/site
+    ONETOKEN_SESSION_DIRECTORY: /home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 issued_at:
   description: When Keystone issued the token, in UTC, ISO 8601.
   returned: when there is a token
@@ -197,8 +203,8 @@ token:
   sample: gAAAAABn...
 token_environment:
   description:
-    - The variables of OS_TOKEN mode, for programs that know no session. Secret, and at the cost of one token request by
-      every process that uses them.
+    - The variables of OS_TOKEN mode, for programs that take nothing else. Secret. Programs that sign in with keystoneauth
+      trade the token for another, which serves all of them; each other one costs a token request.
   returned: with O(return_token=true)
   type: dict
   sample: {"OS_TOKEN": "gAAAAABn...", "OS_AUTH_TYPE": "token", "OS_AUTH_URL": "https://auth.example.com/v3"}
