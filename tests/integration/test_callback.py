@@ -187,8 +187,9 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser be
 
 @needs_root
 @pytest.mark.versions
-def test_a_task_that_becomes_root_is_on_the_session_though_its_environment_is_cleared(controller, keystone):
-    run = controller.play(FLAVORS + "  become: true\n" + FLAVORS, **CLEARED, **CALLBACK)
+def test_a_task_that_becomes_root_is_on_the_session_though_its_environment_is_cleared(controller, keystone, sandbox):
+    becomes = f"  become: true\n  environment: {{OS_CLIENT_CONFIG_FILE: '{sandbox.clouds_file}'}}\n"
+    run = controller.play(FLAVORS + becomes + FLAVORS, **CLEARED, **CALLBACK)
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 

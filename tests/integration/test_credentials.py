@@ -174,13 +174,7 @@ def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(co
                 {"openstack.cloud.auth": {}, "register": "session_token"},
                 {"openstack.cloud.auth": {"auth": clouds["sandbox"]}, "register": "same"},
                 {"openstack.cloud.auth": {"auth": clouds["sandbox-admin"]}, "register": "admin"},
-                {
-                    "openstack.cloud.auth": {
-                        "auth": clouds["sandbox-appcred"],
-                        "auth_type": "v3applicationcredential",
-                    },
-                    "register": "application",
-                },
+                {"openstack.cloud.auth": {"cloud": "sandbox-appcred"}, "register": "application"},
                 {
                     "openstack.cloud.auth": {"auth": {"project_name": "elsewhere"}},
                     "register": "elsewhere",
