@@ -178,7 +178,7 @@ def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(co
                 {
                     "openstack.cloud.auth": {"auth": {"project_name": "elsewhere"}},
                     "register": "elsewhere",
-                    "failed_when": "'requires authentication' not in elsewhere.msg",
+                    "ignore_errors": True,
                 },
                 {"openstack.cloud.config": {}, "no_log": True},
             ],
@@ -189,6 +189,7 @@ def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(co
                     "same.auth_token == session_token.auth_token",
                     "admin.auth_token != session_token.auth_token",
                     "application.auth_token != session_token.auth_token",
+                    "'requires authentication' in elsewhere.msg",
                 ]
             }
         },

@@ -57,8 +57,6 @@ WORKS = """
 """
 #: Whatever else shows or writes what it knows.
 TELLS = """
-- openstack.cloud.config: {clouds: [sandbox]}
-  register: configured
 - command: openstack --debug --os-cloud sandbox flavor list
   register: listed
 - command: ps auxwwwe
