@@ -133,7 +133,11 @@ cloud:
   type: str
   sample: sandbox
 environment:
-  description: The variables that make a task sign in with the session; none of them is secret.
+  description:
+    - The variables that put a task on the session; none of them is secret.
+    - Where each task of the host can sign in to the cloud by its name, C(OS_CLOUD) is that name. With a scope of its
+      own, connection options, O(auth) or a mapping, C(OS_CLIENT_CONFIG_FILE) leads to the session's own
+      C(clouds.yaml), in which the cloud has a handle in the place of a token, good for processes on the session only.
   returned: when there is a session
   type: dict
   sample:
