@@ -47,6 +47,8 @@ RENEWAL_PAUSE = 60
 _QUESTION = 30
 
 _TOKEN_PATH = "/auth/tokens"
+#: Keystone quotes what it cannot read of a request, which may be the password.
+_UNREADABLE = 400
 
 Ask = t.Callable[[], requests.Response]
 
@@ -239,7 +241,7 @@ class Turn:
                 break
         if found.status_code == 201:
             self.record_token(found, began, obtained_at)
-        else:
+        elif found.status_code != _UNREADABLE:
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
 
