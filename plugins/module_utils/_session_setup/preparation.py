@@ -25,7 +25,7 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str
     """Make a session for a run; the owner's name in it."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
-        is_new = not session.exists
+        is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
         record.policy, record.of_runs = policy, True
         try:
@@ -45,8 +45,7 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
     """A session for what is signed in meanwhile; one that got no token is removed again."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(timeout)):
-        # A task that was killed may have left tokens without a record: that session is not to be thrown away.
-        is_new = not session.exists and not session.has_tokens
+        is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
         try:
             # Whatever can fail for want of space or rights comes before there is a token to lose.
@@ -86,6 +85,11 @@ def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
                 raise
             yield
             return
+
+
+def _is_new(session: Session) -> bool:
+    """Whether nothing is lost with it: one that lost its record may still have tokens."""
+    return not session.exists and not session.has_tokens
 
 
 def _clear_old(session: Session) -> None:
