@@ -115,6 +115,14 @@ class TestOfARun:
             preparation.prepare(issued, POLICY, owner)
         assert issued.names() == [IDENTITY]
 
+    def test_tokens_without_a_record_stay_on_the_list(self, issued, owner, monkeypatch):
+        os.unlink(os.path.join(issued.path, "session.json"))
+        monkeypatch.setattr(owners, "add", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            preparation.prepare(issued, POLICY, owner)
+        assert issued.names() == [IDENTITY]
+
     def test_a_directory_with_somebody_else_s_files_is_refused_and_left_alone(self, session, owner):
         path = pathlib.Path(session.path)
         path.mkdir(mode=0o700)
@@ -254,6 +262,14 @@ class TestOfATask:
 
         with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
             raise ZeroDivisionError
+        assert issued.names() == [IDENTITY]
+
+    def test_so_they_do_where_the_session_cannot_be_completed(self, issued, monkeypatch):
+        os.unlink(os.path.join(issued.path, "session.json"))
+        monkeypatch.setattr(site, "files", fails)
+
+        with pytest.raises(SessionError, match="disk is full"), preparation.prepared(issued, POLICY, 10):
+            pass
         assert issued.names() == [IDENTITY]
 
     def test_one_that_another_task_took_away_again_is_made_again(self, session, monkeypatch):

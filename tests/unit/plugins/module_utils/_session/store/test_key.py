@@ -105,7 +105,7 @@ def test_what_is_not_a_private_file_of_the_right_length_is_not_used(empty, memor
         (tmp_path / "planted").chmod(0o600)
         place.symlink_to(tmp_path / "planted")
     elif kind == "directory":
-        place.mkdir()
+        place.mkdir(0o700)
     elif kind == "pipe":
         os.mkfifo(place, 0o600)
     elif kind in ("short", "long"):
