@@ -35,23 +35,17 @@ def place_of(session, memory) -> pathlib.Path:
 
 
 def test_it_is_in_memory_for_its_user_alone_and_away_from_the_records(empty):
-    before = set(os.listdir(empty.path))
-    (place,) = set(pathlib.Path("/dev/shm").glob(f"onetoken-{os.geteuid()}-*")) ^ made_by(empty.key)
-    try:
-        status = os.lstat(place)
+    before = os.listdir(empty.path)
+    made = empty.key()
+    place = pathlib.Path(next(key._places(empty.path)))
+    status = os.lstat(place)
 
-        assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, os.geteuid())
-        assert place.read_bytes() == empty.key()
-        assert set(os.listdir(empty.path)) == before
-    finally:
-        empty.discard()
+    assert place.parent == pathlib.Path("/dev/shm")
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, place.read_bytes()) == (0o600, os.geteuid(), made)
+    assert os.listdir(empty.path) == before
+
+    empty.discard()
     assert not place.exists()
-
-
-def made_by(work) -> set[pathlib.Path]:
-    """What is in memory after this work."""
-    work()
-    return set(pathlib.Path("/dev/shm").glob(f"onetoken-{os.geteuid()}-*"))
 
 
 def test_it_is_the_same_each_time_and_another_for_each_session(empty, memory, tmp_path):
