@@ -166,7 +166,7 @@ def _revoke_identity(session: Session, name: str, waiter: Waiter, record: Sessio
             "expires: remove the session's directory."
         )
     elif not kept:
-        session.remove_tokens(name)
+        _write(result, lambda: session.remove_tokens(name))
     elif kept != tokens:
         _write(result, lambda: session.write_tokens(name, StoredTokens(kept[0], tuple(kept[1:]))))
 

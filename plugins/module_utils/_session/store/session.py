@@ -346,8 +346,9 @@ class Session:
             os.rename(f"{_TOKENS}/{name}.json", aside, src_dir_fd=handle, dst_dir_fd=handle)
 
     def remove_tokens(self, name: str) -> None:
-        with self.opened() as handle:
-            directory.remove(handle, f"{_TOKENS}/{name}.json")
+        file = f"{_TOKENS}/{name}.json"
+        with self.opened() as handle, self._changed(file):
+            directory.remove(handle, file)
 
     def names(self) -> list[str]:
         """The names of the identities that have tokens on the list."""
@@ -384,12 +385,12 @@ class Session:
 
     def count(self, file: str, number: int = 1) -> None:
         """Add to a number that several processes count together: bytes, as that needs no lock."""
-        with self.opened() as handle:
+        with self.opened() as handle, self._changed(file):
             counted = directory.open_file(handle, file, os.O_APPEND)
-        try:
-            os.write(counted, b"." * number)
-        finally:
-            os.close(counted)
+            try:
+                os.write(counted, b"." * number)
+            finally:
+                os.close(counted)
 
     def counted(self, file: str) -> int:
         with self.opened() as handle:
@@ -437,6 +438,17 @@ class Session:
         with self.undamaged(name):
             text = directory.read(handle, name)
             return None if text is None else dict(json.loads(text))
+
+    @contextlib.contextmanager
+    def _changed(self, name: str) -> t.Iterator[None]:
+        """Put it into a sentence when a file cannot be added to or removed."""
+        try:
+            yield
+        except OSError as exc:
+            raise SessionError(
+                f"The file {name} of the session {self.path} cannot be changed ({exc.strerror}): make its directory "
+                "writable for this user, and make room there."
+            ) from None
 
     @contextlib.contextmanager
     def undamaged(self, name: str) -> t.Iterator[None]:
