@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     REQUESTS,
@@ -443,6 +444,30 @@ class TestRevoking:
             revocation.revoke(issued, 10)
         assert keystone.alive == {}
         assert issued.names() == []
+
+    def test_a_list_that_cannot_be_changed_does_not_save_the_others_and_is_told(
+        self, issued, second, keystone, monkeypatch
+    ):
+        """Somebody took the right to write from the directory."""
+
+        def fails(*args):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(directory, "remove", fails)
+        monkeypatch.setattr(
+            directory,
+            "open_file",
+            lambda handle, name, flags=0, plain=directory.open_file: (
+                fails() if name == REQUESTS else plain(handle, name, flags)
+            ),
+        )
+
+        with pytest.raises(
+            SessionDamagedError, match=rf"{IDENTITY}\.json of the session .* cannot be changed"
+        ) as caught:
+            revocation.revoke(issued, 10)
+        assert f"The file {REQUESTS} of the session" in str(caught.value)
+        assert keystone.alive == {}
 
     def test_to_foresee_it_an_expired_token_counts_as_dead(self, issued):
         let_it_age(issued, IDENTITY, EXPIRED)
