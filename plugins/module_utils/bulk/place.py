@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._session.util.errors import ConfigurationError
-from ..connection import label
+from ..task_cloud import label_of
 from .cloud_requests import UNEXPECTED, CloudError, sentence
 from .pace import ProjectKey
 
@@ -47,12 +47,12 @@ class Place:
                 raise CloudError(sentence(exc)) from exc
             except UNEXPECTED as exc:
                 raise CloudError(
-                    f"Keystone gave {label(params)} an answer that keystoneauth cannot read ({type(exc).__name__}): "
+                    f"Keystone gave {label_of(params)} an answer that keystoneauth cannot read ({type(exc).__name__}): "
                     "check auth_url."
                 ) from exc
             if not project_id:
                 raise ConfigurationError(
-                    f"A bulk run works in a project, and the token of {label(params)} has none: add project_name (and "
+                    f"A bulk run works in a project, and the token of {label_of(params)} has none: add project_name (and "
                     "project_domain_name) to its credentials, or name another cloud."
                 )
         return cls(
