@@ -161,7 +161,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             session = chosen_session(self.get_option("session"), os.environ)
-            clouds = [str(term) for term in self._flatten(terms)] or [None]
+            clouds: list[str | None] = [str(term) for term in self._flatten(terms)] or [None]
             reports = [report(session, cloud, os.environ, self.get_option("return_token")) for cloud in clouds]
             return [valid(one) for one in reports]
         except OneTokenError as exc:

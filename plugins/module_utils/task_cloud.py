@@ -92,8 +92,10 @@ class TaskCloud:
             elif cloud not in loader.get_cloud_names():
                 raise unknown_cloud(cloud, loader)
             region = loader.get_one(cloud, **options)
-        files = [[path] if path else [] for path in (loader.config_filename, loader.secure_config_filename)]
-        way = Way(cloud, *([os.path.abspath(path) for path in paths] for paths in files), options, scope)
+        files = [
+            [os.path.abspath(path)] if path else [] for path in (loader.config_filename, loader.secure_config_filename)
+        ]
+        way = Way(cloud, files[0], files[1], options, scope)
         return cls(cloud, label, region, way, scope is None and not set(options) - {"region_name"})
 
     @classmethod

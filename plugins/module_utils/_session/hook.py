@@ -11,6 +11,11 @@ from __future__ import annotations
 import sys
 from _thread import _local
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Importing it takes longer than all of this file.
+    import typing as t
+
 #: Modules of keystoneauth of which methods are wrapped.
 WANTED = (
     "keystoneauth1.discover",
@@ -26,7 +31,7 @@ class Finder:
     """Finds nothing itself: it wraps the loader that another finder has."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(name: str, path: t.Any = None, target: t.Any = None) -> t.Any:
         if name not in WANTED or getattr(_busy, "found", False):
             return None
         # Somebody else's finder may ask all others again.
@@ -39,7 +44,7 @@ class Finder:
         if plain is None:
             return None
 
-        def exec_module(module):
+        def exec_module(module: t.Any) -> None:
             plain(module)
             _wrap(module)
 
@@ -51,7 +56,7 @@ class Finder:
         return spec
 
 
-def install():
+def install() -> None:
     """Wrap what is imported already, and from here on what will be."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
@@ -60,7 +65,7 @@ def install():
             _wrap(sys.modules[name])
 
 
-def _spec(name, path, target):
+def _spec(name: str, path: t.Any, target: t.Any) -> t.Any:
     for finder in sys.meta_path:
         find_spec = None if isinstance(finder, Finder) else getattr(finder, "find_spec", None)
         spec = None if find_spec is None else find_spec(name, path, target)
@@ -69,7 +74,7 @@ def _spec(name, path, target):
     return None
 
 
-def _wrap(module):
+def _wrap(module: t.Any) -> None:
     try:
         from .sign_in import instrumentation
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: disallow-untyped-defs=False
 """Loaded by each Python process of a run, as the first thing on its search path: puts it on the run's session.
 
 It is written so that every Python can read it, costs those that never sign in next to nothing, and lets the

@@ -47,12 +47,14 @@ class Place:
                 raise CloudError(sentence(exc)) from exc
             except UNEXPECTED as exc:
                 raise CloudError(
-                    f"Keystone gave {label_of(params)} an answer that keystoneauth cannot read ({type(exc).__name__}): "
+                    f"Keystone gave {label_of(params)} an answer that keystoneauth cannot read "
+                    f"({type(exc).__name__}): "
                     "check auth_url."
                 ) from exc
             if not project_id:
                 raise ConfigurationError(
-                    f"A bulk run works in a project, and the token of {label_of(params)} has none: add project_name (and "
+                    f"A bulk run works in a project, and the token of {label_of(params)} has none: "
+                    "add project_name (and "
                     "project_domain_name) to its credentials, or name another cloud."
                 )
         return cls(

@@ -39,8 +39,8 @@ class Way:
         """openstacksdk's view of the cloud, ready to authenticate."""
         if self.cloud is None:
             return loader(self.scope, load_yaml_config=False).get_one(_VARIABLES, **self.options)
-        files = {"config_files": self.files, "secure_files": self.secure_files}
-        return loader(self.scope, load_envvars=False, **files).get_one(self.cloud, **self.options)
+        files = loader(self.scope, load_envvars=False, config_files=self.files, secure_files=self.secure_files)
+        return files.get_one(self.cloud, **self.options)
 
 
 def loader(

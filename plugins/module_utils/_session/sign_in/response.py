@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import typing as t
 
@@ -28,7 +29,7 @@ def of_token(token: Token, url: str) -> requests.Response:
 def made(status: int, headers: t.Mapping[str, str], body: str, url: str) -> requests.Response:
     response = requests.Response()
     response.status_code = status
-    response.reason = requests.status_codes._codes[status][0] if status in requests.status_codes._codes else ""
+    response.reason = http.client.responses.get(status, "")
     response.headers.update(headers)
     response.url = url
     response.encoding = "utf-8"

@@ -47,12 +47,9 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
 
 def unusable(reason: OneTokenError) -> Exception:
     """What a program sees when the session was revoked: the callers of both libraries know how to report it."""
-    sdk = sys.modules.get("openstack.exceptions")
+    sdk: t.Any = sys.modules.get("openstack.exceptions")
     if sdk is None:
         return exceptions.AuthorizationFailure(str(reason))
-
-    class SessionUnusableError(sdk.SDKException, exceptions.AuthorizationFailure):  # type: ignore[misc]
-        def __init__(self, message: str) -> None:
-            sdk.SDKException.__init__(self, message)
-
-    return SessionUnusableError(str(reason))
+    bases = (sdk.SDKException, exceptions.AuthorizationFailure)
+    error: Exception = type("SessionUnusableError", bases, {"__init__": sdk.SDKException.__init__})(str(reason))
+    return error
