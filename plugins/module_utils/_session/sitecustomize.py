@@ -38,10 +38,10 @@ def _load_hidden():
             sys.modules.setdefault("sitecustomize", own)
 
 
-try:
-    _begin()
-except Exception as _error:  # pylint: disable=broad-exception-caught
-    # A process that cannot be put on the session signs in by itself.
-    del _error
 if __name__ == "sitecustomize":
+    try:
+        _begin()
+    except Exception as _error:  # pylint: disable=broad-exception-caught
+        # A process that cannot be put on the session signs in by itself.
+        del _error
     _load_hidden()

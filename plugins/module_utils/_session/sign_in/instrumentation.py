@@ -19,18 +19,22 @@ import typing as t
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _TOKEN_PATH = "/auth/tokens"
-_DONE = "_onetoken_wrapped"
+_WRAPPED_BY = "_onetoken_wrapped_by"
 
 
 def wrap(module: t.Any) -> None:
-    """Wrap the methods of one of hook.WANTED."""
+    """Wrap the methods of one of hook.WANTED; what another copy of this package wrapped is this one's from here on."""
     owner, name, wrapper = _WRAPPERS[module.__name__]
     holder = getattr(module, owner) if owner else module
     plain = getattr(holder, name)
-    if not getattr(plain, _DONE, False):
-        wrapped = functools.wraps(plain)(functools.partial(wrapper, plain) if not owner else _method(wrapper, plain))
-        setattr(wrapped, _DONE, True)
-        setattr(holder, name, wrapped)
+    wrapped_by = getattr(plain, _WRAPPED_BY, None)
+    if wrapped_by == __name__:
+        return
+    if wrapped_by is not None:
+        plain = plain.__wrapped__
+    wrapped = functools.wraps(plain)(_method(wrapper, plain) if owner else functools.partial(wrapper, plain))
+    setattr(wrapped, _WRAPPED_BY, __name__)
+    setattr(holder, name, wrapped)
 
 
 def _method(wrapper: t.Callable[..., t.Any], plain: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
