@@ -25,7 +25,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 
