@@ -94,7 +94,7 @@ def _token(granted: Grant, session: Session) -> Token | None:
         stored = session.read_tokens(granted.identity)
         if stored is not None and renewed == stored.current.id.reveal():
             return stored.current
-    if token.expired or not is_good:
+    if token.expired or not (is_good or cache.is_accepted_after_all(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "
             f"{clock.show(token.expires_at)}: issue it again with os_token_issue."
