@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, handle
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import Way
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     AUTHENTICATIONS,
     ISSUED,
     REQUESTS,
-)
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
-    password_plugin,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
@@ -158,25 +158,44 @@ def test_the_handle_stays_when_the_identity_is_another(on_session, granted, sign
 
 
 def test_a_handle_cannot_be_read_from_the_session(on_session, granted):
-    import os
-
     for folder, _folders, names in os.walk(on_session.path):
         for name in names:
             with open(os.path.join(folder, name), "rb") as stream:
                 assert granted.encode() not in stream.read()
 
 
+class TestASessionThatIsDamaged:
+    def test_a_token_that_cannot_be_read_is_a_sentence(self, on_session, identity, granted, sign_in_with):
+        with open(os.path.join(on_session.path, "tokens", f"{identity}.json"), "w", encoding="utf-8") as stream:
+            stream.write("{")
+
+        with pytest.raises(exceptions.AuthorizationFailure, match="is damaged: remove the session's directory"):
+            sign_in_with(granted)
+
+    def test_what_cannot_be_counted_or_held_keeps_no_token_back(
+        self, on_session, granted, token, sign_in_with, monkeypatch
+    ):
+        def fail(*arguments):
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(type(on_session), "count", fail)
+        monkeypatch.setattr(usage, "hold", fail)
+
+        assert sign_in_with(granted) == token
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
+    def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):
+        (name,) = os.listdir(os.path.join(on_session.path, "handles"))
+        with open(os.path.join(on_session.path, "handles", name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+        with pytest.raises(exceptions.Unauthorized):
+            sign_in_with(granted)
+
+
 class TestRenewal:
     @pytest.fixture
-    def by_way(self, on_session, identity, clouds_yaml):
-        """A handle of a cloud's name, which each process can sign in to."""
-        return handle.grant(on_session, identity, Way("sandbox", [clouds_yaml]))
-
-    def token_of_way(self, keystone) -> str:
-        return password_plugin(keystone).get_token(keystone_session.Session())
-
-    @pytest.fixture
-    def same_identity(self, on_session, clouds_yaml, keystone, monkeypatch):
+    def of_a_cloud(self, on_session, clouds_yaml, keystone, monkeypatch):
         """The cloud's own identity, under the name by which a process that signs in to it finds it."""
         region = Way("sandbox", [clouds_yaml]).region()
         region.get_auth().get_access(region.get_session())
@@ -184,8 +203,8 @@ class TestRenewal:
         name = cache.latest.name
         return name, handle.grant(on_session, name, Way("sandbox", [clouds_yaml]))
 
-    def test_one_that_is_due_is_renewed_by_its_way(self, on_session, same_identity, sign_in_with, keystone):
-        name, granted = same_identity
+    def test_one_that_is_due_is_renewed_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+        name, granted = of_a_cloud
         old = sign_in_with(granted)
         let_it_age(on_session, name, 9 * HOURS)
 
@@ -195,8 +214,8 @@ class TestRenewal:
         assert on_session.read_tokens(name).current.id.reveal() == new
         assert sign_in_with(granted) == new
 
-    def test_one_that_was_refused_is_replaced_by_its_way(self, on_session, same_identity, sign_in_with, keystone):
-        name, granted = same_identity
+    def test_one_that_was_refused_is_replaced_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+        name, granted = of_a_cloud
         old = sign_in_with(granted)
         cache.refuse(old)
         del keystone.alive[old]
@@ -204,9 +223,9 @@ class TestRenewal:
         assert sign_in_with(granted) != old
 
     def test_a_renewal_that_fails_goes_on_with_the_old_one(
-        self, on_session, same_identity, sign_in_with, keystone, write_clouds
+        self, on_session, of_a_cloud, sign_in_with, keystone, write_clouds
     ):
-        name, granted = same_identity
+        name, granted = of_a_cloud
         old = sign_in_with(granted)
         let_it_age(on_session, name, 9 * HOURS)
         write_clouds({"clouds": {}})
