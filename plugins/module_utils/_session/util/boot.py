@@ -18,7 +18,7 @@ def now() -> float:
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
-@functools.cache
+@functools.lru_cache
 def identifier() -> str:
     """This start of this machine; empty where the system does not say."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
