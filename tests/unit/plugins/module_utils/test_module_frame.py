@@ -19,13 +19,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 
