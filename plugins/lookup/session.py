@@ -11,7 +11,7 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Gives a mapping for each cloud that is named, with the token's owner, scope and times, and with the variables that
-    make a process sign in from the session.
+    put a process on the session.
   - A token that is due is renewed first, and a cloud that has none yet gets one, once for all who use the session. It
     asks Keystone for nothing otherwise, however often it is looked up.
   - It runs on the controller, as every lookup does, and sees the environment of C(ansible-playbook). The
@@ -19,8 +19,8 @@ description:
 options:
   _terms:
     description:
-      - Names of clouds in the session; each cloud of your C(clouds.yaml) is one.
-      - Without any, the one that C(OS_CLOUD) names is meant if it is in the session, else the session's only cloud.
+      - Names of clouds that were issued in the session, or of clouds of your C(clouds.yaml).
+      - Without any, the one that C(OS_CLOUD) names is meant, else the only cloud that was issued in the session.
     type: list
     elements: str
   session:
@@ -82,19 +82,18 @@ _raw:
     session:
       description: The session's directory.
       type: str
-      sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+      sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
     cloud:
       description: The name of the cloud in the session.
       type: str
       sample: sandbox
     environment:
-      description: The variables that make a process sign in with the session; none of them is secret.
+      description: The variables that put a process on the session; none of them is secret.
       type: dict
       sample:
-        OS_CLIENT_CONFIG_FILE: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/clouds.yaml
+        ONETOKEN_SESSION_DIRECTORY: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
         OS_CLOUD: sandbox
-        OS_AUTH_TYPE: onetoken
-        PYTHONPATH: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/site
+        PYTHONPATH: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21/site
     issued_at:
       description: When Keystone issued the token, in UTC, ISO 8601.
       type: str

@@ -13,6 +13,8 @@ author: onetoken.openstack contributors (@onetoken)
 description:
   - Tells what a session holds for a cloud, from the session alone, or after asking Keystone whether it accepts the
     token.
+  - A session knows the names of clouds that M(onetoken.openstack.os_token_issue) was asked for. In the session of a run
+    with the callback P(onetoken.openstack.one_token#callback), it tells of the only identity.
   - Never issues, renews or revokes anything.
 options:
   validate:
@@ -53,7 +55,7 @@ session:
   description: The session's directory.
   returned: always
   type: str
-  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+  sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
   description: The cloud in the session that is told about.
   returned: always

@@ -11,9 +11,12 @@ short_description: Issue one Keystone token for a whole Ansible run
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Signs in once and keeps the token, with the catalog that came with it, in a session on disk.
-  - Every process that gets the variables in RV(environment) signs in from that session. C(openstack.cloud) modules, the
-    C(openstack) command and openstacksdk scripts then ask Keystone for no token of their own.
+  - Signs in once and keeps Keystone's answer, the token with its catalog, in a session on disk.
+  - Every process that gets the variables in RV(environment) and signs in as the same user, for the same project, gets
+    that answer. C(openstack.cloud) modules, the C(openstack) command and openstacksdk scripts then ask Keystone for no
+    token of their own. Who signs in as somebody else asks once, for all others that do so too.
+  - The variables name the cloud where tasks on that host can resolve it as it is. In any other case, as with O(auth) or
+    another scope, they lead to a C(clouds.yaml) in the session, in which a handle stands in place of the token.
   - On a session that exists, without any option that says where to sign in, the session's own credentials are meant.
   - Run again on the same session, it asks Keystone for nothing as long as the token is younger than O(renew_after).
   - HTTP 429 and 503 are waited out, for as long as the server asks or with growing delays, until O(timeout). HTTP 401
@@ -123,21 +126,24 @@ session:
   description: The session's directory.
   returned: always
   type: str
-  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+  sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
   description: The name of the cloud in the session; C(onetoken) for credentials of OS_* variables or O(auth).
   returned: always
   type: str
   sample: sandbox
 environment:
-  description: The variables that make a task sign in with the session; none of them is secret.
+  description:
+    - The variables that put a task on the session; none of them is secret.
+    - Where each task of the host can sign in to the cloud by its name, C(OS_CLOUD) is that name. With a scope of its
+      own, connection options, O(auth) or a mapping, C(OS_CLIENT_CONFIG_FILE) leads to the session's own
+      C(clouds.yaml), in which the cloud has a handle in the place of a token, good for processes on the session only.
   returned: when there is a session
   type: dict
   sample:
-    OS_CLIENT_CONFIG_FILE: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/clouds.yaml
+    ONETOKEN_SESSION_DIRECTORY: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
     OS_CLOUD: sandbox
-    OS_AUTH_TYPE: onetoken
-    PYTHONPATH: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21/site
+    PYTHONPATH: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21/site
 issued_at:
   description: When Keystone issued the token, in UTC, ISO 8601.
   returned: when there is a token
@@ -197,8 +203,8 @@ token:
   sample: gAAAAABn...
 token_environment:
   description:
-    - The variables of OS_TOKEN mode, for programs that know no session. Secret, and at the cost of one token request by
-      every process that uses them.
+    - The variables of OS_TOKEN mode, for programs that know no session. Secret. Processes that sign in with them trade
+      the token for another one, which costs one token request on the session.
   returned: with O(return_token=true)
   type: dict
   sample: {"OS_TOKEN": "gAAAAABn...", "OS_AUTH_TYPE": "token", "OS_AUTH_URL": "https://auth.example.com/v3"}

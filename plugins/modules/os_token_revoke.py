@@ -98,7 +98,7 @@ session:
   description: The session's directory.
   returned: with O(state=revoked), without O(token)
   type: str
-  sample: /run/user/1000/onetoken/run-5f0c3d5e9b8a4c21
+  sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 revoked:
   description: How many tokens Keystone refuses from now on because of this task; in check mode, how many it would be.
   returned: always
@@ -139,7 +139,7 @@ sessions:
   returned: with O(state=swept)
   type: list
   elements: str
-  sample: [/run/user/1000/onetoken/run-5f0c3d5e9b8a4c21]
+  sample: [/home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21]
 keystone_requests:
   description:
     - How many requests to Keystone the session made in its life, this one included; with O(state=swept), how many the

@@ -24,8 +24,10 @@ _TIMEOUT = 120
 def chosen_session(name: str | None, environ: t.Mapping[str, str]) -> Session:
     """The session of this name or path, else the one of the environment; none is made here."""
     session = Session.named(name, environ) if name else Session.of_environment(environ)
-    if session is None or not session.exists:
+    if session is None:
         raise SessionError("No session is named: set session to what os_token_issue returned.")
+    if not session.exists:
+        raise SessionError(f"There is no session at {session.path}: issue one with os_token_issue.")
     return session
 
 

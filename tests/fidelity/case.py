@@ -41,8 +41,6 @@ class Case:
     issue: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     #: The first release of openstack.cloud that has the module.
     since: str = "0"
-    #: Why its result cannot be the same on a session.
-    differs: str = ""
 
     @property
     def all_tasks(self) -> list[Task]:

@@ -60,8 +60,6 @@ COUNTED_FIELDS = {
     "id": "Nova counts its host aggregates and its services",
     "standard_attr_id": "Neutron counts its resources",
 }
-#: openstacksdk fills these in from the scope that clouds.yaml has under `auth`, not from the token.
-LOCATION = re.compile(r"\blocation\.project\.(?:name|domain_id|domain_name): '[^']*' and None$")
 #: What the module was asked, and what Ansible keeps for itself.
 NOT_ANSWERED = re.compile(r"invocation$|_ansible_")
 

@@ -14,7 +14,7 @@ import typing as t
 import yaml
 from ansible_collections.onetoken.openstack.tests.fidelity import playbook
 from ansible_collections.onetoken.openstack.tests.fidelity.case import HERE, Case
-from ansible_collections.onetoken.openstack.tests.fidelity.likeness import LOCATION, Normaliser, differences
+from ansible_collections.onetoken.openstack.tests.fidelity.likeness import Normaliser, differences
 
 #: A service's cases take some minutes; a machine that is busy with other things needs more.
 PLAYBOOK_TIMEOUT = 3600
@@ -52,15 +52,7 @@ class Outcome:
 
     @functools.cached_property
     def differences(self) -> list[str]:
-        """Where the answers differ, but for the names of the project in `location`."""
-        return [line for line in self._differences if not LOCATION.search(line)]
-
-    @property
-    def locations_differ(self) -> bool:
-        return len(self._differences) > len(self.differences)
-
-    @functools.cached_property
-    def _differences(self) -> list[str]:
+        """Where the answers differ."""
         return differences(self._comparable(self.with_password), self._comparable(self.on_session))
 
     @property

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import textwrap
 import typing as t
 
 import yaml
@@ -33,8 +32,8 @@ access log: on a session, those between the issue and the revoke.
 Made with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
 [tests/sandbox](../tests/sandbox/README.md).
 
-{run} modules were run: {equal} answered the same, {equal_but} of them but for names in `location`; {unequal} did not.
-On the session they asked for {tokens} tokens. {not_run} modules were not run.
+{run} modules were run: {equal} answered the same, {unequal} did not. On the session they asked for {tokens} tokens.
+{not_run} modules were not run.
 """
 LEGEND = """\
 The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
@@ -52,27 +51,14 @@ value occurs again, so that a wrong reference is still a difference; times by th
 """
 
 
-LOCATION_NOTE = (
-    "In `location.project`, `name`, `domain_id` and `domain_name` are null on a session; `id` is the same. "
-    "openstacksdk takes them from the scope in the cloud's `auth`, where a session keeps none, "
-    "nor does an application credential."
-)
-
-
 def text(outcomes: dict[str, list[Outcome]]) -> str:
     """The whole file."""
-    notes: list[str] = []
     modules = [outcome for service in SERVICES for outcome in outcomes[service]]
     parts = [_introduction(modules)]
     parts.append(f"## Modules\n\n{LEGEND}")
     for service, title in SERVICES.items():
-        parts.append(f"### {title}\n\n{_modules_table(outcomes[service], notes)}")
-    parts.append(f"## Sources of credentials\n\n{SOURCES_INTRODUCTION}\n{_sources_table(outcomes[SOURCES], notes)}")
-    if notes:
-        lines = [
-            textwrap.fill(f"{number}. {note}", 120, subsequent_indent="   ") for number, note in enumerate(notes, 1)
-        ]
-        parts.append("## Known limits\n\n" + "\n".join(lines) + "\n")
+        parts.append(f"### {title}\n\n{_modules_table(outcomes[service])}")
+    parts.append(f"## Sources of credentials\n\n{SOURCES_INTRODUCTION}\n{_sources_table(outcomes[SOURCES])}")
     parts.append(f"## Modules not run\n\n{_not_run_table()}")
     parts.append(f"## What counts as the same\n\n{LIKENESS_INTRODUCTION}\n{_likeness_table()}")
     return "\n".join(parts)
@@ -100,14 +86,13 @@ def _introduction(outcomes: t.Sequence[Outcome]) -> str:
         sdk=importlib.metadata.version("openstacksdk"),
         run=len(outcomes),
         equal=len(outcomes) - unequal,
-        equal_but=sum(1 for outcome in outcomes if outcome.locations_differ and not outcome.differences),
         unequal=unequal,
         tokens=sum(outcome.on_session.token_requests for outcome in outcomes),
         not_run=sum(len(group.modules) for group in not_run(collection.release())),
     )
 
 
-def _modules_table(outcomes: t.Sequence[Outcome], notes: list[str]) -> str:
+def _modules_table(outcomes: t.Sequence[Outcome]) -> str:
     head = ("module", "run by", "tasks", "token requests with the password", "on a session", "answers")
     rows = [
         (
@@ -116,14 +101,14 @@ def _modules_table(outcomes: t.Sequence[Outcome], notes: list[str]) -> str:
             outcome.tasks,
             outcome.with_password.token_requests,
             outcome.on_session.token_requests,
-            _verdict(outcome, notes),
+            "unequal" if outcome.differences else "equal",
         )
         for outcome in outcomes
     ]
     return _table(head, rows)
 
 
-def _sources_table(outcomes: t.Sequence[Outcome], notes: list[str]) -> str:
+def _sources_table(outcomes: t.Sequence[Outcome]) -> str:
     head = ("credentials", "session issued with", "modules", "token requests without a session", "on one", "answers")
     rows = [
         (
@@ -132,7 +117,7 @@ def _sources_table(outcomes: t.Sequence[Outcome], notes: list[str]) -> str:
             ", ".join(f"`{module}`" for module in outcome.case.modules),
             outcome.with_password.token_requests,
             outcome.on_session.token_requests,
-            _verdict(outcome, notes),
+            "unequal" if outcome.differences else "equal",
         )
         for outcome in outcomes
     ]
@@ -141,22 +126,6 @@ def _sources_table(outcomes: t.Sequence[Outcome], notes: list[str]) -> str:
 
 def _options(issue: dict[str, t.Any]) -> str:
     return ", ".join(f"`{key}: {yaml.safe_dump(value).split()[0]}`" for key, value in issue.items() if key != "session")
-
-
-def _verdict(outcome: Outcome, notes: list[str]) -> str:
-    """Equal or not, with the number of a note where there is something to say."""
-    verdict = "unequal" if outcome.differences else "equal"
-    if outcome.differences:
-        verdict += _note(f"`{outcome.case.name}`: {outcome.case.differs}", notes)
-    if outcome.locations_differ:
-        verdict += " but for `location`" + _note(LOCATION_NOTE, notes)
-    return verdict
-
-
-def _note(text: str, notes: list[str]) -> str:
-    if text not in notes:
-        notes.append(text)
-    return f" [{notes.index(text) + 1}]"
 
 
 def _not_run_table() -> str:

@@ -131,7 +131,7 @@ def test_under_the_callback_it_works_on_the_run_s_token_and_says_whose_it_is(con
     assert "The token is of the session that this run works on, and is revoked with it." in run.output
     assert "Failed: absent. As they should be: 1 of 2.\n" in run.output
     assert "not revoked yet" not in run.output
-    assert "one_token: tokens issued: 1, " in run.output and ", revoked: 1\n" in run.output
+    assert "one_token: identities: 1, tokens issued: 1, " in run.output and ", revoked: 1\n" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 

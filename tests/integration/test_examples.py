@@ -29,6 +29,7 @@ from ansible_collections.onetoken.openstack.tests.integration.conftest import (
     Run,
 )
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
+from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.web import web_server
 from openstack.connection import Connection
@@ -206,19 +207,13 @@ def test_the_examples_of_a_module_work(name, reader, cloud, example):
 def test_the_examples_of_the_lookup_work(reader, example):
     """The last is for a run that was started in the environment of a session."""
     session = reader.home / ".local" / "state" / "onetoken" / "lookup"
-    variables = {
-        "OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"),
-        "PYTHONPATH": str(session / "site"),
-        "OS_CLOUD": "mycloud",
-        "OS_AUTH_TYPE": "onetoken",
-    }
 
     def call(module: str, arguments: str) -> None:
         done = reader.command("ansible", "localhost", "-m", f"onetoken.openstack.{module}", "-a", arguments)
         assert done.ok, done.output
 
     call("os_token_issue", f"cloud=mycloud session={session}")
-    run = example(reader.play, pages.examples_of_plugin(plugin("lookup/session.py")), **variables)
+    run = example(reader.play, pages.examples_of_plugin(plugin("lookup/session.py")), **variables_of(session))
     assert "skipped=0" in run.output and "[WARNING]" not in run.output, run.output
     call("os_token_revoke", f"session={session}")
 
@@ -229,4 +224,4 @@ def test_the_example_of_the_callback_works(reader, example):
     (reader.home / "ansible.cfg").write_text("\n".join(settings[1:]))
     playbook = REPOSITORY / "playbooks" / "examples" / "unmodified.yml"
     run = example(reader.run, str(playbook), OS_CLOUD="mycloud")
-    assert "one_token: tokens issued: 1, authentications served from the session: 2" in run.output
+    assert "one_token: identities: 1, tokens issued: 1, sign-ins served from the session: 1" in run.output

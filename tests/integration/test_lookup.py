@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}
@@ -49,7 +50,7 @@ def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keys
     (session,) = controller.sessions
     told = "lookup('onetoken.openstack.session')"
     tasks = f"- assert: {{that: \"{told}.session == '{session}' and {told}.cloud == 'sandbox'\"}}\n"
-    variables = {"OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"), "OS_CLOUD": "sandbox"}
+    variables = variables_of(session)
     run = controller.play(tasks, **variables)
     assert run.ok, run.output
     assert keystone.count("POST") == 1

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot work is said in one sentence with the remedy, by the module as by the callback."""
+"""What cannot work is said in one sentence with the remedy: by the module, and by the callback of what is its own."""
 
 from __future__ import annotations
 
@@ -69,7 +69,6 @@ def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller
     assert "install openstacksdk below 4.15, or openstack.cloud 2.6.0 or later" in said, said
 
 
-@ways
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -88,9 +87,9 @@ def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller
         "a token that is none, beside the rest of an openrc",
     ],
 )
-def test_variables_that_do_not_fit_are_named(controller, sandbox, way, change, sentence):
+def test_variables_that_do_not_fit_are_named(controller, sandbox, change, sentence):
     variables = {**sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": "", **change}
-    said = sign_in(controller, way, None, **variables)
+    said = sign_in(controller, "module", None, **variables)
     assert sentence in said, said
     assert "gAAAAAsecret" not in said
 
@@ -119,7 +118,6 @@ def test_who_did_the_steps_of_a_guide_is_told_to_source_the_file_again(reader, k
     assert "gAAAAAsecret" not in said + run.output
 
 
-@ways
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -128,20 +126,19 @@ def test_who_did_the_steps_of_a_guide_is_told_to_source_the_file_again(reader, k
     ],
     ids=["no YAML", "a list"],
 )
-def test_a_malformed_clouds_yaml_is_named(controller, way, text, sentence):
+def test_a_malformed_clouds_yaml_is_named(controller, text, sentence):
     path = controller.home / "clouds.yaml"
     path.write_text(text)
-    said = sign_in(controller, way, OS_CLIENT_CONFIG_FILE=str(path))
+    said = sign_in(controller, "module", OS_CLIENT_CONFIG_FILE=str(path))
     assert f"{path} cannot be used because it {sentence}" in said, said
     assert "s3cret" not in said
     assert controller.sessions == []
 
 
-@ways
 @pytest.mark.parametrize("named_by", ["task", "variable"])
-def test_an_unknown_cloud_is_told_with_those_that_are_known(controller, sandbox, way, named_by):
+def test_an_unknown_cloud_is_told_with_those_that_are_known(controller, sandbox, named_by):
     by_task = named_by == "task"
-    said = sign_in(controller, way, "nowhere" if by_task else None, **({} if by_task else {"OS_CLOUD": "nowhere"}))
+    said = sign_in(controller, "module", "nowhere" if by_task else None, **({} if by_task else {"OS_CLOUD": "nowhere"}))
     sentence = f"Cloud 'nowhere' is not in {sandbox.clouds_file}, which has sandbox, sandbox-admin"
     assert sentence in said.replace("\\'", "'"), said
 
@@ -160,8 +157,7 @@ def test_a_directory_that_others_can_write_is_refused_and_left_as_it_is(controll
     assert list(place.iterdir()) == []
 
 
-@ways
-def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(controller, way):
+def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(controller):
     """As a cloud's auth_url has it: with the version 2, with none, and with the one that is not there."""
     with keystone_v2() as address:
         auth = {"username": "demo", "password": "s3cret", "project_name": "demo"}
@@ -171,7 +167,7 @@ def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(cont
             clouds = {"old": {"auth": entry}}
             path = controller.home / "clouds.yaml"
             path.write_text(yaml.safe_dump({"clouds": clouds}))
-            said = sign_in(controller, way, "old", OS_CLIENT_CONFIG_FILE=str(path))
+            said = sign_in(controller, "module", "old", OS_CLIENT_CONFIG_FILE=str(path))
             assert "speaks only version 2 of its interface" in said and "ends with /v3" in said, said
 
 
@@ -192,8 +188,7 @@ def connected(sandbox):
     return connect
 
 
-@ways
-def test_a_token_that_no_other_is_given_for_is_no_source(controller, connected, sandbox, way):
+def test_a_token_that_no_other_is_given_for_is_no_source(controller, connected, sandbox):
     """One that comes from an application credential, as OS_TOKEN mode would have it."""
     token = connected("sandbox-appcred").auth_token
     auth = {"auth_url": sandbox.clouds["sandbox"]["auth"]["auth_url"], "token": token, "project_name": "demo"}
@@ -203,7 +198,7 @@ def test_a_token_that_no_other_is_given_for_is_no_source(controller, connected, 
     path = controller.home / "clouds.yaml"
     path.write_text(yaml.safe_dump({"clouds": clouds}))
     for cloud, status in (("delegated", 403), ("dead", 404)):
-        said = sign_in(controller, way, cloud, OS_CLIENT_CONFIG_FILE=str(path))
+        said = sign_in(controller, "module", cloud, OS_CLIENT_CONFIG_FILE=str(path))
         assert f"gives no token for the one of cloud '{cloud}' (HTTP {status})" in said.replace("\\'", "'"), said
         assert "sign in with a password or an application credential instead" in said
         assert token not in said and "gAAAAAsecret" not in said

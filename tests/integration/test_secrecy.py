@@ -57,13 +57,11 @@ WORKS = """
 """
 #: Whatever else shows or writes what it knows.
 TELLS = """
-- openstack.cloud.config: {clouds: [sandbox]}
-  register: configured
 - command: openstack --debug --os-cloud sandbox flavor list
   register: listed
 - command: ps auxwwwe
   register: ps
-- shell: cp -r "$(dirname "$OS_CLIENT_CONFIG_FILE")" "{{ home }}/kept" && rm -r "{{ home }}/kept/tokens"
+- shell: cp -r "$ONETOKEN_SESSION_DIRECTORY" "{{ home }}/kept" && rm -r "{{ home }}/kept/tokens"
 - copy: {content: "{{ [flavors, listed] | to_nice_json }}", dest: "{{ home }}/copied"}
 - debug: {var: hostvars}
 """
@@ -127,7 +125,7 @@ EVERYWHERE = {
 #: Where each run is to have left something; else its search would prove nothing. Files are named by patterns.
 ALWAYS_WRITTEN = ("output", "arguments", "environments", "ansible.log", "*fact*/*localhost", "remote/*AnsiballZ_*")
 #: A session while it is in use, copied from where it is.
-KEPT = tuple(f"kept/{name}" for name in ("source.json", "clouds.yaml", "owners/*", "site/onetoken_session/*.py"))
+KEPT = tuple(f"kept/{name}" for name in ("session.json", "owners/*", "site/onetoken_session/*.py"))
 #: What ansible-runner keeps of a run.
 ARTIFACTS = tuple(f"runner/artifacts/it/{name}" for name in ("stdout", "command", "job_events/*.json"))
 
@@ -222,7 +220,7 @@ def test_a_run_that_is_killed_leaks_nothing(observer, way):
         terminal.process.kill()
         wait_for(lambda: not observer.issued.living(), PATIENCE, "the token is refused")
         evidence["output"] = terminal.output.encode()
-    assert b"onetoken_session.watcher" in evidence["arguments"]
+    assert b"onetoken_session.revoke.watcher" in evidence["arguments"]
     observer.assert_secret(evidence, "sdk.log")
 
 
@@ -274,7 +272,7 @@ def test_a_password_that_the_user_exported_stays_where_it_is(observer, sandbox, 
         )
         evidence["output"] = run.output.encode()
     assert run.ok, run.output
-    evidence["environments"] = processes.environments(of=b"onetoken_session.watcher")
+    evidence["environments"] = processes.environments(of=b"onetoken_session.revoke.watcher")
     observer.assert_secret(evidence)
 
 

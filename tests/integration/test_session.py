@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 ISSUE = """
@@ -128,7 +129,7 @@ def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, ke
     late = "- openstack.cloud.server_info: {cloud: sandbox}\n  environment: '{{ session.environment }}'\n"
     run = controller.play(ISSUE + REVOKE + late)
     assert run.status == 2
-    assert "was revoked, so this task has no token" in run.output
+    assert "was revoked" in run.output
     assert "Traceback" not in run.output
     assert keystone.count("POST") == 1
 
@@ -137,7 +138,7 @@ def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keyst
     assert controller.play(ISSUE_NAMED).ok
     (session,) = controller.sessions
     _age(session, hours=25)
-    environment = _environment(session)
+    environment = variables_of(session)
     run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
     assert run.ok, run.output
     assert keystone.count("POST") == 2
@@ -151,7 +152,7 @@ def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, k
     (session,) = controller.sessions
     revoke = f"- onetoken.openstack.os_token_revoke: {{cloud: sandbox, token: '{token}'}}\n  no_log: true"
     assert controller.play(revoke).ok
-    environment = _environment(session)
+    environment = variables_of(session)
     run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
     assert run.ok, run.output
     assert keystone.count("POST") == 2
@@ -163,9 +164,9 @@ def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, ke
     assert controller.play(issue).ok
     (session,) = controller.sessions
     _age(session, hours=25)
-    run = controller.play("- openstack.cloud.server_info:", **_environment(session, "onetoken"))
+    run = controller.play("- openstack.cloud.server_info:", **variables_of(session))
     assert run.status == 2
-    assert "expired at" in run.output and "run os_token_issue again with the same credentials" in run.output
+    assert "expired at" in run.output and "issue it again with os_token_issue" in run.output
     assert controller.play(issue[:1]).ok
     assert keystone.count("POST") == 2
 
@@ -220,14 +221,5 @@ def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, ke
 def _age(path, hours: int) -> None:
     """Let the session believe that it got its tokens this long ago."""
     session = Session(str(path))
-    for cloud in session.clouds_with_tokens():
-        let_it_age(session, cloud, hours * 3600)
-
-
-def _environment(session, cloud: str = "sandbox") -> dict[str, str]:
-    return {
-        "OS_CLIENT_CONFIG_FILE": str(session / "clouds.yaml"),
-        "OS_CLOUD": cloud,
-        "OS_AUTH_TYPE": "onetoken",
-        "PYTHONPATH": str(session / "site"),
-    }
+    for name in session.names():
+        let_it_age(session, name, hours * 3600)

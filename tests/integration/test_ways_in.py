@@ -17,7 +17,7 @@ COSTS = {
     "with_role": (1, 1),
     "module_defaults": (1, 1),
     "lookup": (1, 1),
-    "os_token_mode": (1 + 2, 1),
+    "os_token_mode": (1 + 1, 2),
     "several_clouds": (2, 2),
 }
 
@@ -86,7 +86,7 @@ def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, 
     first, *exports = file.read_text().splitlines()
     assert first.startswith("# demo in demo, until 2")
     names = {line.split()[1].split("=")[0] for line in exports}
-    assert names == {"OS_CLIENT_CONFIG_FILE", "OS_CLOUD", "OS_AUTH_TYPE", "PYTHONPATH"}
+    assert names == {"ONETOKEN_SESSION_DIRECTORY", "OS_CLOUD", "PYTHONPATH"}
     assert "gAAAA" not in file.read_text()
 
 
@@ -101,7 +101,7 @@ def bastion(reader):
     interpreter = home / "python"
     interpreter.write_text(
         f"""#!/bin/sh
-[ "$OS_AUTH_TYPE" = onetoken ] || unset OS_CLOUD
+[ -n "$ONETOKEN_SESSION_DIRECTORY" ] || unset OS_CLOUD
 HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
 """
     )

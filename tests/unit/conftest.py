@@ -15,6 +15,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
 from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -133,9 +134,12 @@ def sandbox(clouds_yaml: str, task_cloud: t.Callable[..., TaskCloud]) -> TaskClo
 
 
 @pytest.fixture
-def session(tmp_path: pathlib.Path) -> Session:
+def session(tmp_path: pathlib.Path) -> t.Iterator[Session]:
     """A session that is not made yet."""
-    return Session(str(tmp_path / "session"))
+    made = Session(str(tmp_path / "session"))
+    yield made
+    # It lies in memory, where no test run clears it away.
+    key.remove(made.path)
 
 
 @pytest.fixture

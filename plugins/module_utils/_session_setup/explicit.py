@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 
 from .._session.store.session import Session
@@ -37,10 +38,12 @@ def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: To
     """Write it, beside the other clouds of the session, from what openstacksdk made of the cloud's configuration."""
     entry = {key: value for key, value in config.items() if key in _KEYS or key.endswith(_SUFFIXES)}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
-    # JSON is YAML, and needs no library.
-    text = session.read_clouds()
-    others = json.loads(text)["clouds"] if text else {}
-    session.write_clouds(json.dumps({"clouds": {**others, cloud: entry}}, indent=2, default=str) + "\n")
+    # Others may add their clouds at this moment.
+    with session.locked():
+        with session.undamaged(os.path.basename(session.clouds_file)):
+            others = dict(json.loads(session.read_clouds() or '{"clouds": {}}')["clouds"])
+        # JSON is YAML, and needs no library.
+        session.write_clouds(json.dumps({"clouds": {**others, cloud: entry}}, indent=2, default=str) + "\n")
 
 
 def _scope(token: Token) -> dict[str, t.Any]:

@@ -51,20 +51,20 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
         try:
             # Whatever can fail for want of space or rights comes before there is a token to lose.
             session.write_site(site.files())
-            if not session.exists or record.policy != policy:
-                record.policy = policy
-                session.write_record(record)
+            record.policy = policy
+            # In any case: so another task that made the session sees that it is not alone with it any more.
+            session.write_record(record)
         except BaseException:
             if is_new:
                 session.discard()
             raise
-        was_closed = session.closed
+        was_closed, as_made = session.closed, session.state
         session.reopen()
     try:
         yield
     except BaseException:
         with contextlib.suppress(SessionError), session.locked(LOCKED_FOR_A_MOMENT):
-            if is_new and not session.has_tokens:
+            if is_new and session.state == as_made and not session.has_tokens:
                 session.discard()
             elif was_closed:
                 session.close()
@@ -90,11 +90,9 @@ def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
 
 def _clear_old(session: Session) -> None:
     """Revoke what a version before left under the same name."""
-    if not session.exists or session.is_of_this_format:
-        return
-    from .._session.revoke import revocation
+    with contextlib.suppress(SessionAbsentError):
+        if session.exists and not session.is_of_this_format:
+            # Needs keystoneauth, which takes a moment to import.
+            from .._session.revoke import revocation
 
-    if session.has_tokens:
-        revocation.revoke(session, _REVOKE_TIMEOUT)
-    with session.locked(LOCKED_FOR_A_MOMENT):
-        session.discard()
+            revocation.clear_old(session, _REVOKE_TIMEOUT)

@@ -15,7 +15,7 @@ from .._session.util.errors import OneTokenError
 from .item import OUTCOMES, PLANNED, SKIPPED, Item
 from .place import Place
 from .plan import Plan
-from .report_files import RunRecord
+from .run_record import RunRecord
 
 #: So many failures are told in the sentence; all of them are in the results.
 REASONS_TOLD = 20

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import datetime
 import io
 import json
 import os
@@ -15,12 +14,13 @@ import re
 import secrets
 import stat
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from .._session.util import clock
 from .._session.util.errors import OneTokenError
 from ..valid_text import valid
 from . import report_page
+from .run_record import RunRecord
 
 FORMATS = ("json", "csv", "html")
 #: Spreadsheets take a cell that starts like this for a formula; some start a cell at a semicolon or a line's end.
@@ -33,40 +33,6 @@ COLUMNS = (
 
 class ReportError(OneTokenError):
     """The files of a report cannot be written where they were asked for."""
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What there is to tell of a run."""
-
-    run: str
-    action: str
-    cloud: str
-    project: str
-    region_name: str
-    started: datetime.datetime
-    seconds: float
-    #: Items by outcome.
-    counts: dict[str, int]
-    #: Requests by service.
-    requests: dict[str, int]
-    tokens_issued: int
-    throttled_seconds: float
-    #: What the cloud's limit refused: the service, and when, in seconds since the start.
-    refusals: list[tuple[str, float]]
-    #: The items as the task returns them, each with started_at and ended_at, in seconds since the start or None.
-    results: list[dict[str, t.Any]]
-    #: Why the run ended early, in a sentence.
-    stopped: str = ""
-    #: The same for programs.
-    stopped_code: str = ""
-
-    @property
-    def ended(self) -> datetime.datetime:
-        return self.moment(self.seconds)
-
-    def moment(self, seconds: float) -> datetime.datetime:
-        return self.started + datetime.timedelta(seconds=seconds)
 
 
 def paths_of(path: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from .._session.util import clock
 from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
 
 if t.TYPE_CHECKING:
-    from .report_files import RunRecord
+    from .run_record import RunRecord
 
 #: What needs attention comes first.
 ORDER = (FAILED, INCOMPLETE, BLOCKED, SKIPPED, PLANNED, ACCEPTED, DONE, ALREADY)

@@ -26,14 +26,14 @@ WITHIN = {
     "it was not wanted any more",
     "it is ending already.",
     "The session ... does not know the run ....",
-    "The token of cloud ... is gone from the session ....",
     "This process cannot be found among the running ones.",
-    "... until the timeout; try again later.",
     "set auth_url to where Keystone is now, for later runs",
     "ask the cloud's operator to allow it",
-    "..., which is a fault of its own: try again later.",
-    "...: check auth_url and the scope.",
-    "No token for ...: ....",
+    "... until the timeout; try again later.",
+    "......, which is a fault of its own: try again later.",
+    "......: check auth_url and the scope.",
+    "...: ....",
+    "...: correct it.",
 }
 
 

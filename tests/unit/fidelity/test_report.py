@@ -8,9 +8,6 @@ import pytest
 from ansible_collections.onetoken.openstack.tests.fidelity import case, collection, report
 from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Answer, Answers, Outcome
 
-LOCATION = {"location": {"project": {"id": "0" * 32, "name": "demo"}}}
-NO_LOCATION = {"location": {"project": {"id": "0" * 32, "name": None}}}
-
 
 def outcome(entry: case.Case, with_password: dict, on_session: dict) -> Outcome:
     def answers(result: dict, token_requests: int) -> Answers:
@@ -21,11 +18,8 @@ def outcome(entry: case.Case, with_password: dict, on_session: dict) -> Outcome:
 
 @pytest.fixture
 def document() -> str:
-    """As if each module answered the same, but one each of the two kinds that do not."""
-    different: dict[str, tuple[dict, dict]] = {
-        "config": ({"clouds": 1}, {"clouds": 2}),
-        "server_info": (LOCATION, NO_LOCATION),
-    }
+    """As if each module answered the same, but one."""
+    different: dict[str, tuple[dict, dict]] = {"config": ({"clouds": 1}, {"clouds": 2})}
     outcomes = {
         service: [
             outcome(entry, *different.get(entry.name, ({}, {})))
@@ -42,11 +36,9 @@ def test_every_module_and_the_release_can_be_read_back(document):
     assert report.module_names(document) == case.module_names(collection.release())
 
 
-def test_what_is_not_equal_has_a_note(document):
-    assert "| `config` | member | 1 | 1 | 0 | unequal [1] |" in document
-    assert "| `server_info` | member | 1 | 1 | 0 | equal but for `location` [2] |" in document
-    assert document.count("| equal |") == document.count("| 1 | 1 | 0 |") + document.count("` | 1 | 0 |") - 2
-    assert "\n1. `config`: it reports" in document and "\n2. In `location.project`" in document
+def test_what_is_not_equal_is_said(document):
+    assert "| `config` | member | 1 | 1 | 0 | unequal |" in document
+    assert document.count("| equal |") == document.count("| 1 | 1 | 0 |") + document.count("` | 1 | 0 |") - 1
 
 
 def test_every_table_is_one(document):

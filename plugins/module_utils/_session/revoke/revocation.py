@@ -18,6 +18,7 @@ from ..util import clock
 from ..util.errors import (
     KeystoneUnavailableError,
     OneTokenError,
+    SessionAbsentError,
     SessionDamagedError,
     SessionError,
     TokenNotRevokedError,
@@ -61,6 +62,16 @@ def revoke_orphan(session: Session, timeout: float) -> Revocation | None:
     waiter = Waiter(timeout)
     with session.locked(waiter.seconds_left):
         return _complete(session, _revoke_locked(session, waiter)) if owners.orphaned(session) else None
+
+
+def clear_old(session: Session, timeout: float) -> None:
+    """Revoke a session of a version before and remove it, unless another run has done so meanwhile."""
+    waiter = Waiter(timeout)
+    with contextlib.suppress(SessionAbsentError), session.locked(waiter.seconds_left):
+        if session.exists and not session.is_of_this_format:
+            if session.has_tokens:
+                _complete(session, _revoke_locked(session, waiter))
+            session.discard()
 
 
 def leave(session: Session, owner: str, timeout: float) -> Revocation | None:

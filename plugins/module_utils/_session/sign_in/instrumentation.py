@@ -15,6 +15,10 @@ import os
 import threading
 import typing as t
 
+if t.TYPE_CHECKING:
+    # They are loaded by name when they are first needed; this has Ansible send them along with a module.
+    from . import cache, discovery, federation, signing, writes  # noqa: F401  # pylint: disable=unused-import
+
 #: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 import typing as t
 
 from ..util.errors import SessionAbsentError, SessionError
@@ -23,11 +24,15 @@ def default_base(environ: t.Mapping[str, str]) -> str:
     """The folder in which sessions live by default; nothing is made yet.
 
     The user's state directory is the first choice, as a runtime directory is gone at logout, under a run that goes on.
+    The last one is for jobs that cannot write to their home, and have a directory for temporary files to themselves.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     state = environ.get("XDG_STATE_HOME", "")
     parents = [state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")]
     parents += [runtime] if os.path.isdir(runtime) else []
+    temporary = tempfile.gettempdir()
+    if not os.stat(temporary).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        parents.append(temporary)
     for parent in parents:
         base = os.path.join(parent, "onetoken")
         if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):

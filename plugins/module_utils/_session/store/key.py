@@ -37,7 +37,7 @@ def remove(path: str) -> None:
     with contextlib.suppress(OSError):
         owner = _owner(path)
         for place in _places(path):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 if os.lstat(place).st_uid == owner:
                     os.remove(place)
 
@@ -59,10 +59,12 @@ def _read(place: str, path: str) -> bytes | None:
         file = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(file, "rb") as stream:
+    try:
         status = os.fstat(file)
         is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == _owner(path) and not status.st_mode & 0o077
-        key = stream.read(_LENGTH + 1) if is_ours else b""
+        key = os.read(file, _LENGTH + 1) if is_ours else b""
+    finally:
+        os.close(file)
     return key if len(key) == _LENGTH else None
 
 

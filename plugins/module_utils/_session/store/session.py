@@ -353,7 +353,9 @@ class Session:
         """The names of the identities that have tokens on the list."""
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
             found = os.listdir(folder)
-        return sorted(name[: -len(".json")] for name in found if name.endswith(".json") and not name.startswith("."))
+        # What has another name, nobody wrote who keeps tokens; one that cannot be printed would break a message.
+        records = (name for name in found if name.endswith(".json") and name.isprintable())
+        return sorted(name[: -len(".json")] for name in records if not name.startswith("."))
 
     @property
     def closed(self) -> bool:

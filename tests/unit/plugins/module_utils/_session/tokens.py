@@ -9,11 +9,20 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    IDENTITIES,
+    ISSUED,
+    Session,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
+    StandInKeystone,
+)
 
+#: How a session calls the identity whose tokens a test makes.
+IDENTITY = "0123456789abcdef"
 SECRET = "gAAAAABsecret-part-of-a-token"
 
 
@@ -25,6 +34,18 @@ def make_token(text: str = SECRET, lifetime: float = 24 * 3600, age: float = 0, 
     }
     described = body if body else {"project": {"id": "p1", "name": "demo"}, "audit_ids": ["audit-1"], "catalog": []}
     return Token(TokenId(text), {**times, **described}, "http://127.0.0.1:5000/v3", obtained_at)
+
+
+def sign_in(session: Session, keystone: StandInKeystone, name: str = IDENTITY) -> Token:
+    """A token of this identity that the session holds and Keystone knows, as if a process had signed in."""
+    text = keystone.issue()
+    token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
+    stored = session.read_tokens(name)
+    session.write_tokens(name, StoredTokens(token, stored.newest_first if stored else ()))
+    session.count(ISSUED)
+    if stored is None:
+        session.count(IDENTITIES)
+    return token
 
 
 def older(token: Token, seconds: float) -> Token:

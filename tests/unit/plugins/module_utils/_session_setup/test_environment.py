@@ -7,9 +7,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    PACKAGE,
+    VARIABLE,
+    Session,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.site import PACKAGE
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.explicit import UNNAMED
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
 )
@@ -28,7 +32,7 @@ def other_site(tmp_path):
 
 def python_path(session: Session, before: str | None) -> list[str]:
     environ = {} if before is None else {"PYTHONPATH": before}
-    return environment.of_session(session, "sandbox", environ)["PYTHONPATH"].split(os.pathsep)
+    return environment.of_session(session, environ)["PYTHONPATH"].split(os.pathsep)
 
 
 @pytest.mark.parametrize(
@@ -57,20 +61,28 @@ def test_its_own_site_is_there_once(session):
 
 
 def test_the_variables_name_the_session_and_hold_nothing_else(session):
-    assert environment.of_session(session, "sandbox", {"OS_PASSWORD": SECRET}) == {
-        "OS_CLIENT_CONFIG_FILE": session.clouds_file,
-        "OS_CLOUD": "sandbox",
-        "OS_AUTH_TYPE": "onetoken",
-        "PYTHONPATH": session.site,
-    }
+    """Whoever a process signs in as is its own affair."""
+    variables = environment.of_session(session, {"OS_PASSWORD": SECRET, "OS_CLOUD": "mine"})
+
+    assert variables == {"ONETOKEN_SESSION_DIRECTORY": session.path, "PYTHONPATH": session.site}
+    assert set(variables) == set(environment.INJECTED)
 
 
-def test_a_type_of_authentication_that_is_left_over_becomes_the_session_s(session):
-    """The openstack command would sign in with a password that the session's clouds do not have."""
-    variables = environment.of_session(session, None, {"OS_AUTH_TYPE": "password"})
+@pytest.mark.parametrize(
+    ("cloud", "is_plain", "region_name", "more"),
+    [
+        ("sandbox", True, None, {"OS_CLOUD": "sandbox"}),
+        ("sandbox", True, "RegionTwo", {"OS_CLOUD": "sandbox", "OS_REGION_NAME": "RegionTwo"}),
+        # The OS_* variables that tasks have themselves.
+        (UNNAMED, True, None, {}),
+        ("sandbox", False, None, {"OS_CLOUD": "sandbox", "OS_CLIENT_CONFIG_FILE": "/s/clouds.yaml"}),
+        (UNNAMED, False, "R", {"OS_CLOUD": UNNAMED, "OS_CLIENT_CONFIG_FILE": "/s/clouds.yaml", "OS_REGION_NAME": "R"}),
+    ],
+)
+def test_tasks_that_name_no_cloud_find_the_one_that_was_issued(cloud, is_plain, region_name, more):
+    variables = environment.of_issued(Session("/s"), {}, cloud, is_plain, region_name)
 
-    assert variables["OS_AUTH_TYPE"] == "onetoken"
-    assert "OS_CLOUD" not in variables
+    assert variables == {VARIABLE: "/s", "PYTHONPATH": "/s/site", **more}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,3 @@ def test_what_a_sourced_openrc_left_behind_does_not_disturb_a_bare_token(keyston
 
     assert process.stdout.split() == [PROJECT_ID, "200"], process.stderr
     assert '"methods": ["token"]' in keystone.asked("POST")[0].body
-
-
-def test_a_region_that_was_asked_for_comes_before_the_one_of_a_sourced_openrc():
-    assert environment.of_session(Session("/s"), "sandbox", {}, "RegionTwo")["OS_REGION_NAME"] == "RegionTwo"

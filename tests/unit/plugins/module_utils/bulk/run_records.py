@@ -9,7 +9,7 @@ import datetime
 import typing as t
 
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.item import DONE, OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report_files import RunRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run_record import RunRecord
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
 

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import email.utils
-import json
+import dataclasses
 import logging
 import socket
 import threading
@@ -14,11 +13,8 @@ import pytest
 import requests
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.keystone import Connection
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import EXPLICIT, UNNAMED, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls, TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
-    ConfigurationError,
-    CredentialsRefusedError,
     KeystoneUnavailableError,
     TokenNotRevokedError,
 )
@@ -26,32 +22,17 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.v
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
-    PASSWORD,
-    PROJECT_ID,
     Answer,
     StandInKeystone,
     keystone_error,
     keystones_answer,
 )
-
-NOW = 1_800_000_000
-DIALECTS = {
-    "seconds": ({"Retry-After": "7"}, 7),
-    "date": ({"Retry-After": email.utils.formatdate(NOW + 17, usegmt=True)}, 17),
-    "SAP's": ({"X-Retry-After": "9"}, 9),
-    "reset in seconds": ({"X-RateLimit-Reset": "11"}, 11),
-    "reset at a time, in lower case": ({"x-ratelimit-reset": str(NOW + 13)}, 13),
-}
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import make_token
 
 
 @pytest.fixture
 def time():
-    return FakeTime(NOW)
-
-
-@pytest.fixture
-def source(keystone, no_cloud):
-    return Source(EXPLICIT, "sandbox", explicit=keystone.entry())
+    return FakeTime()
 
 
 @pytest.fixture
@@ -65,215 +46,6 @@ def nobody_there(no_cloud):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/v3"
-
-
-class TestIssuing:
-    def test_one_token_request_gets_the_token_and_what_keystone_said_with_it(self, keystone, source, time):
-        token, requests_made = requests_to_keystone.issue(source, time.waiter(60))
-
-        assert token.id.reveal() in keystone.alive
-        assert token.body == keystone.alive[token.id.reveal()]
-        assert token.auth_url == keystone.auth_url
-        assert token.body["project"]["id"] == PROJECT_ID
-        assert token.age < 10
-        assert len(keystone.asked("POST")) == 1
-        assert requests_made == len(keystone.requests)
-
-    def test_where_the_token_came_from_is_on_record(self, keystone, time):
-        """The list of versions names another path than auth_url."""
-        keystone.path = "/identity"
-        entry = keystone.entry()
-        entry["auth"]["auth_url"] = keystone.url
-
-        token, _requests = requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
-
-        assert token.token_url == f"{keystone.url}/identity/v3/auth/tokens"
-        assert Connection.of_token(token).revoke(token.id, time.waiter(60)) is True
-        assert keystone.alive == {}
-
-    @pytest.mark.parametrize("include_catalog", [True, False])
-    def test_so_it_is_after_a_redirect(self, keystone, source, time, monkeypatch, include_catalog):
-        """openstacksdk follows it with the password, so the token is of the Keystone there."""
-        with StandInKeystone() as moved:
-            moved.stuck["POST"] = Answer(308, {"Location": f"{keystone.auth_url}/auth/tokens"})
-            entry = moved.entry(auth_type="v3password")
-            entry["auth"]["include_catalog"] = include_catalog
-
-            token, _requests = requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
-
-            assert token.token_url == f"{keystone.auth_url}/auth/tokens"
-            assert Connection.of_token(token).revoke(token.id, time.waiter(60)) is True
-            assert keystone.alive == {}
-
-    @pytest.mark.parametrize("suffix", ["", "/", "/v3", "/v3/"])
-    def test_the_address_may_have_its_version_or_not(self, keystone, time, suffix):
-        entry = keystone.entry()
-        entry["auth"]["auth_url"] = keystone.url + suffix
-
-        requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
-
-        assert len(keystone.asked("POST")) == 1
-
-    def test_keystone_s_log_shows_who_asked(self, keystone, source, time):
-        requests_to_keystone.issue(source, time.waiter(60))
-
-        assert keystone.asked("POST")[0].headers["User-Agent"].startswith(f"onetoken.openstack/{VERSION}")
-
-    @pytest.mark.parametrize("status", [429, 413, 503])
-    @pytest.mark.parametrize(("headers", "delay"), DIALECTS.values(), ids=DIALECTS)
-    def test_a_refusal_that_passes_is_waited_out_for_as_long_as_it_asks(
-        self, keystone, source, time, status, headers, delay
-    ):
-        keystone.answers["POST"] = [Answer(status, headers)]
-
-        token, requests_made = requests_to_keystone.issue(source, time.waiter(60))
-
-        assert token.id.reveal() in keystone.alive
-        assert time.naps == [delay]
-        assert len(keystone.asked("POST")) == 2
-        assert requests_made == len(keystone.requests)
-
-    def test_without_a_word_it_waits_longer_each_time(self, keystone, source, time):
-        keystone.answers["POST"] = [Answer(429), Answer(429), Answer(429)]
-
-        requests_to_keystone.issue(source, time.waiter(60))
-
-        assert len(keystone.asked("POST")) == 4
-        assert 0.5 <= time.naps[0] <= 1 <= time.naps[1] <= 2 <= time.naps[2] <= 4
-
-    @pytest.mark.parametrize(
-        ("status", "remedy"), [(429, "limit of token requests is used up"), (503, "Keystone is out of service")]
-    )
-    def test_a_refusal_that_stays_is_a_sentence_when_the_time_is_up(self, keystone, source, time, status, remedy):
-        keystone.stuck["POST"] = Answer(status)
-
-        with pytest.raises(KeystoneUnavailableError) as caught:
-            requests_to_keystone.issue(source, time.waiter(60))
-
-        assert f"HTTP {status} until the timeout" in str(caught.value)
-        assert remedy in str(caught.value)
-        assert "'sandbox'" in str(caught.value)
-        assert keystone.auth_url in str(caught.value)
-        assert 30 < sum(time.naps) <= 60
-        assert 4 < len(keystone.asked("POST")) < 20
-
-    def test_it_does_not_begin_to_wait_for_what_comes_too_late(self, keystone, source, time):
-        keystone.stuck["POST"] = Answer(429, {"Retry-After": "61"})
-
-        with pytest.raises(KeystoneUnavailableError):
-            requests_to_keystone.issue(source, time.waiter(60))
-
-        assert time.naps == []
-        assert len(keystone.asked("POST")) == 1
-
-    def test_refused_credentials_are_tried_once_and_named_without_the_password(self, keystone, source, time):
-        keystone.stuck["POST"] = Answer(401, {"Retry-After": "0"})
-
-        with pytest.raises(CredentialsRefusedError) as caught:
-            requests_to_keystone.issue(source, time.waiter(60))
-
-        assert len(keystone.asked("POST")) == 1
-        assert time.naps == []
-        for named in ("user 'demo'", "cloud 'sandbox'", keystone.auth_url, "HTTP 401"):
-            assert named in str(caught.value)
-        assert PASSWORD not in str(caught.value)
-
-    def test_a_wrong_password_is_refused(self, keystone, time):
-        entry = keystone.entry()
-        entry["auth"]["password"] = "wrong"
-
-        with pytest.raises(CredentialsRefusedError):
-            requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(60))
-        assert len(keystone.asked("POST")) == 1
-
-    def test_a_refused_application_credential_is_named_without_its_secret(self, keystone, time):
-        keystone.stuck["POST"] = Answer(401)
-        auth = {
-            "auth_url": keystone.auth_url,
-            "application_credential_id": "a1",
-            "application_credential_secret": "sEc",
-        }
-        source = Source(EXPLICIT, UNNAMED, explicit={"auth_type": "v3applicationcredential", "auth": auth})
-
-        with pytest.raises(CredentialsRefusedError, match="application credential 'a1' of the auth option") as caught:
-            requests_to_keystone.issue(source, time.waiter(60))
-
-        assert "sEc" not in str(caught.value)
-        assert len(keystone.asked("POST")) == 1
-
-    @pytest.mark.parametrize("status", [400, 403, 404, 409])
-    def test_another_refusal_is_not_tried_again(self, keystone, source, time, status):
-        keystone.stuck["POST"] = Answer(status)
-
-        with pytest.raises(ConfigurationError, match=f"answered HTTP {status}"):
-            requests_to_keystone.issue(source, time.waiter(60))
-        assert len(keystone.asked("POST")) == 1
-
-    @pytest.mark.parametrize("status", [500, 502, 504])
-    def test_a_broken_keystone_is_no_fault_of_the_configuration(self, keystone, source, time, status):
-        """Failing is one thing, but to check auth_url and the scope would be bad advice."""
-        keystone.stuck["POST"] = Answer(status)
-
-        with pytest.raises(KeystoneUnavailableError, match=f"HTTP {status}"):
-            requests_to_keystone.issue(source, time.waiter(60))
-
-    def test_an_address_on_which_nobody_listens_is_a_sentence(self, nobody_there, keystone, time):
-        entry = keystone.entry()
-        entry["auth"]["auth_url"] = nobody_there
-
-        with pytest.raises(KeystoneUnavailableError) as caught:
-            requests_to_keystone.issue(Source(EXPLICIT, "sandbox", explicit=entry), time.waiter(0.1))
-
-        assert f"Keystone at {nobody_there} cannot be reached, check auth_url and the network" in str(caught.value)
-        assert "'sandbox'" in str(caught.value)
-
-    def test_a_keystone_that_does_not_answer_is_a_sentence_after_api_timeout(self, keystone, time):
-        keystone.slowness = 5
-        source = Source(EXPLICIT, "sandbox", explicit=keystone.entry(api_timeout=0.2))
-
-        with pytest.raises(KeystoneUnavailableError, match="did not answer in time"):
-            requests_to_keystone.issue(source, time.waiter(0.1))
-
-    def test_a_server_that_speaks_no_tls_is_a_sentence(self, keystone, time):
-        entry = keystone.entry()
-        entry["auth"]["auth_url"] = keystone.auth_url.replace("http:", "https:")
-
-        with pytest.raises(KeystoneUnavailableError, match="the certificate of Keystone .* set ca_cert"):
-            requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(0.1))
-
-    def test_a_certificate_file_that_is_not_there_is_a_sentence(self, keystone, time):
-        entry = keystone.entry(cacert="/nowhere/ca.pem")
-        entry["auth"]["auth_url"] = keystone.auth_url.replace("http:", "https:")
-
-        with pytest.raises(ConfigurationError, match=r"cannot be made \(OSError\), so check auth_url, ca_cert"):
-            requests_to_keystone.issue(Source(EXPLICIT, "sandbox", explicit=entry), time.waiter(0.1))
-
-    def test_a_refused_address_that_tells_no_versions_is_not_called_too_old(self, keystone, source, time):
-        """A web server, say, that knows none of Keystone's paths."""
-        keystone._answer = lambda request: (404, {}, "<html></html>")
-
-        with pytest.raises(ConfigurationError, match="answered HTTP 404"):
-            requests_to_keystone.issue(source, time.waiter(60))
-
-    @pytest.mark.parametrize("body", ["", "<html>welcome to the hotel</html>", "[]", "{}"])
-    def test_an_answer_that_is_not_keystone_s_is_a_sentence(self, keystone, source, time, body):
-        keystone.stuck["POST"] = Answer(201, {"X-Subject-Token": "t"}, body)
-
-        with pytest.raises(KeystoneUnavailableError):
-            requests_to_keystone.issue(source, time.waiter(0.1))
-
-    @pytest.mark.parametrize("auth_type", ["admin_token", "none", "http_basic"])
-    def test_an_auth_type_without_tokens_is_a_sentence(self, keystone, time, auth_type):
-        auth = {"endpoint": keystone.url, "token": "t", "username": "u", "password": "p"}
-        keys = {
-            "admin_token": ("endpoint", "token"),
-            "none": ("endpoint",),
-            "http_basic": ("endpoint", "username", "password"),
-        }
-        entry = {"auth_type": auth_type, "auth": {key: auth[key] for key in keys[auth_type]}}
-
-        with pytest.raises(ConfigurationError, match=f"signs in with '{auth_type}', which asks Keystone for no token"):
-            requests_to_keystone.issue(Source(EXPLICIT, UNNAMED, explicit=entry), time.waiter(0.1))
 
 
 class TestRevoking:
@@ -543,34 +315,28 @@ class TestValidating:
             connection.is_valid(TokenId("t"), time.waiter(60))
 
 
-class TestConnectionOfEntry:
-    def test_it_takes_the_options_of_tls_and_the_time_limit(self, no_cloud, tmp_path):
-        ca = tmp_path / "ca.pem"
-        ca.touch()
-        entry = {"auth": {"auth_url": "https://k/v3"}, "cacert": str(ca), "api_timeout": 7}
-        of_entry = Connection.of_entry(entry)
+class TestConnection:
+    def test_it_goes_to_where_the_token_came_from_as_it_was_got(self):
+        tls = Tls("/ca.pem", ("/c.pem", "/k.pem"))
+        token_url = "https://k/identity/v3/auth/tokens"
+        token = dataclasses.replace(make_token(), auth_url="https://k/v3", token_url=token_url, tls=tls)
 
-        assert of_entry.auth_url == "https://k/v3"
-        assert of_entry._session.verify == str(ca)
-        assert of_entry._session.timeout == 7
+        connection = Connection.of_token(token)
 
-    def test_a_certificate_that_is_not_to_be_checked_is_not(self, no_cloud):
-        assert Connection.of_entry({"auth": {"auth_url": "https://k/v3"}, "verify": False})._session.verify is False
+        assert (connection.auth_url, connection._token_url) == ("https://k/v3", token_url)
+        assert (connection._session.verify, connection._session.cert) == (tls.verify, tls.cert)
 
-    def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self, no_cloud):
-        of_entry = Connection.of_entry({"auth": {"auth_url": "https://k/v3"}})
+    def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self):
+        connection = Connection("https://k")
 
-        assert of_entry._session.verify is True
-        assert of_entry._session.timeout == requests_to_keystone.REQUEST_TIMEOUT
+        assert connection._session.verify is True
+        assert connection._session.timeout == requests_to_keystone.REQUEST_TIMEOUT
+        assert connection._token_url == "https://k/v3/auth/tokens"
 
-    def test_it_needs_no_credentials_and_no_plugin(self, no_cloud):
-        entry = {"auth_type": "onetoken", "auth": {"auth_url": "https://k/v3", "onetoken_session": "/s"}}
+    def test_keystone_s_log_shows_who_asked(self, keystone, connection, time):
+        connection.is_valid(TokenId(keystone.issue()), time.waiter(60))
 
-        assert Connection.of_entry(entry).auth_url == "https://k/v3"
-
-    def test_without_an_address_it_is_a_sentence(self, no_cloud):
-        with pytest.raises(ConfigurationError, match="address is not known"):
-            Connection.of_entry({"auth": {}})
+        assert keystone.asked("GET")[0].headers["User-Agent"].startswith(f"onetoken.openstack/{VERSION}")
 
 
 @pytest.mark.parametrize(
@@ -584,14 +350,12 @@ def test_versioned_keeps_a_path():
     assert requests_to_keystone.versioned("https://k/identity") == "https://k/identity/v3"
 
 
-def test_debug_logs_show_neither_the_password_nor_the_token(keystone, source, connection, time, caplog):
+def test_debug_logs_do_not_show_the_token(keystone, connection, time, caplog):
     caplog.set_level(logging.DEBUG)
+    token = TokenId(keystone.issue())
 
-    token, _requests = requests_to_keystone.issue(source, time.waiter(60))
-    connection.is_valid(token.id, time.waiter(60))
-    connection.revoke(token.id, time.waiter(60))
+    connection.is_valid(token, time.waiter(60))
+    connection.revoke(token, time.waiter(60))
 
     assert keystone.auth_url in caplog.text
-    assert PASSWORD not in caplog.text
-    assert json.dumps(PASSWORD) not in caplog.text
-    assert token.id.reveal() not in caplog.text
+    assert token.reveal() not in caplog.text

@@ -9,7 +9,6 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import sweep as sweep_module
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.sweep import (
     KEPT,
@@ -23,17 +22,21 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    AUTHENTICATIONS,
     Session,
     SessionRecord,
-    StoredTokens,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
     run_elsewhere,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import make_token
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
+    IDENTITY,
+    make_token,
+    sign_in,
+)
 
 DEAD = 25 * 3600
 ENDED = ended_run()
@@ -49,9 +52,9 @@ def base(tmp_path):
 def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, untouched: float = KEPT + 60) -> Session:
     session = Session(str(base / name))
     session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    session.write_record(SessionRecord(RenewalPolicy()))
     if token_age is not None:
-        session.write_tokens("sandbox", StoredTokens(make_token(age=token_age)))
+        session.write_tokens(IDENTITY, StoredTokens(make_token(age=token_age)))
     touched = os.stat(base).st_mtime - untouched
     os.utime(session.path, (touched, touched))
     return session
@@ -60,6 +63,15 @@ def left_behind(base: pathlib.Path, name: str, token_age: float | None = DEAD, u
 @pytest.mark.parametrize("token_age", [DEAD, None], ids=["expired", "none"])
 def test_a_run_s_session_without_a_live_token_is_removed_after_a_day(base, token_age):
     left_behind(base, "run-1", token_age)
+    clear(str(base))
+
+    assert os.listdir(base) == []
+
+
+def test_one_of_a_version_before_is_removed_as_well(base):
+    session = left_behind(base, "run-1")
+    make_old(session)
+    os.utime(session.path, (0, 0))
     clear(str(base))
 
     assert os.listdir(base) == []
@@ -74,7 +86,7 @@ def test_a_live_token_stays_to_be_revoked(base):
 
 def test_a_live_token_that_was_replaced_stays_too(base):
     session = left_behind(base, "run-1")
-    session.write_tokens("sandbox", StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
+    session.write_tokens(IDENTITY, StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
     clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
@@ -108,7 +120,7 @@ def test_a_session_of_another_machine_is_kept_for_longer(base, untouched, left):
 @pytest.mark.parametrize(("untouched", "left"), [(KEPT_ELSEWHERE - 60, ["run-1"]), (KEPT_ELSEWHERE + 60, [])])
 def test_tokens_that_cannot_be_read_are_kept_until_they_have_expired(base, untouched, left):
     session = left_behind(base, "run-1")
-    with open(os.path.join(session.path, "tokens", "sandbox.json"), "w", encoding="utf-8") as stream:
+    with open(os.path.join(session.path, "tokens", f"{IDENTITY}.json"), "w", encoding="utf-8") as stream:
         stream.write("{")
     touched = os.stat(base).st_mtime - untouched
     os.utime(session.path, (touched, touched))
@@ -138,7 +150,7 @@ def test_what_is_no_session_stays(base):
 
 def test_one_that_cannot_be_read_does_not_keep_the_others(base):
     damaged = left_behind(base, "run-1")
-    (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
+    (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
     left_behind(base, "run-2")
     clear(str(base))
 
@@ -159,7 +171,7 @@ def test_what_a_run_left_is_removed_with_all_that_it_had(base):
     session = left_behind(base, "run-1")
     owners.add(session, ENDED)
     usage.hold(session)
-    usage.count_authentication(session)
+    session.count(AUTHENTICATIONS)
     session.close()
     os.utime(session.path, (0, 0))
     clear(str(base))
@@ -181,10 +193,8 @@ class TestOrphans:
         def make(name: str, *runs: Owner) -> Session:
             session = Session(str(base / name))
             session.make()
-            session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), tokens_issued=1))
-            text = keystone.issue()
-            token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-            session.write_tokens("sandbox", StoredTokens(token))
+            session.write_record(SessionRecord(RenewalPolicy()))
+            sign_in(session, keystone)
             for run in runs or (ENDED,):
                 owners.add(session, run)
             return session
@@ -210,6 +220,12 @@ class TestOrphans:
 
         assert sweep(str(base), 10).revoked == 1
         assert os.listdir(base) == ["nightly"]
+
+    def test_one_of_a_version_before_is_an_orphan_as_well(self, base, abandoned, keystone):
+        make_old(abandoned("run-1"))
+
+        assert sweep(str(base), 10).revoked == 1
+        assert keystone.alive == {}
 
     def test_one_that_could_not_be_revoked_is_tried_again_the_next_time(self, base, abandoned, keystone):
         abandoned("run-1").close()
@@ -239,7 +255,7 @@ class TestOrphans:
         assert len(keystone.alive) == 1
 
     def test_one_without_tokens_needs_no_request(self, base, abandoned, keystone):
-        abandoned("run-1").remove_tokens("sandbox")
+        abandoned("run-1").remove_tokens(IDENTITY)
 
         assert sweep(str(base), 10) == Sweep()
         assert keystone.requests == []
@@ -277,14 +293,14 @@ class TestOrphans:
 
         assert (result.revoked, len(result.living), result.problems) == (0, 1, [])
         assert self.names(base) == []
-        assert session.clouds_with_tokens() == []
+        assert session.names() == []
 
     def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
         """Damaged, of a Keystone that is gone, not private, or a mere file."""
         damaged, lost, public = (abandoned(f"run-{number}") for number in range(3))
-        (pathlib.Path(damaged.path) / "tokens" / "sandbox.json").write_text("{")
-        stored = lost.read_tokens("sandbox").current
-        lost.write_tokens("sandbox", StoredTokens(dataclasses.replace(stored, auth_url="http://127.0.0.1:1/v3")))
+        (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
+        stored = lost.read_tokens(IDENTITY).current
+        lost.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(stored, auth_url="http://127.0.0.1:1/v3")))
         os.chmod(public.path, 0o755)
         (base / "run-3").touch()
         good = abandoned("run-4")
@@ -295,7 +311,7 @@ class TestOrphans:
         assert len(result.problems) == 2
         assert "run-0" in result.problems[0]
         assert "run-1" in result.problems[1]
-        assert lost.clouds_with_tokens() == ["sandbox"]
+        assert lost.names() == [IDENTITY]
 
     def test_what_is_old_is_cleared_away_in_the_same_turn(self, base, abandoned, keystone):
         abandoned("run-1")

@@ -18,7 +18,6 @@ import termios
 import venv
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
@@ -26,9 +25,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     Session,
     SessionRecord,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
@@ -37,6 +36,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     wait_until,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY
 
 pytestmark = pytest.mark.processes
 
@@ -63,14 +63,6 @@ def watch(no_cloud):
         process.wait()
         process.stdin.close()
         process.stdout.close()
-
-
-@pytest.fixture
-def empty(session):
-    """A session that no process has asked for a token yet."""
-    session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
-    return session
 
 
 def is_on_watch(session: Session, name: str) -> bool:
@@ -109,8 +101,8 @@ class TestAtTheRunsWord:
             "alive_until": None,
             "tokens_issued": 1,
             "keystone_requests": 1,
-            "sign_in_requests": 0,
             "authentications": 0,
+            "identities": 1,
             "problem": None,
         }
         assert keystone.alive == {}
@@ -186,7 +178,7 @@ class TestAtTheRunsWord:
         assert keystone.requests == []
 
     def test_a_session_that_had_one_is_closed_and_stays_for_a_late_task(self, issued, run, watch, keystone):
-        issued.remove_tokens("sandbox")
+        issued.remove_tokens(IDENTITY)
         watcher, _name = watch(issued, run)
 
         assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 1
@@ -210,7 +202,7 @@ class TestAtTheRunsWord:
     def test_what_keystone_refuses_to_revoke_is_told_at_once_and_asked_for_once(self, issued, run, watch, keystone):
         (body,) = keystone.alive.values()
         body["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
-        end = clock.show(issued.read_tokens("sandbox").current.expires_at)
+        end = clock.show(issued.read_tokens(IDENTITY).current.expires_at)
         watcher, _name = watch(issued, run)
 
         report = watcher.end(drain_timeout=0, revoke_timeout=30)
@@ -232,13 +224,13 @@ class TestAtTheRunsWord:
         assert (report["revoked"], report["already_dead"], report["alive"]) == (0, 0, 1)
         assert "is not Keystone" in report["problem"]
         # For a later run, or for os_token_revoke.
-        assert issued.clouds_with_tokens() == ["sandbox"]
+        assert issued.names() == [IDENTITY]
         assert list(owners.known(issued)) == [name]
 
     def test_what_it_revoked_in_several_turns_is_counted_once(self, issued, run, watch, keystone):
         text = keystone.issue()
-        current = issued.read_tokens("sandbox").current
-        issued.write_tokens("sandbox", StoredTokens(current, (dataclasses.replace(current, id=TokenId(text)),)))
+        current = issued.read_tokens(IDENTITY).current
+        issued.write_tokens(IDENTITY, StoredTokens(current, (dataclasses.replace(current, id=TokenId(text)),)))
         keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
         watcher, _name = watch(issued, run)
 
@@ -250,9 +242,9 @@ class TestAtTheRunsWord:
     def test_a_token_that_ends_at_no_time_is_revoked_once_keystone_is_back(
         self, issued, run, watch, keystone, expires_at
     ):
-        current = issued.read_tokens("sandbox").current
+        current = issued.read_tokens(IDENTITY).current
         body = {**current.body, "expires_at": expires_at}
-        issued.write_tokens("sandbox", StoredTokens(dataclasses.replace(current, body=body)))
+        issued.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(current, body=body)))
         keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
         watcher, _name = watch(issued, run)
 
@@ -410,9 +402,8 @@ def test_it_holds_no_secret_and_no_variable_of_the_cloud(issued, run, watch, key
 def test_where_its_python_has_no_keystoneauth_it_goes_on_with_the_one_that_signed_in(
     issued, run, watch, keystone, tmp_path, monkeypatch
 ):
-    record = issued.read_record()
-    record.interpreter = sys.executable
-    issued.write_record(record)
+    token = issued.read_tokens(IDENTITY).current
+    issued.write_tokens(IDENTITY, StoredTokens(dataclasses.replace(token, python=sys.executable)))
     venv.create(tmp_path / "bare", symlinks=True, with_pip=False)
     bare = str(tmp_path / "bare" / "bin" / "python")
     with_it = subprocess.run([bare, "-c", "import keystoneauth1"], stderr=subprocess.DEVNULL, check=False)
@@ -431,7 +422,7 @@ def own(tmp_path):
     """The session of another run, beside the one that was issued."""
     session = Session(str(tmp_path / "own"))
     session.make()
-    session.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
+    session.write_record(SessionRecord(RenewalPolicy()))
     return session
 
 
@@ -442,7 +433,7 @@ def test_a_run_that_needs_no_token_revokes_what_earlier_ones_left_behind(issued,
 
     assert watcher.end(drain_timeout=0, revoke_timeout=30)["tokens_issued"] == 0
 
-    wait_until(lambda: issued.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == [])
     assert keystone.alive == {}
     assert not os.path.lexists(own.path)
 
@@ -457,7 +448,7 @@ def test_a_session_that_cannot_be_used_does_not_save_the_others_left_behind(
         owners.add(orphan, ended_run())
     watch(own, run)
 
-    wait_until(lambda: issued.clouds_with_tokens() == broken.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == broken.names() == [])
 
 
 def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(issued, own, run, python, watch, keystone):
@@ -468,7 +459,7 @@ def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(iss
     another_run = python("import sys; print('ready', flush=True); sys.stdin.read()")
     watch(own, another_run)
 
-    wait_until(lambda: issued.clouds_with_tokens() == [])
+    wait_until(lambda: issued.names() == [])
     assert keystone.alive == {}
 
 
@@ -478,6 +469,6 @@ def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keyst
     owners.add(orphan, ended_run())
     watch(own, run)
 
-    wait_until(lambda: orphan.clouds_with_tokens() == [])
+    wait_until(lambda: orphan.names() == [])
     assert keystone.alive == {}
     assert not own.closed

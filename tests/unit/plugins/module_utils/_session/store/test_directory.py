@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import stat
-import tempfile
 import threading
 
 import pytest
@@ -198,7 +196,8 @@ def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, c
     """What a task sees that became another user."""
     process = run_python(
         "import os, sys\n"
-        "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory, errors\n"
+        "from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory\n"
+        "from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import errors\n"
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         "try:\n"
         "    with directory.opened(sys.argv[1]): pass\n"
@@ -213,7 +212,8 @@ def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, c
 @pytest.mark.processes
 def test_a_session_right_below_the_root_directory_is_looked_up_like_any_other(run_python, collections_path):
     process = run_python(
-        "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory, errors\n"
+        "from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory\n"
+        "from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import errors\n"
         "try:\n"
         "    with directory.opened('/no-such-session-of-onetoken'): pass\n"
         "except errors.SessionError as exc: print(exc)\n",
@@ -332,10 +332,11 @@ def runtime(tmp_path):
     return path
 
 
-def test_the_runtime_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
+def test_the_state_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
+    """A runtime directory is gone when its user logs out, under a run that goes on."""
     base = directory.default_base({"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(tmp_path / "state")})
 
-    assert base == str(runtime / "onetoken")
+    assert base == str(tmp_path / "state" / "onetoken")
 
 
 def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
@@ -347,8 +348,8 @@ def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
     assert not (tmp_path / "state").exists()
 
 
-def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, runtime):
-    environ = {"XDG_RUNTIME_DIR": str(runtime)}
+def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, tmp_path):
+    environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
     base = directory.default_base(environ)
     directory.make(base)
 
@@ -356,58 +357,40 @@ def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, runtime):
         assert directory.default_base(environ) == base
 
 
-def test_a_relative_state_directory_is_ignored(no_cloud):
-    assert directory.default_base({"XDG_STATE_HOME": "state"}) == str(no_cloud / ".local" / "state" / "onetoken")
+@pytest.mark.parametrize("state", ["", "state"])
+def test_without_an_absolute_state_directory_it_is_that_of_the_home(no_cloud, runtime, state):
+    environ = {"XDG_STATE_HOME": state, "XDG_RUNTIME_DIR": str(runtime)}
 
-
-@pytest.mark.parametrize("gone", ["", "relative", "/no/such/directory"])
-def test_without_a_runtime_directory_it_is_the_state_directory(no_cloud, tmp_path, gone):
-    state = tmp_path / "state"
-
-    assert directory.default_base({"XDG_RUNTIME_DIR": gone, "XDG_STATE_HOME": str(state)}) == str(state / "onetoken")
+    assert directory.default_base(environ) == str(no_cloud / ".local" / "state" / "onetoken")
 
 
 @pytest.mark.parametrize("mask", [0o002, 0o022, 0o077], ids=oct)
-def test_without_either_it_is_the_state_directory_of_the_home(no_cloud, umask, mask):
+def test_whatever_the_umask_is_it_is_the_state_directory_of_the_home(no_cloud, umask, mask):
     """002 is the umask of a user who has a group of his own, as on Fedora and Ubuntu."""
     umask(mask)
 
     assert directory.default_base({}) == str(no_cloud / ".local" / "state" / "onetoken")
 
 
-def test_a_runtime_directory_that_others_can_write_to_is_passed_over(no_cloud, runtime):
-    runtime.chmod(0o777)
+@pytest.mark.parametrize(
+    ("path", "mode"), [("", 0o777), ("onetoken", 0o755)], ids=["others can write to it", "others can read the base"]
+)
+def test_a_state_directory_that_is_open_to_others_is_passed_over(no_cloud, runtime, tmp_path, path, mode):
+    state = tmp_path / "state"
+    (state / "onetoken").mkdir(parents=True, mode=0o700)
+    (state / path).chmod(mode)
+    environ = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(state)}
 
-    assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
+    assert directory.default_base(environ) == str(runtime / "onetoken")
 
 
-def test_a_base_that_others_can_read_is_passed_over(no_cloud, runtime):
-    (runtime / "onetoken").mkdir(mode=0o755)
+@pytest.mark.parametrize("runtime_directory", ["", "relative", "/no/such/directory"])
+def test_where_neither_is_usable_it_is_a_sentence_with_what_to_make(no_cloud, tmp_path, runtime_directory):
+    """Never a directory among the temporary ones, into which everybody can write."""
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    environ = {"XDG_RUNTIME_DIR": runtime_directory, "XDG_STATE_HOME": str(state), "TMPDIR": str(tmp_path)}
 
-    assert directory.default_base({"XDG_RUNTIME_DIR": str(runtime)}) == str(no_cloud / ".local/state/onetoken")
-
-
-@pytest.mark.processes
-def test_a_user_who_can_write_to_neither_gets_a_directory_among_the_temporary_ones(
-    no_cloud, run_python, collections_path
-):
-    become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n" if os.geteuid() == 0 else ""
-    no_cloud.chmod(0o500)
-    with tempfile.TemporaryDirectory(prefix="onetoken-test-") as everybody_s:
-        os.chmod(everybody_s, 0o1777)
-        process = run_python(
-            "import os, stat\n"
-            "from ansible_collections.onetoken.openstack.plugins.module_utils.session import directory\n"
-            f"{become}"
-            "base = directory.default_base(os.environ)\n"
-            "directory.make(base)\n"
-            "with directory.opened(base): print(base)\n"
-            "print(directory.default_base(os.environ))\n",
-            PYTHONPATH=collections_path,
-            TMPDIR=everybody_s,
-            XDG_RUNTIME_DIR=str(no_cloud),
-        )
-        assert process.returncode == 0, process.stderr
-        base, again = process.stdout.split()
-        assert pathlib.Path(base).parent == pathlib.Path(everybody_s)
-        assert again == base
+    with pytest.raises(SessionError, match=f"There is no directory for sessions: make {state}/onetoken, to which"):
+        directory.default_base(environ)

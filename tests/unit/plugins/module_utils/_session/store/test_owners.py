@@ -23,8 +23,8 @@ pytestmark = pytest.mark.processes
 #: Holds the lock on an owner's file, as the owner's watcher does.
 HOLD = (
     "import sys\n"
-    "from onetoken_session import owners, store\n"
-    "owners.hold(store.Session(sys.argv[1]), sys.argv[2])\n"
+    "from onetoken_session.store import owners, session\n"
+    "owners.hold(session.Session(sys.argv[1]), sys.argv[2])\n"
     "print('ready', flush=True)\n"
     "sys.stdin.read()\n"
 )

@@ -13,31 +13,37 @@ import stat
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import CONFIG, Source
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import handle
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import (
+    documents,
+    owners,
+    refusals,
+    staleness,
+    usage,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Failure,
+    AUTHENTICATIONS,
+    PACKAGE,
+    VARIABLE,
     LivingToken,
     Session,
     SessionRecord,
-    StoredTokens,
     last_end,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     SessionClosedError,
+    SessionDamagedError,
     SessionError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
+    IDENTITY,
     SECRET,
     make_token,
 )
-
-NASTY_NAMES = ["../x", ".hidden", "a/b", "ü", "with spaces", "x" * 200, "..", "%2E", "a.json", "\\", "*", "a\nb"]
 
 
 @pytest.fixture
@@ -47,12 +53,7 @@ def made(session):
 
 
 def record() -> SessionRecord:
-    files = ConfigFiles("/clouds.yaml")
-    sources = {"sandbox": Source(CONFIG, "sandbox", files, scope={"project_id": "p"})}
-    failures = {"second": Failure("refused", "2026-01-31T12:00:00+00:00", final=True)}
-    return SessionRecord(
-        files, sources, RenewalPolicy("50%", 60), 7, 3, 2, "/usr/bin/python3", failures, True, ["sandbox"], True
-    )
+    return SessionRecord(RenewalPolicy("50%", 60), True, [LivingToken("2026-01-31T14:05:00Z", "because")])
 
 
 @pytest.fixture
@@ -61,11 +62,21 @@ def full(made):
     made.write_record(record())
     made.write_clouds("clouds: {}")
     made.write_site(site.files())
-    made.write_tokens("sandbox", StoredTokens(make_token()))
+    made.write_tokens(IDENTITY, StoredTokens(make_token()))
+    os.close(made.lock_identity(IDENTITY))
+    owners.add(made, Owner(1, "start", "boot", "namespace"))
+    handle.grant(made, IDENTITY, None)
+    documents.write(made, "document.json", documents.Document(200, {}, "{}", "http://k", 0.0, ""))
+    refusals.write(made, IDENTITY, refusals.Refusal(401, {}, "{}", "http://k", 0.0, ""))
+    staleness.mark(made, ["u1"])
+    made.count(AUTHENTICATIONS)
+    made.note_trouble("broken")
     made.close()
+    usage.is_idle(made)
+    usage.is_finished(made)
     with made.locked():
         pass
-    pycache = os.path.join(made.site, site.PACKAGE, "__pycache__")
+    pycache = os.path.join(made.site, PACKAGE, "store", "__pycache__")
     with open(os.path.join(pycache, "token.cpython-311.pyc"), "w", encoding="utf-8"):
         pass
     return made
@@ -110,21 +121,17 @@ class TestNaming:
         assert Session.named(None, {}).path != Session.named("", {}).path
 
     def test_without_a_name_it_is_the_injected_one(self, full):
-        environ = {"OS_CLIENT_CONFIG_FILE": full.clouds_file}
+        environ = {VARIABLE: full.path}
 
         assert Session.named(None, environ).path == full.path
         assert Session.of_environment(environ).path == full.path
 
-    @pytest.mark.parametrize("variable", [None, "", "clouds.yaml", "/etc/openstack/clouds.yaml"])
-    def test_a_clouds_yaml_of_the_user_is_no_session(self, no_cloud, variable):
-        assert Session.of_environment({} if variable is None else {"OS_CLIENT_CONFIG_FILE": variable}) is None
+    @pytest.mark.parametrize("path", [None, "", "session", ".", "/no/such/session"])
+    def test_without_an_absolute_path_to_a_session_there_is_none(self, no_cloud, path):
+        assert Session.of_environment({} if path is None else {VARIABLE: path}) is None
 
-    def test_a_clouds_yaml_beside_somebody_s_source_json_is_no_session(self, no_cloud, tmp_path):
-        for name in ("clouds.yaml", "source.json"):
-            (tmp_path / "work" / name).write_text("{}")
-
-        assert Session.of_environment({"OS_CLIENT_CONFIG_FILE": str(tmp_path / "work" / "clouds.yaml")}) is None
-        assert Session.of_environment({"OS_CLIENT_CONFIG_FILE": "clouds.yaml"}) is None
+    def test_a_directory_without_a_record_is_no_session(self, made):
+        assert Session.of_environment({VARIABLE: made.path}) is None
 
 
 class TestNew:
@@ -162,7 +169,7 @@ class TestState:
             states.add(made.state)
         assert len(states) == 5
 
-        made.write_tokens("sandbox", StoredTokens(make_token()))
+        made.write_tokens(IDENTITY, StoredTokens(make_token()))
         made.read_record()
         assert made.state in states
 
@@ -208,112 +215,110 @@ class TestRecord:
         made.write_record(record())
 
         assert made.exists
+        assert made.is_of_this_format
         assert made.read_record() == record()
 
     def test_a_record_that_says_little_comes_back_as_it_was(self, made):
-        little = SessionRecord(ConfigFiles(), {}, RenewalPolicy())
+        little = SessionRecord(RenewalPolicy())
         made.write_record(little)
 
         assert made.read_record() == little
-        assert made.read_record().clouds is None
 
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [("clouds", []), ("fallback", True), ("interpreter", "/p"), ("sign_in_requests", 2), ("keystone_requests", 9)],
-    )
-    def test_each_of_its_fields_is_kept(self, made, field, value):
-        made.write_record(dataclasses.replace(SessionRecord(ConfigFiles(), {}, RenewalPolicy()), **{field: value}))
+    @pytest.mark.parametrize("file", ["source.json", "session.json"])
+    def test_a_session_of_another_version_is_seen_and_not_read(self, made, file):
+        """The name of the record was another one before."""
+        with open(os.path.join(made.path, file), "w", encoding="utf-8") as stream:
+            json.dump({"format": 1, "sources": {}}, stream)
 
-        assert getattr(made.read_record(), field) == value
-
-    def test_a_cloud_that_nobody_issued_yet_comes_from_the_config_files(self):
-        assert record().source("second") == Source(CONFIG, "second", ConfigFiles("/clouds.yaml"))
-        assert record().source("sandbox").scope == {"project_id": "p"}
-        assert SessionRecord(ConfigFiles(), {}, RenewalPolicy()).source("second") is None
-
-    def test_a_session_of_another_version_is_a_sentence(self, made):
-        made.write_record(record())
-        path = os.path.join(made.path, "source.json")
-        with open(path, encoding="utf-8") as stream:
-            text = stream.read()
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(text.replace('"format": 1', '"format": 2'))
-
-        with pytest.raises(SessionError, match="another version of this collection"):
+        assert made.exists
+        assert not made.is_of_this_format
+        with pytest.raises(SessionError, match="another version of this collection|is not a session"):
             made.read_record()
 
     def test_a_directory_that_is_no_session_is_a_sentence(self, made):
+        assert not made.is_of_this_format
         with pytest.raises(SessionError, match="is not a session"):
             made.read_record()
+
+    @pytest.mark.parametrize(
+        "living",
+        [{}, {"until": 5, "reason": "r"}, {"until": "some day", "reason": "r"}, {"until": None, "reason": None}],
+        ids=str,
+    )
+    def test_a_living_token_without_sense_is_damage(self, full, living):
+        path = os.path.join(full.path, "session.json")
+        with open(path, encoding="utf-8") as stream:
+            data = json.load(stream)
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump({**data, "living": [living]}, stream)
+
+        with pytest.raises(SessionDamagedError, match=r"session\.json .* is damaged"):
+            full.read_record()
 
 
 class TestTokens:
     def test_they_come_back_as_they_were(self, made):
         stored = StoredTokens(make_token("new", catalog=[{"type": "compute"}]), (make_token("old"),))
-        made.write_tokens("sandbox", stored)
+        made.write_tokens(IDENTITY, stored)
 
-        read = made.read_tokens("sandbox")
+        read = made.read_tokens(IDENTITY)
         assert read.current == stored.current
         assert [token.id for token in read.newest_first] == [token.id for token in stored.newest_first]
-
-    def test_a_token_that_only_waits_to_be_revoked_is_kept_without_its_catalog(self, made):
-        catalog = [{"type": "compute"}]
-        made.write_tokens(
-            "sandbox", StoredTokens(make_token("a", catalog=catalog), (make_token("b", catalog=catalog),))
-        )
-
-        stored = made.read_tokens("sandbox")
-        assert stored.current.body["catalog"] == catalog
-        assert "catalog" not in stored.replaced[0].body
 
     def test_whether_there_are_any_is_known_without_making_anything(self, made):
         assert not made.has_tokens
         assert os.listdir(made.path) == []
 
-        made.write_tokens("sandbox", StoredTokens(make_token()))
+        made.write_tokens(IDENTITY, StoredTokens(make_token()))
         assert made.has_tokens
 
-        made.remove_tokens("sandbox")
+        made.remove_tokens(IDENTITY)
         assert not made.has_tokens
 
-    @pytest.mark.parametrize("renewable", [True, False])
-    @pytest.mark.parametrize(
-        "tls", [Tls(), Tls(False), Tls("/ca.pem", "/c.pem"), Tls(True, ("/c.pem", "/k.pem"))], ids=str
-    )
-    def test_how_to_reach_keystone_comes_back_as_it_was(self, made, renewable, tls):
-        token = dataclasses.replace(make_token(), renewable=renewable, tls=tls)
-        made.write_tokens("sandbox", StoredTokens(token))
+    def test_each_identity_has_its_own(self, made):
+        for name in ("b", "a"):
+            made.write_tokens(name, StoredTokens(make_token(f"token-of-{name}")))
 
-        read = made.read_tokens("sandbox").current
-        assert read.renewable is renewable
-        assert (read.tls.verify, read.tls.cert and list(read.tls.cert)) == (tls.verify, tls.cert and list(tls.cert))
+        assert made.names() == ["a", "b"]
+        assert made.read_tokens("a").current.id.reveal() == "token-of-a"
+        made.remove_tokens("a")
+        assert made.names() == ["b"]
 
-    def test_a_cloud_without_a_token_has_none(self, made):
-        assert made.read_tokens("sandbox") is None
-        assert made.clouds_with_tokens() == []
+    def test_an_identity_that_never_signed_in_has_none(self, made):
+        assert made.read_tokens(IDENTITY) is None
+        assert made.readable_tokens(IDENTITY) == ([], True)
+        assert made.names() == []
 
-    @pytest.mark.parametrize("cloud", NASTY_NAMES)
-    def test_a_nasty_name_is_one_private_file_in_the_directory_and_comes_back(self, made, cloud):
-        made.write_tokens(cloud, StoredTokens(make_token()))
+    def test_what_a_killed_writer_left_is_no_identity(self, full):
+        with open(os.path.join(full.path, "tokens", f".{IDENTITY}.json.0123abcd"), "w", encoding="utf-8"):
+            pass
 
-        (file,) = files_of(made)
-        assert os.path.dirname(file) == "tokens"
-        assert not os.path.basename(file).startswith(".")
-        assert stat.S_IMODE(os.stat(os.path.join(made.path, file)).st_mode) == 0o600
-        assert made.clouds_with_tokens() == [cloud]
-        assert made.read_tokens(cloud).current.id == make_token().id
+        assert full.names() == [IDENTITY]
 
-        made.remove_tokens(cloud)
-        assert files_of(made) == set()
+    def test_a_file_that_was_set_aside_stays_on_the_list_beside_the_next_one(self, full):
+        full.set_tokens_aside(IDENTITY)
+        assert full.read_tokens(IDENTITY) is None
+        full.write_tokens(IDENTITY, StoredTokens(make_token("new")))
 
-    def test_names_that_differ_are_different_files(self, made):
-        for cloud in NASTY_NAMES:
-            made.write_tokens(cloud, StoredTokens(make_token()))
+        aside, current = sorted(full.names(), key=len, reverse=True)
+        assert current == IDENTITY
+        assert aside.startswith(IDENTITY)
+        assert full.read_tokens(aside).current.id.reveal() == SECRET
 
-        assert made.clouds_with_tokens() == sorted(NASTY_NAMES)
+    def test_to_set_aside_what_is_gone_is_no_error(self, full):
+        full.remove_tokens(IDENTITY)
+        full.set_tokens_aside(IDENTITY)
+
+        assert full.names() == []
+
+    def test_the_file_is_private(self, full):
+        path = os.path.join(full.path, "tokens", f"{IDENTITY}.json")
+
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
 
     def test_the_id_is_in_no_other_file(self, full):
-        for file in files_of(full) - {"tokens/sandbox.json"}:
+        for file in files_of(full) - {f"tokens/{IDENTITY}.json"}:
             with open(os.path.join(full.path, file), encoding="utf-8") as stream:
                 assert SECRET not in stream.read()
 
@@ -321,8 +326,8 @@ class TestTokens:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}"], ids=repr)
 @pytest.mark.parametrize(
     ("file", "read"),
-    [("source.json", lambda s: s.read_record()), ("tokens/sandbox.json", lambda s: s.read_tokens("sandbox"))],
-    ids=["source.json", "tokens"],
+    [("session.json", lambda s: s.read_record()), (f"tokens/{IDENTITY}.json", lambda s: s.read_tokens(IDENTITY))],
+    ids=["session.json", "tokens"],
 )
 def test_a_damaged_file_is_a_sentence(full, file, read, content):
     with open(os.path.join(full.path, file), "wb") as stream:
@@ -332,13 +337,21 @@ def test_a_damaged_file_is_a_sentence(full, file, read, content):
         read(full)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}"], ids=repr)
+def test_of_a_damaged_file_no_token_can_be_read_and_that_is_known(full, content):
+    with open(os.path.join(full.path, "tokens", f"{IDENTITY}.json"), "wb") as stream:
+        stream.write(content)
+
+    assert full.readable_tokens(IDENTITY) == ([], False)
+
+
 class TestLock:
     @pytest.mark.processes
     def test_it_keeps_another_process_out_until_it_is_let_go(self, full, run_python):
         code = (
             "import sys\n"
-            "from onetoken_session.store import Session\n"
-            "from onetoken_session.errors import SessionError\n"
+            "from onetoken_session.store.session import Session\n"
+            "from onetoken_session.util.errors import SessionError\n"
             "try:\n"
             "    with Session(sys.argv[1]).locked(0.2): print('got it')\n"
             "except SessionError as exc: print(exc)\n"
@@ -354,7 +367,7 @@ class TestLock:
     def test_a_process_that_died_holds_no_lock(self, full, run_python):
         process = run_python(
             "import os, sys\n"
-            "from onetoken_session.store import Session\n"
+            "from onetoken_session.store.session import Session\n"
             "Session(sys.argv[1]).locked().__enter__()\n"
             "os.kill(os.getpid(), 9)\n",
             full.path,
@@ -416,6 +429,26 @@ class TestLock:
         assert problems == []
 
 
+class TestLockOfAnIdentity:
+    def test_one_at_a_time_has_it_and_those_of_others_are_free(self, made):
+        lock = made.lock_identity(IDENTITY)
+
+        assert made.lock_identity(IDENTITY) is None
+        os.close(made.lock_identity("another"))
+        os.close(lock)
+        os.close(made.lock_identity(IDENTITY))
+
+    def test_while_somebody_signs_in_others_sign_in_and_nobody_revokes(self, made):
+        first, second = made.signing_in(10), made.signing_in(10)
+        for handle_on_it in (first, second):
+            with pytest.raises(SessionError, match="still locked"), made.locked(0):
+                pass
+            os.close(handle_on_it)
+
+        with made.locked(0), pytest.raises(SessionError, match="still locked"):
+            made.signing_in(0)
+
+
 class TestClosing:
     def test_a_closed_session_refuses_until_it_is_opened_again(self, made):
         made.refuse_closed()
@@ -438,7 +471,7 @@ class TestSite:
 
     def test_files_as_shipped_are_not_written_again(self, made):
         made.write_site(site.files())
-        path = os.path.join(made.site, site.PACKAGE, "token.py")
+        path = os.path.join(made.site, PACKAGE, "store", "token.py")
         before = os.stat(path).st_ino
         made.write_site(site.files())
 
@@ -446,26 +479,80 @@ class TestSite:
 
     def test_a_changed_file_is_put_right(self, made):
         made.write_site(site.files())
-        path = os.path.join(made.site, site.PACKAGE, "token.py")
+        path = os.path.join(made.site, PACKAGE, "store", "token.py")
         with open(path, "w", encoding="utf-8") as stream:
             stream.write("import os; os.system('rm -rf ~')")
         made.write_site(site.files())
 
         with open(path, encoding="utf-8") as stream:
-            assert stream.read() == site.files()[f"{site.PACKAGE}/token.py"]
+            assert stream.read() == site.files()[f"{PACKAGE}/store/token.py"]
+
+
+class TestCounting:
+    def test_what_is_not_there_counts_nothing_and_is_not_made(self, made):
+        assert made.counted(AUTHENTICATIONS) == 0
+        assert os.listdir(made.path) == []
+
+    def test_it_adds_up(self, made):
+        made.count(AUTHENTICATIONS)
+        made.count(AUTHENTICATIONS, 41)
+        made.count(AUTHENTICATIONS, 0)
+
+        assert made.counted(AUTHENTICATIONS) == 42
+
+    @pytest.mark.processes
+    def test_what_processes_count_at_once_is_all_counted(self, made, python):
+        code = (
+            "import sys\n"
+            "from onetoken_session.store import session\n"
+            "print('ready', flush=True)\n"
+            "sys.stdin.read()\n"
+            "for _turn in range(50): session.Session(sys.argv[1]).count(session.AUTHENTICATIONS)\n"
+        )
+        processes = [python(code, made.path) for _number in range(3)]
+        for process in processes:
+            process.stdin.close()
+        for process in processes:
+            process.wait(30)
+
+        assert made.counted(AUTHENTICATIONS) == 150
+
+
+class TestTrouble:
+    def test_each_is_noted_once(self, made):
+        assert made.troubles() == set()
+        for trouble in ("broken", "unrecorded", "broken"):
+            made.note_trouble(trouble)
+
+        assert made.troubles() == {"broken", "unrecorded"}
+
+    def test_where_it_cannot_be_noted_nothing_fails(self, session, made):
+        os.mkdir(os.path.join(made.path, "trouble"))
+        made.note_trouble("broken")
+        Session("/no/such/session").note_trouble("broken")
 
 
 class TestDiscarding:
     def test_nothing_is_left_of_a_session(self, full):
-        owners.add(full, Owner(1, "start", "boot", "namespace"))
-        usage.is_idle(full)
-        usage.count_authentication(full)
+        full.key()
+        full.discard()
+
+        assert not os.path.lexists(full.path)
+
+    def test_nothing_is_left_of_a_session_of_a_version_before(self, full):
+        os.rename(os.path.join(full.path, "session.json"), os.path.join(full.path, "source.json"))
+        old = os.path.join(full.site, f"{PACKAGE}-0.1.0.dist-info")
+        os.mkdir(old)
+        for name in ("METADATA", "entry_points.txt"):
+            with open(os.path.join(old, name), "w", encoding="utf-8"):
+                pass
         full.discard()
 
         assert not os.path.lexists(full.path)
 
     @pytest.mark.parametrize(
-        "folder", ["", "tokens", "site", f"site/{site.PACKAGE}", f"site/{site.PACKAGE}/__pycache__"]
+        "folder",
+        ["", "tokens", "locks", "stale", "site", f"site/{PACKAGE}", f"site/{PACKAGE}/store/__pycache__"],
     )
     @pytest.mark.parametrize("kind", ["file", "directory"])
     def test_what_is_not_its_own_stays_where_it_is(self, full, folder, kind):
@@ -486,7 +573,7 @@ class TestDiscarding:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         (elsewhere / "precious.json").touch()
-        full.remove_tokens("sandbox")
+        full.remove_tokens(IDENTITY)
         os.rmdir(os.path.join(full.path, "tokens"))
         os.symlink(elsewhere, os.path.join(full.path, "tokens"))
 
@@ -495,7 +582,7 @@ class TestDiscarding:
         assert os.listdir(elsewhere) == ["precious.json"]
 
     def test_a_token_that_a_killed_writer_left_under_a_temporary_name_goes_too(self, full):
-        with open(os.path.join(full.path, "tokens", ".sandbox.json.0123abcd"), "w", encoding="utf-8") as stream:
+        with open(os.path.join(full.path, "tokens", f".{IDENTITY}.json.0123abcd"), "w", encoding="utf-8") as stream:
             stream.write(SECRET)
         full.discard()
 
@@ -504,7 +591,7 @@ class TestDiscarding:
 
 def test_a_session_shows_its_path_and_its_list_shows_no_token(full):
     assert repr(full) == f"Session({full.path!r})"
-    assert SECRET not in repr(full.read_tokens("sandbox"))
+    assert SECRET not in repr(full.read_tokens(IDENTITY))
     assert dataclasses.is_dataclass(full.read_record())
 
 
@@ -521,27 +608,8 @@ def test_the_last_end_of_tokens_is_known_if_each_is(ends, last):
     assert last_end([LivingToken(end, "") for end in ends]) == last
 
 
-def test_tokens_that_live_on_are_on_record(made):
-    living = [LivingToken("2026-01-31T14:05:00Z", "because"), LivingToken(None, "as well")]
-    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy(), living=living))
-
-    assert made.read_record().living == living
-    assert [token.ended for token in living] == [True, False]
-
-
-def test_records_of_versions_before_are_read(made):
-    made.write_record(SessionRecord(ConfigFiles(), {}, RenewalPolicy()))
-    made.write_tokens("sandbox", StoredTokens(make_token()))
-    for file, forget in (
-        ("source.json", lambda data: data.pop("living")),
-        ("tokens/sandbox.json", lambda data: data["current"].pop("token_url")),
-    ):
-        path = os.path.join(made.path, file)
-        with open(path, encoding="utf-8") as stream:
-            data = json.load(stream)
-        forget(data)
-        with open(path, "w", encoding="utf-8") as stream:
-            json.dump(data, stream)
-
-    assert made.read_record().living == []
-    assert made.read_tokens("sandbox").current.token_url is None
+@pytest.mark.parametrize(
+    ("until", "ended"), [("2026-01-31T14:05:00Z", True), ("9999-01-01T00:00:00Z", False), (None, False)]
+)
+def test_a_living_token_has_ended_when_its_time_is_over(until, ended):
+    assert LivingToken(until, "because").ended is ended

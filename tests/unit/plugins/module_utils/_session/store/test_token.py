@@ -12,8 +12,9 @@ import pickle
 import traceback
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId, subject_of
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot, clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import KeystoneUnavailableError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     SECRET,
@@ -103,6 +104,20 @@ def test_age_counts_from_when_it_was_obtained_not_from_keystone_s_clock():
     assert token.seconds_left == pytest.approx(3000, abs=5)
 
 
+def test_within_one_start_of_the_machine_the_age_does_not_depend_on_its_clock(monkeypatch):
+    token = dataclasses.replace(make_token(lifetime=3600), began=boot.now() - 600, boot=boot.identifier())
+    tomorrow = clock.now() + datetime.timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: tomorrow)
+
+    assert token.age == pytest.approx(600, abs=5)
+
+
+def test_after_another_start_of_the_machine_its_clock_is_all_that_there_is():
+    token = dataclasses.replace(make_token(lifetime=3600, age=600), began=boot.now(), boot="an earlier start")
+
+    assert token.age == pytest.approx(600, abs=5)
+
+
 @pytest.mark.parametrize(("age", "expired"), [(0, False), (3590, False), (3600, True), (9999, True)])
 def test_expired_when_its_lifetime_is_over(age, expired):
     assert make_token(lifetime=3600, age=age).expired is expired
@@ -183,3 +198,28 @@ def test_a_token_without_catalog_and_roles_has_none():
 def test_what_is_no_token_s_id_is_refused_without_quoting_it(text):
     with pytest.raises(ValueError, match="^not a token's id$"):
         TokenId(text)
+
+
+def test_its_label_says_whose_it_is_and_for_what():
+    user = {"name": "demo"}
+
+    assert make_token(user=user, project={"id": "p1", "name": "web"}).label == "user 'demo' for project 'web'"
+    assert make_token(user=user, domain={"id": "d1", "name": "corp"}).label == "user 'demo' for domain 'corp'"
+    assert make_token(user=user).label == "user 'demo'"
+
+
+def test_its_subjects_are_the_ids_of_all_that_it_was_made_of():
+    token = make_token(
+        user={"id": "u1", "domain": {"id": "d1"}},
+        project={"id": "p1", "domain": {"id": "d2"}},
+        application_credential={"id": "a1"},
+        **{"OS-TRUST:trust": {"id": "t1"}},
+    )
+
+    assert set(token.subjects) == {subject_of(SECRET), "u1", "d1", "p1", "d2", "a1", "t1"}
+    assert SECRET not in str(token.subjects)
+
+
+@pytest.mark.parametrize("body", [{"user": None}, {"user": {"id": 5}}, {"project": {"domain": "d"}}], ids=str)
+def test_what_is_no_id_is_no_subject(body):
+    assert make_token(**body).subjects == (subject_of(SECRET),)

@@ -11,7 +11,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.v
 
 
 def test_it_is_the_version_and_the_name_of_the_collection():
-    galaxy = yaml.safe_load((pathlib.Path(__file__).resolve().parents[5] / "galaxy.yml").read_text(encoding="utf-8"))
+    galaxy = yaml.safe_load((pathlib.Path(__file__).resolve().parents[6] / "galaxy.yml").read_text(encoding="utf-8"))
 
     assert galaxy["version"] == VERSION
     assert f"{galaxy['namespace']}.{galaxy['name']}" == APPLICATION

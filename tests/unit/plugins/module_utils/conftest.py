@@ -12,24 +12,23 @@ import sys
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-
-#: The identity whose token the session ``issued`` has.
-NAME = "0123456789abcdef"
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import sign_in
 
 
 @pytest.fixture
-def issued(session, keystone):
-    """A session with a token of one identity, made by hand."""
-    text = keystone.issue()
-    token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
+def empty(session):
+    """A session that no process has asked for a token yet."""
     session.make()
     session.write_record(SessionRecord(RenewalPolicy()))
-    session.write_tokens(NAME, StoredTokens(token))
     return session
+
+
+@pytest.fixture
+def issued(empty, keystone):
+    """A session with a token of one identity."""
+    sign_in(empty, keystone)
+    return empty
 
 
 @pytest.fixture(scope="session")

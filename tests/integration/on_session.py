@@ -1,0 +1,18 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables that lead to a session which an earlier play issued."""
+
+from __future__ import annotations
+
+import pathlib
+
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, issued
+
+
+def variables_of(path: pathlib.Path) -> dict[str, str]:
+    """What os_token_issue returned as environment, for the only cloud of a session."""
+    session = Session(str(path))
+    (one,) = issued.read(session)
+    return environment.of_issued(session, {}, one.cloud, one.is_plain, one.region_name)

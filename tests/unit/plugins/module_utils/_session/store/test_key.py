@@ -1,0 +1,194 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give files to others")
+NOBODY = 65534
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    """A directory in the place of the storage in memory."""
+    path = tmp_path / "memory"
+    path.mkdir()
+    monkeypatch.setattr(key, "_MEMORY", str(path))
+    return path
+
+
+def place_of(session, memory) -> pathlib.Path:
+    """Where the key of a session lies, which is made for that."""
+    session.key()
+    (place,) = memory.iterdir()
+    return place
+
+
+def test_it_is_in_memory_for_its_user_alone_and_away_from_the_records(empty):
+    before = set(os.listdir(empty.path))
+    (place,) = set(pathlib.Path("/dev/shm").glob(f"onetoken-{os.geteuid()}-*")) ^ made_by(empty.key)
+    try:
+        status = os.lstat(place)
+
+        assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, os.geteuid())
+        assert place.read_bytes() == empty.key()
+        assert set(os.listdir(empty.path)) == before
+    finally:
+        empty.discard()
+    assert not place.exists()
+
+
+def made_by(work) -> set[pathlib.Path]:
+    """What is in memory after this work."""
+    work()
+    return set(pathlib.Path("/dev/shm").glob(f"onetoken-{os.geteuid()}-*"))
+
+
+def test_it_is_the_same_each_time_and_another_for_each_session(empty, memory, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+
+    assert len(empty.key()) == 32
+    assert empty.key() == empty.key()
+    assert key.read_or_make(str(other)) != empty.key()
+
+
+def test_a_link_to_the_session_leads_to_the_same_key(empty, memory, tmp_path):
+    (tmp_path / "link").symlink_to(empty.path)
+
+    assert key.read_or_make(str(tmp_path / "link")) == empty.key()
+
+
+def test_where_there_is_no_storage_in_memory_it_lies_beside_the_records(empty, monkeypatch):
+    monkeypatch.setattr(key, "_MEMORY", "/no/such/place")
+
+    made = empty.key()
+
+    place = pathlib.Path(empty.path, "key")
+    assert (place.read_bytes(), stat.S_IMODE(place.stat().st_mode)) == (made, 0o600)
+    assert empty.key() == made
+
+
+@needs_root
+def test_one_that_belongs_to_somebody_else_is_not_used(empty, memory):
+    place = place_of(empty, memory)
+    planted = place.read_bytes()
+    os.chown(place, NOBODY, -1)
+
+    made = empty.key()
+
+    assert made != planted
+    assert pathlib.Path(empty.path, "key").read_bytes() == made
+    assert place.exists()
+
+
+@pytest.mark.parametrize("kind", ["open to others", "link", "directory", "pipe", "short", "long"])
+def test_what_is_not_a_private_file_of_the_right_length_is_not_used(empty, memory, tmp_path, kind):
+    place = place_of(empty, memory)
+    planted = place.read_bytes()
+    if kind == "open to others":
+        place.chmod(0o640)
+    else:
+        place.unlink()
+    if kind == "link":
+        (tmp_path / "planted").write_bytes(planted)
+        (tmp_path / "planted").chmod(0o600)
+        place.symlink_to(tmp_path / "planted")
+    elif kind == "directory":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place, 0o600)
+    elif kind in ("short", "long"):
+        place.touch(0o600)
+        place.write_bytes(planted[:-1] if kind == "short" else planted + b"x")
+
+    made = empty.key()
+
+    assert made != planted
+    assert empty.key() == made
+
+
+def test_of_two_makers_at_once_the_faster_one_s_is_the_key(empty, memory, monkeypatch):
+    link = os.link
+    faster = []
+
+    def after_another(*args):
+        monkeypatch.setattr(os, "link", link)
+        faster.append(empty.key())
+        link(*args)
+
+    monkeypatch.setattr(os, "link", after_another)
+
+    assert [empty.key()] == faster
+    assert len(os.listdir(memory)) == 1
+
+
+def test_many_makers_at_once_get_one_key(empty, memory):
+    keys = []
+    start = threading.Barrier(8)
+
+    def make():
+        start.wait(10)
+        keys.append(empty.key())
+
+    threads = [threading.Thread(target=make) for _turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert (len(keys), len(set(keys))) == (8, 1)
+
+
+def test_without_room_for_one_it_is_a_sentence(empty, memory, monkeypatch):
+    def fails(*args):
+        raise OSError
+
+    monkeypatch.setattr(os, "link", fails)
+
+    with pytest.raises(SessionError, match="has no key: make room for one"):
+        empty.key()
+    assert os.listdir(memory) == []
+
+
+def test_the_revoke_removes_it(issued, memory):
+    place = place_of(issued, memory)
+
+    revocation.revoke(issued, 10)
+
+    assert not place.exists()
+
+
+def test_it_goes_before_keystone_is_asked(issued, memory, keystone):
+    """From then on nobody who steals the records can try passwords on their names."""
+    place = place_of(issued, memory)
+    keystone.stop()
+
+    with pytest.raises(SessionError):
+        revocation.revoke(issued, 0.1)
+    assert not place.exists()
+
+
+@needs_root
+def test_one_of_somebody_else_is_not_removed(empty, memory):
+    place = place_of(empty, memory)
+    os.chown(place, NOBODY, -1)
+
+    key.remove(empty.path)
+
+    assert place.exists()
+
+
+def test_to_remove_none_is_no_error(empty, memory, tmp_path):
+    key.remove(empty.path)
+    key.remove(str(tmp_path / "nowhere"))

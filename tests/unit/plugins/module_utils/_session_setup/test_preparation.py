@@ -1,0 +1,281 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import threading
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SITE, LivingToken
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    SessionDamagedError,
+    SessionError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import preparation, site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY, sign_in
+
+POLICY = RenewalPolicy()
+
+
+@pytest.fixture
+def owner():
+    return Owner.of_process(os.getpid())
+
+
+def fails(*args):
+    raise SessionError("the disk is full")
+
+
+class TestOfARun:
+    def test_it_is_made_without_a_token_and_without_a_request(self, session, owner, keystone):
+        name = preparation.prepare(session, RenewalPolicy("50%"), owner)
+
+        assert owners.known(session) == {name: owner}
+        assert session.names() == []
+        assert not session.closed
+        assert stat.S_IMODE(os.stat(session.path).st_mode) == 0o700
+        assert (session.read_record().policy, session.read_record().of_runs) == (RenewalPolicy("50%"), True)
+        for file, text in site.files().items():
+            assert pathlib.Path(session.path, SITE, file).read_text(encoding="utf-8") == text
+        assert keystone.requests == []
+
+    def test_a_second_run_shares_what_the_first_has(self, session, owner, keystone):
+        first = preparation.prepare(session, POLICY, owner)
+        sign_in(session, keystone)
+
+        second = preparation.prepare(session, RenewalPolicy("50%"), owner)
+
+        assert set(owners.known(session)) == {first, second}
+        assert session.names() == [IDENTITY]
+        assert session.read_record().policy == RenewalPolicy("50%")
+        assert len(keystone.alive) == 1
+
+    def test_many_runs_at_once_make_one_session(self, session, owner):
+        names = []
+        start = threading.Barrier(4)
+
+        def prepare():
+            start.wait(10)
+            names.append(preparation.prepare(session, POLICY, owner))
+
+        threads = [threading.Thread(target=prepare) for _turn in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert len(names) == 4
+        assert set(owners.known(session)) == set(names)
+
+    def test_the_tokens_that_keystone_refused_to_revoke_stay_on_record(self, issued, owner):
+        record = issued.read_record()
+        record.living = [LivingToken(None, "a trust")]
+        issued.write_record(record)
+
+        preparation.prepare(issued, POLICY, owner)
+
+        assert issued.read_record().living == record.living
+
+    def test_one_that_was_revoked_is_opened_again(self, issued, owner):
+        revocation.revoke(issued, 10)
+
+        preparation.prepare(issued, POLICY, owner)
+
+        assert not issued.closed
+
+    @pytest.mark.parametrize("step", ["write_site", "write_record"])
+    def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, owner, monkeypatch, step):
+        monkeypatch.setattr(session, step, fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            preparation.prepare(session, POLICY, owner)
+        assert not os.path.lexists(session.path)
+
+    def test_nor_does_one_whose_run_cannot_be_named(self, session, owner, monkeypatch):
+        monkeypatch.setattr(owners, "add", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            preparation.prepare(session, POLICY, owner)
+        assert not os.path.lexists(session.path)
+
+    def test_one_that_is_there_already_keeps_what_it_had(self, issued, owner, monkeypatch):
+        monkeypatch.setattr(owners, "add", fails)
+
+        with pytest.raises(SessionError, match="disk is full"):
+            preparation.prepare(issued, POLICY, owner)
+        assert issued.names() == [IDENTITY]
+
+    def test_a_directory_with_somebody_else_s_files_is_refused_and_left_alone(self, session, owner):
+        path = pathlib.Path(session.path)
+        path.mkdir(mode=0o700)
+        (path / "cat.jpg").write_text("precious")
+
+        with pytest.raises(SessionError, match="is not a session but has files in it: name another directory"):
+            preparation.prepare(session, POLICY, owner)
+        assert os.listdir(path) == ["cat.jpg"]
+
+    def test_a_damaged_record_is_a_sentence_and_costs_no_token_its_place(self, issued, owner):
+        pathlib.Path(issued.path, "session.json").write_text("{")
+
+        with pytest.raises(SessionDamagedError, match=r"session\.json .* is damaged"):
+            preparation.prepare(issued, POLICY, owner)
+        assert issued.names() == [IDENTITY]
+
+
+class TestOfAVersionBefore:
+    def test_it_is_revoked_and_cleared_and_a_new_one_made(self, issued, owner, keystone):
+        make_old(issued)
+
+        name = preparation.prepare(issued, POLICY, owner)
+
+        assert keystone.alive == {}
+        assert issued.is_of_this_format
+        assert not issued.closed
+        assert issued.names() == []
+        assert list(owners.known(issued)) == [name]
+        assert {os.path.join(SITE, file) for file in site.files()} == {
+            os.path.relpath(os.path.join(folder, file), issued.path)
+            for folder, _folders, files in os.walk(issued.site)
+            for file in files
+        }
+
+    def test_so_it_is_for_a_task(self, issued, keystone):
+        make_old(issued)
+
+        with preparation.prepared(issued, POLICY, 10):
+            assert issued.is_of_this_format
+        assert keystone.alive == {}
+
+    def test_without_keystone_s_word_nothing_is_cleared_and_no_run_begins(self, issued, owner, keystone, monkeypatch):
+        make_old(issued)
+        keystone.stuck["DELETE"] = Answer(503)
+        monkeypatch.setattr(preparation, "_REVOKE_TIMEOUT", 0.1)
+
+        with pytest.raises(SessionError, match="may still have a live token"):
+            preparation.prepare(issued, POLICY, owner)
+        assert issued.has_tokens
+        assert owners.known(issued) == {}
+
+    def test_of_two_runs_at_once_the_second_does_not_clear_what_the_first_made(
+        self, issued, owner, keystone, monkeypatch
+    ):
+        make_old(issued)
+        clear = revocation.clear_old
+
+        def after_the_first(*args):
+            monkeypatch.setattr(revocation, "clear_old", clear)
+            preparation.prepare(issued, POLICY, owner)
+            sign_in(issued, keystone)
+            clear(*args)
+
+        monkeypatch.setattr(revocation, "clear_old", after_the_first)
+        preparation.prepare(issued, POLICY, owner)
+
+        assert len(owners.known(issued)) == 2
+        assert issued.names() == [IDENTITY]
+        assert len(keystone.alive) == 1
+
+    def test_somebody_else_s_file_in_it_stays_and_no_session_is_made_beside_it(self, issued, owner, keystone):
+        make_old(issued)
+        path = pathlib.Path(issued.path, "cat.jpg")
+        path.write_text("precious")
+
+        with pytest.raises(SessionError, match="is not a session but has files in it"):
+            preparation.prepare(issued, POLICY, owner)
+        assert keystone.alive == {}
+        assert path.read_text() == "precious"
+
+
+class TestOfATask:
+    def test_it_is_there_while_the_task_signs_in_and_stays(self, session, keystone):
+        with preparation.prepared(session, RenewalPolicy("50%"), 10):
+            assert session.read_record().policy == RenewalPolicy("50%")
+            assert not session.read_record().of_runs
+            assert os.path.isdir(session.site)
+            sign_in(session, keystone)
+
+        assert session.names() == [IDENTITY]
+
+    def test_another_policy_takes_the_place_of_the_one_before(self, issued):
+        with preparation.prepared(issued, RenewalPolicy("300"), 10):
+            pass
+
+        assert issued.read_record().policy == RenewalPolicy("300")
+        assert issued.names() == [IDENTITY]
+
+    @pytest.mark.parametrize("error", [SessionError, KeyboardInterrupt])
+    def test_a_new_one_that_got_no_token_leaves_nothing_behind(self, session, error):
+        with pytest.raises(error), preparation.prepared(session, POLICY, 10):
+            raise error("as the test wants it")
+
+        assert not os.path.lexists(session.path)
+
+    def test_one_that_got_a_token_stays_to_be_revoked(self, session, keystone):
+        with pytest.raises(ZeroDivisionError), preparation.prepared(session, POLICY, 10):
+            sign_in(session, keystone)
+            raise ZeroDivisionError
+
+        assert session.names() == [IDENTITY]
+
+    def test_one_that_another_task_uses_by_now_stays(self, session):
+        """That one may be about to sign in, and its token needs the session's list."""
+        with pytest.raises(ZeroDivisionError), preparation.prepared(session, POLICY, 10):
+            with preparation.prepared(session, POLICY, 10):
+                pass
+            raise ZeroDivisionError
+
+        assert session.is_of_this_format
+        assert not session.closed
+
+    @pytest.mark.parametrize("was_closed", [True, False])
+    def test_one_that_was_there_before_is_closed_again_if_it_was(self, issued, was_closed):
+        if was_closed:
+            revocation.revoke(issued, 10)
+        with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
+            assert not issued.closed
+            raise ZeroDivisionError
+
+        assert issued.closed is was_closed
+        assert issued.exists
+
+    def test_tokens_without_a_record_stay_on_the_list(self, issued):
+        """A task was killed before, or somebody removed the file."""
+        os.unlink(os.path.join(issued.path, "session.json"))
+
+        with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
+            raise ZeroDivisionError
+        assert issued.names() == [IDENTITY]
+
+    def test_one_that_another_task_took_away_again_is_made_again(self, session, monkeypatch):
+        """That task could not sign in: its credentials were wrong, and these are not."""
+        make = session.make
+        lost = []
+
+        def make_and_lose_once():
+            make()
+            if not lost:
+                lost.append(session.path)
+                session.discard()
+
+        monkeypatch.setattr(session, "make", make_and_lose_once)
+        with preparation.prepared(session, POLICY, 10):
+            assert session.exists
+
+        assert lost
+
+    def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, monkeypatch):
+        monkeypatch.setattr(site, "files", fails)
+
+        with pytest.raises(SessionError, match="disk is full"), preparation.prepared(session, POLICY, 10):
+            pass
+        assert not os.path.lexists(session.path)

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What imports what: each layer only those below it, nothing in a circle, and little for each module to ship."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import graphlib
+import pathlib
+import sys
+import typing as t
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+PLUGINS = REPOSITORY / "plugins"
+PREFIX = ("ansible_collections", "onetoken", "openstack", "plugins")
+SESSION = "module_utils._session"
+#: Lowest first. What begins with one of these names is of the layer of the longest of them.
+LAYERS = (
+    (f"{SESSION}.util",),
+    (f"{SESSION}.store",),
+    (f"{SESSION}.revoke",),
+    (f"{SESSION}.sign_in",),
+    (SESSION,),
+    ("module_utils._session_setup",),
+    ("module_utils",),
+    ("plugin_utils",),
+    ("modules", "doc_fragments", "callback", "inventory", "lookup", "action"),
+)
+ON_THE_CONTROLLER = ("plugin_utils", "callback", "inventory", "lookup", "action")
+#: How many of our files Ansible ships with a module that only looks at a session, itself included and files with
+#: nothing in them not. It may become less.
+SHIPPED_WITH_INFO = 27
+#: Names that Python 3.8 does not have.
+PYTHON_3_9 = {"cache", "removeprefix", "removesuffix", "is_relative_to", "pairwise", "batched"}
+#: What Python 2 cannot parse.
+PYTHON_3 = (
+    *(ast.AnnAssign, ast.JoinedStr, ast.NamedExpr, ast.Nonlocal, ast.Starred, ast.YieldFrom, ast.MatMult),
+    *(ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await),
+)
+
+
+class Import(t.NamedTuple):
+    """An import of a file."""
+
+    module: str
+    #: Whether it is one of this collection's.
+    is_ours: bool
+    #: How many packages up it begins; 0 for one by its whole name.
+    level: int
+    #: Whether it is made when the file is loaded, and not later, or never.
+    at_once: bool
+
+
+def name_of(path: pathlib.Path) -> str:
+    parts = path.relative_to(PLUGINS).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path): path for path in sorted(PLUGINS.rglob("*.py"))}
+OF_SESSION = [name for name in FILES if f"{name}.".startswith(f"{SESSION}.")]
+
+
+@functools.cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse(FILES[name].read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(name: str) -> tuple[Import, ...]:
+    """All imports of a file, in whatever place of it they are."""
+    tree = parsed(name)
+    lazy = {node for function in ast.walk(tree) if _is_later(function) for node in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [_import_of(tuple(alias.name.split(".")), 0, node not in lazy) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = (*_base(name, node.level), *(node.module.split(".") if node.module else ()))
+            for alias in node.names:
+                inner = ".".join((*base, alias.name)[len(PREFIX) :])
+                module = (*base, alias.name) if _is_ours(base) and inner in FILES else base
+                found.append(_import_of(module, node.level, node not in lazy))
+    return tuple(found)
+
+
+def _is_later(node: ast.AST) -> bool:
+    is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+    return is_for_types or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+
+
+def _base(name: str, level: int) -> tuple[str, ...]:
+    """The package from which a relative import of so many levels starts."""
+    if not level:
+        return ()
+    parts = (*PREFIX, *name.split("."))
+    packages = parts if FILES[name].name == "__init__.py" else parts[:-1]
+    return packages[: len(packages) - level + 1]
+
+
+def _is_ours(module: tuple[str, ...]) -> bool:
+    return module[: len(PREFIX)] == PREFIX
+
+
+def _import_of(module: tuple[str, ...], level: int, at_once: bool) -> Import:
+    is_ours = _is_ours(module)
+    return Import(".".join(module[len(PREFIX) :] if is_ours else module), is_ours, level, at_once)
+
+
+def ours(name: str) -> set[str]:
+    return {one.module for one in imports(name) if one.is_ours}
+
+
+def layer_of(name: str) -> int:
+    matches = [
+        (len(prefix), number)
+        for number, prefixes in enumerate(LAYERS)
+        for prefix in prefixes
+        if f"{name}.".startswith(f"{prefix}.")
+    ]
+    assert matches, f"{name} is in no layer"
+    return max(matches)[1]
+
+
+def shipped_with(*names: str) -> set[str]:
+    """What of this collection Ansible sends along with files: all that they import, and the packages that it is in."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        parts = name.split(".")
+        packages = (".".join(parts[:number]) for number in range(1, len(parts)))
+        todo += [*ours(name), *(package for package in packages if package in FILES)]
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_imports_what_there_is_and_only_from_its_layer_and_those_below(name):
+    for module in ours(name):
+        assert module in FILES, f"{name} imports {module}, which there is not"
+        assert layer_of(module) <= layer_of(name), f"{name} imports {module}, which is above it"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(ON_THE_CONTROLLER)])
+def test_what_only_the_controller_has_is_imported_by_its_plugins_alone(name):
+    assert not [module for module in ours(name) if module.startswith("plugin_utils")]
+
+
+@pytest.mark.parametrize("kind", LAYERS[-1])
+def test_no_plugin_imports_another_one(kind):
+    for name in FILES:
+        if name.startswith(f"{kind}."):
+            assert not [module for module in ours(name) if layer_of(module) == len(LAYERS) - 1], name
+
+
+def test_nothing_is_imported_in_a_circle_not_even_for_types():
+    graphlib.TopologicalSorter({name: ours(name) for name in FILES}).prepare()
+
+
+@pytest.mark.parametrize("name", OF_SESSION)
+def test_the_session_s_code_imports_itself_relatively_and_little_else(name):
+    """It is loaded under another name, where there is neither Ansible nor this collection."""
+    own = {"onetoken_session", "sitecustomize"} if name == f"{SESSION}.sitecustomize" else set()
+    for one in imports(name):
+        if one.is_ours:
+            assert one.level, f"{name} imports {one.module} by its whole name"
+            assert one.module in OF_SESSION
+            continue
+        top = one.module.partition(".")[0]
+        lazy = {"openstack"} if layer_of(name) == layer_of(f"{SESSION}.sign_in") and not one.at_once else set()
+        assert top in {*sys.stdlib_module_names, "keystoneauth1", "requests", *own, *lazy}, f"{name} imports {top}"
+
+
+@pytest.mark.parametrize("name", OF_SESSION)
+def test_the_session_s_code_is_for_python_3_8(name):
+    tree = ast.parse(FILES[name].read_text(encoding="utf-8"), feature_version=(3, 8))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+    assert not used & PYTHON_3_9
+
+
+def test_python_2_can_read_what_each_process_loads_first():
+    text = FILES[f"{SESSION}.sitecustomize"].read_text(encoding="ascii")
+    for node in ast.walk(ast.parse(text)):
+        assert not isinstance(node, PYTHON_3), ast.dump(node)
+        if isinstance(node, ast.Raise):
+            assert node.cause is None
+        elif isinstance(node, ast.arguments):
+            assert not (node.kwonlyargs or node.posonlyargs)
+        elif isinstance(node, ast.arg):
+            assert node.annotation is None
+        elif isinstance(node, ast.FunctionDef):
+            assert node.returns is None
+        elif isinstance(node, ast.ClassDef):
+            assert not node.keywords
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module != "__future__"
+
+
+def test_a_module_that_only_looks_at_a_session_ships_little():
+    shipped = [name for name in shipped_with("modules.os_token_info") if FILES[name].stat().st_size]
+
+    assert len(shipped) <= SHIPPED_WITH_INFO, sorted(shipped)
+
+
+def test_who_makes_a_session_has_all_the_code_that_it_is_to_hold():
+    """Ansible sends a module only what it finds imported; a name in a text it does not see."""
+    assert set(OF_SESSION) <= shipped_with("module_utils._session_setup.site")
