@@ -181,7 +181,8 @@ def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTo
     status, config = exc.http_status, cloud.region.config
     nothing = f"No token for {cloud.label}: Keystone at {url} answered HTTP {status}"
     # Of a request that it cannot read, Keystone quotes the part: that may be the password.
-    reason = "" if status == 400 else f" ({exc.message})" if exc.message else ""
+    told = "" if status == 400 else str(exc.message).partition(f" (HTTP {status})")[0]
+    reason = f" ({told})" if told else ""
     if status in (413, 429):
         return KeystoneUnavailableError(
             f"{nothing} until the timeout; the account's limit of token requests is used up, lower the number of "
