@@ -185,6 +185,7 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
             "or set OS_CLIENT_CONFIG_FILE to another."
         )
     if loader.config_filename is None:
+        _refuse_invalid_yaml(loader)
         return ConfigurationError(
             f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."
         )
@@ -193,6 +194,16 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
         f"Cloud {name!r} is not in {loader.config_filename}, which has {known or 'no cloud'}: name one of these, or "
         "add it there."
     )
+
+
+def _refuse_invalid_yaml(loader: t.Any) -> None:
+    """Let a file be told that openstacksdk passes over, some versions without a word."""
+    import yaml
+
+    for path in loader._config_files:
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as stream:
+                yaml.safe_load(stream)
 
 
 def explained(label: str) -> t.ContextManager[None]:
@@ -211,6 +222,9 @@ def _region_of(
     config: dict[str, t.Any], label: str, options: dict[str, t.Any], scope: dict[str, str] | None
 ) -> CloudRegion:
     """The region of a cloud that no file names."""
+    if "region_name" in options and "regions" not in config:
+        # openstacksdk takes the one that is there for the only one.
+        config = {**config, "region_name": options["region_name"]}
     with explained(label):
         loader = clouds.loader(
             scope,
@@ -233,6 +247,7 @@ def _only_cloud(loader: t.Any) -> str:
     # Without any, openstacksdk makes one of this name.
     if len(names) == 1 and names != ["defaults"]:
         return names[0]
+    _refuse_invalid_yaml(loader)
     choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""
     raise ConfigurationError(
         f"No cloud is named: set the option cloud or the variable OS_CLOUD{choice}, or source an openrc file."

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import typing as t
 
 from ..module_utils import signing_in
 from ..module_utils._session.store import staleness
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.store.token import Token
-from ..module_utils._session.util.errors import SessionError
+from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
 from ..module_utils._session_setup import environment, issued
 from ..module_utils.task_cloud import SDK_NAMES, TaskCloud
 from ..module_utils.token_report import describe
@@ -67,6 +68,10 @@ def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
 
 
 def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:
+    try:
+        import openstack.config  # noqa: F401
+    except ImportError:
+        raise ConfigurationError(without_sdk(sys.executable)) from None
     params: dict[str, t.Any] = dict.fromkeys(("project", "project_domain", "domain", "system", "unscoped", *SDK_NAMES))
     params.update(cloud=cloud, auth=None, auth_type=None, session=session.path)
     # Signing in puts this process on the session, which others of its lookups may not be meant for.

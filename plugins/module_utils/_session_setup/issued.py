@@ -50,11 +50,11 @@ def read(session: Session) -> list[Issued]:
     """All of them, by the name of the cloud."""
     found = []
     with session.opened() as handle, directory.subdirectory(handle, HANDLES) as folder:
-        for name in sorted(os.listdir(folder)):
+        for name in os.listdir(folder):
             if name.startswith(_PREFIX):
                 with contextlib.suppress(TypeError, ValueError):
                     found.append(Issued(**json.loads(directory.read(folder, name) or "")))
-    return found
+    return sorted(found, key=lambda one: one.cloud)
 
 
 def of_cloud(session: Session, cloud: str) -> Issued | None:

@@ -156,7 +156,7 @@ class Identity:
                 return self.served(stored.current)
             if refusal and refusal.answers(arrived):
                 return response.of_refusal(refusal)
-            if stored and not usable and self._is_accepted_after_all(stored.current):
+            if stored and not usable and is_accepted_after_all(self.session, stored.current):
                 return self.served(stored.current)
             if refusal and refusal.pause:
                 Waiter(refusals.PAUSE).pause(refusal.pause)
@@ -177,19 +177,20 @@ class Identity:
         token = stored.current
         return _lasts(token) and not staleness.is_stale(self.session, token)
 
-    def _is_accepted_after_all(self, token: Token) -> bool:
-        """Whether the fault is the service's: Keystone accepts the token that the service refused."""
-        if token.id not in refused or not _lasts(token) or staleness.is_stale(self.session, token):
-            return False
-        self.session.count(REQUESTS)
-        # Where nobody can say, a new token is asked for.
-        return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
-
     def served(self, token: Token) -> requests.Response:
         # A number is no reason to keep a token back.
         with contextlib.suppress(SessionError, OSError):
             self.session.count(AUTHENTICATIONS)
         return response.of_token(token, self.request.url)
+
+
+def is_accepted_after_all(session: Session, token: Token) -> bool:
+    """Whether the fault is the service's: Keystone accepts the token that the service refused."""
+    if token.id not in refused or not _lasts(token) or staleness.is_stale(session, token):
+        return False
+    session.count(REQUESTS)
+    # Where nobody can say, a new token is asked for.
+    return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
 
 
 def _lasts(token: Token) -> bool:

@@ -17,10 +17,11 @@ import requests
 from keystoneauth1 import exceptions
 
 from ..store import directory, staleness, usage
-from ..store.session import AUTHENTICATIONS, HANDLES, Session
+from ..store.session import HANDLES, Session
 from ..store.token import Token
 from ..util import clock
-from . import cache, response
+from ..util.errors import SessionError
+from . import cache
 from .clouds import Way
 from .request import HANDLE, SignInRequest
 
@@ -59,14 +60,14 @@ def answer(
 ) -> requests.Response | None:
     """The answer to a sign-in with a handle: the token that it stands for, or one for another scope."""
     session.refuse_closed()
-    usage.hold(session)
+    with contextlib.suppress(SessionError, OSError):
+        usage.hold(session)
     token = _token(granted, session)
     if token is None:
         return None
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
-        session.count(AUTHENTICATIONS)
-        return response.of_token(token, request.url)
+        return cache.Identity(session, request).served(token)
     body = copy.deepcopy(request.body)
     body["auth"]["identity"]["token"]["id"] = token.id.reveal()
     traded = dataclasses.replace(request, body=body, canonical=json.dumps([request.url, body], sort_keys=True).encode())
@@ -94,7 +95,7 @@ def _token(granted: Grant, session: Session) -> Token | None:
         stored = session.read_tokens(granted.identity)
         if stored is not None and renewed == stored.current.id.reveal():
             return stored.current
-    if token.expired or not is_good:
+    if token.expired or not (is_good or cache.is_accepted_after_all(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "
             f"{clock.show(token.expires_at)}: issue it again with os_token_issue."

@@ -13,7 +13,7 @@ import requests
 from keystoneauth1 import exceptions
 
 from ..store.session import Session
-from ..util.errors import OneTokenError, SessionClosedError
+from ..util.errors import OneTokenError, SessionError
 from . import cache, handle
 from .request import SignInRequest
 
@@ -34,7 +34,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
 
         try:
             found = handle.answer(granted, request, session, ask) if granted else cache.answer(request, session, ask)
-        except SessionClosedError as exc:
+        except SessionError as exc:
             raise unusable(exc) from None
         if found is None:
             return call()
@@ -46,7 +46,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
 
 
 def unusable(reason: OneTokenError) -> Exception:
-    """What a program sees when the session was revoked: the callers of both libraries know how to report it."""
+    """What a program sees of a session that cannot sign it in: the callers of both libraries know how to report it."""
     sdk: t.Any = sys.modules.get("openstack.exceptions")
     if sdk is None:
         return exceptions.AuthorizationFailure(str(reason))

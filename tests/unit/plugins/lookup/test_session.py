@@ -9,9 +9,8 @@ import sys
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.onetoken.openstack.plugins.lookup import session as lookup
+from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-
-pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -28,8 +27,8 @@ def look_up(monkeypatch):
 
 
 @pytest.fixture
-def issued(session, source):
-    lifecycle.issue(session, source, RenewalPolicy(), timeout=10)
+def issued(session, sandbox):
+    signing_in.issue(session, sandbox, RenewalPolicy(), timeout=10)
     return session
 
 
@@ -59,7 +58,7 @@ def test_a_missing_openstacksdk_is_told_with_the_interpreter_that_lacks_it(look_
     with pytest.raises(AnsibleLookupError) as raised:
         look_up("second", session=issued.path)
 
-    assert sys.executable in str(raised.value) and "install openstacksdk there" in str(raised.value)
+    assert sys.executable in str(raised.value) and "install it there" in str(raised.value)
 
 
 def test_of_anything_unexpected_only_the_kind_is_told(look_up, issued, monkeypatch):

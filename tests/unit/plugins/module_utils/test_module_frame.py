@@ -14,18 +14,21 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.preparation import prepare
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
     Answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 
@@ -46,7 +49,7 @@ class Ran:
 
 @pytest.fixture
 def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(name, check=False, environ=None, **options):
         control = {"_ansible_check_mode": check}
@@ -141,7 +144,7 @@ def test_a_failure_does_not_show_the_password(run_module, keystone, session, whe
     ran = run_module("os_token_issue", session=session.path, **given)
 
     assert ran["failed"] is True
-    assert "refused user 'demo' of the auth option (HTTP 401)" in ran["msg"]
+    assert f"refused user 'demo' of the {where} option (HTTP 401)" in ran["msg"]
     assert "s3cret-word" not in ran.output
     assert "Traceback" not in ran.output
 
@@ -169,6 +172,48 @@ def test_issue_use_and_revoke(run_module, keystone, clouds_yaml, run_python):
     for ran in (issued, again, info, foreseen, revoked):
         assert token not in ran.output
         assert PASSWORD not in ran.output
+
+
+@pytest.mark.parametrize("given", ["auth", "cloud"])
+def test_below_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_credentials(
+    run_module, keystone, no_cloud, run_python, given
+):
+    where = {"auth": keystone.entry()["auth"]} if given == "auth" else {"cloud": keystone.entry()}
+    issued = run_module("os_token_issue", region_name="RegionTwo", **where)
+    code = "import openstack; c = openstack.connect(); print(c.current_project_id, c.config.region_name)"
+
+    used = run_python(code, **issued["environment"])
+
+    assert used.stdout.split() == [PROJECT_ID, "RegionTwo"], used.stderr
+    assert len(keystone.asked("POST")) == 1
+    assert PASSWORD not in json.dumps(issued["environment"])
+    revoked = run_module("os_token_revoke", session=issued["session"])
+    assert (revoked["revoked"], keystone.alive) == (1, {})
+
+
+def test_programs_that_know_only_os_token_trade_it_once_a_run(run_module, keystone, clouds_yaml, run_python):
+    issued = run_module("os_token_issue", cloud="sandbox", return_token=True)
+    code = "import openstack; print(openstack.connect(load_yaml_config=False).current_project_id)"
+
+    for _turn in range(2):
+        used = run_python(code, **issued["token_environment"])
+        assert used.stdout.split() == [PROJECT_ID], used.stderr
+
+    assert len(keystone.asked("POST")) == 2
+    run_module("os_token_revoke", session=issued["session"])
+    assert keystone.alive == {}
+
+
+def test_check_mode_foresees_that_a_token_is_there(run_module, keystone, clouds_yaml, tmp_path):
+    issued = run_module("os_token_issue", cloud="sandbox")
+    before = tree(tmp_path)
+
+    foreseen = run_module("os_token_issue", check=True, cloud="sandbox", session=issued["session"])
+    other = run_module("os_token_issue", check=True, cloud="sandbox", session=issued["session"], project="p2")
+
+    assert (foreseen["changed"], other["changed"]) == (False, True)
+    assert len(keystone.asked("POST")) == 1
+    assert tree(tmp_path) == before
 
 
 def test_check_mode_changes_nothing_on_disk_or_in_keystone(run_module, keystone, clouds_yaml, tmp_path, monkeypatch):
@@ -259,7 +304,8 @@ def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keyst
 
 def test_a_token_that_could_not_be_renewed_is_warned_of_while_it_is_good(run_module, keystone, session, clouds_yaml):
     run_module("os_token_issue", session=session.path, cloud="sandbox")
-    let_it_age(session, "sandbox", 12 * 3600)
+    (name,) = session.names()
+    let_it_age(session, name, 12 * 3600)
     keystone.stuck["POST"] = Answer(503)
 
     ran = run_module("os_token_issue", session=session.path, cloud="sandbox", timeout=1)
@@ -272,7 +318,7 @@ def test_a_session_that_a_process_still_works_on_is_revoked_after_a_while_with_a
     run_module, keystone, session, clouds_yaml, start
 ):
     run_module("os_token_issue", session=session.path, cloud="sandbox")
-    code = "import sys; from onetoken_session import store, usage; usage.hold(store.Session(sys.argv[1]))"
+    code = "import sys; from onetoken_session.store import session, usage; usage.hold(session.Session(sys.argv[1]))"
     start(code, session.path, PYTHONPATH=session.site)
 
     ran = run_module("os_token_revoke", session=session.path, drain=True, drain_timeout=1)
@@ -288,12 +334,13 @@ class TestSessionsOfRuns:
         return start("import sys")
 
     @pytest.fixture
-    def of_run(self, no_cloud, tmp_path, clouds_yaml, run):
+    def of_run(self, no_cloud, tmp_path, keystone, run):
         """The session of a run that goes on, where sessions are by default, with a token."""
         session = Session(str(tmp_path / "onetoken" / "run-1"))
-        files = ConfigFiles(clouds_yaml)
-        lifecycle.prepare(session, files, RenewalPolicy(), Owner.of_process(run.pid))
-        lifecycle.current_token(session, "sandbox")
+        prepare(session, RenewalPolicy(), Owner.of_process(run.pid))
+        text = keystone.issue()
+        token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
+        session.write_tokens("0123456789abcdef", StoredTokens(token))
         return session
 
     def test_one_is_left_to_its_run(self, run_module, keystone, of_run):
@@ -385,7 +432,8 @@ def test_from_the_archive_in_which_ansible_sends_it_it_makes_the_whole_session(
         "import openstack; print(openstack.connect().current_project_id)",
         OS_CLIENT_CONFIG_FILE=session.clouds_file,
         OS_CLOUD="sandbox",
-        OS_AUTH_TYPE="onetoken",
         PYTHONPATH=session.site,
+        **{VARIABLE: session.path},
     )
     assert used.stdout.split() == [PROJECT_ID], used.stderr
+    assert len(keystone.asked("POST")) == 1

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import types
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils import connection
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import keystone as requests_to_keystone
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection, signing_in
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import source_of
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
+from ansible_collections.onetoken.openstack.tests.unit.conftest import task_options
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
@@ -25,19 +23,22 @@ AGAIN = ": source the openrc file again, or export what is missing."
 GUIDE = ", which step 3 of the provider's guide unsets"
 
 
-def options() -> dict[str, t.Any]:
-    """A task that names no cloud."""
-    defaults = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
-    return {**defaults, **dict.fromkeys(("session", "project", "project_domain", "domain", "system", "unscoped"))}
+@pytest.fixture
+def issue(session, task_cloud):
+    return lambda **options: signing_in.issue(session, task_cloud(**options), RenewalPolicy(), 1)
 
 
-def issue(session) -> None:
-    source = source_of(options(), os.environ, session)
-    requests_to_keystone.issue(source, FakeTime().waiter(1))
+@pytest.fixture
+def connect(no_cloud):
+    def connect(**options: t.Any) -> None:
+        connection.connect(types.SimpleNamespace(params=task_options(**options), warn=pytest.fail)).authorize()
+
+    return connect
 
 
-def connect(session) -> None:
-    connection.connect(types.SimpleNamespace(params=options(), warn=pytest.fail)).authorize()
+@pytest.fixture(params=["issue", "connect"])
+def way(request, issue, connect):
+    return {"issue": issue, "connect": connect}[request.param]
 
 
 @pytest.fixture
@@ -66,7 +67,6 @@ def shell(no_cloud, monkeypatch, keystone) -> t.Callable[..., None]:
     return source
 
 
-@pytest.mark.parametrize("way", [issue, connect])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -86,17 +86,14 @@ def shell(no_cloud, monkeypatch, keystone) -> t.Callable[..., None]:
     ],
     ids=str,
 )
-def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(
-    shell, way, keystone, session, changes
-):
+def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(shell, way, keystone, changes):
     shell(**changes)
 
-    way(session)
+    way()
 
     assert len(keystone.asked("POST")) == 1
 
 
-@pytest.mark.parametrize("way", [issue, connect])
 @pytest.mark.parametrize(
     ("changes", "lacks"),
     [
@@ -125,28 +122,27 @@ def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_
     ],
     ids=str,
 )
-def test_what_the_variables_lack_is_named_before_keystone_is_asked(shell, way, keystone, session, changes, lacks):
+def test_what_the_variables_lack_is_named_before_keystone_is_asked(shell, way, keystone, changes, lacks):
     shell(**changes)
 
     with pytest.raises(ConfigurationError) as caught:
-        way(session)
+        way()
 
     assert str(caught.value) == f"The OS_* variables lack {lacks}"
     assert keystone.requests == []
 
 
-def test_a_user_s_id_needs_no_domain(shell, session):
+def test_a_user_s_id_needs_no_domain(shell, task_cloud):
     shell(OS_USERNAME=None, OS_USER_DOMAIN_NAME=None, OS_USER_ID="u1")
 
-    assert source_of(options(), os.environ, session).region().config["auth"]["user_id"] == "u1"
+    assert task_cloud().region.config["auth"]["user_id"] == "u1"
 
 
-@pytest.mark.parametrize("way", [issue, connect])
-def test_an_application_credential_needs_its_auth_type(shell, way, keystone, session):
+def test_an_application_credential_needs_its_auth_type(shell, way, keystone):
     shell(OS_PASSWORD=None, OS_APPLICATION_CREDENTIAL_ID="c1", OS_APPLICATION_CREDENTIAL_SECRET="s")
 
     with pytest.raises(ConfigurationError) as caught:
-        way(session)
+        way()
 
     assert str(caught.value) == (
         "The credentials of the OS_* variables are an application credential: set OS_AUTH_TYPE to "
@@ -156,29 +152,26 @@ def test_an_application_credential_needs_its_auth_type(shell, way, keystone, ses
 
 
 @pytest.mark.parametrize("key", ["user_domain_name", "project_domain_name", "username"])
-def test_a_cloud_of_clouds_yaml_that_lacks_something_is_told_its_key(write_clouds, keystone, session, key):
+def test_a_cloud_of_clouds_yaml_that_lacks_something_is_told_its_key(write_clouds, keystone, task_cloud, key):
     entry = keystone.entry()
     del entry["auth"][key]
     write_clouds({"clouds": {"sandbox": entry}})
 
     with pytest.raises(ConfigurationError, match=f"^The credentials of cloud 'sandbox' are not complete: add {key}.$"):
-        source_of({**options(), "cloud": "sandbox"}, os.environ, session).region()
+        task_cloud(cloud="sandbox")
 
 
-def test_an_auth_laid_over_the_variables_does_not_meet_what_is_left_over(shell, keystone, session):
+def test_an_auth_laid_over_the_variables_does_not_meet_what_is_left_over(shell, keystone, issue):
     shell(OS_TOKEN="TOKEN")
-    source = source_of({**options(), "auth": {"password": PASSWORD}}, os.environ, session)
-
-    requests_to_keystone.issue(source, FakeTime().waiter(1))
+    issue(auth={"password": PASSWORD})
 
     shell(OS_USER_DOMAIN_NAME="Default")
-    token = {"auth_type": "token", "auth": {"token": keystone.issue()}}
-    requests_to_keystone.issue(source_of({**options(), **token}, os.environ, session), FakeTime().waiter(1))
+    issue(auth_type="token", auth={"token": keystone.issue()})
 
 
-def test_a_named_cloud_is_not_touched_by_variables(shell, write_clouds, keystone, session, monkeypatch):
+def test_a_named_cloud_is_not_touched_by_variables(shell, write_clouds, keystone, issue, monkeypatch):
     shell(OS_TOKEN="TOKEN", OS_USER_DOMAIN_NAME=None)
     write_clouds({"clouds": {"sandbox": keystone.entry()}})
     monkeypatch.setenv("OS_CLOUD", "sandbox")
 
-    issue(session)
+    issue()

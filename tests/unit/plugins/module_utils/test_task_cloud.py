@@ -7,23 +7,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.config_files import ConfigFiles
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.source import (
-    CONFIG,
-    ENVIRONMENT,
-    EXPLICIT,
-    UNNAMED,
-    Source,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.plugins.module_utils import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import Way
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils.connection import argument_spec
-from ansible_collections.onetoken.openstack.plugins.module_utils.source_options import (
-    keystone_of,
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.explicit import UNNAMED
+from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import (
+    SDK_NAMES,
+    TaskCloud,
     scope_of,
-    source_of,
+    sdk_options,
 )
+from ansible_collections.onetoken.openstack.tests.unit.conftest import task_options
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
 )
@@ -37,13 +31,6 @@ OPENRC = {
     "OS_USER_DOMAIN_NAME": "Default",
     "OS_PROJECT_DOMAIN_NAME": "Default",
 }
-SCOPE_OPTIONS = ("project", "project_domain", "domain", "system", "unscoped")
-
-
-def options(**given):
-    """The options of a task, all that it does not give at their defaults."""
-    defaults = {name: spec.get("default") for name, spec in argument_spec().items()}
-    return {**defaults, **dict.fromkeys(SCOPE_OPTIONS), "system": False, "unscoped": False, **given}
 
 
 @pytest.fixture
@@ -53,125 +40,201 @@ def openrc(monkeypatch, no_cloud):
 
 
 @pytest.fixture
-def find(session):
-    """The source that options mean in this process."""
-    import os
+def two_regions(write_clouds, keystone):
+    """A cloud of which openstacksdk knows two regions."""
+    entry = keystone.entry(regions=["RegionOne", "RegionTwo"])
+    del entry["region_name"]
+    return write_clouds({"clouds": {"sandbox": entry}})
 
-    return lambda **given: source_of(options(**given), os.environ, session)
+
+def auth(cloud: TaskCloud):
+    return cloud.region.config["auth"]
 
 
 class TestPrecedence:
-    def test_the_option_goes_before_everything(self, clouds_yaml, openrc, monkeypatch, find):
+    def test_the_option_goes_before_everything(self, clouds_yaml, openrc, monkeypatch, task_cloud):
         monkeypatch.setenv("OS_CLOUD", "second")
 
-        assert find(cloud="sandbox") == Source(CONFIG, "sandbox", ConfigFiles(clouds_yaml))
+        cloud = task_cloud(cloud="sandbox")
 
-    def test_then_os_cloud(self, clouds_yaml, openrc, monkeypatch, find):
+        assert (cloud.name, cloud.label, auth(cloud)["username"]) == ("sandbox", "cloud 'sandbox'", "demo")
+        assert cloud.way == Way("sandbox", [clouds_yaml])
+
+    def test_then_os_cloud(self, clouds_yaml, openrc, monkeypatch, task_cloud):
         monkeypatch.setenv("OS_CLOUD", "second")
 
-        assert find() == Source(CONFIG, "second", ConfigFiles(clouds_yaml))
+        assert task_cloud().name == "second"
 
-    def test_then_the_openrc(self, clouds_yaml, openrc, find):
-        source = find()
+    def test_then_the_openrc(self, clouds_yaml, openrc, task_cloud):
+        cloud = task_cloud()
 
-        assert (source.kind, source.cloud) == (ENVIRONMENT, UNNAMED)
-        assert source.entry()["username"] == "from openrc"
+        assert (cloud.name, cloud.label, cloud.way) == (UNNAMED, "the OS_* variables", Way(None))
+        assert auth(cloud)["username"] == "from openrc"
 
-    def test_then_the_only_cloud(self, write_clouds, keystone, find):
+    def test_then_the_only_cloud(self, write_clouds, keystone, task_cloud):
         path = write_clouds({"clouds": {"lonely": keystone.entry()}})
 
-        assert find() == Source(CONFIG, "lonely", ConfigFiles(path))
+        assert task_cloud().way == Way("lonely", [path])
 
-    def test_of_several_clouds_none_is_taken_and_their_names_are_told(self, clouds_yaml, find):
+    def test_of_several_clouds_none_is_taken_and_their_names_are_told(self, clouds_yaml, task_cloud):
         with pytest.raises(ConfigurationError, match=r"No cloud is named.*has sandbox, second"):
-            find()
+            task_cloud()
 
-    def test_without_anything_the_sentence_says_what_to_set(self, no_cloud, find):
+    def test_without_anything_the_sentence_says_what_to_set(self, no_cloud, task_cloud):
         with pytest.raises(
             ConfigurationError, match="No cloud is named: set the option cloud or the variable OS_CLOUD"
         ):
-            find()
+            task_cloud()
 
-    def test_an_empty_os_cloud_is_none(self, clouds_yaml, openrc, monkeypatch, find):
+    def test_an_empty_os_cloud_is_none(self, clouds_yaml, openrc, monkeypatch, task_cloud):
         monkeypatch.setenv("OS_CLOUD", "")
 
-        assert find().kind == ENVIRONMENT
+        assert task_cloud().name == UNNAMED
 
-    def test_an_unknown_cloud_is_a_sentence_with_the_names_of_the_known(self, clouds_yaml, find):
-        with pytest.raises(ConfigurationError, match="'sandbocks' is not in .*clouds.yaml, which has sandbox, second"):
-            find(cloud="sandbocks").entry()
+    def test_an_unknown_cloud_is_a_sentence_with_the_names_of_the_known(self, clouds_yaml, task_cloud):
+        with pytest.raises(ConfigurationError) as caught:
+            task_cloud(cloud="sandbocks")
+
+        assert str(caught.value) == (
+            f"Cloud 'sandbocks' is not in {clouds_yaml}, which has sandbox, second: name one of these, or add it there."
+        )
 
 
 class TestConnectionOptions:
-    def test_they_take_the_place_of_what_is_configured(self, clouds_yaml, find):
-        source = find(
+    def test_every_one_that_goes_to_openstacksdk_is_one_of_openstack_cloud_s(self):
+        assert set(SDK_NAMES) <= set(connection.argument_spec())
+
+    @pytest.mark.parametrize(
+        ("given", "options"),
+        [
+            ({}, {}),
+            ({"region_name": "A"}, {"region_name": "A"}),
+            ({"interface": "internal"}, {"interface": "internal"}),
+            ({"interface": "public"}, {"interface": "public"}),
+            ({"validate_certs": False}, {"verify": False}),
+            (
+                {"ca_cert": "/ca", "client_cert": "/c", "client_key": "/k", "api_timeout": 0},
+                {"cacert": "/ca", "cert": "/c", "key": "/k", "api_timeout": 0},
+            ),
+        ],
+        ids=str,
+    )
+    def test_those_that_were_given_go_under_openstacksdk_s_names(self, given, options):
+        assert sdk_options(task_options(**given)) == options
+
+    def test_they_take_the_place_of_what_is_configured(self, two_regions, task_cloud):
+        cloud = task_cloud(
             cloud="sandbox", region_name="RegionTwo", validate_certs=False, ca_cert="/ca.pem", interface="internal"
         )
 
-        entry = source.entry()
-        assert (entry["region_name"], entry["verify"], entry["cacert"]) == ("RegionTwo", False, "/ca.pem")
-        assert entry["interface"] == "internal"
+        config = cloud.region.config
+        assert (config["region_name"], config["verify"], config["cacert"]) == ("RegionTwo", False, "/ca.pem")
+        assert config["interface"] == "internal"
+        assert cloud.region_name == "RegionTwo"
+        assert not cloud.is_plain
 
-    def test_the_default_of_interface_does_not(self, write_clouds, keystone, find):
+    def test_a_region_takes_the_place_of_the_one_of_an_openrc(self, openrc, monkeypatch, task_cloud):
+        monkeypatch.setenv("OS_REGION_NAME", "RegionOne")
+
+        cloud = task_cloud(region_name="RegionTwo")
+
+        assert cloud.region.config["region_name"] == "RegionTwo" == cloud.region_name
+
+    def test_one_that_a_configured_cloud_does_not_have_is_refused_as_openstacksdk_does(self, clouds_yaml, task_cloud):
+        with pytest.raises(ConfigurationError, match="RegionTwo is not a valid region name for cloud sandbox"):
+            task_cloud(cloud="sandbox", region_name="RegionTwo")
+
+    def test_the_default_of_interface_does_not(self, write_clouds, keystone, task_cloud):
         write_clouds({"clouds": {"sandbox": keystone.entry(interface="internal")}})
 
-        assert find(cloud="sandbox").entry()["interface"] == "internal"
+        assert task_cloud(cloud="sandbox").region.config["interface"] == "internal"
 
     @pytest.mark.parametrize(
         ("given", "from_environ", "auth_type"), [("v3password", None, "v3password"), (None, "v3totp", "v3totp")]
     )
-    def test_the_auth_type_of_an_openrc(self, openrc, monkeypatch, find, given, from_environ, auth_type):
+    def test_the_auth_type_of_an_openrc(self, openrc, monkeypatch, task_cloud, given, from_environ, auth_type):
+        monkeypatch.setenv("OS_PASSCODE", "123456")
         if from_environ:
             monkeypatch.setenv("OS_AUTH_TYPE", from_environ)
+            monkeypatch.delenv("OS_PASSWORD")
 
-        assert find(auth_type=given).entry()["auth_type"] == auth_type
+        assert task_cloud(auth_type=given).region.config["auth_type"] == auth_type
+
+    def test_an_auth_type_beside_a_cloud_is_the_cloud_s(self, clouds_yaml, task_cloud):
+        cloud = task_cloud(cloud="sandbox", auth_type="v3password")
+
+        assert cloud.region.config["auth_type"] == "v3password"
+        assert cloud.way == Way("sandbox", [clouds_yaml], options={"auth_type": "v3password"})
+        assert not cloud.is_plain
+
+
+class TestPlain:
+    @pytest.mark.parametrize(
+        ("given", "plain"),
+        [
+            ({}, True),
+            ({"region_name": "RegionTwo"}, True),
+            ({"interface": "internal"}, False),
+            ({"validate_certs": False}, False),
+            ({"project": "p"}, False),
+            ({"unscoped": True}, False),
+            ({"auth": {"password": "x"}}, False),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("kind", ["configured", "variables"])
+    def test_each_task_of_this_host_can_name_what_is_as_it_is_configured(
+        self, two_regions, monkeypatch, task_cloud, kind, given, plain
+    ):
+        if kind == "variables":
+            for name, value in OPENRC.items():
+                monkeypatch.setenv(name, value)
+        where = {"cloud": "sandbox"} if kind == "configured" else {}
+
+        assert task_cloud(**where, **given).is_plain is plain
 
 
 class TestExplicit:
-    def test_auth_alone_is_a_cloud_without_a_name(self, no_cloud, find, keystone):
-        source = find(auth=keystone.entry()["auth"])
+    def test_auth_alone_is_a_cloud_without_a_name(self, no_cloud, task_cloud, keystone):
+        cloud = task_cloud(auth=keystone.entry()["auth"])
 
-        assert (source.kind, source.cloud) == (EXPLICIT, UNNAMED)
-        assert source.entry()["auth"] == keystone.entry()["auth"]
-        assert source.region().config["auth"]["username"] == "demo"
+        assert (cloud.name, cloud.label, cloud.way) == (UNNAMED, "the auth option", None)
+        assert auth(cloud)["username"] == "demo"
 
-    def test_auth_is_laid_over_a_named_cloud(self, clouds_yaml, find, keystone):
-        source = find(cloud="sandbox", auth={"password": "other", "project-name": "p2"}, auth_type="v3password")
+    def test_auth_is_laid_over_a_named_cloud(self, clouds_yaml, task_cloud):
+        cloud = task_cloud(cloud="sandbox", auth={"password": "other", "project_name": "p2"}, auth_type="v3password")
 
-        assert (source.kind, source.cloud) == (EXPLICIT, "sandbox")
-        assert source.entry()["auth_type"] == "v3password"
-        assert source.entry()["region_name"] == "RegionOne"
-        assert source.entry()["auth"] == {**keystone.entry()["auth"], "password": "other", "project_name": "p2"}
+        assert (cloud.name, cloud.way, cloud.is_plain) == ("sandbox", None, False)
+        assert cloud.region.config["auth_type"] == "v3password"
+        assert cloud.region.config["region_name"] == "RegionOne"
+        assert (auth(cloud)["username"], auth(cloud)["password"], auth(cloud)["project_name"]) == (
+            "demo", "other", "p2",
+        )  # fmt: skip
 
-    def test_auth_is_laid_over_an_openrc(self, openrc, find):
-        auth = find(auth={"password": "other"}).region().config["auth"]
+    def test_auth_is_laid_over_an_openrc(self, openrc, task_cloud):
+        cloud = task_cloud(auth={"password": "other"})
 
-        assert (auth["username"], auth["password"]) == ("from openrc", "other")
+        assert (auth(cloud)["username"], auth(cloud)["password"]) == ("from openrc", "other")
+        assert cloud.way is None
 
-    def test_a_mapping_is_a_cloud_without_a_name(self, no_cloud, find, keystone):
-        source = find(cloud=keystone.entry(), region_name="RegionTwo")
+    def test_a_mapping_is_a_cloud_without_a_name(self, no_cloud, task_cloud, keystone):
+        cloud = task_cloud(cloud=keystone.entry(), region_name="RegionTwo")
 
-        assert (source.kind, source.cloud) == (EXPLICIT, UNNAMED)
-        assert source.region().config["auth"]["password"] == PASSWORD
-        assert source.region().config["region_name"] == "RegionTwo"
+        assert (cloud.name, cloud.label, cloud.way) == (UNNAMED, "the cloud option", None)
+        assert auth(cloud)["password"] == PASSWORD
+        assert cloud.region.config["region_name"] == "RegionTwo" == cloud.region_name
 
-    def test_a_mapping_may_name_the_cloud_that_it_is_laid_over(self, clouds_yaml, find):
-        entry = find(cloud={"cloud": "second", "auth": {"username": "other"}}).entry()
+    def test_a_mapping_may_name_the_cloud_that_it_is_laid_over(self, clouds_yaml, task_cloud):
+        cloud = task_cloud(cloud={"cloud": "second", "auth": {"username": "other"}})
 
-        assert (entry["auth"]["username"], entry["auth"]["password"]) == ("other", PASSWORD)
+        assert (auth(cloud)["username"], auth(cloud)["password"]) == ("other", PASSWORD)
 
-    def test_what_is_recorded_of_it_has_no_secret(self, no_cloud, find, keystone):
-        source = find(auth=keystone.entry()["auth"])
+    def test_the_options_of_the_task_are_not_changed(self, clouds_yaml, task_cloud, keystone):
+        mapping = {"auth": keystone.entry()["auth"]}
+        before = {"auth": {**mapping["auth"]}}
+        task_cloud(cloud=mapping, auth={"password": "x"})
 
-        assert PASSWORD not in repr(source.record())
-        assert source.public_auth["username"] == "demo"
-        assert source.public_auth["auth_url"] == keystone.auth_url
-
-    def test_the_options_of_the_task_are_not_changed(self, clouds_yaml, session):
-        mapping = {"auth": {"auth-url": "u"}}
-        source_of(options(cloud=mapping, auth={"password": "x"}), {}, session)
-
-        assert mapping == {"auth": {"auth-url": "u"}}
+        assert mapping == before
 
 
 class TestScope:
@@ -205,7 +268,7 @@ class TestScope:
         ids=str,
     )
     def test_names_and_ids(self, given, scope):
-        assert scope_of(options(**given)) == scope
+        assert scope_of(task_options(**given)) == scope
 
     @pytest.mark.parametrize(
         "given",
@@ -219,7 +282,7 @@ class TestScope:
     )
     def test_a_token_has_one_scope(self, given):
         with pytest.raises(ConfigurationError, match=f"{' and '.join(given)} are given: keep one of them"):
-            scope_of(options(**given))
+            scope_of(task_options(**given))
 
     @pytest.mark.parametrize(
         ("given", "asked"),
@@ -232,101 +295,106 @@ class TestScope:
         ],
         ids=str,
     )
-    @pytest.mark.parametrize("kind", [CONFIG, ENVIRONMENT, EXPLICIT])
+    @pytest.mark.parametrize("kind", ["configured", "variables", "explicit"])
     def test_it_takes_the_place_of_the_configured_one(
-        self, clouds_yaml, monkeypatch, find, keystone, kind, given, asked
+        self, clouds_yaml, monkeypatch, task_cloud, keystone, kind, given, asked
     ):
-        if kind == ENVIRONMENT:
+        if kind == "variables":
             for name, value in OPENRC.items():
                 monkeypatch.setenv(name, value)
-        where = {CONFIG: {"cloud": "sandbox"}, ENVIRONMENT: {}, EXPLICIT: {"auth": keystone.entry()["auth"]}}[kind]
+        where = {"configured": {"cloud": "sandbox"}, "variables": {}, "explicit": {"auth": keystone.entry()["auth"]}}
 
-        auth = find(**where, **given).region().config["auth"]
+        found = auth(task_cloud(**where[kind], **given))
 
         scopes = ("project_id", "project_name", "project_domain_name", "domain_id", "domain_name", "system_scope")
-        assert {name: auth[name] for name in scopes if auth.get(name)} == asked
+        assert {name: found[name] for name in scopes if found.get(name)} == asked
+
+    def test_an_application_credential_takes_none(self, write_clouds, keystone, task_cloud):
+        credential = {"application_credential_id": "c", "application_credential_secret": "s"}
+        write_clouds(
+            {
+                "clouds": {
+                    "sandbox": {
+                        "auth_type": "v3applicationcredential",
+                        "auth": {"auth_url": keystone.auth_url, **credential},
+                    }
+                }
+            }
+        )
+
+        with pytest.raises(
+            ConfigurationError, match="application credential of cloud 'sandbox' is bound to its project: leave out"
+        ):
+            task_cloud(cloud="sandbox", project="p2")
 
 
-@pytest.mark.processes
-class TestWithASession:
-    @pytest.fixture
-    def injected(self, session, source, monkeypatch):
-        lifecycle.issue(session, source, RenewalPolicy(), 10)
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", session.clouds_file)
-        monkeypatch.setenv("OS_CLOUD", "sandbox")
-        monkeypatch.setenv("OS_AUTH_TYPE", "onetoken")
-        return session
+class TestAgain:
+    """A cloud that was signed in to before, with what a task asks for besides."""
 
-    @pytest.mark.parametrize("cloud", [None, "sandbox", "second"])
-    def test_the_user_s_own_files_are_meant_not_the_session_s(self, injected, clouds_yaml, find, cloud):
-        source = find(cloud=cloud)
+    def test_a_configured_cloud_is_read_again_each_time(self, clouds_yaml, write_clouds, keystone):
+        changed = keystone.entry()
+        changed["auth"]["password"] = "new"
+        write_clouds({"clouds": {"sandbox": changed}})
 
-        assert source == Source(CONFIG, cloud or "sandbox", ConfigFiles(clouds_yaml))
-        assert source.entry()["auth"]["password"] == PASSWORD
+        cloud = TaskCloud.of_way("sandbox", Way("sandbox", [clouds_yaml]), {}, None)
 
-    def test_another_session_gets_its_credentials_from_the_user_s_own_files_too(self, injected, clouds_yaml, tmp_path):
-        other = Session(str(tmp_path / "other"))
+        assert auth(cloud)["password"] == "new"
+        assert cloud.is_plain
 
-        assert source_of(options(cloud="second"), os.environ, other).files == ConfigFiles(clouds_yaml)
-
-    def test_an_openrc_that_it_was_issued_from_is_meant_again(self, session, openrc, monkeypatch, keystone, find):
-        monkeypatch.setenv("OS_AUTH_URL", keystone.auth_url)
-        monkeypatch.setenv("OS_USERNAME", "demo")
-        monkeypatch.setenv("OS_PASSWORD", PASSWORD)
-        source = find()
-        lifecycle.issue(session, source, RenewalPolicy(), 10)
-        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", session.clouds_file)
-        monkeypatch.setenv("OS_CLOUD", source.cloud)
-        monkeypatch.setenv("OS_AUTH_TYPE", "onetoken")
-
-        again = find()
-
-        assert again == source
-        assert again.entry()["auth_type"] == "password"
-        assert lifecycle.issue(session, again, RenewalPolicy(), 10).changed is False
-
-    def test_a_session_that_is_named_is_renewed_as_before_where_nothing_else_is_asked(
-        self, session, source, openrc, find
+    def test_it_is_read_from_its_own_files_whatever_the_process_has(
+        self, clouds_yaml, write_clouds, tmp_path, monkeypatch
     ):
-        lifecycle.issue(session, source, RenewalPolicy(), 10)
+        other = tmp_path / "other.yaml"
+        other.write_text('{"clouds": {"sandbox": {"auth": {"password": "other"}}}}')
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(other))
+        monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(other))
+        monkeypatch.setenv("OS_PASSWORD", "other")
 
-        assert find(session=session.path) == source
-        assert find(session=session.path, cloud="second").cloud == "second"
+        assert auth(TaskCloud.of_way("sandbox", Way("sandbox", [clouds_yaml]), {}, None))["password"] == PASSWORD
 
-    def test_a_scope_is_put_on_the_recorded_source(self, session, openrc, monkeypatch, keystone, find):
-        monkeypatch.setenv("OS_AUTH_URL", keystone.auth_url)
-        monkeypatch.setenv("OS_USERNAME", "demo")
-        monkeypatch.setenv("OS_PASSWORD", PASSWORD)
-        lifecycle.issue(session, find(), RenewalPolicy(), 10)
-        monkeypatch.setenv("OS_CLOUD", UNNAMED)
+    def test_what_a_task_asks_for_is_laid_over_what_was_asked_for_then(self, two_regions):
+        options = {"interface": "internal", "region_name": "RegionOne"}
+        way = Way("sandbox", [two_regions], options=options, scope={"project_id": "p1"})
 
-        source = find(project=PROJECT_ID)
+        cloud = TaskCloud.of_way("sandbox", way, {"region_name": "RegionTwo"}, {"project_id": "p2"})
 
-        assert (source.kind, source.scope) == (ENVIRONMENT, {"project_id": PROJECT_ID})
+        assert (cloud.region.config["interface"], cloud.region_name) == ("internal", "RegionTwo")
+        assert auth(cloud)["project_id"] == "p2"
+        assert not cloud.is_plain
+
+    def test_the_variables_of_an_openrc_are_meant_again(self, openrc):
+        cloud = TaskCloud.of_way(UNNAMED, Way(None, scope={"project_id": "p2"}), {}, None)
+
+        assert (auth(cloud)["username"], auth(cloud)["project_id"]) == ("from openrc", "p2")
+
+    def test_the_way_of_each_kind_has_no_secret(self, clouds_yaml, task_cloud, monkeypatch):
+        for name, value in OPENRC.items():
+            monkeypatch.setenv(name, value)
+
+        assert PASSWORD not in repr(task_cloud(cloud="sandbox").way)
+        assert "from openrc" not in repr(task_cloud().way)
+
+    @pytest.mark.processes
+    def test_a_file_of_the_working_directory_is_recorded_with_its_whole_path(
+        self, run_python, collections_path, tmp_path
+    ):
+        cloud = '{"auth": {"auth_url": "http://h/v3", "username": "u", "password": "p", "user_domain_id": "d"}}'
+        (tmp_path / "work" / "clouds.yaml").write_text(f'{{"clouds": {{"here": {cloud}}}}}')
+
+        process = run_python(
+            "import os\n"
+            "from ansible_collections.onetoken.openstack.plugins.module_utils import task_cloud\n"
+            "params = dict.fromkeys(('auth', 'auth_type', *task_cloud.SDK_NAMES))\n"
+            "print(*task_cloud.TaskCloud.of_params({**params, 'cloud': 'here'}, os.environ).way.files)\n",
+            PYTHONPATH=collections_path,
+        )
+
+        assert process.stdout.strip() == str(tmp_path / "work" / "clouds.yaml"), process.stderr
 
 
-class TestKeystoneOf:
-    @pytest.mark.parametrize("given", [{"cloud": "sandbox"}, {"cloud": {"auth": {}}}, {"auth": {}}], ids=str)
-    def test_its_address_is_found_without_credentials(self, clouds_yaml, keystone, given):
-        bare = {"auth_url": keystone.auth_url}
-        if "auth" in given:
-            given = {"auth": bare}
-        elif isinstance(given["cloud"], dict):
-            given = {"cloud": {"auth": bare}}
+def test_one_that_is_not_validated_has_its_address_alone(no_cloud):
+    params = task_options(auth={"auth_url": "http://h/v3"})
 
-        assert keystone_of(options(**given), os.environ).auth_url == keystone.auth_url
-
-    def test_without_the_scope_options_it_works_as_well(self, clouds_yaml, keystone):
-        """os_token_revoke has none."""
-        params = {name: value for name, value in options(cloud="sandbox").items() if name not in SCOPE_OPTIONS}
-
-        assert keystone_of(params, os.environ).auth_url == keystone.auth_url
-
-    def test_the_options_of_tls_are_those_of_the_cloud_and_of_the_task(self, write_clouds, keystone):
-        write_clouds({"clouds": {"sandbox": keystone.entry(verify=False)}})
-
-        assert keystone_of(options(cloud="sandbox"), os.environ)._session.verify is False
-        assert keystone_of(options(cloud="sandbox", validate_certs=True), os.environ)._session.verify is True
-
-    def test_an_openrc_names_it_too(self, openrc, no_cloud):
-        assert keystone_of(options(), os.environ).auth_url == OPENRC["OS_AUTH_URL"]
+    assert auth(TaskCloud.of_params(params, os.environ, validate=False))["auth_url"] == "http://h/v3"
+    with pytest.raises(ConfigurationError, match="are not complete"):
+        TaskCloud.of_params(params, os.environ)

@@ -23,7 +23,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.onetoken.openstack.plugins.callback.one_token import trust_as_template
-from ansible_collections.onetoken.openstack.plugins.module_utils.playbook_task import STRANGERS, PlaybookTask
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.playbook_task import PlaybookTask
 
 SITE = "/session/site"
 PACKAGE = "ansible_collections.openstack"
@@ -127,17 +127,6 @@ class TestWhatItIs:
         assert tasks_of(play)().action == "openstack.cloud.server_info"
         assert tasks_of(play)().is_openstack
 
-    @pytest.mark.parametrize("program", STRANGERS)
-    @pytest.mark.parametrize("lines", ["command: {} apply", "shell: /opt/{} apply", "command: {{argv: [{}, apply]}}"])
-    def test_a_program_that_does_not_know_the_session_is_named(self, task, program, lines):
-        assert task(lines.format(program)).stranger == program
-
-    @pytest.mark.parametrize(
-        "lines", [CLOUD_TASK, "command: openstack server list", "command: echo terraform", "shell: '{{ tool }} apply'"]
-    )
-    def test_other_programs_are_no_strangers(self, task, lines):
-        assert task(lines).stranger is None
-
 
 class TestDeclining:
     @pytest.mark.parametrize("value", ["false", "no", "off", "'0'", "'False'", "0"])
@@ -170,58 +159,6 @@ class TestDeclining:
         declining = {"of the play", "but this", "a handler"}
         accepting = {"not this", "of the block", "deeper"}
         assert {name for name in declining | accepting if find(name).declines} == declining
-
-
-class TestCredentials:
-    @pytest.mark.parametrize(
-        ("lines", "how"),
-        [
-            (CLOUD_TASK, None),
-            ("openstack.cloud.server_info: {auth: {username: u}}", "auth"),
-            ("openstack.cloud.server_info: {cloud: sandbox, auth: '{{ mine }}'}", "auth"),
-            ("openstack.cloud.server_info: {auth: {}}", None),
-            ("openstack.cloud.server_info: {cloud: {auth: {username: u}}}", "a mapping for cloud"),
-            ("openstack.cloud.server_info: {cloud: '{{ mine }}'}", None),
-            (f"{CLOUD_TASK}\nenvironment: {{OS_PASSWORD: x}}", "OS_PASSWORD in its environment"),
-            (f"{CLOUD_TASK}\nenvironment: {{OS_CLOUD: x, LANG: C}}", None),
-            (f"{CLOUD_TASK}\nenvironment: '{{{{ mine }}}}'", None),
-            (f"{CLOUD_TASK}\nenvironment: [{{A: b}}, {{OS_TOKEN: x}}]", "OS_TOKEN in its environment"),
-            ("command: openstack token issue\nenvironment: {OS_AUTH_URL: u}", "OS_AUTH_URL in its environment"),
-            ("debug: {msg: x, auth: y}", None),
-        ],
-    )
-    def test_it_tells_how_a_task_signs_in_by_itself(self, task, lines, how):
-        assert task(lines).brings_credentials == how
-
-    @pytest.mark.parametrize(
-        ("defaults", "how"),
-        [
-            ("{openstack.cloud.server_info: {auth: {username: u}}}", "auth"),
-            ("{group/openstack.cloud.openstack: {auth: {username: u}}}", "auth"),
-            ("{group/openstack.cloud.openstack: {cloud: sandbox}}", None),
-            ("{openstack.cloud.network: {auth: {username: u}}}", None),
-            ("{}", None),
-        ],
-    )
-    def test_defaults_of_the_play_and_of_a_block_are_a_task_s_own(self, tasks_of, defaults, how):
-        of_play = tasks_of(f"module_defaults: {defaults}\ntasks:\n- {{name: it, {CLOUD_TASK}}}")
-        of_block = tasks_of(f"tasks:\n- module_defaults: {defaults}\n  block:\n  - {{name: it, {CLOUD_TASK}}}")
-
-        assert of_play().brings_credentials == how
-        assert of_block().brings_credentials == how
-
-    def test_the_environment_of_the_play_and_of_a_block_is_a_task_s_own(self, tasks_of):
-        find = tasks_of(f"""
-            environment: {{OS_PASSWORD: x}}
-            tasks:
-            - {{name: in the play, {CLOUD_TASK}}}
-            - environment: {{OS_TOKEN: x}}
-              block:
-              - {{name: in a block, {CLOUD_TASK}}}
-        """)
-
-        assert find("in the play").brings_credentials == "OS_PASSWORD in its environment"
-        assert find("in a block").brings_credentials == "OS_PASSWORD in its environment"
 
 
 class TestBecoming:

@@ -13,30 +13,32 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Failure,
+    BROKEN,
+    ISSUED,
+    UNRECORDED,
+    VARIABLE,
     Session,
-    StoredTokens,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils.run import Run, Settings
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
-    PASSWORD,
-    USER,
-    Answer,
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    ConfigurationError,
+    OneTokenError,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.plugins.plugin_utils import run as runs
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.run import Run, Settings
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(None, "33%", None, str(tmp_path / "sessions"), False, 30, 30)
+    return Settings("33%", None, str(tmp_path / "sessions"), False, 30, 30)
 
 
 @pytest.fixture
@@ -60,54 +62,39 @@ def begin(settings):
 
 
 @pytest.fixture
-def openrc(keystone, monkeypatch, no_cloud):
-    variables = {
-        "OS_AUTH_URL": keystone.auth_url,
-        "OS_USERNAME": USER,
-        "OS_PASSWORD": PASSWORD,
-        "OS_PROJECT_NAME": "demo",
-        "OS_USER_DOMAIN_NAME": "Default",
-        "OS_PROJECT_DOMAIN_NAME": "Default",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+def sign_in(keystone):
+    """Put a token into a session, as a process does that signs in; its id."""
+
+    def sign_in(session: Session, **body: object) -> str:
+        text = keystone.issue()
+        keystone.alive[text].update(body)
+        token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
+        session.write_tokens("0123456789abcdef", StoredTokens(token))
+        session.count(ISSUED)
+        return text
+
+    return sign_in
 
 
 class TestBeginning:
-    def test_without_a_cloud_there_is_no_run(self, begin, no_cloud, settings):
-        assert begin() is None
-        assert not os.path.exists(settings.directory)
-
-    def test_it_begins_without_a_token_and_without_a_request(self, begin, clouds_yaml, settings, keystone):
+    def test_it_begins_without_a_token_a_request_or_a_cloud(self, begin, no_cloud, settings, keystone):
         run, variables = begin()
 
         assert os.path.dirname(run.session.path) == settings.directory
-        assert run.session.clouds_with_tokens() == []
+        assert run.session.names() == []
         assert keystone.requests == []
         assert {owner.pid for owner in owners.known(run.session).values()} == {os.getpid()}
-        assert set(variables) == {"OS_CLIENT_CONFIG_FILE", "PYTHONPATH"}
-        assert variables["OS_CLIENT_CONFIG_FILE"] == run.session.clouds_file
+        assert set(variables) == {"PYTHONPATH", VARIABLE}
+        assert variables["PYTHONPATH"].split(os.pathsep)[0] == run.session.site
+        assert variables[VARIABLE] == run.session.path
 
-    def test_os_cloud_names_the_cloud_of_its_tasks(self, begin, clouds_yaml, monkeypatch):
-        monkeypatch.setenv("OS_CLOUD", "second")
-
-        assert begin()[1]["OS_CLOUD"] == "second"
-
-    def test_the_variables_of_an_openrc_are_a_cloud(self, begin, openrc, keystone):
+    def test_what_its_processes_search_already_comes_behind(self, begin, no_cloud, monkeypatch):
+        monkeypatch.setenv("PYTHONPATH", "/own")
         run, variables = begin()
 
-        assert (variables["OS_CLOUD"], variables["OS_AUTH_TYPE"]) == ("onetoken", "onetoken")
-        assert PASSWORD not in repr(variables)
-        assert lifecycle.current_token(run.session, "onetoken").id.reveal() in keystone.alive
+        assert variables["PYTHONPATH"] == f"{run.session.site}{os.pathsep}/own"
 
-    def test_os_cloud_goes_before_an_openrc(self, begin, clouds_yaml, openrc, monkeypatch):
-        monkeypatch.setenv("OS_CLOUD", "second")
-        run, variables = begin()
-
-        assert variables["OS_CLOUD"] == "second"
-        assert run.session.read_record().sources == {}
-
-    def test_within_a_session_there_is_no_other(self, begin, clouds_yaml, monkeypatch, settings):
+    def test_within_a_session_there_is_no_other(self, begin, no_cloud, monkeypatch, settings):
         _run, variables = begin()
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -115,27 +102,23 @@ class TestBeginning:
         assert begin() is None
         assert len(os.listdir(settings.directory)) == 1
 
-    def test_what_its_user_chose_is_on_record(self, begin, clouds_yaml):
-        run, _variables = begin(clouds=["second"], renew_after="600", fallback=True)
+    def test_after_a_session_that_is_gone_there_is_another(self, begin, no_cloud, monkeypatch):
+        monkeypatch.setenv(VARIABLE, "/nowhere/at/all")
+
+        assert begin() is not None
+
+    def test_what_its_user_chose_is_on_record(self, begin, no_cloud):
+        run, _variables = begin(renew_after="600")
 
         record = run.session.read_record()
-        assert (record.clouds, record.fallback, record.policy.renew_after) == (["second"], True, "600")
+        assert (record.policy.renew_after, record.of_runs) == ("600", True)
 
-    def test_a_session_that_is_named_is_shared(self, begin, clouds_yaml, tmp_path):
+    def test_a_session_that_is_named_is_shared(self, begin, no_cloud, tmp_path):
         first, _variables = begin(session=str(tmp_path / "shared"))
         second, _variables = begin(session=str(tmp_path / "shared"))
 
         assert first.session.path == second.session.path == str(tmp_path / "shared")
         assert len(owners.known(first.session)) == 2
-
-    def test_a_cloud_that_is_not_configured_is_told_before_anything_is_made(self, begin, clouds_yaml, settings):
-        with pytest.raises(ConfigurationError, match=f"names 'sandbocks', which is not in {clouds_yaml}"):
-            begin(clouds=["sandbox", "sandbocks"])
-        assert not os.path.exists(settings.directory)
-
-    @pytest.mark.parametrize("clouds", [["onetoken"], ["onetoken", "sandbox"]])
-    def test_the_variables_of_an_openrc_can_be_chosen_by_their_name(self, begin, clouds_yaml, openrc, clouds):
-        assert begin(clouds=clouds) is not None
 
     @pytest.mark.parametrize("name", ["drain_timeout", "revoke_timeout"])
     @pytest.mark.parametrize("seconds", [-1, 604801])
@@ -145,10 +128,65 @@ class TestBeginning:
         ):
             dataclasses.replace(settings, **{name: seconds})
 
-    def test_a_bad_policy_is_told_before_anything_is_made(self, begin, clouds_yaml, settings):
+    def test_a_bad_policy_is_told_before_anything_is_made(self, begin, no_cloud, settings):
         with pytest.raises(ConfigurationError, match="renew_after is 'sometimes'"):
             begin(renew_after="sometimes")
         assert not os.path.exists(settings.directory)
+
+
+class TestTheProcessOfTheRun:
+    @pytest.fixture(autouse=True)
+    def outside(self, no_cloud, monkeypatch):
+        """What entering leaves behind in a process is taken away again."""
+        monkeypatch.setattr(usage, "_run", None)
+        monkeypatch.setattr(runs, "_current", None)
+        monkeypatch.setattr(runs.atexit, "register", lambda function: None)
+        monkeypatch.delenv(VARIABLE, raising=False)
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def test_it_is_on_the_session_until_the_run_ends_and_holds_it_not(self, begin):
+        run, variables = begin()
+        run.enter(variables)
+        assert {name: os.environ[name] for name in variables} == variables
+        usage.hold(run.session)
+        assert run.idle
+
+        run.end(drain=False)
+        assert VARIABLE not in os.environ
+        assert "PYTHONPATH" not in os.environ
+
+    def test_what_it_had_before_it_has_again(self, begin, monkeypatch):
+        monkeypatch.setenv("PYTHONPATH", "/own")
+        run, variables = begin()
+        run.enter(variables)
+
+        run.end(drain=False)
+        assert os.environ["PYTHONPATH"] == "/own"
+
+    def test_who_asks_next_joins_it(self, settings):
+        run = runs.begin_or_join(settings)
+        try:
+            assert runs.begin_or_join(settings) is run
+            assert len(os.listdir(settings.directory)) == 1
+        finally:
+            run.end(drain=False)
+
+    def test_at_the_end_of_the_process_a_run_ends_that_nothing_else_ended(self, settings, sign_in, keystone):
+        run = runs.begin_or_join(settings)
+        sign_in(run.session)
+
+        run._end_at_exit()
+
+        assert keystone.alive == {}
+        assert run.ended
+        run._end_at_exit()
+
+    def test_within_another_session_there_is_none(self, settings, begin, monkeypatch):
+        _run, variables = begin()
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+        assert runs.begin_or_join(settings) is None
 
 
 @contextlib.contextmanager
@@ -176,9 +214,9 @@ def watcher_let_go(run):
 
 
 class TestEnding:
-    def test_its_token_is_revoked(self, begin, clouds_yaml, keystone):
+    def test_its_token_is_revoked(self, begin, sign_in, keystone):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
 
         report = run.end(drain=False)
 
@@ -186,16 +224,16 @@ class TestEnding:
         assert keystone.alive == {}
         assert run._watcher.gone
 
-    def test_a_session_that_nothing_used_leaves_nothing_behind(self, begin, clouds_yaml, keystone, settings):
+    def test_a_session_that_nothing_used_leaves_nothing_behind(self, begin, sign_in, keystone, settings):
         run, _variables = begin()
 
         assert run.end(drain=True)["tokens_issued"] == 0
         assert os.listdir(settings.directory) == []
         assert keystone.requests == []
 
-    def test_after_its_watcher_was_killed_another_one_revokes(self, begin, clouds_yaml, keystone):
+    def test_after_its_watcher_was_killed_another_one_revokes(self, begin, sign_in, keystone):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
 
         with watcher_killed(run):
             report = run.end(drain=True)
@@ -203,9 +241,9 @@ class TestEnding:
         assert report["revoked"] == 1
         assert keystone.alive == {}
 
-    def test_after_its_watcher_was_stopped_another_one_revokes_and_that_is_told(self, begin, clouds_yaml, keystone):
+    def test_after_its_watcher_was_stopped_another_one_revokes_and_that_is_told(self, begin, sign_in, keystone):
         run, _variables = begin(drain_timeout=600, revoke_timeout=600)
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
         stop(run)
 
         with watcher_let_go(run):
@@ -215,9 +253,9 @@ class TestEnding:
         assert "The watcher of this run was stopped by a signal" in report["problem"]
         assert keystone.alive == {}
 
-    def test_to_leave_it_to_a_watcher_that_was_stopped_is_to_have_another_one(self, begin, clouds_yaml, keystone):
+    def test_to_leave_it_to_a_watcher_that_was_stopped_is_to_have_another_one(self, begin, sign_in, keystone):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
         stop(run)
 
         with watcher_let_go(run):
@@ -225,10 +263,10 @@ class TestEnding:
 
         wait_until(lambda: keystone.alive == {})
 
-    def test_a_watcher_that_cannot_run_is_not_called_a_session_that_is_gone(self, begin, clouds_yaml, keystone):
+    def test_a_watcher_that_cannot_run_is_not_called_a_session_that_is_gone(self, begin, sign_in, keystone):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
-        os.unlink(os.path.join(run.session.site, "onetoken_session", "watcher.py"))
+        sign_in(run.session)
+        os.unlink(os.path.join(run.session.site, "onetoken_session", "revoke", "watcher.py"))
 
         with watcher_killed(run):
             report = run.end(drain=True)
@@ -238,9 +276,9 @@ class TestEnding:
             f"os_token_revoke with session={run.session.path}."
         )
 
-    def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, clouds_yaml, keystone):
+    def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, sign_in, keystone):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
 
         with watcher_killed(run):
             os.rename(run.session.path, f"{run.session.path}.elsewhere")
@@ -249,17 +287,17 @@ class TestEnding:
         assert f"run os_token_revoke with session={run.session.path}" in report["problem"]
         assert len(keystone.alive) == 1
 
-    def test_while_keystone_does_not_confirm_it_knows_nothing(self, begin, clouds_yaml, keystone):
+    def test_while_keystone_does_not_confirm_it_knows_nothing(self, begin, sign_in, keystone):
         run, _variables = begin(revoke_timeout=1)
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
         keystone.stuck["DELETE"] = Answer(503)
 
         assert run.end(drain=False) is None
         assert not run._watcher.gone
 
-    def test_the_wait_for_others_is_as_long_as_was_chosen(self, begin, clouds_yaml, python_that_works_on):
+    def test_the_wait_for_others_is_as_long_as_was_chosen(self, begin, sign_in, python_that_works_on):
         run, _variables = begin(drain_timeout=600)
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
         python_that_works_on(run.session)
 
         assert run.end(drain=False)["drained"] is False
@@ -272,8 +310,8 @@ class TestEnding:
         def start(session: Session) -> None:
             code = (
                 "import sys\n"
-                "from onetoken_session import store, usage\n"
-                "usage.hold(store.Session(sys.argv[1]))\n"
+                "from onetoken_session.store import session, usage\n"
+                "usage.hold(session.Session(sys.argv[1]))\n"
                 "print('ready', flush=True)\n"
                 "sys.stdin.read()\n"
             )
@@ -293,68 +331,58 @@ class TestEnding:
 
 class TestNews:
     @pytest.fixture
-    def run_with_token(self, begin, clouds_yaml):
+    def run_with_token(self, begin, sign_in):
         run, _variables = begin()
-        lifecycle.current_token(run.session, "sandbox")
+        sign_in(run.session)
         return run
-
-    def fail(self, session, cloud="sandbox"):
-        record = session.read_record()
-        record.failures[cloud] = Failure("Keystone is out of service.", clock.now().isoformat(), final=False)
-        session.write_record(record)
 
     def test_of_a_good_token_there_is_none(self, run_with_token):
         assert run_with_token.news() == []
 
-    def test_a_token_that_could_not_be_renewed_is_told_once(self, run_with_token):
-        self.fail(run_with_token.session)
+    @pytest.mark.parametrize(
+        ("trouble", "told"),
+        [
+            (BROKEN, "A process could not use the session {}, so it signed in by itself"),
+            (UNRECORDED, "A token could not be written into the session {}, so it lives until it expires"),
+        ],
+    )
+    def test_what_a_process_noted_is_told_once(self, run_with_token, trouble, told):
+        session = run_with_token.session
+        session.note_trouble(trouble)
 
         (text,) = run_with_token.news()
-        assert "The token of cloud 'sandbox' is not renewed" in text
-        assert "Keystone is out of service." in text
+        assert text.startswith(told.format(session.path))
+        session.note_trouble(trouble)
         assert run_with_token.news() == []
 
-        self.fail(run_with_token.session)
+    def test_what_somebody_else_noted_is_not_told(self, run_with_token):
+        run_with_token.session.note_trouble("something strange")
+
         assert run_with_token.news() == []
 
-    def test_the_next_token_that_could_not_be_renewed_is_told_again(self, run_with_token):
-        session = run_with_token.session
-        self.fail(session)
-        run_with_token.news()
-        let_it_age(session, "sandbox", 12 * 3600)
-        record = session.read_record()
-        record.failures.clear()
-        session.write_record(record)
-        lifecycle.current_token(session, "sandbox")
-        self.fail(session)
-
-        assert len(run_with_token.news()) == 1
-
-    def test_what_a_task_has_said_itself_is_no_news(self, run_with_token):
-        """Without a token that is left, the task failed with that sentence."""
-        let_it_age(run_with_token.session, "sandbox", 25 * 3600)
-        self.fail(run_with_token.session)
-        self.fail(run_with_token.session, "second")
-
-        assert not [text for text in run_with_token.news() if "is not renewed" in text]
-
-    def test_something_odd_of_a_token_is_told_once_with_its_cloud(self, begin, clouds_yaml, keystone):
+    def test_something_odd_of_a_token_is_told_once_with_whose_it_is(self, begin, sign_in):
         run, _variables = begin()
-        text = keystone.issue()
-        keystone.alive[text]["OS-TRUST:trust"] = {"id": "t1"}
-        token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-        run.session.write_tokens("second", StoredTokens(token))
+        sign_in(run.session, **{"OS-TRUST:trust": {"id": "t1"}})
 
         assert run.news() == [
-            "Cloud 'second': This token comes from a trust, which may allow only so many tokens: renew it rarely."
+            "The token of user 'demo' for project 'demo': This token comes from a trust, which may allow only so many "
+            "tokens: renew it rarely."
         ]
-        run.session.write_record(run.session.read_record())
+        run.session.count(ISSUED)
         assert run.news() == []
 
+    def test_while_nothing_is_signed_in_or_noted_no_file_is_read(self, run_with_token, monkeypatch):
+        run_with_token.news()
+        monkeypatch.setattr(type(run_with_token.session), "read_record", lambda self: pytest.fail("it is read"))
+
+        assert run_with_token.news() == []
+
     def test_of_a_session_that_is_closed_or_gone_there_is_none(self, run_with_token):
-        self.fail(run_with_token.session)
+        run_with_token.session.note_trouble(BROKEN)
         run_with_token.session.close()
         assert run_with_token.news() == []
 
         run_with_token.session.discard()
-        assert run_with_token.news() == []
+        # The callback takes it for no news.
+        with contextlib.suppress(OneTokenError):
+            assert run_with_token.news() == []

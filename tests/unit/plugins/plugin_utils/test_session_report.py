@@ -8,62 +8,64 @@ import json
 import os
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    ConfigurationError,
     SessionClosedError,
     SessionError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-from ansible_collections.onetoken.openstack.plugins.module_utils.session_report import (
-    chosen_cloud,
-    chosen_session,
-    report,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.session_report import chosen_session, report
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
-
-pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
-def issued(session, source):
+def issued(session, sandbox, monkeypatch):
     """A session with a token for the cloud sandbox; the cloud second was not issued yet."""
-    lifecycle.issue(session, source, RenewalPolicy(), timeout=10)
+    signing_in.issue(session, sandbox, RenewalPolicy(), timeout=10)
+    monkeypatch.setenv(VARIABLE, "")
     return session
 
 
-def injected(session, cloud: str = "sandbox") -> dict[str, str]:
-    return {"OS_CLIENT_CONFIG_FILE": session.clouds_file, "OS_CLOUD": cloud}
+def stored(session, cloud: str = "sandbox"):
+    return session.read_tokens(issued_clouds.of_cloud(session, cloud).identity).current
 
 
 def test_a_session_is_named_or_that_of_the_environment(issued, tmp_path):
-    assert chosen_session(None, injected(issued)).path == issued.path
-    assert chosen_session(str(tmp_path), injected(issued)).path == str(tmp_path)
-
-
-def test_no_session_at_all_is_a_sentence():
-    with pytest.raises(SessionError, match="No session is named"):
-        chosen_session(None, {})
+    assert chosen_session(None, {VARIABLE: issued.path}).path == issued.path
+    assert chosen_session(issued.path, {VARIABLE: str(tmp_path)}).path == issued.path
 
 
 @pytest.mark.parametrize(
-    ("environ", "chosen"),
-    [({}, "sandbox"), ({"OS_CLOUD": "sandbox"}, "sandbox"), ({"OS_CLOUD": "of-something-else"}, "sandbox")],
+    ("name", "told"), [(None, "No session is named"), ("/nowhere/at/all", "There is no session at")]
 )
-def test_the_only_cloud_of_a_session_needs_no_name(issued, environ, chosen):
-    assert chosen_cloud(issued, environ) == chosen
+def test_no_session_at_all_is_a_sentence(name, told):
+    with pytest.raises(SessionError, match=told):
+        chosen_session(name, {})
 
 
-def test_os_cloud_chooses_in_the_session_of_the_environment_even_what_has_no_token_yet(issued):
-    assert chosen_cloud(issued, injected(issued, "second")) == "second"
+@pytest.mark.parametrize(
+    ("cloud", "environ", "chosen"),
+    [
+        (None, {}, "sandbox"),
+        (None, {"OS_CLOUD": "sandbox"}, "sandbox"),
+        ("sandbox", {"OS_CLOUD": "second"}, "sandbox"),
+        ("second", {}, "second"),
+    ],
+)
+def test_the_cloud_that_is_named_is_told_of_else_the_only_one(issued, cloud, environ, chosen):
+    assert report(issued, cloud, environ, return_token=False)["cloud"] == chosen
 
 
-def test_of_several_clouds_os_cloud_chooses_and_else_one_is_to_be_named(issued):
-    lifecycle.current_token(issued, "second")
+def test_of_several_clouds_one_is_to_be_named(issued, task_cloud):
+    signing_in.issue(issued, task_cloud(cloud="second"), RenewalPolicy(), timeout=10)
 
-    assert chosen_cloud(issued, {"OS_CLOUD": "second"}) == "second"
     with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\)"):
-        chosen_cloud(issued, {})
+        report(issued, None, {}, return_token=False)
+    assert report(issued, None, {"OS_CLOUD": "second"}, return_token=False)["cloud"] == "second"
 
 
 def test_it_tells_of_the_token_and_how_to_sign_in_with_it(issued, keystone):
@@ -72,40 +74,68 @@ def test_it_tells_of_the_token_and_how_to_sign_in_with_it(issued, keystone):
     told = report(issued, "sandbox", {"PYTHONPATH": "/opt/own"}, return_token=False)
 
     assert told["environment"] == {
-        "OS_CLIENT_CONFIG_FILE": issued.clouds_file,
         "OS_CLOUD": "sandbox",
-        "OS_AUTH_TYPE": site.AUTH_TYPE,
+        VARIABLE: issued.path,
         "PYTHONPATH": f"{issued.site}{os.pathsep}/opt/own",
     }
     assert (told["session"], told["cloud"]) == (issued.path, "sandbox")
-    described = describe(issued.read_tokens("sandbox").current)
+    described = describe(stored(issued))
     assert {key: told[key] for key in described if key != "seconds_left"} == {
         key: value for key, value in described.items() if key != "seconds_left"
     }
-    assert issued.read_tokens("sandbox").current.id.reveal() not in json.dumps(told)
+    assert stored(issued).id.reveal() not in json.dumps(told)
     assert len(keystone.requests) == asked
+
+
+def test_explicit_credentials_are_told_as_a_handle(session, task_cloud, keystone, monkeypatch):
+    signing_in.issue(session, task_cloud(auth=keystone.entry()["auth"]), RenewalPolicy(), timeout=10)
+
+    told = report(session, None, {}, return_token=False)
+
+    assert (told["cloud"], told["environment"]["OS_CLOUD"]) == ("onetoken", "onetoken")
+    assert told["environment"]["OS_CLIENT_CONFIG_FILE"] == session.clouds_file
+    assert stored(session, "onetoken").id.reveal() not in json.dumps(told)
 
 
 def test_the_token_is_told_to_who_asks_for_it(issued):
     told = report(issued, "sandbox", {}, return_token=True)
 
-    assert told["token"] == issued.read_tokens("sandbox").current.id.reveal()
+    assert told["token"] == stored(issued).id.reveal()
 
 
-def test_a_cloud_without_a_token_gets_one_and_one_that_is_due_a_new_one(issued, keystone):
+def test_a_cloud_of_the_same_identity_costs_no_sign_in_and_another_one_does(issued, write_clouds, keystone):
     report(issued, "second", {}, return_token=False)
+    assert len(keystone.asked("POST")) == 1
+
+    other = keystone.entry()
+    other["auth"]["project_name"] = "other"
+    write_clouds({"clouds": {"sandbox": keystone.entry(), "third": other}})
+    report(issued, "third", {}, return_token=False)
     assert len(keystone.asked("POST")) == 2
 
-    old = issued.read_tokens("sandbox").current
-    let_it_age(issued, "sandbox", 12 * 3600)
+
+def test_one_that_is_due_gets_a_new_token(issued, keystone):
+    old = stored(issued)
+    let_it_age(issued, issued_clouds.of_cloud(issued, "sandbox").identity, 12 * 3600)
+
     told = report(issued, "sandbox", {}, return_token=True)
 
-    assert len(keystone.asked("POST")) == 3
-    assert told["token"] != old.id.reveal()
+    assert len(keystone.asked("POST")) == 2
+    assert told["token"] == stored(issued).id.reveal() != old.id.reveal()
+
+
+def test_the_process_itself_is_on_the_session_no_longer_than_it_asks(issued, keystone, monkeypatch):
+    before = dict(os.environ)
+    report(issued, "second", {}, return_token=False)
+    assert dict(os.environ) == before
+
+    with pytest.raises(ConfigurationError, match="'sandbocks' is not in"):
+        report(issued, "sandbocks", {}, return_token=False)
+    assert dict(os.environ) == before
 
 
 def test_a_revoked_session_is_refused(issued):
-    lifecycle.revoke(issued, timeout=10)
+    issued.close()
 
     with pytest.raises(SessionClosedError):
         report(issued, "sandbox", {}, return_token=False)

@@ -233,7 +233,7 @@ class StandInKeystone:
                     while not stand_in._stopped.wait(0.1):
                         self.wfile.write(b".")
 
-            do_GET = do_POST = do_DELETE = handle_request
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
 
             def log_message(self, *args: t.Any) -> None:
                 pass

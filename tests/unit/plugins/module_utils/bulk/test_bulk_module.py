@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     SILENT,
     answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.session import stand_in_keystone
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 
@@ -72,7 +72,7 @@ def auth(wire, monkeypatch):
 
 @pytest.fixture
 def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(name="os_server_snapshot", check=False, **options):
         control = {"_ansible_check_mode": check}

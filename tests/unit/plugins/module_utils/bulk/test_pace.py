@@ -32,9 +32,9 @@ PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 
 @pytest.fixture
 def environ(no_cloud, tmp_path):
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
-    return {"XDG_RUNTIME_DIR": str(runtime)}
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    return {"XDG_STATE_HOME": str(state)}
 
 
 @pytest.fixture
@@ -231,14 +231,14 @@ class TestSlices:
 
     def test_a_slice_leaves_no_file_and_reads_none(self, a_slice, pacer, fake, environ):
         assert pacer("0.5").take("compute", FOREVER)
-        before = sorted(os.listdir(os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace")))
+        before = sorted(os.listdir(os.path.join(environ["XDG_STATE_HOME"], "onetoken", ".pace")))
         assert a_slice("20", 4).take("compute", fake.clock())
-        assert sorted(os.listdir(os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace"))) == before
+        assert sorted(os.listdir(os.path.join(environ["XDG_STATE_HOME"], "onetoken", ".pace"))) == before
 
 
 class TestFilesThatAreOfNoUse:
     def file(self, environ, service="compute"):
-        return os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace", PROJECT.file_name(f"requests {service}"))
+        return os.path.join(environ["XDG_STATE_HOME"], "onetoken", ".pace", PROJECT.file_name(f"requests {service}"))
 
     def test_the_state_is_private(self, pacer, fake, environ):
         moments(pacer("20"), fake, 1)
@@ -284,11 +284,11 @@ class TestFilesThatAreOfNoUse:
 
     @pytest.mark.parametrize("way", ["a file where the folder should be", "a folder that others can read", "a link"])
     def test_without_one_a_process_paces_itself_alone(self, pacer, fake, environ, way):
-        base = os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken")
+        base = os.path.join(environ["XDG_STATE_HOME"], "onetoken")
         os.mkdir(base, 0o700)
         folder = os.path.join(base, ".pace")
         if way == "a link":
-            os.symlink(environ["XDG_RUNTIME_DIR"], folder)
+            os.symlink(environ["XDG_STATE_HOME"], folder)
         elif way.startswith("a folder"):
             os.mkdir(folder)
             os.chmod(folder, 0o755)
@@ -749,7 +749,7 @@ class TestConcurrency:
     def test_a_damaged_file_blocks_nobody_and_is_mended(self, pacer, environ, content):
         one, other = pacer(concurrency=2), pacer(concurrency=2)
         assert one.try_start()
-        path = os.path.join(environ["XDG_RUNTIME_DIR"], "onetoken", ".pace", PROJECT.file_name("places"))
+        path = os.path.join(environ["XDG_STATE_HOME"], "onetoken", ".pace", PROJECT.file_name("places"))
         with open(path, "wb") as stream:
             stream.write(content)
 

@@ -15,9 +15,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_file 
 
 @pytest.fixture
 def environ(no_cloud, tmp_path):
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
-    return {"XDG_RUNTIME_DIR": str(runtime)}
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    return {"XDG_STATE_HOME": str(state)}
 
 
 def enter(file):
@@ -81,7 +81,7 @@ def test_a_link_is_not_followed(environ, tmp_path):
         pass
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
-    (tmp_path / "runtime" / "onetoken" / ".pace" / "y").symlink_to(victim)
+    (tmp_path / "state" / "onetoken" / ".pace" / "y").symlink_to(victim)
     file = SharedFile(environ, "y")
     with file.turn():
         assert file.read() == b""

@@ -65,9 +65,9 @@ sys.stdin.read()
 
 @pytest.fixture
 def environ(no_cloud, tmp_path):
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
-    return {"XDG_RUNTIME_DIR": str(runtime)}
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    return {"XDG_STATE_HOME": str(state)}
 
 
 @pytest.fixture

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signing in by way of an identity provider: several requests, two tokens, once for all processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, federation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    AUTHENTICATIONS,
+    IDENTITIES,
+    ISSUED,
+    REQUESTS,
+    UNRECORDED,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
+    PROJECT_ID,
+    StandInKeystone,
+    keystones_answer,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from keystoneauth1 import exceptions
+from keystoneauth1 import session as keystone_session
+from keystoneauth1.identity import v3
+
+HOURS = 3600
+
+
+class FederatedKeystone(StandInKeystone):
+    """One that knows users by an identity provider, which is at /idp on the same port."""
+
+    def _answer(self, request):
+        if request.path == "/idp/token":
+            return (200, {}, json.dumps({"access_token": "given by the provider"})) if self.knows else (401, {}, "{}")
+        if "/OS-FEDERATION/" in request.path:
+            token = self.issue()
+            del self.alive[token]["project"]
+            return 201, {"X-Subject-Token": token}, json.dumps({"token": self.alive[token]})
+        return super()._answer(request)
+
+    knows = True
+
+
+@pytest.fixture
+def keystone():
+    with FederatedKeystone() as running:
+        yield running
+
+
+@pytest.fixture
+def sign_in(keystone):
+    def sign_in(session: dict[str, t.Any] | None = None, **options: t.Any) -> str:
+        defaults = {
+            "identity_provider": "company",
+            "protocol": "openid",
+            "client_id": "c",
+            "client_secret": "s",
+            "access_token_endpoint": f"{keystone.url}/idp/token",
+            "username": "demo",
+            "password": "secret",
+            "project_id": PROJECT_ID,
+        }
+        plugin = v3.OidcPassword(keystone.auth_url, **{**defaults, **options})
+        return plugin.get_token(keystone_session.Session(**(session or {})))
+
+    return sign_in
+
+
+def on_record(session) -> set[str]:
+    return {session.read_tokens(name).current.id.reveal() for name in session.names()}
+
+
+def test_both_tokens_are_on_record_and_the_second_process_asks_for_none(on_session, sign_in, keystone):
+    token = sign_in()
+    assert on_record(on_session) == set(keystone.alive)
+    assert len(keystone.alive) == 2
+    asked = len(keystone.requests)
+
+    assert sign_in() == token
+    assert len(keystone.requests) == asked
+    counted = [on_session.counted(name) for name in (REQUESTS, ISSUED, IDENTITIES, AUTHENTICATIONS)]
+    assert counted == [2, 2, 1, 1]
+
+
+def test_all_of_them_are_revoked_where_keystone_revokes_tokens(on_session, sign_in, keystone):
+    sign_in()
+
+    urls = {on_session.read_tokens(name).current.token_url for name in on_session.names()}
+    assert urls == {f"{keystone.auth_url}/auth/tokens"}
+
+
+def test_one_without_a_scope_has_one_token(on_session, sign_in, keystone):
+    assert sign_in(project_id=None) == sign_in(project_id=None)
+    assert len(keystone.alive) == len(on_session.names()) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"username": "other"},
+        {"password": "other"},
+        {"client_id": "d"},
+        {"client_secret": "t"},
+        {"identity_provider": "other"},
+        {"protocol": "mapped"},
+        {"scope": "other"},
+        {"project_id": "p2"},
+        {"project_id": None, "project_name": "demo", "project_domain_name": "Default"},
+        {"project_id": None, "domain_id": "d1"},
+        {"project_id": None, "system_scope": "all"},
+        {"project_id": None},
+        {"session": {"verify": False}},
+        {"session": {"additional_headers": {"X-Tenant": "a"}}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("first", ["as it is", "changed"])
+def test_each_option_that_is_changed_is_another_identity(on_session, sign_in, changed, first):
+    order: list[dict[str, t.Any]] = [{}, changed] if first == "as it is" else [changed, {}]
+
+    tokens = [sign_in(**one) for one in order]
+
+    assert len(set(tokens)) == 2
+    assert [sign_in(**one) for one in order] == tokens
+
+
+def test_another_plugin_with_the_same_options_is_another_identity(on_session, sign_in, keystone):
+    token = sign_in()
+    options = {
+        "identity_provider": "company", "protocol": "openid", "client_id": "c", "client_secret": "s",
+        "access_token_endpoint": f"{keystone.url}/idp/token", "project_id": PROJECT_ID,
+    }  # fmt: skip
+
+    other = v3.OidcClientCredentials(keystone.auth_url, **options).get_token(keystone_session.Session())
+
+    assert other != token
+
+
+def test_it_is_not_repeated_while_the_token_lives(on_session, sign_in):
+    """Somebody may have to sit at a browser for it."""
+    token = sign_in()
+    for name in on_session.names():
+        let_it_age(on_session, name, 20 * HOURS)
+    assert sign_in() == token
+
+    for name in on_session.names():
+        let_it_age(on_session, name, 5 * HOURS)
+    assert sign_in() != token
+
+
+def test_a_refusal_is_the_program_s_to_hear_of_and_a_token_that_it_left_is_on_record(on_session, sign_in, keystone):
+    keystone.knows = False
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in()
+    assert on_session.names() == []
+
+    keystone.knows = True
+    keystone.answers["POST"] = [keystones_answer(403)]
+    with pytest.raises(exceptions.Forbidden):
+        sign_in()
+    assert on_record(on_session) == set(keystone.alive)
+    assert len(keystone.alive) == 1
+
+    # What is on record of a sign-in that failed is served to nobody.
+    assert sign_in() in keystone.alive
+    assert len(keystone.alive) == 3
+
+
+def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):
+    monkeypatch.setattr(cache, "WAIT", 0)
+    keystone.knows = False
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in()
+
+    keystone.knows = True
+    token = sign_in()
+    assert sign_in() == token
+
+
+def test_a_plugin_whose_options_cannot_be_told_signs_in_each_time_and_its_tokens_are_on_record(
+    on_session, keystone, monkeypatch
+):
+    class Odd(v3.OidcPassword):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._inner = object()
+
+    def sign_in():
+        plugin = Odd(
+            keystone.auth_url, "company", "openid", "c", "s", access_token_endpoint=f"{keystone.url}/idp/token",
+            username="demo", password="secret", project_id=PROJECT_ID,
+        )  # fmt: skip
+        return plugin.get_token(keystone_session.Session())
+
+    assert sign_in() != sign_in()
+    assert on_record(on_session) == set(keystone.alive)
+    assert len(keystone.alive) == 4
+
+
+def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone):
+    on_session.close()
+
+    with pytest.raises(exceptions.AuthorizationFailure, match="was revoked"):
+        sign_in()
+    assert keystone.requests == []
+
+
+class TestFailingOpen:
+    def test_a_session_that_cannot_be_written_to(self, on_session, sign_in, monkeypatch):
+        def full(self, name, stored):
+            raise SessionError("No space left on device")
+
+        monkeypatch.setattr(type(on_session), "write_tokens", full)
+
+        assert sign_in() != sign_in()
+        assert on_session.troubles() == {UNRECORDED}
+
+    def test_one_whose_key_is_not_to_be_had(self, on_session, sign_in, keystone, monkeypatch):
+        def fail(self):
+            raise SessionError("no key")
+
+        monkeypatch.setattr(type(on_session), "key", fail)
+
+        assert sign_in() != sign_in()
+
+    def test_one_that_is_gone(self, on_session, sign_in):
+        first = sign_in()
+        os.rename(on_session.path, f"{on_session.path}.elsewhere")
+
+        assert sign_in() != first
+
+    def test_anything_else(self, on_session, sign_in, monkeypatch):
+        def fail(*arguments):
+            raise RuntimeError("odd")
+
+        monkeypatch.setattr(federation, "_canonical", fail)
+
+        assert sign_in() != sign_in()

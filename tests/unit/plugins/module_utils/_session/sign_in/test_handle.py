@@ -1,0 +1,262 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An explicit session: tasks sign in with a handle in the place of a token."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, handle
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import Way
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    AUTHENTICATIONS,
+    ISSUED,
+    REQUESTS,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
+    PROJECT_ID,
+    keystones_answer,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from keystoneauth1 import exceptions
+from keystoneauth1 import session as keystone_session
+from keystoneauth1.identity import v3
+
+HOURS = 3600
+
+
+@pytest.fixture
+def identity(on_session, sign_in):
+    sign_in()
+    (name,) = on_session.names()
+    return name
+
+
+@pytest.fixture
+def token(on_session, identity):
+    """What the handle stands for."""
+    return on_session.read_tokens(identity).current.id.reveal()
+
+
+@pytest.fixture
+def granted(on_session, identity):
+    return handle.grant(on_session, identity, None)
+
+
+@pytest.fixture
+def sign_in_with(keystone):
+    def sign_in(text: str, **scope: str) -> str:
+        return v3.Token(keystone.auth_url, text, **scope).get_token(keystone_session.Session())
+
+    return sign_in
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {},
+        {"project_id": PROJECT_ID},
+        {"project_name": "demo", "project_domain_name": "Default"},
+        {"project_name": "demo", "project_domain_id": "default"},
+    ],
+    ids=str,
+)
+def test_it_is_served_for_the_token_s_own_scope(on_session, granted, token, sign_in_with, keystone, scope):
+    asked = len(keystone.requests)
+    served = on_session.counted(AUTHENTICATIONS)
+
+    assert sign_in_with(granted, **scope) == token
+    assert len(keystone.requests) == asked
+    assert on_session.counted(AUTHENTICATIONS) == served + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "own", "others"),
+    [
+        ({"domain": {"id": "d1", "name": "Users"}}, {"domain_id": "d1"}, {"domain_id": "d2"}),
+        ({"domain": {"id": "d1", "name": "Users"}}, {"domain_name": "Users"}, {"domain_name": "users"}),
+        ({"system": {"all": True}}, {"system_scope": "all"}, {"domain_id": "d1"}),
+        ({}, {"unscoped": True}, {"project_id": PROJECT_ID}),
+    ],
+    ids=str,
+)
+def test_so_it_is_for_one_of_a_domain_of_the_system_or_of_nothing(
+    on_session, sign_in, sign_in_with, keystone, monkeypatch, body, own, others
+):
+    plain = keystone._token_body
+    monkeypatch.setattr(
+        keystone, "_token_body", lambda: {**{k: v for k, v in plain().items() if k != "project"}, **body}
+    )
+    token = sign_in()
+    granted = handle.grant(on_session, on_session.names()[0], None)
+
+    assert sign_in_with(granted, **own) == token
+    assert sign_in_with(granted, **others) != token
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"project_id": "p2"},
+        {"project_name": "demo", "project_domain_name": "Users"},
+        {"project_name": "other", "project_domain_name": "Default"},
+        {"domain_id": "default"},
+        {"system_scope": "all"},
+        {"unscoped": True},
+        {"trust_id": "t1"},
+    ],
+    ids=str,
+)
+def test_for_another_scope_the_token_is_traded_once_for_all_and_on_record(
+    on_session, granted, token, sign_in_with, keystone, scope
+):
+    traded = sign_in_with(granted, **scope)
+
+    assert traded != token and traded in keystone.alive
+    assert sign_in_with(granted, **scope) == traded
+    assert len(keystone.asked("POST")) == 2
+    assert token in keystone.asked("POST")[1].body
+    assert handle.HANDLE not in keystone.asked("POST")[1].body
+    assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {token, traded}
+    assert on_session.counted(ISSUED) == on_session.counted(REQUESTS) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_trade_that_keystone_refuses_is_a_sentence(on_session, granted, sign_in_with, keystone, status):
+    keystone.answers["POST"] = [keystones_answer(status)]
+
+    with pytest.raises(exceptions.AuthorizationFailure) as caught:
+        sign_in_with(granted, project_id="p2")
+    assert str(caught.value) == (
+        f"The session {on_session.path} is for user 'demo' for project 'demo', and Keystone gives no token for another "
+        f"scope (HTTP {status}): issue a session for that scope."
+    )
+
+
+def test_a_handle_that_the_session_does_not_know_is_a_token_that_keystone_does_not_know(granted, sign_in_with):
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in_with(handle.HANDLE + "unknown")
+
+
+def test_without_the_session_a_handle_is_nothing(granted, sign_in_with, monkeypatch, keystone):
+    monkeypatch.setenv("ONETOKEN_SESSION_DIRECTORY", "")
+
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in_with(granted)
+    assert granted in keystone.asked("POST")[-1].body
+
+
+def test_the_handle_stays_when_the_identity_is_another(on_session, granted, sign_in_with, sign_in, keystone):
+    other = sign_in(project_domain_name="Default", project_name="other")
+    (name,) = [name for name in on_session.names() if on_session.read_tokens(name).current.id.reveal() == other]
+
+    assert handle.grant(on_session, name, None, granted) == granted
+    assert sign_in_with(granted) == other
+
+
+def test_a_handle_cannot_be_read_from_the_session(on_session, granted):
+    for folder, _folders, names in os.walk(on_session.path):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as stream:
+                assert granted.encode() not in stream.read()
+
+
+class TestASessionThatIsDamaged:
+    def test_a_token_that_cannot_be_read_is_a_sentence(self, on_session, identity, granted, sign_in_with):
+        with open(os.path.join(on_session.path, "tokens", f"{identity}.json"), "w", encoding="utf-8") as stream:
+            stream.write("{")
+
+        with pytest.raises(exceptions.AuthorizationFailure, match="is damaged: remove the session's directory"):
+            sign_in_with(granted)
+
+    def test_what_cannot_be_counted_or_held_keeps_no_token_back(
+        self, on_session, granted, token, sign_in_with, monkeypatch
+    ):
+        def fail(*arguments):
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(type(on_session), "count", fail)
+        monkeypatch.setattr(usage, "hold", fail)
+
+        assert sign_in_with(granted) == token
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
+    def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):
+        (name,) = os.listdir(os.path.join(on_session.path, "handles"))
+        with open(os.path.join(on_session.path, "handles", name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+        with pytest.raises(exceptions.Unauthorized):
+            sign_in_with(granted)
+
+
+class TestRenewal:
+    @pytest.fixture
+    def of_a_cloud(self, on_session, clouds_yaml, keystone, monkeypatch):
+        """The cloud's own identity, under the name by which a process that signs in to it finds it."""
+        region = Way("sandbox", [clouds_yaml]).region()
+        region.get_auth().get_access(region.get_session())
+        assert cache.latest is not None
+        name = cache.latest.name
+        return name, handle.grant(on_session, name, Way("sandbox", [clouds_yaml]))
+
+    def test_one_that_is_due_is_renewed_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+        name, granted = of_a_cloud
+        old = sign_in_with(granted)
+        let_it_age(on_session, name, 9 * HOURS)
+
+        new = sign_in_with(granted)
+
+        assert new != old
+        assert on_session.read_tokens(name).current.id.reveal() == new
+        assert sign_in_with(granted) == new
+
+    def test_one_that_was_refused_is_replaced_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+        name, granted = of_a_cloud
+        old = sign_in_with(granted)
+        cache.refuse(old)
+        del keystone.alive[old]
+
+        assert sign_in_with(granted) != old
+
+    def test_a_renewal_that_fails_goes_on_with_the_old_one(
+        self, on_session, of_a_cloud, sign_in_with, keystone, write_clouds
+    ):
+        name, granted = of_a_cloud
+        old = sign_in_with(granted)
+        let_it_age(on_session, name, 9 * HOURS)
+        write_clouds({"clouds": {}})
+
+        assert sign_in_with(granted) == old
+
+    def test_without_a_way_one_that_is_due_is_used_to_its_end(self, on_session, identity, granted, token, sign_in_with):
+        let_it_age(on_session, identity, 9 * HOURS)
+        assert sign_in_with(granted) == token
+
+        let_it_age(on_session, identity, 16 * HOURS)
+        with pytest.raises(exceptions.AuthorizationFailure, match="is not accepted any more or expired at .*: issue"):
+            sign_in_with(granted)
+
+    def test_without_a_way_one_that_was_refused_is_a_sentence(self, on_session, granted, token, sign_in_with, keystone):
+        cache.refuse(token)
+        del keystone.alive[token]
+
+        with pytest.raises(exceptions.AuthorizationFailure, match="issue it again with os_token_issue"):
+            sign_in_with(granted)
+
+    def test_without_a_way_one_that_keystone_still_accepts_is_served_again(
+        self, on_session, granted, token, sign_in_with, keystone
+    ):
+        """The fault is the service's that refused it."""
+        cache.refuse(token)
+
+        assert sign_in_with(granted) == token
+
+    def test_a_revoked_session_is_told(self, on_session, granted, sign_in_with):
+        on_session.close()
+
+        with pytest.raises(exceptions.AuthorizationFailure, match="was revoked"):
+            sign_in_with(granted)

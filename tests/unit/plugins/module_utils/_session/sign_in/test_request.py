@@ -1,0 +1,251 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes two sign-ins the same identity: the request that would be sent, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.request import SignInRequest
+from hypothesis import given
+from hypothesis import strategies as st
+from keystoneauth1 import plugin as keystone_plugin
+from keystoneauth1 import session as keystone_session
+from keystoneauth1.identity import generic, v3
+
+SCOPES: dict[str, dict[str, t.Any]] = {
+    "project id": {"project_id": "p1"},
+    "another project id": {"project_id": "p2"},
+    "project": {"project_name": "demo", "project_domain_name": "Default"},
+    "another project": {"project_name": "other", "project_domain_name": "Default"},
+    "project domain": {"project_name": "demo", "project_domain_name": "Users"},
+    "project domain id": {"project_name": "demo", "project_domain_id": "d1"},
+    "domain": {"domain_name": "Default"},
+    "domain id": {"domain_id": "default"},
+    "system": {"system_scope": "all"},
+    "unscoped, said so": {"unscoped": True},
+    "unscoped": {},
+}
+#: A project, by id: the scope that all others than the one that is changed have.
+BASE = {"project_id": "p1"}
+USER = {"username": "demo", "user_domain_name": "Default"}
+USERS: dict[str, dict[str, t.Any]] = {
+    "user": {"username": "other"},
+    "user domain": {"user_domain_name": "Users"},
+    "user domain id": {"user_domain_name": None, "user_domain_id": "d1"},
+    "user id": {"username": None, "user_domain_name": None, "user_id": "u1"},
+}
+#: By kind of plugin: the options that it is made with, and what is changed in them.
+KINDS: dict[str, tuple[t.Callable[..., t.Any], dict[str, t.Any], dict[str, dict[str, t.Any]]]] = {
+    "v3password": (
+        v3.Password,
+        {**USER, "password": "secret"},
+        {**USERS, "password": {"password": "another"}, "trust": {"project_id": None, "trust_id": "t1"}},
+    ),
+    "password": (
+        generic.Password,
+        {**USER, "password": "secret"},
+        {
+            **USERS,
+            "password": {"password": "another"},
+            "trust": {"project_id": None, "trust_id": "t1"},
+            "default domain": {"user_domain_name": None, "default_domain_id": "d2"},
+        },
+    ),
+    "v3totp": (v3.TOTP, {**USER, "passcode": "123456"}, {**USERS, "passcode": {"passcode": "654321"}}),
+    "v3applicationcredential": (
+        v3.ApplicationCredential,
+        {**USER, "application_credential_name": "c", "application_credential_secret": "secret", "project_id": None},
+        {
+            **USERS,
+            "credential": {"application_credential_name": "d"},
+            "credential id": {
+                "application_credential_name": None,
+                "username": None,
+                "user_domain_name": None,
+                "application_credential_id": "c1",
+            },
+            "secret": {"application_credential_secret": "another"},
+        },
+    ),  # fmt: skip
+    "v3multifactor": (
+        v3.MultiFactor,
+        {**USER, "auth_methods": ["v3password", "v3totp"], "password": "secret", "passcode": "123456"},
+        {**USERS, "password": {"password": "another"}, "passcode": {"passcode": "654321"}},
+    ),
+    "v3token": (v3.Token, {"token": "gAAAAABa"}, {"token": {"token": "gAAAAABb"}}),
+    "token": (generic.Token, {"token": "gAAAAABa"}, {"token": {"token": "gAAAAABb"}}),
+}
+#: What is changed for every plugin, in its own options and in those of the session that it signs in with.
+OF_EVERY_KIND: dict[str, dict[str, t.Any]] = {
+    "address": {"auth_url": "localhost"},
+    "no catalog": {"include_catalog": False},
+}
+OF_THE_SESSION: dict[str, dict[str, t.Any]] = {
+    "verify": {"verify": False},
+    "ca": {"verify": "ca.pem"},
+    "cert": {"cert": "cert.pem"},
+    "cert and key": {"cert": ("cert.pem", "key.pem")},
+    "tls_min_version": {"tls_min_version": "1.3"},
+    "headers": {"additional_headers": {"X-Tenant": "a"}},
+}
+#: Who signs in without any of the scopes.
+UNSCOPED_KINDS = ("v3applicationcredential",)
+
+
+def changes_of(kind: str) -> dict[str, dict[str, t.Any]]:
+    _make, _options, own = KINDS[kind]
+    scopes = {} if kind in UNSCOPED_KINDS else {name: {"project_id": None, **scope} for name, scope in SCOPES.items()}
+    # The scope that it has already, and one that generic plugins send no word of.
+    scopes.pop("project id", None)
+    if kind in ("password", "token"):
+        scopes.pop("unscoped, said so", None)
+    return {
+        **own,
+        **scopes,
+        **({} if kind in ("password", "token") else OF_EVERY_KIND),
+        **({"address": OF_EVERY_KIND["address"]} if kind in ("password", "token") else {}),
+        **OF_THE_SESSION,
+    }
+
+
+@pytest.fixture
+def token_of(on_session, generous_keystone, monkeypatch, tmp_path):
+    """The token that a plugin of a kind gets, with these options and others that it always has."""
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / "work" / name).touch()
+
+    def sign_in(kind: str, changed: dict[str, t.Any]) -> str:
+        make, options, _changes = KINDS[kind]
+        of_session = {name for one in OF_THE_SESSION.values() for name in one}
+        url = generous_keystone.auth_url
+        merged = {**({} if kind in UNSCOPED_KINDS else BASE), **options, **changed}
+        url = url.replace("127.0.0.1", str(merged.pop("auth_url", "127.0.0.1")))
+        session = keystone_session.Session(
+            **{name: value for name, value in merged.items() if name in of_session and name != "tls_min_version"}
+        )
+        session.tls_min_version = merged.get("tls_min_version")
+        plugin = {name: value for name, value in merged.items() if name not in of_session}
+        methods = plugin.pop("auth_methods", None)
+        return (make(url, methods, **plugin) if methods else make(url, **plugin)).get_token(session)
+
+    return sign_in
+
+
+@pytest.mark.parametrize("first", ["as it is", "changed"])
+@pytest.mark.parametrize(("kind", "change"), [(kind, change) for kind in KINDS for change in changes_of(kind)])
+def test_each_option_that_is_changed_is_another_identity(token_of, generous_keystone, on_session, kind, change, first):
+    changed = changes_of(kind)[change]
+    order = [{}, changed] if first == "as it is" else [changed, {}]
+
+    tokens = [token_of(kind, one) for one in order]
+
+    assert len(set(tokens)) == len(generous_keystone.asked("POST")) == len(on_session.names()) == 2
+    assert [token_of(kind, one) for one in order] == tokens
+    assert len(generous_keystone.asked("POST")) == 2
+
+
+def test_a_relative_path_is_another_one_in_another_directory(token_of, generous_keystone, monkeypatch, tmp_path):
+    token_of("v3password", {"verify": "ca.pem"})
+    token_of("v3password", {"verify": str(tmp_path / "work" / "ca.pem")})
+    assert len(generous_keystone.asked("POST")) == 1
+
+    monkeypatch.chdir(tmp_path)
+    token_of("v3password", {"verify": "ca.pem"})
+    assert len(generous_keystone.asked("POST")) == 2
+
+
+class _Session:
+    """What of keystoneauth's session an identity is made of."""
+
+    auth = None
+    verify: t.Any = True
+    cert: t.Any = None
+    additional_headers: t.ClassVar[dict[str, str]] = {}
+
+
+def request_of(body: t.Any, session: t.Any = None, **keywords: t.Any) -> SignInRequest | None:
+    told = {"json": body, "headers": {"Accept": "application/json"}, "authenticated": False, "log": False, **keywords}
+    return SignInRequest.of_call(session or _Session(), "http://127.0.0.1/v3/auth/tokens", told)
+
+
+TEXTS = st.text(max_size=3)
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(BODIES, BODIES)
+def test_two_requests_have_one_name_if_and_only_if_they_say_the_same(one, other):
+    names = [
+        request.name(b"key")
+        for request in (request_of({"auth": {"identity": {}, "it": body}}) for body in (one, other))
+        if request
+    ]
+
+    assert len(names) == 2
+    # To Python, True is 1; to JSON, which is what is sent, it is not.
+    assert (names[0] == names[1]) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
+
+
+@given(st.dictionaries(TEXTS, TEXTS, min_size=2, max_size=4))
+def test_the_order_in_which_a_body_was_made_does_not_matter(body):
+    turned = dict(reversed(list(body.items())))
+
+    requests = [request_of({"auth": {"identity": one}}) for one in (body, turned)]
+
+    assert requests[0] and requests[1]
+    assert requests[0].name(b"key") == requests[1].name(b"key")
+
+
+@given(st.binary(min_size=1, max_size=32), st.binary(min_size=1, max_size=32))
+def test_another_session_has_another_name_for_it(key, other):
+    request = request_of({"auth": {"identity": {"password": {"user": {"password": "secret"}}}}})
+
+    assert request is not None
+    # A short key is filled up with zeros.
+    assert (request.name(key) == request.name(other)) == (key.rstrip(b"\0") == other.rstrip(b"\0"))
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"cert": "c"}, {"data": "x"}, {"params": {}}, {"headers": {"Authorization": "x"}}, {"headers": {"X-Other": "x"}}],
+    ids=str,
+)
+def test_a_request_with_something_in_it_that_is_not_understood_is_left_alone(keywords):
+    assert request_of({"auth": {"identity": {}}}, **keywords) is None
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Auth-Token", "cookie"])
+def test_so_is_one_of_a_session_that_adds_a_secret_to_each_request(header):
+    session = _Session()
+    session.additional_headers = {header: "secret"}  # type: ignore[misc]
+
+    assert request_of({"auth": {"identity": {}}}, session) is None
+
+
+def test_so_is_one_whose_plugin_adds_to_each_connection():
+    class Plugin(keystone_plugin.BaseAuthPlugin):
+        def get_connection_params(self, session, **kwargs):
+            return {"cert": "/of/oauth2.pem"}
+
+    session = _Session()
+    session.auth = Plugin()  # type: ignore[assignment]
+
+    assert request_of({"auth": {"identity": {}}}, session) is None
+
+
+@pytest.mark.parametrize(
+    ("methods", "repeatable"),
+    [(["password"], True), (["application_credential"], True), (["token"], False), (["password", "totp"], False)],
+)
+def test_what_is_good_once_is_not_sent_again_while_its_token_lives(methods, repeatable):
+    request = request_of({"auth": {"identity": {"methods": methods}}})
+
+    assert request is not None
+    assert request.is_repeatable is repeatable

@@ -1,0 +1,197 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was written to Keystone during the run, and which answers are not served any more."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, writes
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
+    GenerousKeystone,
+    current,
+    password_plugin,
+)
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
+    PROJECT_ID,
+    USER,
+)
+from keystoneauth1 import exceptions
+from keystoneauth1 import session as keystone_session
+
+
+class WritableKeystone(GenerousKeystone):
+    """One that takes every change, and tells whose each token is."""
+
+    def _answer(self, request):
+        if request.path.startswith(("/v3/", "/volume")) and "/auth/" not in request.path:
+            return self.status, {}, "{}"
+        return super()._answer(request)
+
+    status = 200
+
+    def _token_body(self):
+        return {**super()._token_body(), "user": {"id": self.user, "name": USER, "domain": {"id": "default"}}}
+
+    user = "u1"
+
+
+@pytest.fixture
+def keystone():
+    with WritableKeystone() as running:
+        yield running
+
+
+@pytest.fixture
+def admin(keystone):
+    """Somebody who changes things, whose own token nothing of this is about."""
+    keystone.user = "the admin"
+    session = keystone_session.Session(auth=password_plugin(keystone, username="admin", project_name="of admins"))
+    session.get_token()
+    for body in keystone.alive.values():
+        body["project"] = {"id": "of-admins", "name": "of admins", "domain": {"id": "d2"}}
+    keystone.user = "u1"
+    return session
+
+
+@pytest.fixture
+def is_served(on_session, sign_in, keystone):
+    """Whether a second sign-in is served from the session after something was done."""
+
+    def is_served(do) -> bool:
+        first = sign_in()
+        do()
+        return sign_in() == first
+
+    return is_served
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/users/u1/password", {"user": {"password": "new", "original_password": "old"}}),
+        ("PATCH", "/users/u1", {"user": {"enabled": False}}),
+        ("DELETE", "/users/u1", None),
+        ("DELETE", f"/projects/{PROJECT_ID}", None),
+        ("PATCH", f"/projects/{PROJECT_ID}", {"project": {"enabled": False}}),
+        ("PATCH", "/domains/default", {"domain": {"enabled": False}}),
+        ("POST", "/OS-TRUST/trusts", {"trust": {"trustor_user_id": "u1"}}),
+        ("PUT", f"/projects/{PROJECT_ID}/users/somebody/roles/r1", None),
+        ("DELETE", "/projects/p/users/somebody/roles/r1", None),
+        ("PUT", "/domains/d/groups/g/roles/r1", None),
+        ("PATCH", "/roles/r1", {"role": {"name": "other"}}),
+        ("PUT", "/groups/g/users/somebody", None),
+        ("PUT", "/OS-INHERIT/projects/p/users/u/roles/r/inherited_to_projects", None),
+        ("POST", "/endpoints", {"endpoint": {"url": "http://new"}}),
+        ("POST", "/services", {"service": {"type": "volume"}}),
+        ("PATCH", "/regions/r", {"region": {}}),
+        ("PUT", "/OS-EP-FILTER/projects/p/endpoints/e", None),
+    ],
+)
+@pytest.mark.parametrize("address", ["by the catalog", "whole"])
+def test_what_may_change_keystone_s_answer_makes_the_earlier_one_stale(
+    is_served, admin, keystone, method, path, body, address, monkeypatch
+):
+    def write():
+        more = {"endpoint_filter": {"service_type": "identity"}} if address == "by the catalog" else {}
+        if more:
+            monkeypatch.setattr(type(admin), "get_endpoint", lambda *args, **kwargs: keystone.auth_url)
+        admin.request(path if more else keystone.auth_url + path, method, json=body, **more)
+
+    assert not is_served(write)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v3/users/u1", None),
+        ("PATCH", "/v3/users/u2", {"user": {"enabled": False}}),
+        ("DELETE", "/v3/projects/p2", None),
+        ("POST", "/v3/users", {"user": {"name": "new", "domain_id": "d9"}}),
+        ("POST", f"/volume/v3/{PROJECT_ID}/volumes", {"volume": {"project_id": PROJECT_ID}}),
+        ("DELETE", f"/volume/v3/{PROJECT_ID}/volumes/v1", None),
+        ("POST", f"/v3x/{PROJECT_ID}", None),
+    ],
+)
+def test_what_concerns_somebody_else_or_another_service_leaves_it_as_it_is(
+    is_served, admin, keystone, method, path, body
+):
+    assert is_served(lambda: admin.request(keystone.url + path, method, json=body, raise_exc=False))
+
+
+def test_cinder_s_own_address_that_begins_like_keystone_s_is_told_by_its_service_type(
+    is_served, admin, keystone, monkeypatch
+):
+    monkeypatch.setattr(type(admin), "get_endpoint", lambda *args, **kwargs: keystone.auth_url)
+
+    assert is_served(lambda: admin.post(f"/{PROJECT_ID}/volumes", endpoint_filter={"service_type": "block-storage"}))
+
+
+def test_a_write_that_is_refused_changes_nothing(is_served, admin, keystone):
+    def write():
+        keystone.status = 403
+        with pytest.raises(exceptions.Forbidden):
+            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}})
+
+    assert is_served(write)
+
+
+def test_records_of_others_are_stale_by_a_change_of_the_catalog_and_not_by_one_of_a_user(
+    on_session, sign_in, admin, keystone
+):
+    keystone.user = "u2"
+    others = sign_in(username="other")
+    keystone.user = "u1"
+
+    admin.post(f"{keystone.auth_url}/users/u1/password", json={"user": {}})
+    assert sign_in(username="other") == others
+
+    admin.post(f"{keystone.auth_url}/endpoints", json={"endpoint": {}})
+    assert sign_in(username="other") != others
+
+
+def test_a_token_that_is_revoked_is_served_no_more(is_served, on_session, admin, keystone):
+    def revoke():
+        (token,) = [token for token in keystone.alive if keystone.alive[token]["user"]["id"] == "u1"]
+        admin.delete(f"{keystone.auth_url}/auth/tokens", headers={"X-Subject-Token": token})
+
+    assert not is_served(revoke)
+
+
+def test_what_was_asked_for_before_a_write_ended_is_stale(on_session, sign_in, admin, keystone, monkeypatch):
+    """The answer came after it, but may be of before."""
+    first = sign_in()
+    name = next(name for name in on_session.names() if on_session.read_tokens(name).current.id.reveal() == first)
+    began = on_session.read_tokens(name).current.began
+
+    admin.patch(f"{keystone.auth_url}/users/u1", json={})
+    second = sign_in()
+
+    assert on_session.read_tokens(name).current.began > began
+    assert second != first
+    assert sign_in() == second
+
+
+def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, keystone, monkeypatch):
+    def fail(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(writes, "note", fail)
+
+    assert is_served(lambda: admin.patch(f"{keystone.auth_url}/users/u1", json={}))
+
+
+def test_what_is_noted_has_no_secret(on_session, admin, keystone):
+    import os
+
+    admin.post(f"{keystone.auth_url}/users/u1/password", json={"user": {"password": "my new secret"}})
+
+    for folder, _folders, names in os.walk(on_session.path):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as stream:
+                assert b"my new secret" not in stream.read()
+
+
+def test_the_admin_s_own_token_is_on_the_session_as_well(on_session, admin):
+    assert cache.latest is not None
+    assert current(on_session).body["user"]["id"] == "the admin"
