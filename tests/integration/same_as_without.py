@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 import re
-import shutil
 import typing as t
 
 import yaml
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
 #: What differs from one request to the next.
@@ -35,9 +32,7 @@ class Case:
 
 
 def case(name: str, identities: str, tasks: str, *answers: str, more_requests: int = 0) -> Case:
-    return Case(
-        name, frozenset(filter(None, identities.split(", "))), tasks, answers, more_requests
-    )
+    return Case(name, frozenset(filter(None, identities.split(", "))), tasks, answers, more_requests)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Comparison:
 
     def once(self, plays: str, *arguments: str, **variables: str) -> Outcome:
         self.prepare()
-        self._write_files()
+        self.write_files()
         answers = self._controller.home / "answers.json"
         answers.unlink(missing_ok=True)
         self._keystone.restart()
@@ -95,7 +90,11 @@ class Comparison:
         found = without_request_ids(json.loads(answers.read_text())) if answers.exists() else {}
         return Outcome(found, run.output, posts, deletes)
 
-    def _write_files(self) -> None:
+    def left(self) -> list[str]:
+        """The tokens of the last run that still work."""
+        return self._issued.living()
+
+    def write_files(self) -> None:
         for path, text in self.files.items():
             file = self._controller.home / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +114,6 @@ class Comparison:
         expected = len(identities) + sum(one.more_requests for one in cases)
         assert with_callback.posts == expected, f"{with_callback.posts} of {expected}\n{with_callback.output}"
         assert with_callback.posts <= without.posts
-        assert self._issued.living() == []
+        assert self.left() == []
         assert "WARNING" not in with_callback.output, with_callback.output
         return with_callback

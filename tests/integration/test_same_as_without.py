@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import copy
+import dataclasses
+import hashlib
+import hmac
 import json
 import os
-import pathlib
 import shutil
+import struct
 import subprocess
+import sys
+import sysconfig
+import time
 import typing as t
-import uuid
 
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator
+from ansible_collections.onetoken.openstack.tests.integration.conftest import SANDBOX
 from ansible_collections.onetoken.openstack.tests.integration.same_as_without import (
     CALLBACK,
     Case,
@@ -26,6 +31,12 @@ from ansible_collections.onetoken.openstack.tests.integration.same_as_without im
     case,
     play,
 )
+from openstack.connection import Connection
+from openstack.identity.v3.user import User
+
+#: How the names of all begin that is made here.
+OURS = "same-"
+PASSWORD = "a-good-one"
 
 #: A name of 120 bytes.
 LONG_NAME = "雲" * 40
@@ -234,6 +245,8 @@ CONFIGURATION = [
 """,
         "made.cloud.auth_type, made.cloud.auth.auth_url, made.cloud.auth.keys() | sort",
         "unmade.changed",
+        # It may have been one that tokens are of.
+        more_requests=2,
     ),
     case(
         "profiles",
@@ -319,3 +332,377 @@ def test_programs_read_the_configuration_that_they_would_read(comparison, sandbo
     elsewhere["clouds"]["elsewhere"]["auth"]["project_name"] = "demo"
     comparison.files["elsewhere.yaml"] = yaml.safe_dump(elsewhere)
     comparison.check(CONFIGURATION, OS_CLOUD="sandbox")
+
+
+@pytest.fixture
+def admin(sandbox) -> t.Iterator[Connection]:
+    """Makes users and projects, and deletes what is left of them."""
+    cloud = administrator(sandbox.clouds_file)
+    yield cloud
+    for user in cloud.identity.users():
+        if user.name.startswith(OURS):
+            cloud.identity.delete_user(user)
+    for project in cloud.identity.projects():
+        if project.name.startswith(OURS):
+            cloud.identity.delete_project(project)
+
+
+def make_user(admin: Connection, name: str, project: str = "demo", **attributes: t.Any) -> User:
+    """A user who is a member of a project, made anew if there is one."""
+    found = admin.identity.find_user(name)
+    if found:
+        admin.identity.delete_user(found)
+    user = admin.identity.create_user(name=name, password=PASSWORD, domain_id="default", **attributes)
+    role = admin.identity.find_role("member", ignore_missing=False)
+    admin.identity.assign_project_role_to_user(admin.identity.find_project(project, ignore_missing=False), user, role)
+    return user
+
+
+def cloud_of(sandbox: t.Any, user: str, **auth: str) -> dict[str, t.Any]:
+    cloud = sandbox.clouds["sandbox"]
+    return {**cloud, "auth": {**cloud["auth"], "username": user, "password": PASSWORD, **auth}}
+
+
+def let_password_expire(user: User) -> None:
+    """No API does it."""
+    script = (
+        "import configparser, sys, pymysql, urllib.parse\n"
+        "config = configparser.RawConfigParser(); config.read(sys.argv[1])\n"
+        "url = urllib.parse.urlsplit(config['database']['connection'])\n"
+        "database = pymysql.connect(host=url.hostname, port=url.port, user=url.username, password=url.password,\n"
+        "                           database='keystone', autocommit=True)\n"
+        "database.cursor().execute('UPDATE password JOIN local_user ON local_user_id = local_user.id'\n"
+        "    ' SET expires_at_int = 1, expires_at = %s WHERE user_id = %s', ('2001-01-01', sys.argv[2]))\n"
+    )
+    command = [
+        SANDBOX / "venv" / "bin" / "python",
+        "-c",
+        script,
+        SANDBOX / "etc" / "keystone" / "keystone.conf",
+        user.id,
+    ]
+    subprocess.run(command, check=True)
+
+
+def test_keystone_s_own_words_reach_the_user(comparison, sandbox, admin):
+    let_password_expire(make_user(admin, f"{OURS}expired"))
+    make_user(
+        admin,
+        f"{OURS}factors",
+        options={"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]},
+    )
+    clouds = sandbox.clouds
+    for name in ("expired", "factors", "nobody"):
+        clouds[name] = cloud_of(sandbox, f"{OURS}{name}")
+    clouds["no-domain"] = {**cloud_of(sandbox, "demo"), "auth_type": "v3password"}
+    del clouds["no-domain"]["auth"]["user_domain_name"], clouds["no-domain"]["auth"]["project_domain_name"]
+    clouds["scoped-appcred"] = copy.deepcopy(clouds["sandbox-appcred"])
+    clouds["scoped-appcred"]["auth"].update(project_name="demo", project_domain_name="Default")
+    clouds["unreachable"] = cloud_of(sandbox, "demo", auth_url="http://127.0.0.1:9/v3")
+    comparison.files["clouds.yaml"] = clouds_yaml(clouds)
+    refused = [
+        case(
+            name,
+            "" if name == "unreachable" else name,
+            f"""
+- {FLAVORS}: {{cloud: {name}}}
+  register: by_module
+  ignore_errors: true
+- command: openstack --os-cloud {name} token issue
+  register: by_command
+  ignore_errors: true
+""",
+        )
+        for name in ("expired", "factors", "nobody", "no-domain", "scoped-appcred", "unreachable")
+    ]
+    refused = [
+        dataclasses.replace(
+            one,
+            tasks=one.tasks.replace("by_", f"{one.name.replace('-', '_')}_by_"),
+            answers=tuple(f"{one.name.replace('-', '_')}_by_{text}" for text in ("module.msg", "command.stderr_lines")),
+            # Each process asks for itself, as credentials may be good a moment later.
+            more_requests=1 if one.identities else 0,
+        )
+        for one in refused
+    ]
+    found = comparison.check(refused)
+    texts = {name: " ".join(str(answer).split()) for name, answer in found.answers.items()}
+    assert "The password is expired and needs to be changed" in texts["expired"]
+    assert "Application credentials cannot request a scope" in texts["scoped-appcred"]
+
+
+def test_what_a_task_changes_in_keystone_the_next_task_sees(comparison, sandbox, admin):
+    names = {name: f"{OURS}{name}" for name in ("promoted", "renewed", "disabled", "homeless")}
+    clouds = sandbox.clouds
+    clouds.update({name: cloud_of(sandbox, user) for name, user in names.items()})
+    clouds["homeless"]["auth"]["project_name"] = names["homeless"]
+    comparison.files["clouds.yaml"] = clouds_yaml(clouds)
+
+    def prepare() -> None:
+        found = admin.identity.find_project(names["homeless"])
+        if found:
+            admin.identity.delete_project(found)
+        admin.identity.create_project(name=names["homeless"], domain_id="default")
+        for user in names.values():
+            make_user(admin, user, names["homeless"] if user == names["homeless"] else "demo")
+
+    comparison.prepare = prepare
+
+    def change(cloud: str, module: str, question: str = FLAVORS, **arguments: t.Any) -> Case:
+        tasks = [
+            {question: {"cloud": cloud}, "register": f"{cloud}_before", "ignore_errors": True},
+            {f"openstack.cloud.{module}": {"cloud": "sandbox-admin", **arguments}},
+            {question: {"cloud": cloud}, "register": f"{cloud}_after", "ignore_errors": True},
+        ]
+        keys = ("failed", "msg", "flavors", "projects")
+        answers = (f"{cloud}_{when}.{key} | default('')" for when in ("before", "after") for key in keys)
+        return case(cloud, f"admin, {cloud}", yaml.safe_dump(tasks), *answers)
+
+    changes = [
+        change(
+            "promoted", "role_assignment", "openstack.cloud.project_info",
+            user=names["promoted"], role="admin", project="demo",
+        ),
+        change(
+            "renewed", "identity_user", name=names["renewed"], domain="default", password="another one",
+            update_password="always",
+        ),
+        change("disabled", "identity_user", name=names["disabled"], domain="default", enabled=False),
+        change("homeless", "project", name=names["homeless"], state="absent"),
+    ]  # fmt: skip
+    without, found = comparison.run(play(changes))
+    for one in changes:
+        assert found.answers[one.name][4] is not without.answers[one.name][0], one.name
+    for one in changes:
+        # A list of projects has the ids of what was made for this run alone.
+        kept = slice(0, 7 if one.name == "promoted" else 8)
+        assert found.answers[one.name][kept] == without.answers[one.name][kept], one.name
+    assert [found.answers[one.name][4] for one in changes] == [False, True, True, True], found.answers
+    assert found.posts <= without.posts
+    assert comparison.left() == []
+
+
+def test_a_task_that_is_tried_until_its_user_exists_succeeds(comparison, sandbox, admin):
+    user = f"{OURS}later"
+    comparison.files["clouds.yaml"] = clouds_yaml({**sandbox.clouds, "later": cloud_of(sandbox, user)})
+
+    def prepare() -> None:
+        found = admin.identity.find_user(user)
+        if found:
+            admin.identity.delete_user(found)
+
+    comparison.prepare = prepare
+    tasks = f"""
+- {FLAVORS}: {{cloud: later}}
+  register: first
+  failed_when: first is success
+- shell: >-
+    openstack --os-cloud sandbox-admin user create --password {PASSWORD} {user} &&
+    openstack --os-cloud sandbox-admin role add --user {user} --project demo member
+  async: 60
+  poll: 0
+  register: making
+- {FLAVORS}: {{cloud: later}}
+  register: found
+  until: found is succeeded
+  retries: 30
+  delay: 1
+- async_status: {{jid: "{{{{ making.ansible_job_id }}}}"}}
+  register: made
+  until: made is finished
+  retries: 30
+  delay: 1
+"""
+    one = case("later", "later, admin", tasks, "first.msg", "found.flavors")
+    without, found = comparison.run(play([one]))
+    assert found.answers == without.answers
+    assert comparison.left() == []
+
+
+def test_a_passcode_that_is_good_once_is_sent_once(comparison, sandbox, admin):
+    secret = b"twenty bytes of code"
+    rules = {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]}
+    user = make_user(admin, f"{OURS}passcode", options=rules)
+    blob = base64.b32encode(secret).decode()
+    admin.identity.create_credential(type="totp", blob=blob, user_id=user.id, project_id=None)
+
+    def write_passcode() -> None:
+        cloud = cloud_of(sandbox, user.name, passcode=passcode(secret))
+        cloud.update(auth_type="v3multifactor", auth_methods=["v3password", "v3totp"])
+        comparison.files["clouds.yaml"] = clouds_yaml({"sandbox": cloud})
+
+    comparison.prepare = write_passcode
+    one = case(
+        "passcode", "passcode", f"- {FLAVORS}: {{cloud: sandbox}}\n  loop: [1, 2]\n  register: found", "found.msg"
+    )
+    found = comparison.once(play([one]), **CALLBACK)
+    assert (found.posts, found.deletes) == (1, 1)
+
+
+def passcode(secret: bytes) -> str:
+    """RFC 6238."""
+    digest = hmac.new(secret, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    start = digest[-1] & 15
+    return str((int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF) % 10**6).zfill(6)
+
+
+INVENTORY = yaml.safe_dump({"plugin": "openstack.cloud.openstack", "only_clouds": ["sandbox"], "fail_on_errors": True})
+LOCAL = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+OURS_FIRST = "plugin: onetoken.openstack.one_token\n"
+ON_SERVERS = case(
+    "servers",
+    "demo",
+    f"- {FLAVORS}: {{cloud: sandbox}}\n  run_once: true\n  delegate_to: localhost\n  register: found\n",
+    "found.flavors",
+    "groups.all | sort",
+    "hostvars['web-01'].openstack.id",
+)
+#: Servers of a cloud cannot be reached: what is asked is asked from here.
+HEAD = (
+    "{hosts: 'all:!localhost', connection: local, vars: {ansible_python_interpreter: '{{ ansible_playbook_python }}'}}"
+)
+
+
+def test_an_inventory_and_its_tasks_share_a_token_where_ours_is_listed_first(comparison):
+    comparison.files.update({"inventory/0_one_token.yml": OURS_FIRST, "inventory/openstack.yml": INVENTORY})
+    plays = play([ON_SERVERS], HEAD)
+    found = comparison.once(plays, "-i", "inventory", **CALLBACK)
+    assert (found.posts, found.deletes) == (1, 1), found.output
+    assert "web-01" in found.answers["servers"][1]
+    assert comparison.left() == []
+
+
+def test_an_inventory_alone_has_a_session_of_its_own(comparison, controller, keystone, issued):
+    comparison.files.update({"inventory/0_one_token.yml": OURS_FIRST, "inventory/openstack.yml": INVENTORY})
+    comparison.write_files()
+    run = controller.command("ansible-inventory", "-i", "inventory", "--list")
+    assert run.ok and "web-01" in run.output, run.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+    assert issued.living() == []
+
+
+def test_an_inventory_that_is_read_during_the_run_is_on_its_session(comparison):
+    """It is found by meta: refresh_inventory, and by an ansible-playbook that a task runs."""
+    inner = "- hosts: web-01\n  gather_facts: false\n  tasks:\n    - debug: {var: openstack.id}\n"
+    comparison.files.update({"static/hosts": f"localhost {LOCAL}\n", "openstack.yml": INVENTORY})
+    comparison.files["inner.yml"] = inner
+    first = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - command: ansible-playbook -i openstack.yml inner.yml
+      register: inner
+    - copy: {src: openstack.yml, dest: static/openstack.yml}
+    - meta: refresh_inventory
+"""
+    last = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - file: {path: static/openstack.yml, state: absent}
+"""
+    one = dataclasses.replace(ON_SERVERS, answers=(*ON_SERVERS.answers, "hostvars.localhost.inner.rc"))
+    without, found = comparison.run(first + play([one], HEAD) + last, "-i", "static")
+    assert found.answers == without.answers
+    assert (found.posts, found.deletes, without.posts) == (1, 1, 3), found.output
+    assert comparison.left() == []
+
+
+LOOKUP = """
+import openstack
+from ansible.plugins.lookup import LookupBase
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        return [sorted(flavor.name for flavor in openstack.connect(cloud=terms[0]).compute.flavors())]
+"""
+
+
+def test_lookups_of_the_controller_are_on_the_session(comparison):
+    comparison.files["lookup_plugins/flavors.py"] = LOOKUP
+    tasks = "- set_fact: {found: \"{{ lookup('flavors', 'sandbox') }}\"}\n"
+    one = case("lookups", "demo", tasks, "found", "lookup('flavors', 'sandbox')", "groups.all")
+    head = "{hosts: \"{{ 'localhost' if lookup('flavors', 'sandbox') else 'none' }}\"}"
+    comparison.check([one], head=head)
+
+
+PYTHON_OF_ALL = "/usr/bin/python3"
+SITE_PACKAGES = sysconfig.get_path("purelib")
+
+
+def nobody_can_sign_in() -> bool:
+    if os.geteuid() != 0 or not shutil.which("su"):
+        return False
+    command = f"PYTHONPATH={SITE_PACKAGES} {PYTHON_OF_ALL} -c 'import openstack'"
+    return (
+        subprocess.run(["su", "nobody", "-s", "/bin/sh", "-c", command], check=False, capture_output=True).returncode
+        == 0
+    )
+
+
+@pytest.mark.parametrize("way", ["a template", "variables"])
+def test_a_task_that_becomes_another_user_signs_in_by_itself(comparison, sandbox, way):
+    if not nobody_can_sign_in():
+        pytest.skip("nobody here has a Python with openstacksdk, or may not be become")
+    become = {
+        "a template": {"become": True, "become_user": "{{ other }}"},
+        "variables": {"vars": {"ansible_become": True, "ansible_become_user": "nobody"}},
+    }[way]
+    task = {FLAVORS: None, "environment": {"PYTHONPATH": SITE_PACKAGES}, "register": "found", **become}
+    one = case("nobody", "", yaml.safe_dump([{FLAVORS: None, "register": "own"}, task]), "own.flavors", "found.flavors")
+    variables = {
+        **sandbox.sourced_openrc(),
+        "OS_CLIENT_CONFIG_FILE": "",
+        "ANSIBLE_BECOME_METHOD": "su",
+        "ANSIBLE_BECOME_FLAGS": "-s /bin/sh",
+        "ANSIBLE_PIPELINING": "1",
+    }
+    arguments = ("-e", "other=nobody", "-e", f"ansible_python_interpreter={PYTHON_OF_ALL}")
+    head = yaml.safe_dump({"environment": {"PYTHONPATH": SITE_PACKAGES}})
+    without, found = comparison.run(play([one], head), *arguments, **variables)
+    assert found.answers == without.answers
+    # What others sign in to is not on the list.
+    assert (found.posts, found.deletes) == (2, 1), found.output
+    assert "one_token: identities: 1, tokens issued: 1" in found.output, found.output
+
+
+def test_a_session_that_vanishes_costs_sign_ins_and_one_warning(comparison):
+    tasks = f"""
+- {FLAVORS}: {{cloud: sandbox}}
+- file: {{path: "{{{{ lookup('env', 'ONETOKEN_SESSION_DIRECTORY') }}}}", state: absent}}
+  when: lookup('env', 'ONETOKEN_SESSION_DIRECTORY') | length > 0
+- {FLAVORS}: {{cloud: sandbox}}
+  register: found
+- command: openstack --os-cloud sandbox flavor list -f json
+  register: by_command
+- openstack.cloud.networks_info: {{cloud: sandbox}}
+"""
+    one = case("vanished", "demo", tasks, "found.flavors", "by_command.stdout", "by_command.stderr")
+    without, found = comparison.run(play([one]))
+    assert found.answers == without.answers
+    assert found.posts == without.posts
+    assert found.output.count("WARNING") == 1 and "was removed" in found.output, found.output
+
+
+@pytest.mark.parametrize(
+    "command", ["cinder list", "glance image-list", "nova list", "heat stack-list", "openstack image list"]
+)
+def test_a_client_with_a_sourced_openrc_works_as_it_does_without(comparison, sandbox, controller, command):
+    if not shutil.which(command.split()[0], path=controller.environment["PATH"]):
+        pytest.skip(f"{command.split()[0]} is not installed")
+    tasks = f"- command: {command}\n  register: found\n- command: {command}\n"
+    one = case("client", "demo", tasks, "found.stdout_lines")
+    variables = {**sandbox.sourced_openrc(), "OS_PROJECT_NAME": "demo", "OS_CLIENT_CONFIG_FILE": ""}
+    comparison.check([one], **variables)
+
+
+def test_sixty_tasks_are_one_token_an_identity(comparison, controller):
+    tasks = """
+- openstack.cloud.compute_flavor_info: {cloud: sandbox}
+- openstack.cloud.networks_info: {cloud: sandbox-admin}
+- command: openstack --os-cloud sandbox image list -f json
+"""
+    comparison.files["hosts"] = f"[all]\nhost[01:20] {LOCAL}\n"
+    found = comparison.once(play([case("sixty", "", tasks)], "hosts: all"), "-i", "hosts", "--forks", "10", **CALLBACK)
+    assert (found.posts, found.deletes) == (2, 2), found.output
+    assert "identities: 2, tokens issued: 2, sign-ins served from the session: 58, revoked: 2" in found.output
