@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import typing as t
 
 import pytest
 from ansible import context
@@ -23,7 +24,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.onetoken.openstack.plugins.callback.one_token import trust_as_template
-from ansible_collections.onetoken.openstack.plugins.module_utils.playbook_task import STRANGERS, PlaybookTask
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.playbook_task import PlaybookTask
 
 SITE = "/session/site"
 PACKAGE = "ansible_collections.openstack"
@@ -84,7 +85,7 @@ def task(tasks_of):
     return load
 
 
-def environment(task: PlaybookTask, **variables: str) -> dict[str, str]:
+def environment(task: PlaybookTask, **variables: t.Any) -> dict[str, str]:
     """What Ansible makes of the task's environment, as its action plugins do."""
     merged: dict[str, str] = {}
     for part in task._task.environment:
@@ -127,17 +128,6 @@ class TestWhatItIs:
         assert tasks_of(play)().action == "openstack.cloud.server_info"
         assert tasks_of(play)().is_openstack
 
-    @pytest.mark.parametrize("program", STRANGERS)
-    @pytest.mark.parametrize("lines", ["command: {} apply", "shell: /opt/{} apply", "command: {{argv: [{}, apply]}}"])
-    def test_a_program_that_does_not_know_the_session_is_named(self, task, program, lines):
-        assert task(lines.format(program)).stranger == program
-
-    @pytest.mark.parametrize(
-        "lines", [CLOUD_TASK, "command: openstack server list", "command: echo terraform", "shell: '{{ tool }} apply'"]
-    )
-    def test_other_programs_are_no_strangers(self, task, lines):
-        assert task(lines).stranger is None
-
 
 class TestDeclining:
     @pytest.mark.parametrize("value", ["false", "no", "off", "'0'", "'False'", "0"])
@@ -170,58 +160,6 @@ class TestDeclining:
         declining = {"of the play", "but this", "a handler"}
         accepting = {"not this", "of the block", "deeper"}
         assert {name for name in declining | accepting if find(name).declines} == declining
-
-
-class TestCredentials:
-    @pytest.mark.parametrize(
-        ("lines", "how"),
-        [
-            (CLOUD_TASK, None),
-            ("openstack.cloud.server_info: {auth: {username: u}}", "auth"),
-            ("openstack.cloud.server_info: {cloud: sandbox, auth: '{{ mine }}'}", "auth"),
-            ("openstack.cloud.server_info: {auth: {}}", None),
-            ("openstack.cloud.server_info: {cloud: {auth: {username: u}}}", "a mapping for cloud"),
-            ("openstack.cloud.server_info: {cloud: '{{ mine }}'}", None),
-            (f"{CLOUD_TASK}\nenvironment: {{OS_PASSWORD: x}}", "OS_PASSWORD in its environment"),
-            (f"{CLOUD_TASK}\nenvironment: {{OS_CLOUD: x, LANG: C}}", None),
-            (f"{CLOUD_TASK}\nenvironment: '{{{{ mine }}}}'", None),
-            (f"{CLOUD_TASK}\nenvironment: [{{A: b}}, {{OS_TOKEN: x}}]", "OS_TOKEN in its environment"),
-            ("command: openstack token issue\nenvironment: {OS_AUTH_URL: u}", "OS_AUTH_URL in its environment"),
-            ("debug: {msg: x, auth: y}", None),
-        ],
-    )
-    def test_it_tells_how_a_task_signs_in_by_itself(self, task, lines, how):
-        assert task(lines).brings_credentials == how
-
-    @pytest.mark.parametrize(
-        ("defaults", "how"),
-        [
-            ("{openstack.cloud.server_info: {auth: {username: u}}}", "auth"),
-            ("{group/openstack.cloud.openstack: {auth: {username: u}}}", "auth"),
-            ("{group/openstack.cloud.openstack: {cloud: sandbox}}", None),
-            ("{openstack.cloud.network: {auth: {username: u}}}", None),
-            ("{}", None),
-        ],
-    )
-    def test_defaults_of_the_play_and_of_a_block_are_a_task_s_own(self, tasks_of, defaults, how):
-        of_play = tasks_of(f"module_defaults: {defaults}\ntasks:\n- {{name: it, {CLOUD_TASK}}}")
-        of_block = tasks_of(f"tasks:\n- module_defaults: {defaults}\n  block:\n  - {{name: it, {CLOUD_TASK}}}")
-
-        assert of_play().brings_credentials == how
-        assert of_block().brings_credentials == how
-
-    def test_the_environment_of_the_play_and_of_a_block_is_a_task_s_own(self, tasks_of):
-        find = tasks_of(f"""
-            environment: {{OS_PASSWORD: x}}
-            tasks:
-            - {{name: in the play, {CLOUD_TASK}}}
-            - environment: {{OS_TOKEN: x}}
-              block:
-              - {{name: in a block, {CLOUD_TASK}}}
-        """)
-
-        assert find("in the play").brings_credentials == "OS_PASSWORD in its environment"
-        assert find("in a block").brings_credentials == "OS_PASSWORD in its environment"
 
 
 class TestBecoming:
@@ -362,6 +300,66 @@ class TestEnvironment:
         find().add_environment({"OS_CLOUD": "sandbox"})
 
         assert environment(find("another")) == {"A": "b"}
+
+
+class TestEnvironmentByUser:
+    """Whom it becomes is known when a host's variables are."""
+
+    INSIDE: t.ClassVar = {"PYTHONPATH": f"{SITE}{os.pathsep}/outer", "SESSION": "it"}
+    OUTSIDE: t.ClassVar = {"PYTHONPATH": "/outer", "SESSION": ""}
+    BY_TEMPLATE = "become: true\nbecome_user: '{{ who }}'"
+
+    def environment_of(self, one, **variables):
+        one.add_environment_of({"root", "me"}, self.INSIDE, self.OUTSIDE, trust_as_template)
+        return environment(one, **variables)
+
+    @pytest.mark.parametrize(
+        ("lines", "variables", "is_inside"),
+        [
+            (BY_TEMPLATE, {"who": "root"}, True),
+            (BY_TEMPLATE, {"who": "me"}, True),
+            (BY_TEMPLATE, {"who": "nobody"}, False),
+            (BY_TEMPLATE, {"who": "nobody", "ansible_become": False}, True),
+            (BY_TEMPLATE, {"who": "nobody", "ansible_become_user": "root"}, True),
+            ("", {"ansible_become": True, "ansible_become_user": "nobody"}, False),
+            ("", {"ansible_become": "yes", "ansible_become_user": "nobody"}, False),
+            ("", {"ansible_become": True}, True),
+            ("", {"ansible_become_user": "nobody"}, True),
+            ("become: true", {"ansible_become_user": "nobody"}, False),
+        ],
+    )
+    def test_it_is_on_the_session_where_it_may_read_it(self, task, lines, variables, is_inside):
+        found = self.environment_of(task(f"{CLOUD_TASK}\n{lines}"), **variables)
+
+        assert {name: text or "" for name, text in found.items()} == (self.INSIDE if is_inside else self.OUTSIDE)
+
+    @pytest.mark.parametrize(("who", "path"), [("root", f"{SITE}{os.pathsep}/opt/lib"), ("nobody", "/opt/lib")])
+    def test_the_playbook_s_own_search_path_stays(self, task, who, path):
+        one = task(f"{CLOUD_TASK}\n{self.BY_TEMPLATE}\nenvironment: {{PYTHONPATH: '{{{{ mine }}}}/lib'}}")
+
+        assert self.environment_of(one, who=who, mine="/opt")["PYTHONPATH"] == path
+
+    def test_it_is_safe_to_repeat(self, task):
+        one = task(f"{CLOUD_TASK}\n{self.BY_TEMPLATE}")
+        self.environment_of(one, who="root")
+        before = list(one._task._environment)
+        self.environment_of(one, who="root")
+
+        assert one._task._environment == before
+
+    @pytest.mark.parametrize(
+        ("lines", "inventory", "by_host"),
+        [
+            ("", "web1", False),
+            ("become: true", "web1", False),
+            ("become: true\nbecome_user: cloud", "web1", False),
+            (BY_TEMPLATE, "web1", True),
+            ("vars: {ansible_become_user: cloud}", "web1", True),
+            ("", "web1\nweb2 ansible_become=true", True),
+        ],
+    )
+    def test_it_tells_whether_a_host_s_variables_decide(self, task, lines, inventory, by_host):
+        assert task(f"{CLOUD_TASK}\n{lines}", inventory=inventory).becomes_by_host is by_host
 
 
 class TestPythonPath:
