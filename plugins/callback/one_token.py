@@ -87,7 +87,7 @@ class CallbackModule(CallbackBase):
         self._run: Run | None = None
         self._play: t.Any = None
         self._warned: set[str] = set()
-        self._warned_of_loss = False
+        self._lost = False
         self._interrupted = False
         self._process = os.getpid()
         self._playbooks_left = len(context.CLIARGS.get("args") or ())
@@ -140,30 +140,37 @@ class CallbackModule(CallbackBase):
 
     def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
         run.keep = run.keep or task.is_asynchronous
-        if not self._warned_of_loss and run.session.state is None:
-            self._warned_of_loss = True
+        if not self._lost and run.session.state is None:
+            self._lost = True
+            run.exit()
             self._display.warning(
                 f"one_token: the session {run.session.path} was removed while the run goes on: tasks sign in by "
-                "themselves, and its token lives until it expires."
+                "themselves, and its tokens live until they expire."
             )
+        if self._lost:
+            return
         if task.declines:
             task.add_environment(_without(run))
             return
-        task.prepend_python_path(run.session.site, trust_as_template)
-        if task.becomes is None or not task.runs_here:
+        if not task.runs_here or not (task.becomes or task.becomes_by_host):
+            task.prepend_python_path(run.session.site, trust_as_template)
             return
-        if task.becomes in ("root", self._user()) or "{{" in task.becomes:
-            # sudo clears the environment, but not what the task sets. Whom a template names, and who must not read the
-            # session then, signs in as without it.
+        users = {"root", self._user()}
+        if task.becomes_by_host:
+            # Whoever must not read the session must not have it on his search path: some programs fail of that.
+            task.add_environment_of(users, run.variables, _without(run), trust_as_template)
+        elif task.becomes in users:
+            # sudo clears the environment, but not what the task sets.
+            task.prepend_python_path(run.session.site, trust_as_template)
             task.add_environment(run.variables)
-            return
-        task.add_environment(_without(run))
-        if task.is_openstack:
-            self._warn_once(
-                task,
-                f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, so it "
-                f"signs in by itself: leave out become, or become root.",
-            )
+        else:
+            task.add_environment(_without(run))
+            if task.is_openstack:
+                self._warn_once(
+                    task,
+                    f"The task {task.label} becomes {task.becomes}, who must not read the session of {self._user()}, "
+                    "so it signs in by itself: leave out become, or become root.",
+                )
 
     @staticmethod
     def _user() -> str:
@@ -250,7 +257,7 @@ class CallbackModule(CallbackBase):
                 "A process still worked on the session when its token was revoked, and may fail: wait for "
                 "asynchronous tasks with async_status, or raise drain_timeout."
             )
-        if report["problem"]:
+        if report["problem"] and not self._lost:
             self._display.warning(report["problem"])
         if not report["tokens_issued"]:
             return

@@ -12,6 +12,8 @@ import typing as t
 DECLINE = "one_token"
 _COMMANDS = ("command", "shell", "script", "raw")
 _HERE = ("localhost", "127.0.0.1", "::1")
+#: The variables that go before a task's own become and become_user.
+_BECOME = ("ansible_become", "ansible_become_user")
 
 
 class PlaybookTask:
@@ -66,15 +68,32 @@ class PlaybookTask:
         return self._task.become_user or "root"
 
     @property
+    def becomes_by_host(self) -> bool:
+        """Whether only the variables of each host tell whom it becomes."""
+        if "{{" in (self.becomes or ""):
+            return True
+        hosts, variables = self._hosts_and_variables()
+        hostvars = variables.get("hostvars") or {}
+        return any(
+            name in known
+            for known in (self._task.get_vars(), variables, *(hostvars[host] for host in hosts if host in hostvars))
+            for name in _BECOME
+        )
+
+    @property
     def runs_here(self) -> bool:
         """Whether it is sure to run on this machine, for all hosts."""
         if self._task.delegate_to:
             return self._task.delegate_to in _HERE
         if self._task.connection == "local":
             return True
-        variables = self._play.get_variable_manager().get_vars(play=self._play)
-        hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
+        hosts, variables = self._hosts_and_variables()
+        hostvars = variables.get("hostvars") or {}
         return bool(hosts) and all(_is_here(host, hostvars) for host in hosts)
+
+    def _hosts_and_variables(self) -> tuple[t.Sequence[str], t.Mapping[str, t.Any]]:
+        variables = self._play.get_variable_manager().get_vars(play=self._play)
+        return variables.get("ansible_play_hosts_all") or [], variables
 
     @property
     def _environment(self) -> dict[str, t.Any]:
@@ -90,6 +109,35 @@ class PlaybookTask:
         new = {name: value for name, value in variables.items() if name not in self._environment}
         # The last one wins: what the task itself sets as a template may be the same variable.
         self._task._environment = [new, *self._own_environment]
+
+    def add_environment_of(
+        self,
+        users: t.Collection[str],
+        inside: t.Mapping[str, str],
+        outside: t.Mapping[str, str],
+        trust: t.Callable[[str], str],
+    ) -> None:
+        """Set variables for it where it becomes one of these users or stays who it is, and others where it does not.
+
+        A search path that the playbook sets stays, behind the first part of the one inside.
+        """
+        own = self._environment
+        condition = (
+            f"{{% set user %}}{self.becomes or 'root'}{{% endset %}}"
+            f"{{% if not (ansible_become | default({bool(self.becomes)}) | bool)"
+            f" or (ansible_become_user | default(user) | string | trim) in {sorted(users)} %}}"
+        )
+        added = {
+            name: trust(f"{condition}{text}{{% else %}}{outside[name]}{{% endif %}}")
+            for name, text in inside.items()
+            if name not in own
+        }
+        path, site = own.get("PYTHONPATH"), inside["PYTHONPATH"].split(os.pathsep)[0]
+        if path is not None and site not in str(path):
+            parts = os.pathsep.join(filter(None, [site, path]))
+            added["PYTHONPATH"] = trust(f"{condition}{parts}{{% else %}}{path}{{% endif %}}")
+        if added:
+            self._task._environment = [*self._own_environment, added]
 
     def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
         """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""

@@ -137,6 +137,8 @@ class Configuration:
             "fernet_tokens": {"key_repository": f"{state}/fernet-keys"},
             "fernet_receipts": {"key_repository": f"{state}/fernet-keys"},
             "credential": {"key_repository": f"{state}/credential-keys"},
+            # The default, and passcodes.
+            "auth": {"methods": "external,password,token,oauth1,mapped,application_credential,totp"},
             # The fewest that bcrypt takes: hashing is not what the sandbox is to be measured by.
             "identity": {"password_hash_rounds": 4},
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import typing as t
 
 import pytest
 from ansible import context
@@ -84,7 +85,7 @@ def task(tasks_of):
     return load
 
 
-def environment(task: PlaybookTask, **variables: str) -> dict[str, str]:
+def environment(task: PlaybookTask, **variables: t.Any) -> dict[str, str]:
     """What Ansible makes of the task's environment, as its action plugins do."""
     merged: dict[str, str] = {}
     for part in task._task.environment:
@@ -299,6 +300,66 @@ class TestEnvironment:
         find().add_environment({"OS_CLOUD": "sandbox"})
 
         assert environment(find("another")) == {"A": "b"}
+
+
+class TestEnvironmentByUser:
+    """Whom it becomes is known when a host's variables are."""
+
+    INSIDE: t.ClassVar = {"PYTHONPATH": f"{SITE}{os.pathsep}/outer", "SESSION": "it"}
+    OUTSIDE: t.ClassVar = {"PYTHONPATH": "/outer", "SESSION": ""}
+    BY_TEMPLATE = "become: true\nbecome_user: '{{ who }}'"
+
+    def environment_of(self, one, **variables):
+        one.add_environment_of({"root", "me"}, self.INSIDE, self.OUTSIDE, trust_as_template)
+        return environment(one, **variables)
+
+    @pytest.mark.parametrize(
+        ("lines", "variables", "is_inside"),
+        [
+            (BY_TEMPLATE, {"who": "root"}, True),
+            (BY_TEMPLATE, {"who": "me"}, True),
+            (BY_TEMPLATE, {"who": "nobody"}, False),
+            (BY_TEMPLATE, {"who": "nobody", "ansible_become": False}, True),
+            (BY_TEMPLATE, {"who": "nobody", "ansible_become_user": "root"}, True),
+            ("", {"ansible_become": True, "ansible_become_user": "nobody"}, False),
+            ("", {"ansible_become": "yes", "ansible_become_user": "nobody"}, False),
+            ("", {"ansible_become": True}, True),
+            ("", {"ansible_become_user": "nobody"}, True),
+            ("become: true", {"ansible_become_user": "nobody"}, False),
+        ],
+    )
+    def test_it_is_on_the_session_where_it_may_read_it(self, task, lines, variables, is_inside):
+        found = self.environment_of(task(f"{CLOUD_TASK}\n{lines}"), **variables)
+
+        assert {name: text or "" for name, text in found.items()} == (self.INSIDE if is_inside else self.OUTSIDE)
+
+    @pytest.mark.parametrize(("who", "path"), [("root", f"{SITE}{os.pathsep}/opt/lib"), ("nobody", "/opt/lib")])
+    def test_the_playbook_s_own_search_path_stays(self, task, who, path):
+        one = task(f"{CLOUD_TASK}\n{self.BY_TEMPLATE}\nenvironment: {{PYTHONPATH: '{{{{ mine }}}}/lib'}}")
+
+        assert self.environment_of(one, who=who, mine="/opt")["PYTHONPATH"] == path
+
+    def test_it_is_safe_to_repeat(self, task):
+        one = task(f"{CLOUD_TASK}\n{self.BY_TEMPLATE}")
+        self.environment_of(one, who="root")
+        before = list(one._task._environment)
+        self.environment_of(one, who="root")
+
+        assert one._task._environment == before
+
+    @pytest.mark.parametrize(
+        ("lines", "inventory", "by_host"),
+        [
+            ("", "web1", False),
+            ("become: true", "web1", False),
+            ("become: true\nbecome_user: cloud", "web1", False),
+            (BY_TEMPLATE, "web1", True),
+            ("vars: {ansible_become_user: cloud}", "web1", True),
+            ("", "web1\nweb2 ansible_become=true", True),
+        ],
+    )
+    def test_it_tells_whether_a_host_s_variables_decide(self, task, lines, inventory, by_host):
+        assert task(f"{CLOUD_TASK}\n{lines}", inventory=inventory).becomes_by_host is by_host
 
 
 class TestPythonPath:
