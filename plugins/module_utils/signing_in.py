@@ -11,7 +11,6 @@ import typing as t
 
 from ._session import hook
 from ._session.revoke.keystone import Connection, unreachable, versioned
-from ._session.sign_in import cache, handle
 from ._session.sign_in.clouds import Way
 from ._session.store import refusals
 from ._session.store.renewal import RenewalPolicy
@@ -65,6 +64,9 @@ def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: fl
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
     """Sign in by the session; the identity's name in it."""
+    # It needs keystoneauth, of which a module finds out first whether it is there.
+    from ._session.sign_in import cache
+
     os.environ[VARIABLE] = session.path
     hook.install()
     auth, connection = cloud.region.get_auth(), cloud.region.get_session()
@@ -123,6 +125,8 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:
+    from ._session.sign_in import handle
+
     before = issued.of_cloud(session, cloud.name)
     handed_out = handle.grant(session, identity, cloud.way, before.handle if before else None)
     way = None if cloud.way is None else dataclasses.asdict(cloud.way)
