@@ -27,7 +27,7 @@ options:
     description:
       - The directory below which a run's own session is made. Only this user may be able to write to it.
       - By default it is C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be written,
-        C($XDG_RUNTIME_DIR/onetoken).
+        C($XDG_RUNTIME_DIR/onetoken), or C(onetoken) among temporary files, if nobody else can write there.
     type: path
     ini: [{section: callback_one_token, key: directory}]
     env: [{name: ONETOKEN_DIRECTORY}]

@@ -14,7 +14,7 @@ options:
     description:
       - The session to work on, as an absolute path or as a plain name.
       - A plain name is a directory below C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be used,
-        C($XDG_RUNTIME_DIR/onetoken).
+        C($XDG_RUNTIME_DIR/onetoken), or C(onetoken) among temporary files, if nobody else can write there.
       - Without it, the session of the environment is meant, which is the one that E(ONETOKEN_SESSION_DIRECTORY) names.
         M(onetoken.openstack.os_token_issue) makes a new one where there is none.
       - A session that is named here stays until it is revoked. One that is not ends with the run that made it, however

@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import functools
 import os
+import secrets
 import sys
 import typing as t
 
@@ -47,6 +48,8 @@ RENEWAL_PAUSE = 60
 _QUESTION = 30
 
 _TOKEN_PATH = "/auth/tokens"
+#: Keystone quotes what it cannot read of a request, which may be the password.
+_UNREADABLE = 400
 
 Ask = t.Callable[[], requests.Response]
 
@@ -65,7 +68,7 @@ def refuse(token: str) -> None:
 
 
 def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Response | None:
-    """The answer to a request to sign in; None where the process has to ask by itself.
+    """The answer to a request to sign in; None where the session is of no use, and the process asks by itself.
 
     :raises SessionClosedError: the session was revoked
     """
@@ -78,10 +81,30 @@ def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Respo
     except Exception:  # pylint: disable=broad-exception-caught
         session.note_trouble(BROKEN)
         return None
-    if turn is None or isinstance(turn, requests.Response):
+    if isinstance(turn, requests.Response):
         return turn
+    if turn is None:
+        return _asked_besides(identity, ask)
     with turn:
         return turn.ask(ask)
+
+
+def _asked_besides(identity: Identity, ask: Ask) -> requests.Response:
+    """The answer to a process that waited for another one for too long; its token is on the list for the revoke."""
+    began, obtained_at = boot.now(), clock.now()
+    found = ask()
+    try:
+        if found.status_code == 201:
+            record_unlisted(identity.session, token_of(found, identity.request, began, obtained_at))
+    except Exception:  # pylint: disable=broad-exception-caught
+        identity.session.note_trouble(UNRECORDED)
+    return found
+
+
+def record_unlisted(session: Session, token: Token) -> None:
+    """Put a token on the session's list that is served to nobody."""
+    session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
+    session.count(ISSUED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +262,7 @@ class Turn:
                 break
         if found.status_code == 201:
             self.record_token(found, began, obtained_at)
-        else:
+        elif found.status_code != _UNREADABLE:
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import secrets
 import typing as t
 
 import requests
 from keystoneauth1 import access
 
-from ..store.session import ISSUED, REQUESTS, UNRECORDED, Session
-from ..store.tokens import StoredTokens
+from ..store.session import REQUESTS, UNRECORDED, Session
 from ..util import boot, clock
 from ..util.errors import SessionClosedError
 from . import cache, signing
@@ -64,11 +62,7 @@ class FederatedSignIn:
                 if is_last and self._turn is not None:
                     self._turn.record_token(response, began, obtained_at)
                 else:
-                    session.write_tokens(
-                        f"unlisted-{secrets.token_hex(8)}",
-                        StoredTokens(cache.token_of(response, request, began, obtained_at)),
-                    )
-                    session.count(ISSUED)
+                    cache.record_unlisted(session, cache.token_of(response, request, began, obtained_at))
         except Exception:  # pylint: disable=broad-exception-caught
             session.note_trouble(UNRECORDED)
         finally:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import typing as t
@@ -23,8 +24,9 @@ def mark(session: Session, subjects: t.Iterable[str]) -> None:
     """Make stale what was asked for before now about one of these."""
     text = json.dumps({"boot": boot.identifier(), "at": boot.now()})
     with session.opened() as handle, directory.subdirectory(handle, STALE) as folder:
+        key = session.key()
         for subject in subjects:
-            directory.write(folder, _file(subject), text)
+            directory.write(folder, _file(key, subject), text)
 
 
 def is_stale(session: Session, token: Token) -> bool:
@@ -32,11 +34,12 @@ def is_stale(session: Session, token: Token) -> bool:
     if not os.path.isdir(os.path.join(session.path, STALE)):
         return False
     with session.opened() as handle:
-        return any(_marked_since(handle, subject, token) for subject in (EVERYBODY, *token.subjects))
+        key = session.key()
+        return any(_marked_since(handle, _file(key, subject), token) for subject in (EVERYBODY, *token.subjects))
 
 
-def _marked_since(handle: int, subject: str, token: Token) -> bool:
-    text = directory.read(handle, f"{STALE}/{_file(subject)}")
+def _marked_since(handle: int, file: str, token: Token) -> bool:
+    text = directory.read(handle, f"{STALE}/{file}")
     if text is None:
         return False
     try:
@@ -46,5 +49,6 @@ def _marked_since(handle: int, subject: str, token: Token) -> bool:
         return True
 
 
-def _file(subject: str) -> str:
-    return f"{hashlib.sha256(subject.encode()).hexdigest()[:32]}.json"
+def _file(key: bytes, subject: str) -> str:
+    # What was written may have been a password.
+    return f"{hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()[:32]}.json"
