@@ -134,6 +134,22 @@ def missing_of(config: t.Mapping[str, t.Any]) -> list[str]:
     return [keys[0] for keys in needs if not any(auth_value(config, key) for key in keys)]
 
 
+def refuse_malformed_file() -> None:
+    """Refuse a clouds.yaml that is no YAML, which openstacksdk passes over, or that has no mapping of clouds."""
+    import yaml
+    from openstack.config import loader
+
+    files = [os.environ.get("OS_CLIENT_CONFIG_FILE", ""), *loader.CONFIG_FILES]
+    used = next((path for path in files if os.path.isfile(path) and os.access(path, os.R_OK)), "")
+    if not used or used.endswith("json"):
+        return
+    with open(used, "rb") as stream:
+        content = yaml.safe_load(stream)
+    clouds = content.get("clouds") if isinstance(content, dict) else content
+    if not isinstance(clouds, (dict, type(None))):
+        raise ConfigurationError(f"{used} cannot be used because it has no mapping of clouds: correct it.")
+
+
 def absent_config_file(environ: t.Mapping[str, str]) -> str:
     """Why the clouds.yaml that a variable names is not used; empty when it is, or when none is named."""
     named = environ.get("OS_CLIENT_CONFIG_FILE", "")

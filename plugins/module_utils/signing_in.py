@@ -64,6 +64,7 @@ def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: fl
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
     """Sign in by the session; the identity's name in it."""
+    # It needs keystoneauth, of which a module finds out first whether it is there.
     from ._session.sign_in import cache
 
     os.environ[VARIABLE] = session.path

@@ -85,6 +85,7 @@ class TaskCloud:
         if auth_type:
             options = {**options, "auth_type": auth_type}
         with explained(label):
+            configuration.refuse_malformed_file()
             loader = clouds.loader(scope, functools.partial(_check, label, scope, options.get("validate", True)))
             if not cloud:
                 cloud = _only_cloud(loader)

@@ -132,10 +132,22 @@ def test_the_inventory_costs_a_token_request_without_a_session(reader, keystone,
 
 
 @pytest.mark.versions
-def test_the_inventory_costs_none_on_a_session_with_the_commands_of_the_documentation(reader, keystone, repository):
+def test_the_inventory_and_the_tasks_have_one_token_with_the_files_of_the_documentation(
+    reader, keystone, examples, repository
+):
     page = (repository / "docs" / "ways_in.md").read_text()
-    commands = page.split("```sh\n")[1].split("```")[0]
-    # The commands are for the checkout's directory.
-    run = reader.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}")
-    assert run.ok and "--web-01" in run.output, run.output
+    first = reader.home / "0_one_token.yml"
+    first.write_text(page.split("<!-- file: 0_one_token.yml -->\n```yaml\n")[1].split("```")[0])
+    inventories = ("-i", str(first), "-i", str(examples / "inventory" / "openstack.yml"))
+    graph = reader.command("ansible-inventory", *inventories, "--graph")
+    assert graph.ok and "--web-01" in graph.output, graph.output
+    assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
+
+    keystone.restart()
+    run = reader.play(
+        "- openstack.cloud.server_info: {cloud: mycloud}",
+        *inventories,
+        ANSIBLE_CALLBACKS_ENABLED="onetoken.openstack.one_token",
+    )
+    assert run.ok and "identities: 1, tokens issued: 1, " in run.output, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)

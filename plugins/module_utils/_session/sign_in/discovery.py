@@ -16,12 +16,14 @@ from keystoneauth1 import exceptions
 
 from ..store import documents
 from ..store.documents import Document
-from ..store.session import Session
+from ..store.session import REQUESTS, Session
 from ..util import boot
 from . import response
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
+#: What is in Keystone's documents alone, of either version of its interface.
+_KEYSTONE_S = "application/vnd.openstack.identity-"
 #: The hosts of which this process was served a document.
 _served: set[str] = set()
 
@@ -91,6 +93,8 @@ def _keep(session: Session, name: str, found: requests.Response) -> None:
         if found.status_code in (200, 300, _UNAUTHENTICATED):
             # What is no JSON is no document of versions.
             found.json()
+            if _KEYSTONE_S in found.text:
+                session.count(REQUESTS)
             headers = response.kept_headers(found)
             documents.write(
                 session,
