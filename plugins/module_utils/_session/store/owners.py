@@ -21,6 +21,7 @@ import subprocess
 import time
 import typing as t
 
+from ..util import boot
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
@@ -49,7 +50,7 @@ class Owner:
     def of_process(cls, pid: int) -> Owner | None:
         """The process that has this id now; None when there is none."""
         started = _start_of(pid)
-        return None if started is None else cls(pid, started, _boot(), _namespace(), _machine())
+        return None if started is None else cls(pid, started, boot.identifier(), _namespace(), _machine())
 
     @property
     def alive(self) -> bool:
@@ -58,7 +59,7 @@ class Owner:
     @property
     def visible(self) -> bool:
         """Whether its process, if it lives, is one that can be seen from here."""
-        return self.is_local and (self.boot != _boot() or self.namespace == _namespace())
+        return self.is_local and (self.boot != boot.identifier() or self.namespace == _namespace())
 
     @property
     def is_local(self) -> bool:
@@ -67,7 +68,7 @@ class Owner:
             # Versions before did not write it.
             return True
         # Containers have names of their own, but one kernel; without a machine's id, a host name says little.
-        return (bool(self.boot) and self.boot == _boot()) or (
+        return (bool(self.boot) and self.boot == boot.identifier()) or (
             self.machine == _machine() and not self.machine.startswith(" ")
         )
 
@@ -86,12 +87,6 @@ def _start_of(pid: int) -> str | None:
         return None
     # One that ended and that its parent has not asked about yet works no more.
     return None if fields[0] in "ZX" else fields[19]
-
-
-def _boot() -> str:
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-        return stream.read().strip()
-    return ""
 
 
 def _machine() -> str:
