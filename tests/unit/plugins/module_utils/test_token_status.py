@@ -27,7 +27,9 @@ def issued(session, sandbox):
 
 
 def let_age(session, seconds: float) -> None:
-    let_it_age(session, issued_clouds.of_cloud(session, "sandbox").identity, seconds)
+    one = issued_clouds.of_cloud(session, "sandbox")
+    assert one is not None
+    let_it_age(session, one.identity, seconds)
 
 
 @pytest.mark.parametrize("cloud", [None, "sandbox"])

@@ -31,7 +31,9 @@ def issued(session, sandbox, monkeypatch):
 
 
 def stored(session, cloud: str = "sandbox"):
-    return session.read_tokens(issued_clouds.of_cloud(session, cloud).identity).current
+    one = issued_clouds.of_cloud(session, cloud)
+    assert one is not None
+    return session.read_tokens(one.identity).current
 
 
 def test_a_session_is_named_or_that_of_the_environment(issued, tmp_path):

@@ -224,7 +224,7 @@ def test_a_request_with_something_in_it_that_is_not_understood_is_left_alone(key
 @pytest.mark.parametrize("header", ["Authorization", "X-Auth-Token", "cookie"])
 def test_so_is_one_of_a_session_that_adds_a_secret_to_each_request(header):
     session = _Session()
-    session.additional_headers = {header: "secret"}  # type: ignore[misc]
+    session.additional_headers = {header: "secret"}
 
     assert request_of({"auth": {"identity": {}}}, session) is None
 
@@ -235,7 +235,7 @@ def test_so_is_one_whose_plugin_adds_to_each_connection():
             return {"cert": "/of/oauth2.pem"}
 
     session = _Session()
-    session.auth = Plugin()  # type: ignore[assignment]
+    session.auth = Plugin()
 
     assert request_of({"auth": {"identity": {}}}, session) is None
 
