@@ -12,13 +12,13 @@ import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
     CUT,
     DRIPPING,
     SILENT,
     answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 
 pytestmark = pytest.mark.processes
 
