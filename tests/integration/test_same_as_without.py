@@ -485,6 +485,17 @@ def test_what_a_task_changes_in_keystone_the_next_task_sees(comparison, sandbox,
     assert comparison.left() == []
 
 
+def test_who_makes_users_and_projects_signs_in_once(comparison, admin):
+    tasks = f"""
+- openstack.cloud.identity_user: {{cloud: sandbox-admin, name: "{OURS}{{{{ item }}}}", domain: default}}
+  loop: [one, two]
+- openstack.cloud.project: {{cloud: sandbox-admin, name: {OURS}made, domain: default}}
+- {FLAVORS}: {{cloud: sandbox-admin}}
+"""
+    found = comparison.once(play([case("made", "admin", tasks)]), **CALLBACK)
+    assert (found.posts, found.deletes) == (1, 1), found.output
+
+
 def test_a_task_that_is_tried_until_its_user_exists_succeeds(comparison, sandbox, admin):
     user = f"{OURS}later"
     comparison.files["clouds.yaml"] = clouds_yaml({**sandbox.clouds, "later": cloud_of(sandbox, user)})

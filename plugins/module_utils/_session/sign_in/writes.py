@@ -22,6 +22,8 @@ _OF_EVERYBODY = {
     *("services", "endpoints", "regions", "OS-EP-FILTER"),
 }
 _TOKENS = "/auth/tokens"
+#: In a body they say where something is made, which changes nothing for others who are there.
+_PLACES = {"domain_id", "parent_id"}
 
 
 def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.Any]) -> None:
@@ -57,12 +59,13 @@ def _header(keywords: t.Mapping[str, t.Any], name: str) -> str:
 
 
 def _texts(value: t.Any) -> t.Iterator[str]:
-    """Every text in a body."""
+    """Every text in a body that may be about somebody."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
+        for key, inner in value.items():
+            if key not in _PLACES:
+                yield from _texts(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _texts(inner)
