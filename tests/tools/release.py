@@ -31,7 +31,7 @@ from importer import look_at
 #: Every file that names the version, and the line that does. Modules have no galaxy.yml to read it from.
 PLACES = {
     Path("galaxy.yml"): "version: {}",
-    Path("plugins/module_utils/session/version.py"): 'VERSION = "{}"',
+    Path("plugins/module_utils/_session/util/version.py"): 'VERSION = "{}"',
 }
 CHANGELOG = Path("changelogs", "changelog.yaml")
 FRAGMENTS = Path("changelogs", "fragments")
