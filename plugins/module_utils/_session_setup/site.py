@@ -17,10 +17,6 @@ from .._session.sign_in import instrumentation
 from .._session.store.session import PACKAGE
 from .._session.util.errors import SessionError
 
-if t.TYPE_CHECKING:
-    # They are loaded by name, and only beside a keystoneauth; Ansible ships with a module what it finds imported.
-    from .._session.sign_in import discovery, federation, signing, writes  # noqa: F401
-
 #: What the copy is loaded from first; the rest it imports itself.
 ENTRANCES = (hook, sitecustomize, instrumentation, sweep, watcher)
 
