@@ -42,8 +42,8 @@ class Issued:
 
     token: Token
     changed: bool
-    #: What tasks without credentials sign in with.
-    handle: str
+    #: What tasks without credentials call the cloud.
+    cloud: str
     #: Why the token is not a new one, though it is due.
     kept_because: str | None = None
 
@@ -54,12 +54,12 @@ def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: fl
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
         token = _token_of(session, identity)
-        handed_out = _record(session, cloud, identity, token)
+        name = _record(session, cloud, identity, token)
     kept_because = None
     if token.began < began and policy.is_due(token):
         refusal = refusals.read(session, identity)
         kept_because = _kept_because(refusal)
-    return Issued(token, token.began >= began, handed_out, kept_because)
+    return Issued(token, token.began >= began, name, kept_because)
 
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
@@ -117,24 +117,27 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
     """The token that is there for the same credentials and is not due; nobody is asked, and nothing is written."""
     if not session.exists or session.closed or not session.is_of_this_format:
         return None
-    one = issued.of_cloud(session, cloud.name)
-    if one is None or one.fingerprint != issued.fingerprint(session, cloud.region.config):
+    fingerprint = issued.fingerprint(session, cloud.region.config)
+    one = issued.of_cloud(session, issued.name_for(session, cloud.name, fingerprint))
+    if one is None or one.fingerprint != fingerprint:
         return None
     stored = session.read_tokens(one.identity)
     return None if stored is None or policy.is_due(stored.current) else stored.current
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:
+    """Have the session remember what was asked for; what it calls the cloud."""
     from ._session.sign_in import handle
 
-    before = issued.of_cloud(session, cloud.name)
+    fingerprint = issued.fingerprint(session, cloud.region.config)
+    name = issued.name_for(session, cloud.name, fingerprint)
+    before = issued.of_cloud(session, name)
     handed_out = handle.grant(session, identity, cloud.way, before.handle if before else None)
     way = None if cloud.way is None else dataclasses.asdict(cloud.way)
-    fingerprint = issued.fingerprint(session, cloud.region.config)
-    one = issued.Issued(cloud.name, identity, fingerprint, handed_out, cloud.is_plain, cloud.region_name, way)
+    one = issued.Issued(name, identity, fingerprint, handed_out, cloud.is_plain, cloud.region_name, way)
     issued.write(session, one)
-    explicit.write(session, cloud.name, cloud.region.config, token, handed_out)
-    return handed_out
+    explicit.write(session, name, cloud.region.config, token, handed_out)
+    return name
 
 
 def _token_of(session: Session, identity: str) -> Token:

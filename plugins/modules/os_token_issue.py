@@ -230,20 +230,19 @@ def issue(module: AnsibleModule) -> dict:
     cloud = signing_in.cloud_of(params, session)
     if module.check_mode:
         token = signing_in.foresee(session, cloud, policy)
-        changed = token is None
+        changed, known_as = token is None, cloud.name
     else:
         is_new = not session.exists
         issued = signing_in.issue(session, cloud, policy, params["timeout"])
-        token, changed = issued.token, issued.changed
+        token, changed, known_as = issued.token, issued.changed, issued.cloud
         if issued.kept_because:
             module.warn(still_good(cloud.name, token, issued.kept_because))
         if is_new and session.is_of_one_run:
             sweep.clear(os.path.dirname(session.path))
     result = {"changed": changed, "session": session.path, "cloud": cloud.name}
     if session.exists:
-        result["environment"] = environment.of_issued(
-            session, os.environ, cloud.name, cloud.is_plain, cloud.region_name
-        )
+        name = cloud.name if cloud.is_plain else known_as
+        result["environment"] = environment.of_issued(session, os.environ, name, cloud.is_plain, cloud.region_name)
     if token is None:
         return result
     for warning in warnings_of(token, policy):

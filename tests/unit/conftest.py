@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, detached
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
 from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+def no_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
     """A process without a cloud in its environment, its home or its working directory; the home."""
     for name in list(os.environ):
         if name.startswith(("OS_", "XDG_", "ANSIBLE_")):
@@ -73,6 +73,9 @@ def no_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib
     # Signing in by a session puts the process on it.
     monkeypatch.setenv(VARIABLE, "")
     monkeypatch.setattr(cache, "refused", set())
+    if request.node.get_closest_marker("processes") is None:
+        # How many threads there are depends on how the tests are run.
+        monkeypatch.setattr(detached, "is_possible", lambda: False)
     monkeypatch.setattr(cache, "latest", None)
     monkeypatch.setattr(cache, "patience", cache.BUSY)
     home = tmp_path / "home"

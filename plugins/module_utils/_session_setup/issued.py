@@ -61,6 +61,15 @@ def of_cloud(session: Session, cloud: str) -> Issued | None:
     return next((one for one in read(session) if one.cloud == cloud), None)
 
 
+def name_for(session: Session, cloud: str, told: str) -> str:
+    """What the session calls a cloud for certain credentials and a certain scope.
+
+    The first ones have the cloud's own name. Others must not take it over: tasks sign in by it.
+    """
+    first, other = of_cloud(session, cloud), f"{cloud}-{told[:8]}"
+    return cloud if first is None or first.fingerprint == told else other
+
+
 def write(session: Session, one: Issued) -> None:
     name = hashlib.sha256(one.cloud.encode()).hexdigest()[:32]
     with session.opened() as handle, directory.subdirectory(handle, HANDLES) as folder:

@@ -18,8 +18,11 @@ import secrets
 import sys
 import typing as t
 
-import requests
-from keystoneauth1 import exceptions
+try:
+    import requests
+    from keystoneauth1 import exceptions
+except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
+    requests = exceptions = None
 
 from ..revoke.keystone import PASSING, Connection, versioned
 from ..store import refusals, staleness, usage
@@ -51,7 +54,7 @@ _TOKEN_PATH = "/auth/tokens"
 #: Keystone quotes what it cannot read of a request, which may be the password.
 _UNREADABLE = 400
 
-Ask = t.Callable[[], requests.Response]
+Ask = t.Callable[[], "requests.Response"]
 
 #: The tokens that a service refused to this process.
 refused: set[TokenId] = set()

@@ -11,8 +11,11 @@ import os
 import typing as t
 import urllib.parse
 
-import requests
-from keystoneauth1 import exceptions
+try:
+    import requests
+    from keystoneauth1 import exceptions
+except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
+    requests = exceptions = None
 
 from ..store import documents
 from ..store.documents import Document

@@ -9,8 +9,11 @@ import http.client
 import json
 import typing as t
 
-import requests
-from keystoneauth1 import exceptions
+try:
+    import requests
+    from keystoneauth1 import exceptions
+except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
+    requests = exceptions = None
 
 from ..store.refusals import Refusal
 from ..store.token import Token

@@ -9,15 +9,18 @@ import os
 import sys
 import typing as t
 
-import requests
-from keystoneauth1 import exceptions
+try:
+    import requests
+    from keystoneauth1 import exceptions
+except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
+    requests = exceptions = None
 
 from ..store.session import Session
 from ..util.errors import OneTokenError, SessionError
 from . import cache, handle
 from .request import SignInRequest
 
-Answer = t.Callable[[t.Callable[..., requests.Response]], requests.Response]
+Answer = t.Callable[[t.Callable[..., "requests.Response"]], "requests.Response"]
 
 
 def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> Answer | None:

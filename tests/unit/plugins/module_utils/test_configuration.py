@@ -169,7 +169,9 @@ class TestCredentials:
         entry = keystone.entry(verify="False")
         entry["auth"]["auth_url"] = "https://127.0.0.1:1/v3"
 
-        with pytest.raises(ConfigurationError, match="is the text 'False', which is taken for a file with certificates"):
+        with pytest.raises(
+            ConfigurationError, match="is the text 'False', which is taken for a file with certificates"
+        ):
             task_cloud(cloud=entry)
 
     def test_without_tls_that_does_no_harm(self, keystone, task_cloud):

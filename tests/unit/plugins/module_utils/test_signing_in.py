@@ -51,6 +51,12 @@ def identity_of(session: Session, cloud: str = "sandbox") -> str:
     return one.identity
 
 
+def handle_of(session: Session, cloud: str = "sandbox") -> str:
+    one = issued_clouds.of_cloud(session, cloud)
+    assert one is not None
+    return one.handle
+
+
 class TestIssuing:
     def test_a_session_is_made_with_the_token_and_a_second_time_nothing_is_asked(self, issue, session, keystone):
         first = issue()
@@ -59,10 +65,24 @@ class TestIssuing:
 
         assert (first.changed, second.changed) == (True, False)
         assert first.token.id == second.token.id
-        assert first.handle == second.handle
+        assert first.cloud == second.cloud == "sandbox"
         assert len(keystone.asked("POST")) == 1
         assert len(keystone.requests) == asked
         assert os.path.exists(os.path.join(session.site, "sitecustomize.py"))
+
+    def test_another_scope_of_a_cloud_leaves_what_tasks_have_of_the_first_one_as_it_is(
+        self, issue, session, task_cloud
+    ):
+        issue()
+        handle, clouds = handle_of(session), json.loads(session.read_clouds() or "")["clouds"]
+        other = issue(task_cloud(cloud="sandbox", unscoped=True))
+        again = issue(task_cloud(cloud="sandbox", unscoped=True))
+
+        assert other.cloud == again.cloud != "sandbox"
+        assert handle_of(session) == handle != handle_of(session, other.cloud)
+        now = json.loads(session.read_clouds() or "")["clouds"]
+        assert now["sandbox"] == clouds["sandbox"]
+        assert sorted(now) == ["sandbox", other.cloud]
 
     def test_what_a_task_has_signed_in_with_already_is_no_new_token(self, issue, session, keystone, sandbox):
         issue()
@@ -72,12 +92,13 @@ class TestIssuing:
 
     def test_one_that_is_due_is_renewed_under_the_same_handle(self, issue, session):
         first = issue()
+        handle = handle_of(session)
         let_it_age(session, identity_of(session), 9 * HOURS)
 
         second = issue()
 
         assert second.changed and second.token.id != first.token.id
-        assert second.handle == first.handle
+        assert handle_of(session) == handle
         stored = session.read_tokens(identity_of(session))
         assert [token.id for token in stored.newest_first] == [second.token.id, first.token.id]
 
