@@ -27,9 +27,11 @@ description:
   - An image that a server of the project was booted from is kept, unless O(delete_in_use) is set.
   - With O(keep_last), the newest good copies stay. With O(keep_days), the young good copies stay. With both, a copy
     goes only when it is neither among the last ones nor young enough.
-  - Ages are measured by the clock of the cloud, as the services report it with each answer (HTTP header C(Date)). The
-    clock of this machine does not matter. The module fails with O(keep_days) where no service reports its time, or
-    where the services' clocks differ by more than 300 seconds.
+  - Ages are measured by the clock of the cloud, as the services report it with each answer (HTTP header C(Date)).
+    Before a copy is deleted for its age, the clocks of at least two services are compared. The module fails with
+    O(keep_days), and deletes nothing, where no service reports its time, or where the services' clocks differ by more
+    than 300 seconds. The clock of this machine matters only where a single service reports its time; then these two
+    must agree.
   - Failed copies (V(killed), V(error), images V(queued) for longer than O(queued_timeout)) are not counted, and
     go when there is a newer good copy.
   - As long as the newest copy of a source is not good, because it is still being made or has failed, no copy of this
@@ -265,6 +267,7 @@ results:
         - V(in_use) - Kept, as it is in use.
         - V(use_unknown) - Kept, as it may be in use; the servers could not be listed.
         - V(labels_shared) - Kept, as another image has the same labels, and one of them is not a copy.
+        - V(age_uncertain) - Kept, as it is not certain how old the copies of the source are.
         - V(dependents) - Something that builds on it is still there.
       returned: always
       type: str

@@ -16,6 +16,7 @@ from collections import Counter
 
 from ..session.clock import parse
 from .action import MISSES_ALLOWED
+from .cloud_clock import CloudClockError
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
 from .fields import Fields
 from .image_copies import (
@@ -56,6 +57,9 @@ class ImageRetention(Retention):
         self._behind: dict[str, list[str]] = {}
         #: The status of each volume snapshot that is there.
         self._snapshots: dict[str, str] = {}
+        #: A server that was booted from each image; None before they are listed.
+        self._users: dict[str, str] | None = None
+        self._use_unknown: Reason | None = None
 
     def requests_of(self, items: list[Item]) -> dict[str, int]:
         snapshots = sum(len(item.resource.snapshot_ids) for item in items)
@@ -74,6 +78,9 @@ class ImageRetention(Retention):
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
+        if any(self._queue.holds_too_long(image) for image, _body in ours):
+            # Those are judged by their age, too.
+            self.requests.hear_second_clock()
         certain = [(image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)]
         self._look_behind(images, certain)
         return [
@@ -125,11 +132,18 @@ class ImageRetention(Retention):
         """What the image is worth, with these volume snapshots in the place of content, and its status for people."""
         if image.status == ACTIVE:
             return self._condition_of_content(image, snapshots)
-        if self._queue.holds_too_long(image):
+        if self._has_failed_in_queue(image):
             return Condition.FAILED, f"queued for more than {self._queue.timeout} s"
         if image.status in IN_PROGRESS:
             return Condition.IN_PROGRESS, image.status
         return (Condition.FAILED if image.status == KILLED else Condition.UNCLEAR), image.status
+
+    def _has_failed_in_queue(self, image: ImageCopy) -> bool:
+        try:
+            self.requests.cloud_clock.confirmed_now()
+        except CloudClockError:
+            return False
+        return self._queue.holds_too_long(image)
 
     def look_up(self, copy: Copy) -> Copy | None:
         try:
@@ -166,28 +180,39 @@ class ImageRetention(Retention):
             self.looks_at = ("block_storage",)
         return items
 
+    def hear_other_clocks(self) -> None:
+        if not self._delete_in_use:
+            self._list_users()
+        super().hear_other_clocks()
+
     def _without_those_in_use(self, verdicts: list[Verdict]) -> list[Verdict]:
         """With an obstacle for each image that a server was booted from; one listing, where any image would go."""
         if all(verdict.obstacle for verdict in verdicts):
             return verdicts
-        users: dict[str, str] = {}
-        unknown: Reason | None = None
+        self._list_users()
+        users, unknown = self._users or {}, self._use_unknown
+        return [
+            dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
+            for verdict in verdicts
+        ]
+
+    def _list_users(self) -> None:
+        """Find out which images servers were booted from, once."""
+        if self._users is not None:
+            return
+        self._users = {}
         try:
             for body in servers_detail(self.requests):
                 # A server that was booted from a volume has no image there: its volume has a content of its own.
                 if body.get("image"):
                     image_id = Fields("compute", "server", body).inner("image").required("id")
-                    users[image_id] = str(body.get("name") or body["id"])
+                    self._users[image_id] = str(body.get("name") or body["id"])
         except (CloudError, RefusedError) as exc:
             # What refuses once refuses again.
             advice = "set delete_in_use if no server matters" if isinstance(exc, RefusedError) else "try again"
             why = str(exc).rstrip(".")
             text = f"the servers could not be listed ({why}), so one may have been booted from it: {advice}"
-            unknown = Reason(Code.USE_UNKNOWN, text)
-        return [
-            dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
-            for verdict in verdicts
-        ]
+            self._use_unknown = Reason(Code.USE_UNKNOWN, text)
 
     def item(self, verdict: Verdict) -> Item:
         item = super().item(verdict)

@@ -69,21 +69,35 @@ class Retention(Action, abc.ABC):
 
     def plan(self) -> list[Item]:
         groups = self._sources.select(self.copies())
-        moment = self._now()
-        verdicts = [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment)]
+        verdicts = self._judge(groups)
+        if self._keep.days is not None and not all(verdict.obstacle for verdict in verdicts):
+            # The clock that these ages were measured with may be wrong.
+            self.hear_other_clocks()
+            self._confirmed_now()
+            verdicts = self._judge(groups)
         items = self.items(verdicts)
         going = sum(item.outcome != SKIPPED for item in items)
         self.kept = sum(len(copies) for copies in groups.values()) - going
         return [*(self._without_copies(wanted) for wanted in self._sources.unknown(groups)), *items]
 
-    def _now(self) -> datetime.datetime | None:
-        """By the clock of the services that have just listed the copies; None where no age matters."""
-        if self._keep.days is None:
-            return None
+    def _judge(self, groups: t.Mapping[tuple[str, ...], list[Copy]]) -> list[Verdict]:
+        moment = None if self._keep.days is None else self._now(self.requests.cloud_clock.now)
+        return [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment)]
+
+    def _confirmed_now(self) -> datetime.datetime:
+        return self._now(self.requests.cloud_clock.confirmed_now)
+
+    @staticmethod
+    def _now(now: t.Callable[[], datetime.datetime]) -> datetime.datetime:
+        """By the clocks of the services that were asked so far."""
         try:
-            return self.requests.cloud_clock.now()
+            return now()
         except CloudClockError as exc:
             raise CloudError(f"Nothing was deleted, as keep_days cannot be used here: {exc}.") from None
+
+    def hear_other_clocks(self) -> None:
+        """Ask whatever must be asked before anything is deleted, and at least one more service for its time."""
+        self.requests.hear_second_clock()
 
     def requests_of(self, items: list[Item]) -> dict[str, int]:
         sources = len({item.resource.newest_good.id for item in items if item.resource.newest_good})
@@ -92,6 +106,13 @@ class Retention(Action, abc.ABC):
     def ask(self, item: Item) -> None:
         """What was judged by a list may be judged wrongly when its turn comes: another run works here too, perhaps."""
         newest_good = item.resource.newest_good
+        if self._keep.days is not None and not item.resource.begun:
+            try:
+                # Another answer since may have had another time.
+                self.requests.cloud_clock.confirmed_now()
+            except CloudClockError as exc:
+                item.settle(SKIPPED, Reason(Code.AGE_UNCERTAIN, str(exc)))
+                return
         if item.resource.begun or (newest_good is not None and self._is_still_good(newest_good)):
             self.ask_for(item)
         else:

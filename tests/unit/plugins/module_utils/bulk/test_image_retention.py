@@ -340,6 +340,43 @@ def test_days_mean_nothing_where_the_clouds_time_is_not_known(storage, retain, c
     assert outcomes(retain(last=1)) == {"web-40": "done"}
 
 
+@pytest.mark.parametrize("delete_in_use", [False, True])
+@pytest.mark.parametrize("service", ["image", "compute"])
+@pytest.mark.parametrize("seconds", [30 * 86400, -30 * 86400, 301])
+def test_a_service_with_a_wrong_clock_costs_no_image_that_is_minutes_old(
+    storage, retain, delete_in_use, service, seconds
+):
+    getattr(storage, service).clock = seconds
+    for minutes in (10, 20, 30, 40, 50 * 1440):
+        image(storage, minutes / 1440)
+    with pytest.raises(CloudError, match=rf"Nothing was deleted, .*clocks .* differ by {abs(seconds)} s"):
+        retain(last=None, days=7, delete_in_use=delete_in_use)
+    assert len(storage.images) == 5
+
+
+def test_a_clock_that_jumps_while_images_are_deleted_stops_the_deleting(storage, retain):
+    for days in (1, 40, 41):
+        image(storage, days)
+
+    def jump(run):
+        storage.image.clock = 86400
+
+    report = retain(last=None, days=30, on_plan=jump)
+    # The first question, for the newest good copy, is answered with another time.
+    assert list(outcomes(report).values()).count("skipped") >= 1
+    assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"age_uncertain"}
+    assert report.items[-1].lacking
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0, "done"), (7200, "no item")])
+def test_an_image_in_the_queue_has_not_failed_where_glance_alone_says_so(storage, retain, seconds, outcome):
+    storage.image.clock = seconds
+    queued = image(storage, 3700 / 86400 if not seconds else 600 / 86400, status="queued", name="queued")
+    image(storage, 0.001)
+    assert outcomes(retain()).get("queued", "no item") == outcome
+    assert (queued in storage.images) == bool(seconds)
+
+
 def test_an_image_in_the_queue_has_not_failed_where_the_clouds_time_is_not_known(storage, retain):
     storage.image.clock = None
     image(storage, 0, status="queued")

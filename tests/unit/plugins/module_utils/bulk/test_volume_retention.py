@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
@@ -135,6 +136,46 @@ def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time
     for days in (1, 2, 31):
         snapshot(storage, days)
     assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("service", ["image", "block_storage"])
+def test_a_service_with_a_wrong_clock_costs_no_copy_that_is_minutes_old(storage, retain, kind, service):
+    getattr(storage, service).clock = 30 * 86400
+    for minutes in (10, 20, 30):
+        (snapshot if kind is SNAPSHOTS else backup)(storage, minutes / 1440)
+    if service == "image":
+        # Without an older one, nothing would go by Cinder's clock, and Glance would not be asked.
+        (snapshot if kind is SNAPSHOTS else backup)(storage, 8)
+    with pytest.raises(CloudError, match=r"Nothing was deleted, .*differ by 2592000 s"):
+        retain(kind, last=None, days=7)
+    assert storage.count("DELETE", "/") == 0
+
+
+@pytest.mark.parametrize("silent", ["without a Date", "refusing"])
+@pytest.mark.parametrize(("seconds", "agrees"), [(0, True), (3600, False), (-3600, False)])
+def test_where_cinder_alone_reports_its_time_this_machine_must_agree(storage, retain, time, silent, seconds, agrees):
+    time.set_behind(-seconds)
+    if silent == "refusing":
+        refusal = FakeResponse(403, {"forbidden": {"message": "not you"}})
+        storage.intercept = lambda method, path: refusal if path in ("/images", "/servers") else None
+    storage.image.clock = storage.compute.clock = None
+    for days in (1, 2, 31):
+        snapshot(storage, days)
+    if agrees:
+        assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+        return
+    with pytest.raises(CloudError, match=r"only the block storage service reports its time, .* this machine differs"):
+        retain(last=None, days=30)
+    assert len(storage.snapshots) == 3
+
+
+def test_a_second_service_is_asked_for_its_time_once_and_only_where_something_would_go(storage, retain):
+    for days in (1, 31, 32):
+        snapshot(storage, days)
+    assert outcomes(retain(last=None, days=60)) == {} and storage.count("GET", "/images") == 0
+    retain(last=None, days=30)
+    assert storage.count("GET", "/images") == 1 and storage.count("GET", "/servers") == 0
 
 
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
