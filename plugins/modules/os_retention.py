@@ -36,6 +36,8 @@ description:
     go when there is a newer good copy.
   - As long as the newest copy of a source is not good, because it is still being made or has failed, no copy of this
     source is deleted. Those that would be have the outcome V(skipped).
+  - Nor is any copy of a source deleted while its newest one is dated more than 300 seconds after the time of the
+    service that lists it, with the reason code V(age_uncertain). Delete or rename the one with the wrong date.
 options:
   kind:
     description:
@@ -90,6 +92,12 @@ options:
     description:
       - Look at copies of the runs with a name that matches this shell wildcard, such as V(nightly-*). Case matters.
       - Copies of other runs neither count nor are touched, so each kind of run can have its own rule.
+    type: str
+  after_run:
+    description:
+      - The name of a run that has just ended. Only the sources of which this run has a good copy are looked at, and its
+        good copies all stay. It need not match O(run_pattern).
+      - It is for a task that deletes old copies after one that makes new ones; it is not a criterion by itself.
     type: str
   queued_timeout:
     description:
@@ -352,7 +360,7 @@ from ..module_utils.bulk.volume_retention import VolumeRetention
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
-    keep = Keep(params["keep_last"], params["keep_days"])
+    keep = Keep(params["keep_last"], params["keep_days"], params["after_run"])
     sources = Sources.of(params)
     if params["kind"] == "image":
         timeout, delete_in_use = params["queued_timeout"], params["delete_in_use"]
@@ -372,6 +380,7 @@ def main() -> None:
             "sources": {"type": "list", "elements": "str"},
             "name_pattern": {"type": "str"},
             "run_pattern": {"type": "str"},
+            "after_run": {"type": "str"},
             "queued_timeout": {"type": "int", "default": 3600},
         },
         required_one_of=[["keep_last", "keep_days"]],

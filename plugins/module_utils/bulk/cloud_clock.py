@@ -38,7 +38,8 @@ class CloudClock:
         self._clock = clock
         self._wall_clock = wall_clock
         self._earliest, self._latest = math.inf, -math.inf
-        self._services: set[str] = set()
+        #: The latest time of each service, as its offset.
+        self._services: dict[str, float] = {}
         self._lock = threading.Lock()
 
     @property
@@ -57,7 +58,7 @@ class CloudClock:
             return
         with self._lock:
             self._earliest, self._latest = min(self._earliest, offset), max(self._latest, offset)
-            self._services.add(service)
+            self._services[service] = max(self._services.get(service, -math.inf), offset)
 
     def now(self) -> datetime.datetime:
         """By the service whose clock is the furthest behind, so that no age comes out too high."""
@@ -83,6 +84,13 @@ class CloudClock:
                     f"{difference:.0f} s, so no age is certain"
                 )
         return moment
+
+    def latest(self, service: str) -> datetime.datetime:
+        """The latest time that it can be by this service's clock, or by this machine's where the service has none."""
+        with self._lock:
+            offset = self._services.get(service)
+        seconds = self._wall_clock() if offset is None else self._clock() + offset
+        return datetime.datetime.fromtimestamp(seconds + LARGEST_DIFFERENCE, datetime.timezone.utc)
 
     def has_passed(self, seconds: float, created_at: str) -> bool:
         """Whether it is certain that so much time has passed since then."""

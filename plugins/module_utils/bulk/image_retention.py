@@ -43,6 +43,7 @@ from .volume_copies import IN_PROGRESS as SNAPSHOT_IN_PROGRESS
 
 class ImageRetention(Retention):
     resources = "images"
+    listed_by = "image"
     requests_each: t.Mapping[t.Any, int] = {"image": 1}
     looks_at: t.Sequence[t.Any] = ()
 

@@ -44,6 +44,8 @@ class Retention(Action, abc.ABC):
 
     name = "delete"
     awaited = "the deletions"
+    #: The service that lists the copies, and says when each was made.
+    listed_by: Service
     nothing = "No copy has expired: nothing was deleted."
 
     def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources) -> None:
@@ -82,7 +84,8 @@ class Retention(Action, abc.ABC):
 
     def _judge(self, groups: t.Mapping[tuple[str, ...], list[Copy]]) -> list[Verdict]:
         moment = None if self._keep.days is None else self._now(self.requests.cloud_clock.now)
-        return [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment)]
+        latest = self.requests.cloud_clock.latest(self.listed_by)
+        return [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment, latest)]
 
     def _confirmed_now(self) -> datetime.datetime:
         return self._now(self.requests.cloud_clock.confirmed_now)

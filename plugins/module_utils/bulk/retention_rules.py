@@ -8,6 +8,8 @@
 - A failed copy goes when there is a newer good one.
 - A copy that lacks something does not count as good, and goes when a good one in its place would.
 - As long as the newest copy of all is not good, nothing goes.
+- As long as a copy is dated after the time that it is, nothing goes: which copy is the newest is not certain.
+- What a run has just made stays, where deleting old copies is a part of that run.
 """
 
 from __future__ import annotations
@@ -73,6 +75,8 @@ class Keep:
 
     last: int | None = None
     days: int | None = None
+    #: The run whose good copies all stay.
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if self.last is None and self.days is None:
@@ -83,7 +87,7 @@ class Keep:
 
     def covers(self, copy: Copy, newer: int, moment: datetime.datetime | None) -> bool:
         """Whether a copy stays of which there are so many newer good ones."""
-        if newer < (self.last or 1):
+        if newer < (self.last or 1) or (self.run is not None and copy.run == self.run):
             return True
         if self.days is None:
             return False
@@ -104,30 +108,40 @@ class Sources:
     wanted: t.Sequence[str] | None = None
     name_pattern: str | None = None
     run_pattern: str | None = None
+    #: Only sources of which this run has a good copy.
+    after_run: str | None = None
 
     def __post_init__(self) -> None:
         # A variable that somebody forgot to set must not mean all copies of a project.
         for option in ("name_pattern", "run_pattern"):
             if getattr(self, option) == "":
                 raise ConfigurationError(f"{option} is empty: leave it out, or give ** for every name.")
+        if self.after_run == "":
+            raise ConfigurationError("after_run is empty: leave it out, or name a run.")
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> Sources:
         """As the module's options have them; one of them is needed."""
         given = (params["sources"], params["name_pattern"], params["run_pattern"])
         demand_criterion(any(criterion is not None for criterion in given))
-        return cls(*given)
+        return cls(*given, after_run=params.get("after_run"))
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""
         found: dict[tuple[str, ...], list[Copy]] = {}
         # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
-        for copy in {copy.id: copy for copy in copies}.values():
+        by_id = {copy.id: copy for copy in copies}
+        for copy in by_id.values():
             if not self.run_pattern or fnmatch.fnmatchcase(copy.run, self.run_pattern):
                 found.setdefault(copy.source, []).append(copy)
         for of_source in found.values():
             of_source.sort(key=_age_rank, reverse=True)
-        return {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
+        matching = {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
+        if self.after_run is None:
+            return matching
+        good = [copy for copy in by_id.values() if copy.condition is Condition.GOOD]
+        in_run = {copy.source for copy in good if copy.run == self.after_run}
+        return {source: of_source for source, of_source in matching.items() if source in in_run}
 
     def _match(self, newest: Copy) -> bool:
         """By the name that the source had when its newest copy was made."""
@@ -153,8 +167,14 @@ class Verdict:
     newest_good: Copy | None = None
 
 
-def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime | None) -> list[Verdict]:
-    """The verdicts on the copies of one source that have had their time, at this moment where days count."""
+def judge(
+    newest_first: t.Sequence[Copy],
+    keep: Keep,
+    moment: datetime.datetime | None,
+    latest: datetime.datetime | None = None,
+) -> list[Verdict]:
+    """The verdicts on the copies of one source that have had their time, at this moment where days count. A copy that
+    is dated after the latest time that it can be is doubtful."""
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
@@ -166,6 +186,10 @@ def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime 
     if newest is not newest_good:
         text = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
         obstacle = Reason(Code.NEWEST_NOT_GOOD, text)
+    elif latest is not None and newest.created_at > latest:
+        dated = newest.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        text = f"{newest.name} is dated {dated}, which is in the future: rename or delete it"
+        obstacle = Reason(Code.AGE_UNCERTAIN, text)
     newer_good = 0
     for copy in present:
         why = None

@@ -45,6 +45,7 @@ CONDITIONS = {
 
 
 class VolumeRetention(Retention):
+    listed_by = "block_storage"
     requests_each: t.Mapping[t.Any, int] = {"block_storage": 1}
     looks_at = ("block_storage",)
 

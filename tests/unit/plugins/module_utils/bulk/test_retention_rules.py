@@ -99,6 +99,42 @@ def test_what_lacks_something_does_not_count_and_goes_when_its_time_has_come():
     assert going(copies, days=3) == {"c4", "c5"}
 
 
+@pytest.mark.parametrize(("days", "goes"), [(-300 / 86400, True), (-301 / 86400, False), (-365, False)])
+def test_nothing_goes_while_the_newest_copy_is_dated_in_the_future(days, goes):
+    latest = NOW + datetime.timedelta(seconds=300)
+    (newest_first,) = Sources().select([copy(days), copy(1), copy(2)]).values()
+    found = judge(newest_first, Keep(1), None, latest)
+    assert [verdict.copy.id for verdict in found] == ["c1", "c2"]
+    assert all(verdict.obstacle is None for verdict in found) == goes
+    assert goes or {verdict.obstacle.code for verdict in found} == {Code.AGE_UNCERTAIN}
+
+
+def test_one_that_is_dated_in_the_future_and_is_being_deleted_is_no_obstacle():
+    (newest_first,) = Sources().select([copy(-365, DELETING), copy(1), copy(2)]).values()
+    found = judge(newest_first, Keep(1), None, NOW)
+    assert [verdict.copy.id for verdict in found if not verdict.obstacle] == ["c-365", "c2"]
+
+
+def test_good_copies_of_the_run_that_has_just_ended_stay():
+    copies = [copy(0), copy(1, run="now"), copy(2, run="now"), copy(3), copy(4, FAILED, run="now")]
+    (newest_first,) = Sources().select(copies).values()
+    assert [verdict.copy.id for verdict in judge(newest_first, Keep(1, None, "now"), NOW)] == ["c3", "c4"]
+
+
+def test_after_a_run_only_sources_with_a_good_copy_of_it_are_selected():
+    copies = [
+        copy(1, run="now"), copy(2),
+        copy(1, id="bad", source=("t",), run="now", condition=FAILED), copy(2, id="t2", source=("t",)),
+        copy(1, id="u1", source=("u",)), copy(2, id="u2", source=("u",)),
+    ]  # fmt: skip
+    assert set(Sources(["s", "t", "u"], after_run="now").select(copies)) == {("s",)}
+    # Its name need not be one of those that count.
+    (of_source,) = Sources(run_pattern="r", after_run="now").select(copies).values()
+    assert [one.id for one in of_source] == ["c2"]
+    with pytest.raises(ConfigurationError, match="after_run is empty"):
+        Sources(after_run="")
+
+
 def test_without_any_good_copy_nothing_goes():
     assert going([copy(1, FAILED), copy(2, FAILED), copy(3, INCOMPLETE)], last=1) == set()
 

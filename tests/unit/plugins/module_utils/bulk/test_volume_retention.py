@@ -178,6 +178,28 @@ def test_a_second_service_is_asked_for_its_time_once_and_only_where_something_wo
     assert storage.count("GET", "/images") == 1 and storage.count("GET", "/servers") == 0
 
 
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("clock", [0, None])
+def test_a_copy_from_the_future_costs_nobody_what_was_just_made(storage, retain, kind, clock):
+    storage.block_storage.clock = clock
+    make = snapshot if kind is SNAPSHOTS else backup
+    future, new, old = make(storage, -365), make(storage, 0.001), make(storage, 1)
+    report = retain(kind)
+    assert outcomes(report) == {"v-0.001": "skipped", "v-1": "skipped"}
+    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].lacking
+    assert {future, new, old} == set(storage.snapshots if kind is SNAPSHOTS else storage.backups)
+
+
+def test_copies_of_a_server_that_has_none_in_the_run_stay(storage, retain):
+    """As bulk_volume_snapshot with keep_last names its volumes, which others snapshotted for their server."""
+    for days in (2, 3, 4):
+        of_server = {"onetoken_server_id": "s-1", "onetoken_server_name": "db", "onetoken_run": f"srv{days}"}
+        snapshot(storage, days, metadata={**marks(f"v-{days}"), **of_server})
+    for days, run in ((5, "vol0"), (0, "vol1")):
+        snapshot(storage, days, metadata={**marks(f"v-{days}"), "onetoken_run": run})
+    assert outcomes(retain(sources=Sources(["v"], after_run="vol1"))) == {"v-5": "done"}
+
+
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
     snapshot(storage, 10)
     snapshot(storage, 1, name="kept for good")
