@@ -23,7 +23,8 @@ description:
     exist, with the reason code V(labels_shared).
   - The copies of one server or volume (its source, by id) are judged together. The newest good copy, one that is
     V(active) or V(available), is never deleted, whatever the options say. Before a copy is deleted, the service is
-    asked whether the newest good one still exists; if not, nothing of that source is deleted.
+    asked whether the newest good one still exists; if not, nothing of that source is deleted. One answer is good for
+    the deletions of the next second, until one of them fails.
   - An image that a server of the project was booted from is kept, unless O(delete_in_use) is set.
   - With O(keep_last), the newest good copies stay. With O(keep_days), the young good copies stay. With both, a copy
     goes only when it is neither among the last ones nor young enough.

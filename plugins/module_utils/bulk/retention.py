@@ -17,10 +17,10 @@ from .item import ALREADY, DONE, SKIPPED, Item
 from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
 
-#: For so many seconds the newest good copy is taken to be there once it was seen: deletions of several copies of one
-#: source follow each other closely. A deletion that waits longer for its turn is sent without another look, as that
-#: would have to wait for its turn as well.
-SEEN_FOR = 5.0
+#: For so many seconds the newest good copy counts as present once it was seen, so that several deletions of one source
+#: at a high rate do not cost a poll each. A deletion that waits longer for its turn is sent without another poll, as
+#: that would have to wait for its turn as well.
+SEEN_FOR = 1.0
 
 
 @dataclass
@@ -117,12 +117,24 @@ class Retention(Action, abc.ABC):
                 item.settle(SKIPPED, Reason(Code.AGE_UNCERTAIN, str(exc)))
                 return
         if item.resource.begun or (newest_good is not None and self._is_still_good(newest_good)):
-            self.ask_for(item)
+            try:
+                self.ask_for(item)
+            except Exception:
+                self._see_again(newest_good)
+                raise
+            if item.outcome == ALREADY:
+                # Somebody else deletes here, too.
+                self._see_again(newest_good)
         else:
             name = newest_good.name if newest_good else "the newest good copy"
             how = "is gone, not good any more or cannot be read"
             text = f"{name}, the newest good copy when the copies were listed, {how}"
             item.settle(SKIPPED, Reason(Code.NEWEST_GONE, text))
+
+    def _see_again(self, copy: Copy | None) -> None:
+        """Have the newest good copy asked for before the next deletion: something is not as it was expected to be."""
+        if copy is not None:
+            self._seen_at.pop(copy.id, None)
 
     def _is_still_good(self, copy: Copy) -> bool:
         moment = self.requests.seconds_spent

@@ -200,6 +200,40 @@ def test_copies_of_a_server_that_has_none_in_the_run_stay(storage, retain):
     assert outcomes(retain(sources=Sources(["v"], after_run="vol1"))) == {"v-5": "done"}
 
 
+@pytest.mark.parametrize(("seconds", "asked"), [(0.1, 1), (0.6, 2), (1.1, 3)])
+def test_the_newest_good_copy_is_asked_for_once_a_second(storage, retain, time, seconds, asked):
+    newest = snapshot(storage, 1)
+    for days in (2, 3, 4):
+        snapshot(storage, days)
+
+    def intercept(method, path):
+        if method == "DELETE":
+            time.sleep(seconds)
+
+    storage.intercept = intercept
+    assert set(outcomes(retain()).values()) == {"done"}
+    assert storage.count("GET", f"/snapshots/{newest}") == asked
+
+
+@pytest.mark.parametrize("answer", [None, FakeResponse(400, {"badRequest": {"message": "no"}}), FakeResponse(502)])
+def test_what_vanishes_at_a_deletion_that_failed_is_missed_before_the_next_one(storage, retain, answer):
+    newest = snapshot(storage, 1)
+    for days in (2, 3, 4):
+        snapshot(storage, days)
+
+    def intercept(method, path):
+        if method == "DELETE" and storage.snapshots.pop(newest, None):
+            if answer is None:
+                # Somebody else deletes this one, too.
+                storage.snapshots.pop(path.split("/")[2])
+            return answer
+
+    storage.intercept = intercept
+    report = retain()
+    assert list(outcomes(report).values()).count("skipped") >= 2
+    assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"newest_gone"}
+
+
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
     snapshot(storage, 10)
     snapshot(storage, 1, name="kept for good")
