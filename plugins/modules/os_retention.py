@@ -195,7 +195,7 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Volume snapshots of an image were deleted, but not the image before the call ended.
+      description: Deleted in part, such as one volume snapshot of an image, as the call ended or the rest was refused.
       returned: always
       type: int
       sample: 0
