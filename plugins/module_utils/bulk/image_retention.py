@@ -34,7 +34,7 @@ from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
 from .marks import RUN
 from .reason import Code, Reason
-from .retention import Retention
+from .retention import Deleted, Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
 from .selection import servers_detail
 from .volume_copies import DELETING, SNAPSHOTS, USABLE, VolumeCopy, volume_copies, volume_copy
@@ -227,9 +227,10 @@ class ImageRetention(Retention):
         to_ask_for = [id for id in there if statuses[id] != DELETING]
         deletion.begun = deletion.begun or _is_broken(statuses)
         for id in to_ask_for:
-            if self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+            deleted = self.delete_in_cinder(SNAPSHOTS, id, is_first=id == to_ask_for[0])
+            if deleted is Deleted.ASKED_FOR:
                 item.partly_done = True
-            else:
+            elif deleted is Deleted.NOTHING:
                 there.remove(id)
             # Not before: a request that did not arrive leaves the copy as good as it was.
             deletion.begun = True

@@ -7,20 +7,33 @@ from __future__ import annotations
 
 import abc
 import datetime
+import enum
 import typing as t
 from dataclasses import dataclass, field
 
 from .action import Action
 from .cloud_clock import CloudClockError
-from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError, Service, UnreadableError
+from .cloud_requests import BAD_REQUEST, NOT_FOUND, CloudError, CloudRequests, RefusedError, Service, UnreadableError
 from .item import ALREADY, DONE, SKIPPED, Item
 from .reason import Code, Reason
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
+from .run import CONFLICT
+from .volume_copies import DELETING, Kind, volume_copy
 
 #: For so many seconds the newest good copy counts as present once it was seen, so that several deletions of one source
 #: at a high rate do not cost a poll each. A deletion that waits longer for its turn is sent without another poll, as
 #: that would have to wait for its turn as well.
 SEEN_FOR = 1.0
+
+
+class Deleted(enum.Enum):
+    """What a request for a deletion came to."""
+
+    ASKED_FOR = enum.auto()
+    #: Somebody else asked for it before.
+    BY_OTHERS = enum.auto()
+    #: There was nothing to delete.
+    NOTHING = enum.auto()
 
 
 @dataclass
@@ -177,6 +190,19 @@ class Retention(Action, abc.ABC):
                 raise
             return False
         return True
+
+    def delete_in_cinder(self, kind: Kind, id: str, is_first: bool = True) -> Deleted:
+        """The same for a snapshot or backup. Cinder refuses to delete what is being deleted, which is no failure."""
+        try:
+            found = self.delete("block_storage", f"/{kind.plural}/{id}", is_first)
+        except RefusedError as exc:
+            if exc.status_code not in (BAD_REQUEST, CONFLICT):
+                raise
+            copy = volume_copy(self.requests, kind, id)
+            if copy is not None and copy.status != DELETING:
+                raise
+            return Deleted.NOTHING if copy is None else Deleted.BY_OTHERS
+        return Deleted.ASKED_FOR if found else Deleted.NOTHING
 
     def gone(self, item: Item) -> None:
         """It is not there any more: by this call, or before the first request of this call could be carried out."""

@@ -700,6 +700,18 @@ def test_an_image_of_which_cinder_deletes_one_snapshot_and_refuses_another_has_c
     assert report.changed and gone in storage.images and storage.snapshots[ids[0]]["status"] == "deleting"
 
 
+def test_an_image_whose_snapshots_another_call_deletes_at_the_same_time_has_not_failed(storage, retain):
+    kept, _ids = volume_backed(storage, 1)
+    _gone, ids = volume_backed(storage, 2)
+
+    def delete_first(run):
+        for id in ids:
+            storage._delete(storage.snapshots, id)
+
+    assert outcomes(retain(on_plan=delete_first)) == {"db-2": "done"}
+    assert list(storage.images) == [kept] and not set(ids) & set(storage.snapshots)
+
+
 def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interruption):
     image(storage, 1)
     image(storage, 2)

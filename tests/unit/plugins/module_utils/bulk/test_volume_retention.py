@@ -227,11 +227,35 @@ def test_what_vanishes_at_a_deletion_that_failed_is_missed_before_the_next_one(s
                 # Somebody else deletes this one, too.
                 storage.snapshots.pop(path.split("/")[2])
             return answer
+        return None
 
     storage.intercept = intercept
     report = retain()
     assert list(outcomes(report).values()).count("skipped") >= 2
     assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"newest_gone"}
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("status", [400, 409])
+def test_what_another_call_deletes_at_the_same_time_was_deleted_already(storage, retain, kind, status):
+    make, present = (snapshot, storage.snapshots) if kind is SNAPSHOTS else (backup, storage.backups)
+    for days in (1, 2, 3, 4):
+        make(storage, days)
+
+    def delete_first(run):
+        """What the other call asks for between this one's listing and its deletions."""
+        for id in list(present)[1:]:
+            storage._delete(present, id)
+
+    def intercept(method, path):
+        if method == "DELETE" and status == 409:
+            return FakeResponse(409, {"conflictingRequest": {"message": "it is being deleted"}})
+        return None
+
+    storage.intercept = intercept
+    report = retain(kind, on_plan=delete_first)
+    assert outcomes(report) == {"v-2": "already", "v-3": "already", "v-4": "already"}
+    assert len(present) == 1 and not report.changed
 
 
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
