@@ -20,7 +20,10 @@ description:
     of them. Such an image is not a copy, even under the same name. An image counts as a copy only where Nova says that
     it was made of the server in its labels, or where its labels have its own id, as os_image_create writes it. Of
     several images of a server with the same labels and name, only the oldest counts. It is kept as long as the others
-    exist, with the reason code V(labels_shared).
+    exist, with the reason code V(labels_shared). Nor does an image count that was made of a server which, as Nova says,
+    was booted from an image with the same labels.
+  - As long as the good images of a server that was booted from a volume are of altogether different volumes, none of
+    them is deleted, with the reason code V(labels_shared), because some of them are of another server.
   - The copies of one server or volume (its source, by id) are judged together. The newest good copy, one that is
     V(active) or V(available), is never deleted, whatever the options say. Before a copy is deleted, the service is
     asked whether the newest good one still exists; if not, nothing of that source is deleted. One answer is good for

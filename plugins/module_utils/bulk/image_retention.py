@@ -28,6 +28,7 @@ from .image_copies import (
     inheritors,
     is_of_server,
     is_ours,
+    made_from_copy,
     may_have_inherited,
 )
 from .image_queue import ImageQueue
@@ -58,6 +59,8 @@ class ImageRetention(Retention):
         self._behind: dict[str, list[str]] = {}
         #: The status of each volume snapshot that is there.
         self._snapshots: dict[str, str] = {}
+        #: The volume that each of them was made of.
+        self._volumes: dict[str, str] = {}
         #: A server that was booted from each image; None before they are listed.
         self._users: dict[str, str] | None = None
         self._use_unknown: Reason | None = None
@@ -75,7 +78,11 @@ class ImageRetention(Retention):
         # By id, as a list whose pages shift while they are read has something twice.
         bodies = {body["id"]: body for body in self._bodies() if body.get("owner") == self._project_id}
         images = [(ImageCopy.from_body(body), body) for body in bodies.values()]
-        ours = [(image, body) for image, body in images if is_ours(body) and _source_of(image, body)]
+        ours = [
+            (image, body)
+            for image, body in images
+            if is_ours(body) and _source_of(image, body) and not made_from_copy(body, bodies)
+        ]
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
@@ -102,6 +109,7 @@ class ImageRetention(Retention):
         if behind:
             snapshots = list(volume_copies(self.requests, SNAPSHOTS))
             self._snapshots = _statuses(snapshots)
+            self._volumes = {snapshot.id: snapshot.volume_id for snapshot in snapshots}
             # One that a run made is a copy by itself, wherever an image leads.
             copies = {snapshot.id for snapshot in snapshots if RUN in snapshot.metadata}
             self._behind = {id: [one for one in ids if one not in copies] for id, ids in behind.items()}
@@ -127,6 +135,7 @@ class ImageRetention(Retention):
             status=status,
             condition=condition,
             hindrance=hindrance,
+            volumes=frozenset(self._volumes[id] for id in image.volume_snapshot_ids if id in self._volumes),
         )
 
     def _condition(self, image: ImageCopy, snapshots: t.Mapping[str, str] | None) -> tuple[Condition, str]:

@@ -9,6 +9,7 @@
 - A copy that lacks something does not count as good, and goes when a good one in its place would.
 - As long as the newest copy of all is not good, nothing goes.
 - As long as a copy is dated after the time that it is, nothing goes: which copy is the newest is not certain.
+- As long as good copies are of altogether different volumes, nothing goes: they are not of one server.
 - What a run has just made stays, where deleting old copies is a part of that run.
 """
 
@@ -57,6 +58,8 @@ class Copy:
     condition: Condition
     #: Why it is not to be deleted even when its time has come.
     hindrance: Reason | None = None
+    #: Of an image of a server that was booted from a volume: the ids of its volumes.
+    volumes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.source or not all(self.source):
@@ -190,6 +193,9 @@ def judge(
         dated = newest.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
         text = f"{newest.name} is dated {dated}, which is in the future: rename or delete it"
         obstacle = Reason(Code.AGE_UNCERTAIN, text)
+    elif stranger := _of_other_volumes(newest_good, good):
+        text = f"{newest.name} and {stranger.name} ({newest.id} and {stranger.id}) are not of the same volumes"
+        obstacle = Reason(Code.LABELS_SHARED, f"{text}: delete or rename the one that is not a copy")
     newer_good = 0
     for copy in present:
         why = None
@@ -202,6 +208,13 @@ def judge(
         if why:
             verdicts.append(Verdict(copy, why, obstacle or copy.hindrance, newest_good))
     return verdicts
+
+
+def _of_other_volumes(newest_good: Copy, good: t.Sequence[Copy]) -> Copy | None:
+    """A copy that has no volume in common with the newest one: an image of another server may have its labels."""
+    if not newest_good.volumes:
+        return None
+    return next((copy for copy in good if copy.volumes and newest_good.volumes.isdisjoint(copy.volumes)), None)
 
 
 def _age_rank(copy: Copy) -> tuple[t.Any, ...]:

@@ -211,6 +211,31 @@ def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_a
     assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
 
 
+def test_an_image_of_a_server_that_was_booted_from_a_renamed_copy_is_no_copy(storage, retain):
+    """Its server was rebuilt from the copy, and it inherited the copy's labels, the time of the request among them."""
+    asked_at = {"onetoken_asked_at": "2027-01-14T08:00:00Z", "created_at": "2027-01-14T08:00:10Z"}
+    copy = image(storage, 1, name="golden", onetoken_name="web-1", **asked_at)
+    later = {**asked_at, "created_at": "2027-01-14T08:40:00Z"}
+    inheritor = image(storage, 1, base_image_ref=copy, **later)
+    true = image(storage, 1.5, base_image_ref=copy, onetoken_asked_at="")
+    assert retain().items == [] and set(storage.images) == {copy, inheritor, true}
+
+
+def test_an_image_of_another_server_with_inherited_labels_costs_nobody_the_newest_copy(storage, retain):
+    """The copy from which it has its labels is gone, and it was made soon enough after that."""
+    _newest, ids = volume_backed(storage, 1)
+    volume_backed(storage, 2)
+    _stranger, strange_ids = volume_backed(storage, 0.5)
+    for id in strange_ids:
+        storage.snapshots[id]["volume_id"] = "of another server"
+    report = retain()
+    assert outcomes(report) == {"db-1": "skipped", "db-2": "skipped"} and len(storage.images) == 3
+    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].lacking
+    # A volume more or less makes no other server of it.
+    storage.snapshots[strange_ids[0]]["volume_id"] = storage.snapshots[ids[0]]["volume_id"]
+    assert outcomes(retain()) == {"db-1": "done", "db-2": "done"}
+
+
 @pytest.mark.parametrize("asked_at", [{}, {"onetoken_asked_at": ""}], ids=["older version", "no time"])
 def test_what_may_have_its_labels_from_a_copy_that_is_gone_is_no_copy(storage, retain, asked_at):
     """A server with a volume from a copy was made an image of under the copy's name, and the copy was deleted."""
