@@ -52,7 +52,8 @@ options:
         snapshots alone; V(volume_backup) the backups of M(onetoken.openstack.os_volume_backup).
       - The image of a server that was booted from a volume has volume snapshots behind it, called C(snapshot for NAME).
         They go with it, before it, unless another image leads to them as well.
-      - Volume snapshots that were made of a server count for each of its volumes.
+      - Volume snapshots that were made of a server count for each of its volumes. Good ones that a run made of several
+        volumes stay until a newer run has good ones of all these volumes, whatever O(keep_last) and O(keep_days) say.
     type: str
     choices: [image, volume_snapshot, volume_backup]
     required: true

@@ -16,7 +16,7 @@ from .cloud_clock import CloudClockError
 from .cloud_requests import BAD_REQUEST, NOT_FOUND, CloudError, CloudRequests, RefusedError, Service, UnreadableError
 from .item import ALREADY, DONE, SKIPPED, Item
 from .reason import Code, Reason
-from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge
+from .retention_rules import Condition, Copy, Keep, Sources, Verdict, judge, of_whole_servers
 from .run import CONFLICT
 from .volume_copies import DELETING, Kind, volume_copy
 
@@ -67,6 +67,8 @@ class Retention(Action, abc.ABC):
         self._sources = sources
         #: How many of the selected copies stay.
         self.kept = 0
+        #: The ids of copies that stay for the sake of others.
+        self._spared: set[str] = set()
         #: When the newest good copies were seen to be there, by their ids, in seconds since the run began.
         self._seen_at: dict[str, float] = {}
 
@@ -83,7 +85,9 @@ class Retention(Action, abc.ABC):
         """Ask for the deletion of a copy that may go."""
 
     def plan(self) -> list[Item]:
-        groups = self._sources.select(self.copies())
+        copies = self.copies()
+        groups = self._sources.select(copies)
+        self._spared = of_whole_servers(self._sources.counting(copies))
         verdicts = self._judge(groups)
         if self._keep.days is not None and not all(verdict.obstacle for verdict in verdicts):
             # The clock that these ages were measured with may be wrong.
@@ -98,7 +102,9 @@ class Retention(Action, abc.ABC):
     def _judge(self, groups: t.Mapping[tuple[str, ...], list[Copy]]) -> list[Verdict]:
         moment = None if self._keep.days is None else self._now(self.requests.cloud_clock.now)
         latest = self.requests.cloud_clock.latest(self.listed_by)
-        return [verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment, latest)]
+        return [
+            verdict for copies in groups.values() for verdict in judge(copies, self._keep, moment, latest, self._spared)
+        ]
 
     def _confirmed_now(self) -> datetime.datetime:
         return self._now(self.requests.cloud_clock.confirmed_now)

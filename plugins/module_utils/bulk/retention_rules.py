@@ -10,6 +10,7 @@
 - As long as the newest copy of all is not good, nothing goes.
 - As long as a copy is dated after the time that it is, nothing goes: which copy is the newest is not certain.
 - As long as good copies are of altogether different volumes, nothing goes: they are not of one server.
+- Of a server's volumes, those copies of a run stay that no newer run has all of.
 - What a run has just made stays, where deleting old copies is a part of that run.
 """
 
@@ -132,19 +133,24 @@ class Sources:
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""
         found: dict[tuple[str, ...], list[Copy]] = {}
-        # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
-        by_id = {copy.id: copy for copy in copies}
-        for copy in by_id.values():
-            if not self.run_pattern or fnmatch.fnmatchcase(copy.run, self.run_pattern):
-                found.setdefault(copy.source, []).append(copy)
+        copies = list(copies)
+        for copy in self.counting(copies):
+            found.setdefault(copy.source, []).append(copy)
         for of_source in found.values():
             of_source.sort(key=_age_rank, reverse=True)
         matching = {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
         if self.after_run is None:
             return matching
-        good = [copy for copy in by_id.values() if copy.condition is Condition.GOOD]
+        good = [copy for copy in copies if copy.condition is Condition.GOOD]
         in_run = {copy.source for copy in good if copy.run == self.after_run}
         return {source: of_source for source, of_source in matching.items() if source in in_run}
+
+    def counting(self, copies: t.Iterable[Copy]) -> list[Copy]:
+        """Those of the runs that are meant, of whatever source."""
+        # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
+        by_id = {copy.id: copy for copy in copies}
+        pattern = self.run_pattern
+        return [copy for copy in by_id.values() if not pattern or fnmatch.fnmatchcase(copy.run, pattern)]
 
     def _match(self, newest: Copy) -> bool:
         """By the name that the source had when its newest copy was made."""
@@ -175,9 +181,10 @@ def judge(
     keep: Keep,
     moment: datetime.datetime | None,
     latest: datetime.datetime | None = None,
+    spared: t.Container[str] = (),
 ) -> list[Verdict]:
     """The verdicts on the copies of one source that have had their time, at this moment where days count. A copy that
-    is dated after the latest time that it can be is doubtful."""
+    is dated after the latest time that it can be is doubtful. Those that are spared, by their ids, count and stay."""
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
@@ -200,7 +207,7 @@ def judge(
     for copy in present:
         why = None
         if copy.condition in (Condition.GOOD, Condition.INCOMPLETE):
-            if not keep.covers(copy, newer_good, moment):
+            if not keep.covers(copy, newer_good, moment) and copy.id not in spared:
                 why = Reason(Code.EXPIRED, f"older than {keep.describe(copy.source_name)}")
             newer_good += copy.condition is Condition.GOOD
         elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
@@ -208,6 +215,27 @@ def judge(
         if why:
             verdicts.append(Verdict(copy, why, obstacle or copy.hindrance, newest_good))
     return verdicts
+
+
+def of_whole_servers(copies: t.Iterable[Copy]) -> set[str]:
+    """The ids of a server's good copies without which no run would have all of those volumes any more.
+
+    Each volume of a server is a source by itself. A run that was stopped halfway has copies of some of them, and those
+    of the run before belong together.
+    """
+    servers: dict[str, dict[str, dict[tuple[str, ...], Copy]]] = {}
+    for copy in sorted(copies, key=_age_rank):
+        if len(copy.source) > 1 and copy.condition is Condition.GOOD:
+            # Of several of one run, the newest.
+            servers.setdefault(copy.source[0], {}).setdefault(copy.run, {})[copy.source] = copy
+    spared: set[str] = set()
+    for runs in servers.values():
+        newer: list[t.KeysView[tuple[str, ...]]] = []
+        for of_run in sorted(runs.values(), key=lambda run: max(map(_age_rank, run.values())), reverse=True):
+            if not any(of_run.keys() <= volumes for volumes in newer):
+                spared |= {copy.id for copy in of_run.values()}
+                newer.append(of_run.keys())
+    return spared
 
 
 def _of_other_volumes(newest_good: Copy, good: t.Sequence[Copy]) -> Copy | None:

@@ -15,6 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_
     Keep,
     Sources,
     judge,
+    of_whole_servers,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils.session.errors import ConfigurationError
 
@@ -133,6 +134,38 @@ def test_after_a_run_only_sources_with_a_good_copy_of_it_are_selected():
     assert [one.id for one in of_source] == ["c2"]
     with pytest.raises(ConfigurationError, match="after_run is empty"):
         Sources(after_run="")
+
+
+def spared(*copies):
+    """Of copies that are written as run, volumes and days."""
+    made = [
+        copy(days, GOOD, f"{run}{volume}", source=("s", volume), run=run)
+        for run, volumes, days in copies for volume in volumes
+    ]  # fmt: skip
+    return of_whole_servers(made)
+
+
+@pytest.mark.parametrize(
+    ("runs", "stay"),
+    [
+        ([("b", "12", 1), ("a", "12", 2)], {"b1", "b2"}),
+        # The newer run was stopped after the first volume.
+        ([("b", "1", 1), ("a", "12", 2)], {"b1", "a1", "a2"}),
+        ([("d", "1", 1), ("c", "2", 2), ("b", "12", 3), ("a", "12", 4)], {"d1", "c2", "b1", "b2"}),
+        # A volume was replaced.
+        ([("c", "3", 1), ("b", "23", 2), ("a", "13", 3)], {"c3", "b2", "b3", "a1", "a3"}),
+        ([("b", "123", 1), ("a", "12", 2)], {"b1", "b2", "b3"}),
+    ],
+)
+def test_the_last_run_that_has_a_whole_server_stays(runs, stay):
+    assert spared(*runs) == stay
+
+
+def test_a_run_whose_copies_are_not_all_good_does_not_have_the_whole_server():
+    parts = [copy(1, GOOD, "b1", source=("s", "1"), run="b"), copy(1, FAILED, "b2", source=("s", "2"), run="b")]
+    older = [copy(2, GOOD, f"a{volume}", source=("s", volume), run="a") for volume in "12"]
+    assert of_whole_servers([*parts, *older]) == {"b1", "a1", "a2"}
+    assert of_whole_servers([copy(1), copy(2)]) == set()
 
 
 def test_without_any_good_copy_nothing_goes():

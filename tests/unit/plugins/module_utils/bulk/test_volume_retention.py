@@ -258,6 +258,22 @@ def test_what_another_call_deletes_at_the_same_time_was_deleted_already(storage,
     assert len(present) == 1 and not report.changed
 
 
+def test_the_last_complete_set_of_a_servers_volumes_stays_together(storage, retain):
+    def of_server(run, days, *volumes):
+        for place, volume in enumerate(volumes):
+            name = f"db-{run}-{place + 1}"
+            of_server = {"onetoken_server_id": "s-1", "onetoken_server_name": "db", "onetoken_name": f"db-{run}"}
+            snapshot(storage, days, volume, name=name, metadata={"onetoken_run": run, **of_server})
+
+    of_server("a", 3, "v1", "v2")
+    of_server("b", 2, "v1")
+    assert retain().items == []
+    # Also where one of the volumes alone is meant.
+    assert retain(sources=Sources(["v1"])).items == []
+    of_server("c", 1, "v1", "v2")
+    assert outcomes(retain()) == {"db-a-1": "done", "db-a-2": "done", "db-b-1": "done"}
+
+
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
     snapshot(storage, 10)
     snapshot(storage, 1, name="kept for good")
