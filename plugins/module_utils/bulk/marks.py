@@ -85,6 +85,8 @@ class Marks:
         self._check_name()
 
     def _check_name(self) -> None:
+        if not self.name.strip():
+            raise ConfigurationError(f"{self.option} is empty: leave it out, or give a name such as {{{self.kind}}}.")
         known = (self.kind, f"{self.kind}_id", "run", "date")
         try:
             parts = list(string.Formatter().parse(self.name))

@@ -69,6 +69,8 @@ def test_braces_in_a_servers_name_are_letters():
         {"run": "x" * 129},
         {"run": "r1\n"},
         {"run": "ö"},
+        {"name": ""},
+        {"name": " "},
         {"name": "{flavor}"},
         {"name": "{}"},
         {"name": "{0}"},
