@@ -90,6 +90,9 @@ class History:
                 dataclasses.replace(event, made=Made.BY_HAND) if event.made in INHERITED else event
                 for event in self.events
             )
+        if "future" in hazards:
+            first, *others = changes.get("events", self.events)
+            changes["events"] = (dataclasses.replace(first, minutes=-MINUTES_A_DAY), *others)
         if "clock" not in hazards:
             changes["ahead"] = 0
         if "a service's clock" not in hazards:
@@ -116,6 +119,7 @@ HAZARDS = {
     "marks are inherited": ("inheritance",),
     "clocks are wrong": ("clock",),
     "one service has a wrong clock": ("a service's clock",),
+    "a copy is dated in the future": ("future",),
     "two calls at once": ("calls",),
     "nothing is waited for": ("impatience",),
     "things are lost": ("losses",),

@@ -129,7 +129,8 @@ def kept_for_sure(project: Project, history: History) -> dict[str, set[str]]:
     """The good copies of each source that every call has to keep, by what each of them was told."""
     kept: dict[str, set[str]] = {}
     for source, copies in project.good().items():
-        kept[source] = {copies[0].id}
+        # With a date in the future, a copy is not surely the newest one.
+        kept[source] = {copies[0].id, *[copy.id for copy in copies if copy.minutes >= 0][:1]}
         for place, copy in enumerate(copies):
             days = copy.minutes / MINUTES_A_DAY
             if all(
