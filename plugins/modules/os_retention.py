@@ -20,20 +20,28 @@ description:
     of them. Such an image is not a copy, even under the same name. An image counts as a copy only where Nova says that
     it was made of the server in its labels, or where its labels have its own id, as os_image_create writes it. Of
     several images of a server with the same labels and name, only the oldest counts. It is kept as long as the others
-    exist, with the reason code V(labels_shared).
+    exist, with the reason code V(labels_shared). Nor does an image count that was made of a server which, as Nova says,
+    was booted from an image with the same labels.
+  - As long as the good images of a server that was booted from a volume are of altogether different volumes, none of
+    them is deleted, with the reason code V(labels_shared), because some of them are of another server.
   - The copies of one server or volume (its source, by id) are judged together. The newest good copy, one that is
     V(active) or V(available), is never deleted, whatever the options say. Before a copy is deleted, the service is
-    asked whether the newest good one still exists; if not, nothing of that source is deleted.
+    asked whether the newest good one still exists; if not, nothing of that source is deleted. One answer is good for
+    the deletions of the next second, until one of them fails.
   - An image that a server of the project was booted from is kept, unless O(delete_in_use) is set.
   - With O(keep_last), the newest good copies stay. With O(keep_days), the young good copies stay. With both, a copy
     goes only when it is neither among the last ones nor young enough.
-  - Ages are measured by the clock of the cloud, as the services report it with each answer (HTTP header C(Date)). The
-    clock of this machine does not matter. The module fails with O(keep_days) where no service reports its time, or
-    where the services' clocks differ by more than 300 seconds.
+  - Ages are measured by the clock of the cloud, as the services report it with each answer (HTTP header C(Date)).
+    Before a copy is deleted for its age, the clocks of at least two services are compared. The module fails with
+    O(keep_days), and deletes nothing, where no service reports its time, or where the services' clocks differ by more
+    than 300 seconds. The clock of this machine matters only where a single service reports its time; then these two
+    must agree.
   - Failed copies (V(killed), V(error), images V(queued) for longer than O(queued_timeout)) are not counted, and
     go when there is a newer good copy.
   - As long as the newest copy of a source is not good, because it is still being made or has failed, no copy of this
     source is deleted. Those that would be have the outcome V(skipped).
+  - Nor is any copy of a source deleted while its newest one is dated more than 300 seconds after the time of the
+    service that lists it, with the reason code V(age_uncertain). Delete or rename the one with the wrong date.
 options:
   kind:
     description:
@@ -44,7 +52,8 @@ options:
         snapshots alone; V(volume_backup) the backups of M(onetoken.openstack.os_volume_backup).
       - The image of a server that was booted from a volume has volume snapshots behind it, called C(snapshot for NAME).
         They go with it, before it, unless another image leads to them as well.
-      - Volume snapshots that were made of a server count for each of its volumes.
+      - Volume snapshots that were made of a server count for each of its volumes. Good ones that a run made of several
+        volumes stay until a newer run has good ones of all these volumes, whatever O(keep_last) and O(keep_days) say.
     type: str
     choices: [image, volume_snapshot, volume_backup]
     required: true
@@ -88,6 +97,12 @@ options:
     description:
       - Look at copies of the runs with a name that matches this shell wildcard, such as V(nightly-*). Case matters.
       - Copies of other runs neither count nor are touched, so each kind of run can have its own rule.
+    type: str
+  after_run:
+    description:
+      - The name of a run that has just ended. Only the sources of which this run has a good copy are looked at, and its
+        good copies all stay. It need not match O(run_pattern).
+      - It is for a task that deletes old copies after one that makes new ones; it is not a criterion by itself.
     type: str
   queued_timeout:
     description:
@@ -184,7 +199,7 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Volume snapshots of an image were deleted, but not the image before the call ended.
+      description: Deleted in part, such as one volume snapshot of an image, as the call ended or the rest was refused.
       returned: always
       type: int
       sample: 0
@@ -265,6 +280,7 @@ results:
         - V(in_use) - Kept, as it is in use.
         - V(use_unknown) - Kept, as it may be in use; the servers could not be listed.
         - V(labels_shared) - Kept, as another image has the same labels, and one of them is not a copy.
+        - V(age_uncertain) - Kept, as it is not certain how old the copies of the source are.
         - V(dependents) - Something that builds on it is still there.
       returned: always
       type: str
@@ -349,7 +365,7 @@ from ..module_utils.bulk.volume_retention import VolumeRetention
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
-    keep = Keep(params["keep_last"], params["keep_days"])
+    keep = Keep(params["keep_last"], params["keep_days"], params["after_run"])
     sources = Sources.of(params)
     if params["kind"] == "image":
         timeout, delete_in_use = params["queued_timeout"], params["delete_in_use"]
@@ -369,6 +385,7 @@ def main() -> None:
             "sources": {"type": "list", "elements": "str"},
             "name_pattern": {"type": "str"},
             "run_pattern": {"type": "str"},
+            "after_run": {"type": "str"},
             "queued_timeout": {"type": "int", "default": 3600},
         },
         required_one_of=[["keep_last", "keep_days"]],

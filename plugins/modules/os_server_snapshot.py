@@ -131,7 +131,7 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Only a part of its volumes was asked for before the call ended.
+      description: Snapshots of only a part of its volumes were made, as the call ended or Cinder refused the rest.
       returned: always
       type: int
       sample: 0

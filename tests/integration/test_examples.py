@@ -37,9 +37,13 @@ from openstack.connection import Connection
 PAGES = pages.pages(REPOSITORY)
 ORIGINALS = [page for page in PAGES if pages.original(page) == page]
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
+#: Modules whose examples take seconds; those of the others do what the tests of these modules do.
+QUICK_MODULES = ("os_token_info", "os_token_issue", "os_token_revoke")
 
 #: Whose readers have an openrc file, and nothing else.
 FOR_OPENRC_ONLY = ("docs/guide.md",)
+#: Pages that go through what the tests of the playbooks go through, in minutes.
+LONG_PAGES = ("docs/bulk_runs.md",)
 
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
@@ -124,7 +128,14 @@ def shell_of(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[l
     return run
 
 
-@pytest.mark.parametrize("page", [page for page in ORIGINALS if page not in FOR_OPENRC_ONLY])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.repeats) if page in LONG_PAGES else page
+        for page in ORIGINALS
+        if page not in FOR_OPENRC_ONLY
+    ],
+)
 def test_what_a_page_shows_works(page, shell):
     shell(PAGES[page])
 
@@ -195,7 +206,9 @@ def plugin(path: str) -> str:
     return (REPOSITORY / "plugins" / path).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK_MODULES else pytest.param(name, marks=pytest.mark.repeats) for name in MODULES]
+)
 def test_the_examples_of_a_module_work(name, reader, cloud, example):
     examples = pages.examples_of_plugin(plugin(f"modules/{name}.py"))
     PREPARATIONS.get(name, lambda reader, cloud: None)(reader, cloud)

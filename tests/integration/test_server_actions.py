@@ -87,6 +87,7 @@ def posts(nova, answer: dict[str, t.Any], what: str) -> int:
 
 
 @pytest.mark.versions
+@pytest.mark.repeats
 def test_the_morning_brings_back_what_the_night_has_shelved_and_nothing_else(call, statuses, access_log, run_name):
     by_hand = call("os_server_shelve", state="shelved", mark=False, servers=["web-09"])
     assert outcomes(by_hand) == {"web-09": "done"} and by_hand["run"] == ""
@@ -120,7 +121,7 @@ def test_servers_are_stopped_and_started_and_what_is_there_is_left_alone(call, s
     assert set(statuses().values()) == {"ACTIVE"}
 
 
-@pytest.mark.parametrize("reboot_type", ["SOFT", "HARD"])
+@pytest.mark.parametrize("reboot_type", ["SOFT", pytest.param("HARD", marks=pytest.mark.repeats)])
 def test_a_run_reboots_a_server_once(call, access_log, run_name, reboot_type):
     nova = access_log("nova")
     options = {"state": "rebooted", "reboot_type": reboot_type, "run": run_name}

@@ -9,7 +9,7 @@ import abc
 import typing as t
 
 from .cloud_requests import CloudRequests, Service, UnreadableError
-from .item import FAILED, Item
+from .item import FAILED, IMAGE, Item
 from .quotas import Quota
 from .reason import Code, Reason
 
@@ -52,7 +52,8 @@ class Action(abc.ABC):
 
     def stage(self, item: Item) -> str:
         """What an item that is under way is still waiting for."""
-        statuses = {created.status for created in item.created if created.status} or {"queued"}
+        first_status = "queued" if any(created.type == IMAGE for created in item.created) else "creating"
+        statuses = {created.status for created in item.created if created.status} or {first_status}
         return ", ".join(sorted(statuses))
 
     @property

@@ -61,6 +61,9 @@ LONGEST_MESSAGE = 500
 Service = t.Literal["compute", "image", "block_storage"]
 T = t.TypeVar("T")
 
+#: What each service is asked for where only its time is of interest: a list of one row at most.
+SHORT_LISTS: dict[Service, str] = {"image": "/images", "compute": "/servers", "block_storage": "/volumes"}
+
 #: What the libraries raise over a catalog or a list of versions that is not as they expect.
 UNEXPECTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -113,6 +116,7 @@ class CloudRequests:
         clock: t.Callable[[], float] = time.monotonic,
         new_waiter: t.Callable[[float], Waiter] = Waiter,
         began_at: float | None = None,
+        wall_clock: t.Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -121,7 +125,7 @@ class CloudRequests:
         self.timeout = timeout
         self.pacer = pacer
         self.counts = counts or RequestCounts()
-        self.cloud_clock = CloudClock(clock)
+        self.cloud_clock = CloudClock(clock, wall_clock)
         #: Set by the run: whether nothing at all is to be sent any more.
         self.abandoned: t.Callable[[], bool] = lambda: False
         self._endpoints: dict[Service, str] = {}
@@ -343,6 +347,16 @@ class CloudRequests:
                 raise OutageError(f"The {spoken(service)} service gave an answer that is no JSON object.")
             return answer
 
+    def hear_second_clock(self) -> None:
+        """Ask another service for its time where only one has reported it. One that gives no answer reports none."""
+        for service, path in SHORT_LISTS.items():
+            known = self.cloud_clock.services
+            if len(known) >= 2:
+                return
+            if service not in known:
+                with contextlib.suppress(CloudError, LostAnswerError, RefusedError):
+                    self._send(service, "GET", path, params={"limit": 1}, skip_cache=True)
+
     def _send(
         self,
         service: Service,
@@ -379,7 +393,7 @@ class CloudRequests:
                 if not _rate_limited(status, headers):
                     self.pacer.answered(service, headers, sent_at)
                 if status < 300:
-                    self.cloud_clock.record(headers)
+                    self.cloud_clock.record(headers, service)
                     return response
                 refusal, refused_by = f"{_message(response)} ({spoken(service)} service, HTTP {status})", service
                 if status >= 500:

@@ -158,6 +158,16 @@ def inheritors(images: t.Iterable[ImageCopy]) -> dict[str, ImageCopy]:
     return doubtful
 
 
+def made_from_copy(body: t.Mapping[str, t.Any], bodies: t.Mapping[str, t.Mapping[str, t.Any]]) -> bool:
+    """Whether it is an image of a server that was booted from a copy with the same labels, whatever that is called now.
+
+    Nova says from which image the server was booted.
+    """
+    base = bodies.get(str(body.get("base_image_ref") or ""))
+    labels = (RUN, SERVER_ID, NAME, ASKED_AT)
+    return base is not None and base is not body and all(body.get(label) == base.get(label) for label in labels)
+
+
 def _volume_snapshot_ids(body: t.Mapping[str, t.Any]) -> list[str]:
     try:
         mapping = json.loads(body.get("block_device_mapping") or "[]")

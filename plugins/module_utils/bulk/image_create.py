@@ -40,6 +40,8 @@ class ImageCreate(Action, abc.ABC):
         self._project_id = requests.project_id()
         #: Images whose content nobody is sending any more, by the key of the item that takes their place.
         self._leftovers: dict[Key, list[RunImage]] = {}
+        #: Images that are active, and to which something is left to be done.
+        self._unfinished: dict[Key, RunImage] = {}
         #: Images that are deleted, or will be.
         self._written_off: set[str] = set()
 
@@ -95,6 +97,10 @@ class ImageCreate(Action, abc.ABC):
                 self._accept(item, ALREADY, image.created)
                 if image.status == ACTIVE and self._is_finished(item, image):
                     item.settle(ALREADY)
+                elif image.status == ACTIVE:
+                    # Also a call that waits for nothing does what is left.
+                    self._unfinished[self._key(item)] = image
+                    item.state = State.WAITING
             elif image := self._best(item, complete):
                 item.created = [image.created]
                 item.settle(ALREADY)

@@ -46,7 +46,7 @@ class ImageFromVolume(ImageCreate):
         items = [Item(id=one.id, name=one.name, action=self.name, resource=one) for one in selection.resources]
         self._take_up(items)
         for item in items:
-            if item.state is State.WAITING:
+            if item.state is State.WAITING and self._key(item) not in self._unfinished:
                 item.created = [Created(IMAGE, name=self._marks.name_of(item.resource))]
                 item.why = self._likely_refusal(item.resource)
         return [*items, *self.unresolved(selection.unresolved)]
@@ -78,6 +78,11 @@ class ImageFromVolume(ImageCreate):
         return image.marks.get(VOLUME_ID) if image.older_run == self._run else None
 
     def ask(self, item: Item) -> None:
+        if image := self._unfinished.pop(self._key(item), None):
+            self._finish(item, image)
+            if not item.settled:
+                self._accept(item, item.outcome, image.created)
+            return
         self._delete_leftovers(item)
         name = f"{self._provisional}{item.id}"
         action = {

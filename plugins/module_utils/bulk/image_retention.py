@@ -16,6 +16,7 @@ from collections import Counter
 
 from .._session.util.clock import parse
 from .action import MISSES_ALLOWED
+from .cloud_clock import CloudClockError
 from .cloud_requests import NOT_FOUND, CloudError, CloudRequests, RefusedError
 from .fields import Fields
 from .image_copies import (
@@ -27,13 +28,14 @@ from .image_copies import (
     inheritors,
     is_of_server,
     is_ours,
+    made_from_copy,
     may_have_inherited,
 )
 from .image_queue import ImageQueue
 from .item import ALREADY, DONE, Item, State
 from .marks import RUN
 from .reason import Code, Reason
-from .retention import Retention
+from .retention import Deleted, Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
 from .selection import servers_detail
 from .volume_copies import DELETING, SNAPSHOTS, USABLE, VolumeCopy, volume_copies, volume_copy
@@ -42,6 +44,7 @@ from .volume_copies import IN_PROGRESS as SNAPSHOT_IN_PROGRESS
 
 class ImageRetention(Retention):
     resources = "images"
+    listed_by = "image"
     requests_each: t.Mapping[t.Any, int] = {"image": 1}
     looks_at: t.Sequence[t.Any] = ()
 
@@ -56,6 +59,11 @@ class ImageRetention(Retention):
         self._behind: dict[str, list[str]] = {}
         #: The status of each volume snapshot that is there.
         self._snapshots: dict[str, str] = {}
+        #: The volume that each of them was made of.
+        self._volumes: dict[str, str] = {}
+        #: A server that was booted from each image; None before they are listed.
+        self._users: dict[str, str] | None = None
+        self._use_unknown: Reason | None = None
 
     def requests_of(self, items: list[Item]) -> dict[str, int]:
         snapshots = sum(len(item.resource.snapshot_ids) for item in items)
@@ -70,10 +78,17 @@ class ImageRetention(Retention):
         # By id, as a list whose pages shift while they are read has something twice.
         bodies = {body["id"]: body for body in self._bodies() if body.get("owner") == self._project_id}
         images = [(ImageCopy.from_body(body), body) for body in bodies.values()]
-        ours = [(image, body) for image, body in images if is_ours(body) and _source_of(image, body)]
+        ours = [
+            (image, body)
+            for image, body in images
+            if is_ours(body) and _source_of(image, body) and not made_from_copy(body, bodies)
+        ]
         doubtful = inheritors(image for image, body in ours if not has_own_id(body))
         # What may be ours tells what inherited its marks from it, as long as it is there.
         origins = {origin.id: id for id, origin in doubtful.items()}
+        if any(self._queue.holds_too_long(image) for image, _body in ours):
+            # Those are judged by their age, too.
+            self.requests.hear_second_clock()
         certain = [(image, body) for image, body in ours if image.id not in doubtful and not may_have_inherited(body)]
         self._look_behind(images, certain)
         return [
@@ -94,6 +109,7 @@ class ImageRetention(Retention):
         if behind:
             snapshots = list(volume_copies(self.requests, SNAPSHOTS))
             self._snapshots = _statuses(snapshots)
+            self._volumes = {snapshot.id: snapshot.volume_id for snapshot in snapshots}
             # One that a run made is a copy by itself, wherever an image leads.
             copies = {snapshot.id for snapshot in snapshots if RUN in snapshot.metadata}
             self._behind = {id: [one for one in ids if one not in copies] for id, ids in behind.items()}
@@ -119,17 +135,25 @@ class ImageRetention(Retention):
             status=status,
             condition=condition,
             hindrance=hindrance,
+            volumes=frozenset(self._volumes[id] for id in image.volume_snapshot_ids if id in self._volumes),
         )
 
     def _condition(self, image: ImageCopy, snapshots: t.Mapping[str, str] | None) -> tuple[Condition, str]:
         """What the image is worth, with these volume snapshots in the place of content, and its status for people."""
         if image.status == ACTIVE:
             return self._condition_of_content(image, snapshots)
-        if self._queue.holds_too_long(image):
+        if self._has_failed_in_queue(image):
             return Condition.FAILED, f"queued for more than {self._queue.timeout} s"
         if image.status in IN_PROGRESS:
             return Condition.IN_PROGRESS, image.status
         return (Condition.FAILED if image.status == KILLED else Condition.UNCLEAR), image.status
+
+    def _has_failed_in_queue(self, image: ImageCopy) -> bool:
+        try:
+            self.requests.cloud_clock.confirmed_now()
+        except CloudClockError:
+            return False
+        return self._queue.holds_too_long(image)
 
     def look_up(self, copy: Copy) -> Copy | None:
         try:
@@ -166,28 +190,39 @@ class ImageRetention(Retention):
             self.looks_at = ("block_storage",)
         return items
 
+    def hear_other_clocks(self) -> None:
+        if not self._delete_in_use:
+            self._list_users()
+        super().hear_other_clocks()
+
     def _without_those_in_use(self, verdicts: list[Verdict]) -> list[Verdict]:
         """With an obstacle for each image that a server was booted from; one listing, where any image would go."""
         if all(verdict.obstacle for verdict in verdicts):
             return verdicts
-        users: dict[str, str] = {}
-        unknown: Reason | None = None
+        self._list_users()
+        users, unknown = self._users or {}, self._use_unknown
+        return [
+            dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
+            for verdict in verdicts
+        ]
+
+    def _list_users(self) -> None:
+        """Find out which images servers were booted from, once."""
+        if self._users is not None:
+            return
+        self._users = {}
         try:
             for body in servers_detail(self.requests):
                 # A server that was booted from a volume has no image there: its volume has a content of its own.
                 if body.get("image"):
                     image_id = Fields("compute", "server", body).inner("image").required("id")
-                    users[image_id] = str(body.get("name") or body["id"])
+                    self._users[image_id] = str(body.get("name") or body["id"])
         except (CloudError, RefusedError) as exc:
             # What refuses once refuses again.
             advice = "set delete_in_use if no server matters" if isinstance(exc, RefusedError) else "try again"
             why = str(exc).rstrip(".")
             text = f"the servers could not be listed ({why}), so one may have been booted from it: {advice}"
-            unknown = Reason(Code.USE_UNKNOWN, text)
-        return [
-            dataclasses.replace(verdict, obstacle=verdict.obstacle or unknown or _used_by(users.get(verdict.copy.id)))
-            for verdict in verdicts
-        ]
+            self._use_unknown = Reason(Code.USE_UNKNOWN, text)
 
     def item(self, verdict: Verdict) -> Item:
         item = super().item(verdict)
@@ -201,9 +236,10 @@ class ImageRetention(Retention):
         to_ask_for = [id for id in there if statuses[id] != DELETING]
         deletion.begun = deletion.begun or _is_broken(statuses)
         for id in to_ask_for:
-            if self.delete("block_storage", f"/snapshots/{id}", is_first=id == to_ask_for[0]):
+            deleted = self.delete_in_cinder(SNAPSHOTS, id, is_first=id == to_ask_for[0])
+            if deleted is Deleted.ASKED_FOR:
                 item.partly_done = True
-            else:
+            elif deleted is Deleted.NOTHING:
                 there.remove(id)
             # Not before: a request that did not arrive leaves the copy as good as it was.
             deletion.begun = True

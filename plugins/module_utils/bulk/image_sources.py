@@ -18,7 +18,7 @@ from .cloud_requests import CloudRequests, LostAnswerError, RefusedError
 from .fields import Fields
 from .image_copies import QUEUED
 from .image_upload import FileBody, FileUnusableError
-from .marks import NAME, RESERVED, RUN
+from .marks import NAME, RUN, check_properties
 from .reason import Code, Reason
 from .run_images import IMPORTING, SAVING, RunImage
 from .selection import texts
@@ -199,8 +199,7 @@ def _source(option: t.Mapping[str, t.Any], properties: t.Mapping[str, t.Any]) ->
     if not name:
         raise ConfigurationError("An image has an empty name: give each of the images a name.")
     own = texts({**properties, **(option.get("properties") or {})}, f"the properties of image {name}")
-    if reserved := sorted(key for key in own if key.startswith(RESERVED)):
-        raise ConfigurationError(f"Properties that start with {RESERVED} are written here: leave out {reserved}.")
+    check_properties(own, of_image=True)
     address = option.get("file") or option.get("url") or ""
     checksum = option.get("checksum") or ""
     if checksum and not re.fullmatch(r"[a-z0-9]+:[0-9a-fA-F]+", checksum):

@@ -147,6 +147,10 @@ class Item:
     def settle(self, outcome: str, why: Reason | None = None) -> None:
         self.outcome, self.why, self.state = outcome, why, State.SETTLED
 
+    def fail(self, why: Reason) -> None:
+        """The service does not carry it out, or not the rest of it."""
+        self.settle(INCOMPLETE if self.partly_done else FAILED, why)
+
     def miss(self, allowed: int, why: Reason, outcome: str = FAILED) -> None:
         """A listing lacked it: late replicas of a database do, but not for long."""
         self.misses += 1

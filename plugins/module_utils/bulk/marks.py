@@ -27,6 +27,33 @@ IMAGE_ID = "onetoken_image_id"
 #: When Nova was asked for an image, by the clock of the cloud: one that inherited this was made later.
 ASKED_AT = "onetoken_asked_at"
 
+#: What Nova and Glance write on an image themselves, and say with it what the image is. A property of this name would
+#: take its place: the image would not be recognized any more, or Nova would rotate it.
+OF_SERVICES = frozenset(
+    {
+        "backup_type",
+        "base_image_ref",
+        "bdm_v2",
+        "block_device_mapping",
+        "created_at",
+        "id",
+        "image_type",
+        "instance_uuid",
+        "name",
+        "owner",
+        "status",
+    }
+)
+
+
+def check_properties(names: t.Iterable[str], of_image: bool) -> None:
+    """Refuse properties that a run or a service writes itself."""
+    names = set(names)
+    if reserved := sorted(name for name in names if name.startswith(RESERVED)):
+        raise ConfigurationError(f"Properties that start with {RESERVED} are written here: leave out {reserved}.")
+    if of_image and (reserved := sorted(names & OF_SERVICES)):
+        raise ConfigurationError(f"Nova and Glance write these properties of images themselves: leave out {reserved}.")
+
 
 def run_of_today() -> str:
     """The run that a call belongs to when it names none: all calls of a day (UTC) are one run."""
@@ -53,11 +80,13 @@ class Marks:
 
     def __post_init__(self) -> None:
         check_run(self.run)
-        if reserved := sorted(key for key in texts(self.properties, "properties") if key.startswith(RESERVED)):
-            raise ConfigurationError(f"Properties that start with {RESERVED} are written here: leave out {reserved}.")
+        # What is made of a server is an image, and of a volume where its option is the same.
+        check_properties(texts(self.properties, "properties"), self.kind == "server" or self.option == "image_name")
         self._check_name()
 
     def _check_name(self) -> None:
+        if not self.name.strip():
+            raise ConfigurationError(f"{self.option} is empty: leave it out, or give a name such as {{{self.kind}}}.")
         known = (self.kind, f"{self.kind}_id", "run", "date")
         try:
             parts = list(string.Formatter().parse(self.name))

@@ -75,6 +75,7 @@ class Code(enum.Enum):
     IN_USE = "in_use", "Kept, as it is in use."
     USE_UNKNOWN = "use_unknown", "Kept, as it may be in use; the servers could not be listed."
     LABELS_SHARED = "labels_shared", "Kept, as another image has the same labels, and one of them is not a copy."
+    AGE_UNCERTAIN = "age_uncertain", "Kept, as it is not certain how old the copies of the source are."
     DEPENDENTS = "dependents", "Something that builds on it is still there."
 
 

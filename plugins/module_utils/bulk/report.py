@@ -107,15 +107,23 @@ class Report:
             stopped_code=self.stopped_code,
         )
 
+    def _stopped_before(self, item: Item) -> bool:
+        """Whether a skipped item was not asked for because the run was stopped."""
+        return bool(self.stopped) and self.stopped_code in ("", item.reason_code)
+
     def failure(self) -> str:
         """The items that failed and why, in a sentence."""
         failed = [item for item in self.failed if item.outcome != SKIPPED]
-        skipped = len(self.failed) - len(failed)
+        skipped = [item for item in self.failed if item.outcome == SKIPPED]
+        # The others were left alone for reasons of their own, whether the run was stopped or not.
+        left_alone = Counter(item.reason.rstrip(".") for item in skipped if not self._stopped_before(item))
+        not_asked_for = sum(map(self._stopped_before, skipped))
         reasons = [f"{item.name}: {item.reason.rstrip('.')}" for item in failed[:REASONS_TOLD]]
         if len(failed) > REASONS_TOLD:
             reasons.append(f"and {len(failed) - REASONS_TOLD} more, see results")
-        if skipped:
-            reasons.append(f"{skipped} were not asked for, as {self.stopped}: run it again to finish them")
+        reasons += [f"{count} were left alone: {why}" for why, count in left_alone.most_common(REASONS_TOLD)]
+        if not_asked_for:
+            reasons.append(f"{not_asked_for} were not asked for, as {self.stopped}: run it again to finish them")
         of_run = f" of run {self.run}" if self.run else ""
         total = f"{len(self.failed)} of {len(self.items)} {self.resources}"
         return f"The {self.action}{of_run} failed for {total}: {'; '.join(reasons)}."

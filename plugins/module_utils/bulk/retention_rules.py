@@ -8,6 +8,10 @@
 - A failed copy goes when there is a newer good one.
 - A copy that lacks something does not count as good, and goes when a good one in its place would.
 - As long as the newest copy of all is not good, nothing goes.
+- As long as a copy is dated after the time that it is, nothing goes: which copy is the newest is not certain.
+- As long as good copies are of altogether different volumes, nothing goes: they are not of one server.
+- Of a server's volumes, those copies of a run stay that no newer run has all of.
+- What a run has just made stays, where deleting old copies is a part of that run.
 """
 
 from __future__ import annotations
@@ -55,6 +59,8 @@ class Copy:
     condition: Condition
     #: Why it is not to be deleted even when its time has come.
     hindrance: Reason | None = None
+    #: Of an image of a server that was booted from a volume: the ids of its volumes.
+    volumes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.source or not all(self.source):
@@ -73,6 +79,8 @@ class Keep:
 
     last: int | None = None
     days: int | None = None
+    #: The run whose good copies all stay.
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if self.last is None and self.days is None:
@@ -83,7 +91,7 @@ class Keep:
 
     def covers(self, copy: Copy, newer: int, moment: datetime.datetime | None) -> bool:
         """Whether a copy stays of which there are so many newer good ones."""
-        if newer < (self.last or 1):
+        if newer < (self.last or 1) or (self.run is not None and copy.run == self.run):
             return True
         if self.days is None:
             return False
@@ -104,30 +112,45 @@ class Sources:
     wanted: t.Sequence[str] | None = None
     name_pattern: str | None = None
     run_pattern: str | None = None
+    #: Only sources of which this run has a good copy.
+    after_run: str | None = None
 
     def __post_init__(self) -> None:
         # A variable that somebody forgot to set must not mean all copies of a project.
         for option in ("name_pattern", "run_pattern"):
             if getattr(self, option) == "":
                 raise ConfigurationError(f"{option} is empty: leave it out, or give ** for every name.")
+        if self.after_run == "":
+            raise ConfigurationError("after_run is empty: leave it out, or name a run.")
 
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any]) -> Sources:
         """As the module's options have them; one of them is needed."""
         given = (params["sources"], params["name_pattern"], params["run_pattern"])
         demand_criterion(any(criterion is not None for criterion in given))
-        return cls(*given)
+        return cls(*given, after_run=params.get("after_run"))
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:
         """The copies of each source, the newest first."""
         found: dict[tuple[str, ...], list[Copy]] = {}
-        # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
-        for copy in {copy.id: copy for copy in copies}.values():
-            if not self.run_pattern or fnmatch.fnmatchcase(copy.run, self.run_pattern):
-                found.setdefault(copy.source, []).append(copy)
+        copies = list(copies)
+        for copy in self.counting(copies):
+            found.setdefault(copy.source, []).append(copy)
         for of_source in found.values():
             of_source.sort(key=_age_rank, reverse=True)
-        return {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
+        matching = {source: of_source for source, of_source in found.items() if self._match(of_source[0])}
+        if self.after_run is None:
+            return matching
+        good = [copy for copy in copies if copy.condition is Condition.GOOD]
+        in_run = {copy.source for copy in good if copy.run == self.after_run}
+        return {source: of_source for source, of_source in matching.items() if source in in_run}
+
+    def counting(self, copies: t.Iterable[Copy]) -> list[Copy]:
+        """Those of the runs that are meant, of whatever source."""
+        # A list whose pages shift while they are read has a copy twice, which must not pass for a newer one of itself.
+        by_id = {copy.id: copy for copy in copies}
+        pattern = self.run_pattern
+        return [copy for copy in by_id.values() if not pattern or fnmatch.fnmatchcase(copy.run, pattern)]
 
     def _match(self, newest: Copy) -> bool:
         """By the name that the source had when its newest copy was made."""
@@ -153,8 +176,15 @@ class Verdict:
     newest_good: Copy | None = None
 
 
-def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime | None) -> list[Verdict]:
-    """The verdicts on the copies of one source that have had their time, at this moment where days count."""
+def judge(
+    newest_first: t.Sequence[Copy],
+    keep: Keep,
+    moment: datetime.datetime | None,
+    latest: datetime.datetime | None = None,
+    spared: t.Container[str] = (),
+) -> list[Verdict]:
+    """The verdicts on the copies of one source that have had their time, at this moment where days count. A copy that
+    is dated after the latest time that it can be is doubtful. Those that are spared, by their ids, count and stay."""
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
@@ -166,11 +196,18 @@ def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime 
     if newest is not newest_good:
         text = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
         obstacle = Reason(Code.NEWEST_NOT_GOOD, text)
+    elif latest is not None and newest.created_at > latest:
+        dated = newest.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        text = f"{newest.name} is dated {dated}, which is in the future: rename or delete it"
+        obstacle = Reason(Code.AGE_UNCERTAIN, text)
+    elif stranger := _of_other_volumes(newest_good, good):
+        text = f"{newest.name} and {stranger.name} ({newest.id} and {stranger.id}) are not of the same volumes"
+        obstacle = Reason(Code.LABELS_SHARED, f"{text}: delete or rename the one that is not a copy")
     newer_good = 0
     for copy in present:
         why = None
         if copy.condition in (Condition.GOOD, Condition.INCOMPLETE):
-            if not keep.covers(copy, newer_good, moment):
+            if not keep.covers(copy, newer_good, moment) and copy.id not in spared:
                 why = Reason(Code.EXPIRED, f"older than {keep.describe(copy.source_name)}")
             newer_good += copy.condition is Condition.GOOD
         elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
@@ -178,6 +215,34 @@ def judge(newest_first: t.Sequence[Copy], keep: Keep, moment: datetime.datetime 
         if why:
             verdicts.append(Verdict(copy, why, obstacle or copy.hindrance, newest_good))
     return verdicts
+
+
+def of_whole_servers(copies: t.Iterable[Copy]) -> set[str]:
+    """The ids of a server's good copies without which no run would have all of those volumes any more.
+
+    Each volume of a server is a source by itself. A run that was stopped halfway has copies of some of them, and those
+    of the run before belong together.
+    """
+    servers: dict[str, dict[str, dict[tuple[str, ...], Copy]]] = {}
+    for copy in sorted(copies, key=_age_rank):
+        if len(copy.source) > 1 and copy.condition is Condition.GOOD:
+            # Of several of one run, the newest.
+            servers.setdefault(copy.source[0], {}).setdefault(copy.run, {})[copy.source] = copy
+    spared: set[str] = set()
+    for runs in servers.values():
+        newer: list[t.KeysView[tuple[str, ...]]] = []
+        for of_run in sorted(runs.values(), key=lambda run: max(map(_age_rank, run.values())), reverse=True):
+            if not any(of_run.keys() <= volumes for volumes in newer):
+                spared |= {copy.id for copy in of_run.values()}
+                newer.append(of_run.keys())
+    return spared
+
+
+def _of_other_volumes(newest_good: Copy, good: t.Sequence[Copy]) -> Copy | None:
+    """A copy that has no volume in common with the newest one: an image of another server may have its labels."""
+    if not newest_good.volumes:
+        return None
+    return next((copy for copy in good if copy.volumes and newest_good.volumes.isdisjoint(copy.volumes)), None)
 
 
 def _age_rank(copy: Copy) -> tuple[t.Any, ...]:

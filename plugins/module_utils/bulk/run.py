@@ -102,6 +102,8 @@ class Run:
         self._lacks_places = False
         #: How many items came to each outcome so far.
         self._tally: Counter[str] = Counter()
+        #: How many of them count for max_failures.
+        self._failures = 0
         self._outage = ""
         #: Why nothing more is asked for; None while it is.
         self._stop_reason: Reason | None = None
@@ -210,7 +212,7 @@ class Run:
     def _decide_whether_to_stop(self) -> None:
         if self.stopped or not (self._waiting or self._sending):
             return
-        failed = self._tally[FAILED]
+        failed = self._failures
         if self._interruption.requested:
             self._stop(self._interrupted)
         elif not self._requests.seconds_left:
@@ -261,7 +263,7 @@ class Run:
                 # The resource may be busy with what an earlier request asked for.
                 item.question(_reason_of(exc), self._requests.seconds_spent)
             else:
-                item.settle(FAILED, _reason_of(exc))
+                item.fail(_reason_of(exc))
         except CloudError as exc:
             # A wrong password must not be sent once an item: that locks accounts.
             self._stop(_reason_of(exc))
@@ -348,15 +350,17 @@ class Run:
         patience = PATIENCE * 2 ** (item.attempts - 1)
         if item.refused and item.attempts == 1:
             if item.doubted_at < self._looked_since:
-                item.settle(FAILED, doubt)
+                item.fail(doubt)
         elif self._looked_since - item.doubted_at >= patience:
             if item.refused or self.stopped or item.attempts >= ATTEMPTS:
-                item.settle(FAILED, Reason(doubt.code, f"{doubt}; nothing of the run appeared"))
+                item.fail(Reason(doubt.code, f"{doubt}; nothing of the run appeared"))
             else:
                 item.state = State.WAITING
 
     def _end(self, item: Item) -> None:
         self._tally[item.outcome] += 1
+        # A part of it was refused, which is no less a failure.
+        self._failures += item.outcome == FAILED or (item.outcome == INCOMPLETE and item.refused)
         if item.started_at is not None:
             item.ended_at = self._requests.seconds_spent
         if id(item) in self._started:

@@ -81,6 +81,7 @@ class ServerSnapshot(ServerImage):
             if not item.created[place].id:
                 name, marks = item.created[place].name, self._marks.of(server)
                 item.created[place].id = create_snapshot(self.requests, volume_id, name, marks, True, given_up)
+                item.partly_done = True
                 # Snapshots of a part of the volumes are of no use.
                 given_up = _never
         item.accept(DONE)

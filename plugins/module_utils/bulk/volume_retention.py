@@ -19,7 +19,7 @@ from .cloud_requests import CloudRequests
 from .item import ALREADY, BLOCKED, DONE, FAILED, Item, State
 from .marks import RUN, SERVER_ID, SERVER_NAME, VOLUME_NAME
 from .reason import Code, Reason
-from .retention import Retention
+from .retention import Deleted, Retention
 from .retention_rules import Condition, Copy, Keep, Sources, Verdict
 from .volume_copies import (
     BACKUPS,
@@ -45,6 +45,7 @@ CONDITIONS = {
 
 
 class VolumeRetention(Retention):
+    listed_by = "block_storage"
     requests_each: t.Mapping[t.Any, int] = {"block_storage": 1}
     looks_at = ("block_storage",)
 
@@ -110,8 +111,12 @@ class VolumeRetention(Retention):
         return _copy(seen) if seen is not None and is_ours(seen) else None
 
     def ask_for(self, item: Item) -> None:
-        if self.delete("block_storage", f"/{self._kind.plural}/{item.id}"):
+        deleted = self.delete_in_cinder(self._kind, item.id)
+        if deleted is Deleted.ASKED_FOR:
             item.accept(DONE)
+        elif deleted is Deleted.BY_OTHERS:
+            # By this call, where its first request got no answer.
+            item.accept(DONE if item.attempts > 1 else ALREADY)
         else:
             item.settle(DONE if item.attempts > 1 else ALREADY, item.resource.why)
 

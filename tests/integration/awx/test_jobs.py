@@ -211,6 +211,7 @@ def test_slices_together_stay_within_the_limits_and_do_each_server_once(new_job,
         assert cloud.count("keystone", "POST", "/auth/tokens$") == cloud.count("keystone", "DELETE") == SLICES
 
 
+@REPEATS
 def test_slices_share_the_account_of_a_real_cloud(new_job, sandbox, issued, controller, access_log):
     nova, run_name = access_log("nova"), f"awx-sliced-{time.time_ns()}"
     names = [f"web-{number:02}" for number in range(1, 11)]

@@ -15,6 +15,7 @@ class FakeTime:
         self.naps: list[float] = []
         self._passed = 0.0
         self._wall = wall
+        self._behind = 0.0
 
     def clock(self) -> float:
         return self._passed
@@ -25,6 +26,11 @@ class FakeTime:
     def set_behind(self, seconds: float) -> None:
         """Let the wall clock of this time, such as a cloud's, be so far behind that of this machine."""
         self._wall = time.time() - seconds - self._passed
+        self._behind = seconds
+
+    def machine_clock(self) -> float:
+        """The wall clock of this machine, where that of this time is behind it."""
+        return self.wall_clock() + self._behind
 
     def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)

@@ -44,7 +44,14 @@ def new_requests(time: FakeTime, cloud: FakeConnection, tmp_path: t.Any) -> t.Ca
         key = ProjectKey("http://keystone", PROJECT, "RegionOne")
         pace = Pace.parse("100000")
         pacer = Pacer(key, pace, concurrency, environ, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock)
-        return CloudRequests(connection or cloud, pacer, timeout, clock=time.clock, new_waiter=time.waiter)
+        return CloudRequests(
+            connection or cloud,
+            pacer,
+            timeout,
+            clock=time.clock,
+            new_waiter=time.waiter,
+            wall_clock=time.machine_clock,
+        )
 
     return new
 

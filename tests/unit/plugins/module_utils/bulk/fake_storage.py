@@ -127,7 +127,7 @@ class FakeStorage:
         return answer
 
     def _compute(self, path, method, options):
-        assert (method, path) == ("GET", "/servers/detail")
+        assert method == "GET" and path in ("/servers", "/servers/detail")
         return FakeResponse(200, {"servers": self.servers})
 
     def _image(self, path, method, options):

@@ -75,6 +75,8 @@ class History:
     page: int = 1000
     #: How many seconds the clock of this machine is ahead of the cloud's.
     ahead: int = 0
+    #: Which service's clock is wrong, and by how many seconds it is ahead.
+    wrong_clock: tuple[str, int] | None = None
     #: Which deletions get no answer.
     lost: tuple[int, ...] = ()
     #: Whether somebody deletes the newest good copy of the first source once the only call has made its plan.
@@ -88,13 +90,21 @@ class History:
                 dataclasses.replace(event, made=Made.BY_HAND) if event.made in INHERITED else event
                 for event in self.events
             )
+        if "future" in hazards:
+            first, *others = changes.get("events", self.events)
+            changes["events"] = (dataclasses.replace(first, minutes=-MINUTES_A_DAY), *others)
         if "clock" not in hazards:
             changes["ahead"] = 0
+        if "a service's clock" not in hazards:
+            changes["wrong_clock"] = None
         if "shifts" not in hazards:
             changes["shifts"] = ()
         if "losses" not in hazards:
             changes["lost"] = ()
         calls = self.calls if "calls" in hazards else self.calls[:1]
+        if "a service's clock" in hazards:
+            # It matters for days alone.
+            calls = tuple(dataclasses.replace(call, last=None, days=40) for call in calls)
         changes["calls"] = tuple(
             call if "impatience" in hazards else dataclasses.replace(call, wait=True) for call in calls
         )
@@ -103,11 +113,13 @@ class History:
         return dataclasses.replace(self, **changes)
 
 
-#: What is tried by itself, and all of it together.
+#: What is tried by itself, and all of it together, but for what makes most calls delete nothing.
 HAZARDS = {
     "lists shift": ("shifts",),
     "marks are inherited": ("inheritance",),
     "clocks are wrong": ("clock",),
+    "one service has a wrong clock": ("a service's clock",),
+    "a copy is dated in the future": ("future",),
     "two calls at once": ("calls",),
     "nothing is waited for": ("impatience",),
     "things are lost": ("losses",),
@@ -151,6 +163,9 @@ def histories(kind: str) -> st.SearchStrategy[History]:
         shifts=st.lists(shift, max_size=3).map(tuple),
         page=st.sampled_from((2, 1000)),
         ahead=st.sampled_from((0, 0, 7200, -7200, 60 * 86400, -60 * 86400)),
+        wrong_clock=st.tuples(
+            st.sampled_from(("image", "block_storage")), st.sampled_from((90 * 86400, 60 * 86400, 3600))
+        ),
         lost=st.lists(st.integers(0, 5), max_size=2, unique=True).map(tuple),
         newest_vanishes=st.booleans(),
     )

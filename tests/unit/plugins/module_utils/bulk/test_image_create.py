@@ -518,6 +518,26 @@ class TestVolumes:
         assert create_from_volumes().failed == []
         assert [image["name"] for image in cloud.images.values()] == ["data-r1"]
 
+    def test_a_call_that_waits_for_nothing_names_what_an_earlier_one_had_made(self, cloud, create_from_volumes, time):
+        cloud.volume("data")
+        create_from_volumes(wait=False)
+        time.sleep(600)
+        planned = create_from_volumes(wait=False, check_mode=True)
+        assert outcomes(planned) == {"data": "already"} and cloud.count("PATCH") == 0
+        assert outcomes(create_from_volumes(wait=False)) == {"data": "already"}
+        assert [image["name"] for image in cloud.images.values()] == ["data-r1"]
+        assert outcomes(create_from_volumes(wait=False)) == {"data": "already"} and cloud.count("PATCH") == 1
+
+    @pytest.mark.parametrize("wait", [True, False])
+    def test_a_name_that_got_no_answer_is_looked_for_later(self, cloud, create_from_volumes, time, wait):
+        cloud.volume("data")
+        create_from_volumes(wait=False)
+        time.sleep(600)
+        cloud.before["PATCH", ""] = once(lost)
+        assert outcomes(create_from_volumes(wait=wait)) == {"data": "already" if wait else "incomplete"}
+        assert outcomes(create_from_volumes(wait=wait)) == {"data": "already"}
+        assert [image["name"] for image in cloud.images.values()] == ["data-r1"]
+
     @pytest.mark.parametrize(("status", "after"), [("killed", ""), ("queued", " after 60 s")])
     def test_one_that_is_not_filled_is_a_failure(self, cloud, create_from_volumes, status, after):
         def spoil(_options):

@@ -211,6 +211,31 @@ def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_a
     assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
 
 
+def test_an_image_of_a_server_that_was_booted_from_a_renamed_copy_is_no_copy(storage, retain):
+    """Its server was rebuilt from the copy, and it inherited the copy's labels, the time of the request among them."""
+    asked_at = {"onetoken_asked_at": "2027-01-14T08:00:00Z", "created_at": "2027-01-14T08:00:10Z"}
+    copy = image(storage, 1, name="golden", onetoken_name="web-1", **asked_at)
+    later = {**asked_at, "created_at": "2027-01-14T08:40:00Z"}
+    inheritor = image(storage, 1, base_image_ref=copy, **later)
+    true = image(storage, 1.5, base_image_ref=copy, onetoken_asked_at="")
+    assert retain().items == [] and set(storage.images) == {copy, inheritor, true}
+
+
+def test_an_image_of_another_server_with_inherited_labels_costs_nobody_the_newest_copy(storage, retain):
+    """The copy from which it has its labels is gone, and it was made soon enough after that."""
+    _newest, ids = volume_backed(storage, 1)
+    volume_backed(storage, 2)
+    _stranger, strange_ids = volume_backed(storage, 0.5)
+    for id in strange_ids:
+        storage.snapshots[id]["volume_id"] = "of another server"
+    report = retain()
+    assert outcomes(report) == {"db-1": "skipped", "db-2": "skipped"} and len(storage.images) == 3
+    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].lacking
+    # A volume more or less makes no other server of it.
+    storage.snapshots[strange_ids[0]]["volume_id"] = storage.snapshots[ids[0]]["volume_id"]
+    assert outcomes(retain()) == {"db-1": "done", "db-2": "done"}
+
+
 @pytest.mark.parametrize("asked_at", [{}, {"onetoken_asked_at": ""}], ids=["older version", "no time"])
 def test_what_may_have_its_labels_from_a_copy_that_is_gone_is_no_copy(storage, retain, asked_at):
     """A server with a volume from a copy was made an image of under the copy's name, and the copy was deleted."""
@@ -338,6 +363,52 @@ def test_days_mean_nothing_where_the_clouds_time_is_not_known(storage, retain, c
         retain(last=None, days=30)
     assert len(storage.images) == 3
     assert outcomes(retain(last=1)) == {"web-40": "done"}
+
+
+@pytest.mark.parametrize("delete_in_use", [False, True])
+@pytest.mark.parametrize(
+    ("service", "seconds"),
+    [("image", 30 * 86400), ("image", 301), ("compute", 30 * 86400), ("compute", -30 * 86400), ("compute", 301)],
+)
+def test_a_service_with_a_wrong_clock_costs_no_image_that_is_minutes_old(
+    storage, retain, delete_in_use, service, seconds
+):
+    getattr(storage, service).clock = seconds
+    for minutes in (10, 20, 30, 40, 50 * 1440):
+        image(storage, minutes / 1440)
+    with pytest.raises(CloudError, match=rf"Nothing was deleted, .*clocks .* differ by {abs(seconds)} s"):
+        retain(last=None, days=7, delete_in_use=delete_in_use)
+    assert len(storage.images) == 5
+
+
+def test_an_image_from_the_future_costs_nobody_what_was_just_made(storage, retain):
+    images = {image(storage, days) for days in (-365, 0.001, 1)}
+    report = retain()
+    assert {item.outcome for item in report.items} == {"skipped"} and set(storage.images) == images
+    assert report.items[0].reason.startswith("web--365 is dated 20")
+
+
+def test_a_clock_that_jumps_while_images_are_deleted_stops_the_deleting(storage, retain):
+    for days in (1, 40, 41):
+        image(storage, days)
+
+    def jump(run):
+        storage.image.clock = 86400
+
+    report = retain(last=None, days=30, on_plan=jump)
+    # The first question, for the newest good copy, is answered with another time.
+    assert list(outcomes(report).values()).count("skipped") >= 1
+    assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"age_uncertain"}
+    assert report.items[-1].lacking
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0, "done"), (7200, "no item")])
+def test_an_image_in_the_queue_has_not_failed_where_glance_alone_says_so(storage, retain, seconds, outcome):
+    storage.image.clock = seconds
+    queued = image(storage, 3700 / 86400 if not seconds else 600 / 86400, status="queued", name="queued")
+    image(storage, 0.001)
+    assert outcomes(retain()).get("queued", "no item") == outcome
+    assert (queued in storage.images) == bool(seconds)
 
 
 def test_an_image_in_the_queue_has_not_failed_where_the_clouds_time_is_not_known(storage, retain):
@@ -648,8 +719,22 @@ def test_an_image_of_which_cinder_deletes_one_snapshot_and_refuses_another_has_c
     busy = FakeResponse(409, {"conflictingRequest": {"message": "the snapshot is busy"}})
     storage.intercept = lambda method, path: busy if (method, path) == ("DELETE", f"/snapshots/{ids[1]}") else None
     report = retain()
-    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [("failed", "conflict", True)]
+    assert [(item.outcome, item.reason_code, item.changed) for item in report.items] == [
+        ("incomplete", "conflict", True)
+    ]
     assert report.changed and gone in storage.images and storage.snapshots[ids[0]]["status"] == "deleting"
+
+
+def test_an_image_whose_snapshots_another_call_deletes_at_the_same_time_has_not_failed(storage, retain):
+    kept, _ids = volume_backed(storage, 1)
+    _gone, ids = volume_backed(storage, 2)
+
+    def delete_first(run):
+        for id in ids:
+            storage._delete(storage.snapshots, id)
+
+    assert outcomes(retain(on_plan=delete_first)) == {"db-2": "done"}
+    assert list(storage.images) == [kept] and not set(ids) & set(storage.snapshots)
 
 
 def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interruption):

@@ -43,6 +43,15 @@ def test_what_is_made_of_a_volume_is_marked_with_the_volume():
         Marks("r1", "volume", "{server}", "snapshot_name")
 
 
+@pytest.mark.parametrize("name", ["instance_uuid", "block_device_mapping", "owner", "image_type"])
+def test_a_property_by_which_an_image_is_recognized_is_refused(name):
+    for kind, option in (("server", "image_name"), ("server", "backup_name"), ("volume", "image_name")):
+        with pytest.raises(ConfigurationError, match=rf"Nova and Glance write .* leave out \['{name}'\]"):
+            Marks("r1", kind, "x", option, {name: "x", "team": "platform"})
+    # Cinder's metadata has nothing but what its users write.
+    assert Marks("r1", "volume", "x", "snapshot_name", {name: "x"}).properties == {name: "x"}
+
+
 def test_a_moment_is_named_in_utc():
     moment = MOMENT.astimezone(datetime.timezone(datetime.timedelta(hours=5)))
     assert Marks("r1", "server", "{date}", "image_name", moment=moment).name_of(SERVER) == "2026-01-31T120000Z"
@@ -60,6 +69,8 @@ def test_braces_in_a_servers_name_are_letters():
         {"run": "x" * 129},
         {"run": "r1\n"},
         {"run": "ö"},
+        {"name": ""},
+        {"name": " "},
         {"name": "{flavor}"},
         {"name": "{}"},
         {"name": "{0}"},

@@ -140,3 +140,13 @@ def test_the_record_of_its_files():
     assert (record.started, record.refusals) == (STARTED, [("compute", 1.5)])
     assert (record.stopped, record.stopped_code) == ("why", "timeout")
     assert [(one["started_at"], one["ended_at"]) for one in record.results] == [(1.25, 3.5), (None, None)]
+
+
+def test_what_was_left_alone_without_a_stop_has_its_own_reason():
+    why = "the servers could not be listed (no answer), so one may have been booted from it: try again"
+    left = [item(name, SKIPPED, why, Code.USE_UNKNOWN) for name in "ab"]
+    text = report(*left).failure()
+    assert text == f"The snapshot of run r1 failed for 2 of 2 servers: 2 were left alone: {why}."
+    late = item("c", SKIPPED, "not asked for: the time was up", Code.TIMEOUT)
+    text = report(*left, late, stopped="the time was up", stopped_code="timeout").failure()
+    assert f"2 were left alone: {why}; 1 were not asked for, as the time was up: run it again" in text

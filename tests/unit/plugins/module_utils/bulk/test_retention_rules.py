@@ -16,6 +16,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_
     Keep,
     Sources,
     judge,
+    of_whole_servers,
 )
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -97,6 +98,74 @@ def test_what_lacks_something_does_not_count_and_goes_when_its_time_has_come():
     assert going(copies, last=2) == {"c4", "c5"}
     assert going(copies, last=3) == set()
     assert going(copies, days=3) == {"c4", "c5"}
+
+
+@pytest.mark.parametrize(("days", "goes"), [(-300 / 86400, True), (-301 / 86400, False), (-365, False)])
+def test_nothing_goes_while_the_newest_copy_is_dated_in_the_future(days, goes):
+    latest = NOW + datetime.timedelta(seconds=300)
+    (newest_first,) = Sources().select([copy(days), copy(1), copy(2)]).values()
+    found = judge(newest_first, Keep(1), None, latest)
+    assert [verdict.copy.id for verdict in found] == ["c1", "c2"]
+    assert all(verdict.obstacle is None for verdict in found) == goes
+    assert goes or {verdict.obstacle.code for verdict in found} == {Code.AGE_UNCERTAIN}
+
+
+def test_one_that_is_dated_in_the_future_and_is_being_deleted_is_no_obstacle():
+    (newest_first,) = Sources().select([copy(-365, DELETING), copy(1), copy(2)]).values()
+    found = judge(newest_first, Keep(1), None, NOW)
+    assert [verdict.copy.id for verdict in found if not verdict.obstacle] == ["c-365", "c2"]
+
+
+def test_good_copies_of_the_run_that_has_just_ended_stay():
+    copies = [copy(0), copy(1, run="now"), copy(2, run="now"), copy(3), copy(4, FAILED, run="now")]
+    (newest_first,) = Sources().select(copies).values()
+    assert [verdict.copy.id for verdict in judge(newest_first, Keep(1, None, "now"), NOW)] == ["c3", "c4"]
+
+
+def test_after_a_run_only_sources_with_a_good_copy_of_it_are_selected():
+    copies = [
+        copy(1, run="now"), copy(2),
+        copy(1, id="bad", source=("t",), run="now", condition=FAILED), copy(2, id="t2", source=("t",)),
+        copy(1, id="u1", source=("u",)), copy(2, id="u2", source=("u",)),
+    ]  # fmt: skip
+    assert set(Sources(["s", "t", "u"], after_run="now").select(copies)) == {("s",)}
+    # Its name need not be one of those that count.
+    (of_source,) = Sources(run_pattern="r", after_run="now").select(copies).values()
+    assert [one.id for one in of_source] == ["c2"]
+    with pytest.raises(ConfigurationError, match="after_run is empty"):
+        Sources(after_run="")
+
+
+def spared(*copies):
+    """Of copies that are written as run, volumes and days."""
+    made = [
+        copy(days, GOOD, f"{run}{volume}", source=("s", volume), run=run)
+        for run, volumes, days in copies for volume in volumes
+    ]  # fmt: skip
+    return of_whole_servers(made)
+
+
+@pytest.mark.parametrize(
+    ("runs", "stay"),
+    [
+        ([("b", "12", 1), ("a", "12", 2)], {"b1", "b2"}),
+        # The newer run was stopped after the first volume.
+        ([("b", "1", 1), ("a", "12", 2)], {"b1", "a1", "a2"}),
+        ([("d", "1", 1), ("c", "2", 2), ("b", "12", 3), ("a", "12", 4)], {"d1", "c2", "b1", "b2"}),
+        # A volume was replaced.
+        ([("c", "3", 1), ("b", "23", 2), ("a", "13", 3)], {"c3", "b2", "b3", "a1", "a3"}),
+        ([("b", "123", 1), ("a", "12", 2)], {"b1", "b2", "b3"}),
+    ],
+)
+def test_the_last_run_that_has_a_whole_server_stays(runs, stay):
+    assert spared(*runs) == stay
+
+
+def test_a_run_whose_copies_are_not_all_good_does_not_have_the_whole_server():
+    parts = [copy(1, GOOD, "b1", source=("s", "1"), run="b"), copy(1, FAILED, "b2", source=("s", "2"), run="b")]
+    older = [copy(2, GOOD, f"a{volume}", source=("s", volume), run="a") for volume in "12"]
+    assert of_whole_servers([*parts, *older]) == {"b1", "a1", "a2"}
+    assert of_whole_servers([copy(1), copy(2)]) == set()
 
 
 def test_without_any_good_copy_nothing_goes():

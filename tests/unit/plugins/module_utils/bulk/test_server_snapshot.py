@@ -274,6 +274,37 @@ def test_only_the_volumes_that_have_no_snapshot_yet_get_one(cloud, snapshot):
     assert {one["volume_id"] for one in cloud.snapshots} == {"volume-0-0", "volume-0-1"} and len(cloud.snapshots) == 2
 
 
+def refuse_after(cloud, number, answer):
+    """Have Cinder refuse snapshots after so many."""
+    handle = cloud.block_storage._handle
+
+    def limited(path, method, options):
+        return answer if method == "POST" and len(cloud.snapshots) >= number else handle(path, method, options)
+
+    cloud.block_storage._handle = limited
+
+
+@pytest.mark.parametrize(("status", "code"), [(413, "quota_exceeded"), (400, "refused"), (409, "conflict")])
+def test_a_server_of_which_cinder_refuses_the_second_volume_is_incomplete_and_has_changed(
+    cloud, snapshot, status, code
+):
+    cloud.server("db", volumes=2)
+    cloud.server("db-2", volumes=2)
+    refuse_after(cloud, 1, FakeResponse(status, {"overLimit": {"message": "SnapshotLimitExceeded"}}))
+    report = snapshot(volume_backed="volume_snapshots")
+    found = [(item.outcome, item.reason_code, item.changed) for item in report.items]
+    assert found == [("incomplete", code, True), ("failed", code, False)]
+    assert report.changed and report.items[0].lacking and report.items[0].created[0].id == "snapshot-0"
+
+
+def test_a_part_that_was_refused_counts_for_max_failures(cloud, snapshot):
+    for number in range(60):
+        cloud.server(f"db-{number:02}", volumes=2)
+    refuse_after(cloud, 1, FakeResponse(413, {"overLimit": {"message": "SnapshotLimitExceeded"}}))
+    report = snapshot(volume_backed="volume_snapshots", max_failures="0")
+    assert list(outcomes(report).values())[0] == "incomplete" and "skipped" in outcomes(report).values()
+
+
 # Images that never leave the queue
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
@@ -135,6 +136,142 @@ def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time
     for days in (1, 2, 31):
         snapshot(storage, days)
     assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("service", ["image", "block_storage"])
+def test_a_service_with_a_wrong_clock_costs_no_copy_that_is_minutes_old(storage, retain, kind, service):
+    getattr(storage, service).clock = 30 * 86400
+    for minutes in (10, 20, 30):
+        (snapshot if kind is SNAPSHOTS else backup)(storage, minutes / 1440)
+    if service == "image":
+        # Without an older one, nothing would go by Cinder's clock, and Glance would not be asked.
+        (snapshot if kind is SNAPSHOTS else backup)(storage, 8)
+    with pytest.raises(CloudError, match=r"Nothing was deleted, .*differ by 2592000 s"):
+        retain(kind, last=None, days=7)
+    assert storage.count("DELETE", "/") == 0
+
+
+@pytest.mark.parametrize("silent", ["without a Date", "refusing"])
+@pytest.mark.parametrize(("seconds", "agrees"), [(0, True), (3600, False), (-3600, False)])
+def test_where_cinder_alone_reports_its_time_this_machine_must_agree(storage, retain, time, silent, seconds, agrees):
+    time.set_behind(-seconds)
+    if silent == "refusing":
+        refusal = FakeResponse(403, {"forbidden": {"message": "not you"}})
+        storage.intercept = lambda method, path: refusal if path in ("/images", "/servers") else None
+    storage.image.clock = storage.compute.clock = None
+    for days in (1, 2, 31):
+        snapshot(storage, days)
+    if agrees:
+        assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+        return
+    with pytest.raises(CloudError, match=r"only the block storage service reports its time, .* this machine differs"):
+        retain(last=None, days=30)
+    assert len(storage.snapshots) == 3
+
+
+def test_a_second_service_is_asked_for_its_time_once_and_only_where_something_would_go(storage, retain):
+    for days in (1, 31, 32):
+        snapshot(storage, days)
+    assert outcomes(retain(last=None, days=60)) == {} and storage.count("GET", "/images") == 0
+    retain(last=None, days=30)
+    assert storage.count("GET", "/images") == 1 and storage.count("GET", "/servers") == 0
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("clock", [0, None])
+def test_a_copy_from_the_future_costs_nobody_what_was_just_made(storage, retain, kind, clock):
+    storage.block_storage.clock = clock
+    make = snapshot if kind is SNAPSHOTS else backup
+    future, new, old = make(storage, -365), make(storage, 0.001), make(storage, 1)
+    report = retain(kind)
+    assert outcomes(report) == {"v-0.001": "skipped", "v-1": "skipped"}
+    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].lacking
+    assert {future, new, old} == set(storage.snapshots if kind is SNAPSHOTS else storage.backups)
+
+
+def test_copies_of_a_server_that_has_none_in_the_run_stay(storage, retain):
+    """As bulk_volume_snapshot with keep_last names its volumes, which others snapshotted for their server."""
+    for days in (2, 3, 4):
+        of_server = {"onetoken_server_id": "s-1", "onetoken_server_name": "db", "onetoken_run": f"srv{days}"}
+        snapshot(storage, days, metadata={**marks(f"v-{days}"), **of_server})
+    for days, run in ((5, "vol0"), (0, "vol1")):
+        snapshot(storage, days, metadata={**marks(f"v-{days}"), "onetoken_run": run})
+    assert outcomes(retain(sources=Sources(["v"], after_run="vol1"))) == {"v-5": "done"}
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0.1, 1), (0.6, 2), (1.1, 3)])
+def test_the_newest_good_copy_is_asked_for_once_a_second(storage, retain, time, seconds, asked):
+    newest = snapshot(storage, 1)
+    for days in (2, 3, 4):
+        snapshot(storage, days)
+
+    def intercept(method, path):
+        if method == "DELETE":
+            time.sleep(seconds)
+
+    storage.intercept = intercept
+    assert set(outcomes(retain()).values()) == {"done"}
+    assert storage.count("GET", f"/snapshots/{newest}") == asked
+
+
+@pytest.mark.parametrize("answer", [None, FakeResponse(400, {"badRequest": {"message": "no"}}), FakeResponse(502)])
+def test_what_vanishes_at_a_deletion_that_failed_is_missed_before_the_next_one(storage, retain, answer):
+    newest = snapshot(storage, 1)
+    for days in (2, 3, 4):
+        snapshot(storage, days)
+
+    def intercept(method, path):
+        if method == "DELETE" and storage.snapshots.pop(newest, None):
+            if answer is None:
+                # Somebody else deletes this one, too.
+                storage.snapshots.pop(path.split("/")[2])
+            return answer
+        return None
+
+    storage.intercept = intercept
+    report = retain()
+    assert list(outcomes(report).values()).count("skipped") >= 2
+    assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"newest_gone"}
+
+
+@pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
+@pytest.mark.parametrize("status", [400, 409])
+def test_what_another_call_deletes_at_the_same_time_was_deleted_already(storage, retain, kind, status):
+    make, present = (snapshot, storage.snapshots) if kind is SNAPSHOTS else (backup, storage.backups)
+    for days in (1, 2, 3, 4):
+        make(storage, days)
+
+    def delete_first(run):
+        """What the other call asks for between this one's listing and its deletions."""
+        for id in list(present)[1:]:
+            storage._delete(present, id)
+
+    def intercept(method, path):
+        if method == "DELETE" and status == 409:
+            return FakeResponse(409, {"conflictingRequest": {"message": "it is being deleted"}})
+        return None
+
+    storage.intercept = intercept
+    report = retain(kind, on_plan=delete_first)
+    assert outcomes(report) == {"v-2": "already", "v-3": "already", "v-4": "already"}
+    assert len(present) == 1 and not report.changed
+
+
+def test_the_last_complete_set_of_a_servers_volumes_stays_together(storage, retain):
+    def of_server(run, days, *volumes):
+        for place, volume in enumerate(volumes):
+            name = f"db-{run}-{place + 1}"
+            of_server = {"onetoken_server_id": "s-1", "onetoken_server_name": "db", "onetoken_name": f"db-{run}"}
+            snapshot(storage, days, volume, name=name, metadata={"onetoken_run": run, **of_server})
+
+    of_server("a", 3, "v1", "v2")
+    of_server("b", 2, "v1")
+    assert retain().items == []
+    # Also where one of the volumes alone is meant.
+    assert retain(sources=Sources(["v1"])).items == []
+    of_server("c", 1, "v1", "v2")
+    assert outcomes(retain()) == {"db-a-1": "done", "db-a-2": "done", "db-b-1": "done"}
 
 
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):

@@ -57,6 +57,13 @@ def test_each_volume_gets_a_snapshot_with_one_request_and_all_are_watched_togeth
     assert storage.count("GET", "/snapshots") <= 4
 
 
+def test_a_snapshot_that_no_poll_has_seen_yet_is_being_created(storage, snapshot, time):
+    storage.volume("a")
+    storage.creating_seconds = 60
+    storage.intercept = lambda method, path: time.sleep(2) if method == "POST" else None
+    assert reasons(snapshot(timeout=1))["a"].startswith("still creating after 1 s; ")
+
+
 def test_the_second_call_of_a_run_makes_nothing_and_another_run_does(storage, snapshot):
     storage.volume("a")
     snapshot()
