@@ -22,7 +22,7 @@ try:
     import requests
     from keystoneauth1 import exceptions
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
-    requests = exceptions = None
+    exceptions = None
 
 from ..revoke.keystone import PASSING, Connection, versioned
 from ..store import refusals, staleness, usage

@@ -14,7 +14,7 @@ try:
     import requests
     from keystoneauth1 import access
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
-    requests = access = None
+    access = None
 
 from ..store.session import REQUESTS, UNRECORDED, Session
 from ..util import boot, clock

@@ -17,7 +17,7 @@ try:
     import requests
     from keystoneauth1 import exceptions
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
-    requests = exceptions = None
+    exceptions = None
 
 from ..store import directory, staleness, usage
 from ..store.session import HANDLES, Session

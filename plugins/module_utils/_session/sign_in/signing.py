@@ -13,7 +13,7 @@ try:
     import requests
     from keystoneauth1 import exceptions
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
-    requests = exceptions = None
+    exceptions = None
 
 from ..store.session import Session
 from ..util.errors import OneTokenError, SessionError
