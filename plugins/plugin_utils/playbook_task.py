@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import typing as t
 
@@ -72,13 +74,7 @@ class PlaybookTask:
         """Whether only the variables of each host tell whom it becomes."""
         if "{{" in (self.becomes or ""):
             return True
-        hosts, variables = self._hosts_and_variables()
-        hostvars = variables.get("hostvars") or {}
-        return any(
-            name in known
-            for known in (self._task.get_vars(), variables, *(hostvars[host] for host in hosts if host in hostvars))
-            for name in _BECOME
-        )
+        return any(name in self._task.get_vars() for name in _BECOME) or _hosts_of(self._play).say_whom_to_become
 
     @property
     def runs_here(self) -> bool:
@@ -87,13 +83,7 @@ class PlaybookTask:
             return self._task.delegate_to in _HERE
         if self._task.connection == "local":
             return True
-        hosts, variables = self._hosts_and_variables()
-        hostvars = variables.get("hostvars") or {}
-        return bool(hosts) and all(_is_here(host, hostvars) for host in hosts)
-
-    def _hosts_and_variables(self) -> tuple[t.Sequence[str], t.Mapping[str, t.Any]]:
-        variables = self._play.get_variable_manager().get_vars(play=self._play)
-        return variables.get("ansible_play_hosts_all") or [], variables
+        return _hosts_of(self._play).are_here
 
     @property
     def _environment(self) -> dict[str, t.Any]:
@@ -153,6 +143,28 @@ class PlaybookTask:
         if isinstance(own, list):
             return own
         return [own] if isinstance(own, (dict, str)) else []
+
+
+@dataclasses.dataclass(frozen=True)
+class _Hosts:
+    """What the variables of a play's hosts mean for all of its tasks."""
+
+    #: Whether all of them are this machine.
+    are_here: bool
+    #: Whether some of them say whom tasks become.
+    say_whom_to_become: bool
+
+
+@functools.lru_cache(maxsize=1)
+def _hosts_of(play: t.Any) -> _Hosts:
+    # Once a play: of thousands of hosts, their variables take seconds to put together.
+    variables = play.get_variable_manager().get_vars(play=play)
+    hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
+    known = [variables, *(hostvars[host] for host in hosts if host in hostvars)]
+    return _Hosts(
+        bool(hosts) and all(_is_here(host, hostvars) for host in hosts),
+        any(name in one for one in known for name in _BECOME),
+    )
 
 
 def _is_here(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:
