@@ -36,7 +36,7 @@ PLAYBOOKS = {
 }
 #: Options that are no variables, as the playbook decides them.
 DECIDED = {"wait", "ignore_failures"}
-DECIDED_OF = {"bulk_unshelve": {"state", "mark"}}
+DECIDED_OF = {"bulk_unshelve": {"state", "mark"}, "retention": {"after_run"}}
 NO_CRITERION = (
     r"no criterion was given: select with one such as name_pattern: 'web-\*', "
     r"or give name_pattern: '\*\*' for all of the project\."

@@ -23,7 +23,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator
-from ansible_collections.onetoken.openstack.tests.integration.conftest import SANDBOX
+from ansible_collections.onetoken.openstack.tests.integration.conftest import FIRST_SANDBOX, SANDBOX
 from ansible_collections.onetoken.openstack.tests.integration.same_as_without import (
     CALLBACK,
     Case,
@@ -378,7 +378,7 @@ def let_password_expire(user: User) -> None:
         "    ' SET expires_at_int = 1, expires_at = %s WHERE user_id = %s', ('2001-01-01', sys.argv[2]))\n"
     )
     command = [
-        SANDBOX / "venv" / "bin" / "python",
+        FIRST_SANDBOX / "venv" / "bin" / "python",
         "-c",
         script,
         SANDBOX / "etc" / "keystone" / "keystone.conf",
