@@ -67,7 +67,8 @@ def results(controller, name: str) -> pathlib.Path:
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize("strategy", ["linear", pytest.param("free", marks=pytest.mark.repeats)])
+@pytest.mark.repeats
+@pytest.mark.parametrize("strategy", ["linear", "free"])
 def test_an_unmodified_playbook_has_the_same_results_on_one_token_a_cloud(controller, keystone, limits, strategy):
     limits(token_requests_per_minute=0)
     inventory = hosts(controller, 2)

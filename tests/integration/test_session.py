@@ -25,6 +25,7 @@ REVOKE = """
 
 
 @pytest.mark.versions
+@pytest.mark.repeats
 def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone):
     run = controller.play(
         ISSUE
