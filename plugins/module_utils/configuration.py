@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import typing as t
@@ -141,9 +142,15 @@ def refuse_malformed_file() -> None:
 
     files = [os.environ.get("OS_CLIENT_CONFIG_FILE", ""), *loader.CONFIG_FILES]
     used = next((path for path in files if os.path.isfile(path) and os.access(path, os.R_OK)), "")
-    if not used or used.endswith("json"):
+    if not used:
         return
     with open(used, "rb") as stream:
+        if used.endswith("json"):
+            # YAML does not take all that is JSON, but says where something is wrong with it.
+            with contextlib.suppress(ValueError):
+                json.load(stream)
+                return
+            stream.seek(0)
         content = yaml.safe_load(stream)
     clouds = content.get("clouds") if isinstance(content, dict) else content
     if not isinstance(clouds, (dict, type(None))):

@@ -14,8 +14,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
 
 from ._session.util.errors import ConfigurationError, without_sdk
+from .configuration import explained
 from .redirects import refuse_other_hosts
-from .task_cloud import TaskCloud, explained, label_of
+from .task_cloud import TaskCloud, label_of
 
 if t.TYPE_CHECKING:
     import openstack.connection

@@ -11,7 +11,6 @@ import typing as t
 
 from ._session import hook
 from ._session.revoke.keystone import Connection, unreachable, versioned
-from ._session.sign_in.clouds import Way
 from ._session.store import refusals
 from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import VARIABLE, Session
@@ -91,12 +90,13 @@ def cloud_of(params: t.Mapping[str, t.Any], session: Session) -> TaskCloud:
     named = params["cloud"] or os.environ.get("OS_CLOUD") or (known[0].cloud if len(known) == 1 else None)
     before = next((one for one in known if one.cloud == named), None)
     if before and (injected or (params.get("session") and nothing_asked)):
-        if before.way is None:
+        way = issued.way_of(before)
+        if way is None:
             raise SourceUnreadableError(
                 f"The token of cloud {before.cloud!r} cannot be renewed by itself because its credentials were given "
                 "to the task that issued it: run os_token_issue again with the same credentials."
             )
-        return TaskCloud.of_way(before.cloud, Way(**before.way), sdk_options(params), scope_of(params))
+        return TaskCloud.of_way(before.cloud, way, sdk_options(params), scope_of(params))
     if injected:
         # What tasks without credentials have; who signs in has the user's own.
         del os.environ["OS_CLIENT_CONFIG_FILE"]

@@ -16,6 +16,7 @@ from ._session.sign_in import clouds
 from ._session.sign_in.clouds import Way
 from ._session.util.errors import ConfigurationError
 from ._session_setup.explicit import UNNAMED
+from .configuration import explained
 
 if t.TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
@@ -75,7 +76,7 @@ class TaskCloud:
                 region = _region_of(openrc.cloud(os.environ), label, way.options, way.scope)
             else:
                 region = way.region()
-        return cls(name, label, region, way, way.scope is None and not set(way.options) - {"region_name"})
+        return cls(name, label, region, way, way.is_as_configured)
 
     @classmethod
     def _configured(
@@ -86,7 +87,7 @@ class TaskCloud:
             options = {**options, "auth_type": auth_type}
         with explained(label):
             configuration.refuse_malformed_file()
-            loader = clouds.loader(scope, functools.partial(_check, label, scope, options.get("validate", True)))
+            loader = _loader(label, options, scope)
             if not cloud:
                 cloud = _only_cloud(loader)
                 label = f"cloud {cloud!r}"
@@ -97,7 +98,7 @@ class TaskCloud:
             [os.path.abspath(path)] if path else [] for path in (loader.config_filename, loader.secure_config_filename)
         ]
         way = Way(cloud, files[0], files[1], options, scope)
-        return cls(cloud, label, region, way, scope is None and not set(options) - {"region_name"})
+        return cls(cloud, label, region, way, way.is_as_configured)
 
     @classmethod
     def _of_variables(
@@ -110,8 +111,7 @@ class TaskCloud:
         label = configuration.VARIABLES
         region = _region_of(openrc.cloud(environ, params["auth_type"]), label, options, scope)
         way = Way(None, options=options, scope=scope)
-        is_plain = scope is None and not params["auth_type"] and not set(options) - {"region_name"}
-        return cls(UNNAMED, label, region, way, is_plain)
+        return cls(UNNAMED, label, region, way, way.is_as_configured and not params["auth_type"])
 
     @classmethod
     def _explicit(
@@ -136,9 +136,7 @@ class TaskCloud:
             if not name:
                 region = _region_of(given, label, options, scope)
             else:
-                region = clouds.loader(
-                    scope, functools.partial(_check, label, scope, options.get("validate", True))
-                ).get_one(name, **{**given, **options})
+                region = _loader(label, options, scope).get_one(name, **{**given, **options})
         return cls(name or UNNAMED, label, region, None, False)
 
 
@@ -186,7 +184,6 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
             "or set OS_CLIENT_CONFIG_FILE to another."
         )
     if loader.config_filename is None:
-        _refuse_invalid_yaml(loader)
         return ConfigurationError(
             f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."
         )
@@ -197,18 +194,9 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
     )
 
 
-def _refuse_invalid_yaml(loader: t.Any) -> None:
-    """Let a file be told that openstacksdk passes over, some versions without a word."""
-    import yaml
-
-    for path in loader._config_files:
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                yaml.safe_load(stream)
-
-
-def explained(label: str) -> t.ContextManager[None]:
-    return configuration.explained(label)
+def _loader(label: str, options: dict[str, t.Any], scope: dict[str, str] | None, **sources: bool) -> t.Any:
+    """openstacksdk's reader of configuration, which refuses in a sentence what cannot sign in."""
+    return clouds.loader(scope, functools.partial(_check, label, scope, options.get("validate", True)), **sources)
 
 
 def _check(label: str, scope: dict[str, str] | None, validate: bool, config: dict[str, t.Any]) -> None:
@@ -227,12 +215,7 @@ def _region_of(
         # openstacksdk takes the one that is there for the only one.
         config = {**config, "region_name": options["region_name"]}
     with explained(label):
-        loader = clouds.loader(
-            scope,
-            functools.partial(_check, label, scope, options.get("validate", True)),
-            load_yaml_config=False,
-            load_envvars=False,
-        )
+        loader = _loader(label, options, scope, load_yaml_config=False, load_envvars=False)
         loader.cloud_config = {"clouds": {UNNAMED: config}}
         return loader.get_one(UNNAMED, **options)
 
@@ -248,7 +231,6 @@ def _only_cloud(loader: t.Any) -> str:
     # Without any, openstacksdk makes one of this name.
     if len(names) == 1 and names != ["defaults"]:
         return names[0]
-    _refuse_invalid_yaml(loader)
     choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""
     raise ConfigurationError(
         f"No cloud is named: set the option cloud or the variable OS_CLOUD{choice}, or source an openrc file."

@@ -35,6 +35,11 @@ class Way:
     #: A scope that takes the place of the configured one; an empty one asks for an unscoped token.
     scope: dict[str, str] | None = None
 
+    @property
+    def is_as_configured(self) -> bool:
+        """Whether nothing but a region takes the place of what is configured."""
+        return self.scope is None and not set(self.options) - {"region_name"}
+
     def region(self) -> t.Any:
         """openstacksdk's view of the cloud, ready to authenticate."""
         if self.cloud is None:
