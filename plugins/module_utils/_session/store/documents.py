@@ -12,8 +12,8 @@ import json
 import os
 import urllib.parse
 
-from ..util import boot
 from . import directory
+from .answer import Answer
 from .session import DOCUMENTS, Session
 
 #: Seconds for which a document is served.
@@ -22,21 +22,8 @@ KEPT = 600.0
 KEPT_IN_DOUBT = 10.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Document:
+class Document(Answer):
     """An answer to a request for versions."""
-
-    status: int
-    headers: dict[str, str]
-    body: str
-    url: str
-    at: float
-    boot: str
-
-    @property
-    def age(self) -> float:
-        age = boot.now() - self.at
-        return age if self.boot == boot.identifier() and age >= 0 else KEPT
 
 
 def read(session: Session, name: str) -> Document | None:

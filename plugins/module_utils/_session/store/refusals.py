@@ -10,6 +10,7 @@ import json
 
 from ..util import boot
 from . import directory
+from .answer import Answer
 from .session import REFUSALS, Session
 
 #: Seconds between two refusals of an identity, so that the forks of a run lock no account.
@@ -17,16 +18,9 @@ PAUSE = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Refusal:
+class Refusal(Answer):
     """An answer other than a token."""
 
-    status: int
-    headers: dict[str, str]
-    body: str
-    url: str
-    #: When it came, in seconds since the start of this machine.
-    at: float
-    boot: str
     #: The name of keystoneauth's exception where there was no answer.
     error: str = ""
 
@@ -42,9 +36,7 @@ class Refusal:
     @property
     def pause(self) -> float:
         """Seconds for which Keystone is not to be asked again."""
-        age = boot.now() - self.at
-        is_recent = self.boot == boot.identifier() and 0 <= age < PAUSE
-        return PAUSE - age if is_recent and self.is_final else 0.0
+        return max(0.0, PAUSE - self.age) if self.is_final else 0.0
 
 
 def read(session: Session, name: str) -> Refusal | None:

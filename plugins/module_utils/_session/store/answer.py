@@ -1,0 +1,31 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An answer of a service that a session keeps, to give it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from ..util import boot
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came back, and when."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    url: str
+    #: When it came, in seconds since the start of this machine.
+    at: float
+    #: Which start that was.
+    boot: str
+
+    @property
+    def age(self) -> float:
+        """Seconds since it came; of one from before this start of the machine, nobody knows."""
+        age = boot.now() - self.at
+        return age if self.boot == boot.identifier() and age >= 0 else math.inf
