@@ -157,7 +157,7 @@ class CallbackModule(CallbackBase):
             return
         users = {"root", self._user()}
         if task.becomes_by_host:
-            # Whoever must not read the session must not have it on his search path: some programs fail of that.
+            # Users who must not read the session must not have it on their search path: some programs fail of that.
             task.add_environment_of(users, run.variables, _without(run), trust_as_template)
         elif task.becomes in users:
             # sudo clears the environment, but not what the task sets.

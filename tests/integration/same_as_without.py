@@ -68,7 +68,7 @@ class Comparison:
         self._controller = controller
         self._keystone = keystone
         self._issued = issued
-        #: Files by their path in the home, written anew for each run, as runs change them.
+        #: Files by their path in the home, written again for each run, as runs change them.
         self.files: dict[str, str] = {}
         #: What brings the cloud into the state in which each run finds it.
         self.prepare: t.Callable[[], None] = lambda: None

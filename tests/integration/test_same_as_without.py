@@ -348,7 +348,7 @@ def admin(sandbox) -> t.Iterator[Connection]:
 
 
 def make_user(admin: Connection, name: str, project: str = "demo", options: t.Any = None) -> User:
-    """A user who is a member of a project, made anew if there is one."""
+    """A user who is a member of a project; one that is there is replaced."""
     found = admin.identity.find_user(name)
     if found:
         admin.identity.delete_user(found)
