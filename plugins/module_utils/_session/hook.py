@@ -6,14 +6,12 @@
 A process that never imports it pays for nothing but this file, so that imports nothing that Python has not yet.
 """
 
-from __future__ import annotations
-
 import sys
 from _thread import _local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # Importing it takes longer than all of this file.
+    # Importing this, or annotations from __future__, takes longer than all of this file.
     import typing as t
 
 #: Modules of keystoneauth of which methods are wrapped.
@@ -31,7 +29,7 @@ class Finder:
     """Finds nothing itself: it wraps the loader that another finder has."""
 
     @staticmethod
-    def find_spec(name: str, path: t.Any = None, target: t.Any = None) -> t.Any:
+    def find_spec(name: str, path: "t.Any" = None, target: "t.Any" = None) -> "t.Any":
         if name not in WANTED or getattr(_busy, "found", False):
             return None
         # Somebody else's finder may ask all others again.
@@ -44,7 +42,7 @@ class Finder:
         if plain is None:
             return None
 
-        def exec_module(module: t.Any) -> None:
+        def exec_module(module: "t.Any") -> None:
             plain(module)
             _wrap(module)
 
@@ -65,7 +63,7 @@ def install() -> None:
             _wrap(sys.modules[name])
 
 
-def _spec(name: str, path: t.Any, target: t.Any) -> t.Any:
+def _spec(name: str, path: "t.Any", target: "t.Any") -> "t.Any":
     for finder in sys.meta_path:
         find_spec = None if isinstance(finder, Finder) else getattr(finder, "find_spec", None)
         spec = None if find_spec is None else find_spec(name, path, target)
@@ -74,7 +72,7 @@ def _spec(name: str, path: t.Any, target: t.Any) -> t.Any:
     return None
 
 
-def _wrap(module: t.Any) -> None:
+def _wrap(module: "t.Any") -> None:
     try:
         from .sign_in import instrumentation
 

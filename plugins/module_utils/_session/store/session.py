@@ -309,11 +309,12 @@ class Session:
                     *folders, file = name.split("/")
                     for inner in folders:
                         folder = stack.enter_context(directory.subdirectory(folder, inner))
-                    if directory.read(folder, file) != text:
-                        directory.write(folder, file, text)
                     # Made by the superuser later, under become, its owner could not clear it away.
                     with directory.subdirectory(folder, "__pycache__"):
                         pass
+                    if directory.read(folder, file) != text:
+                        directory.write(folder, file, text)
+                        _compile(os.path.join(self.site, *folders, file))
 
     def key(self) -> bytes:
         return key.read_or_make(self.path)
@@ -460,6 +461,15 @@ class Session:
                 f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
                 "its token lives until it expires, and issue a new one."
             ) from None
+
+
+def _compile(path: str) -> None:
+    """With PYTHONDONTWRITEBYTECODE, as in many containers, each process would compile it anew."""
+    # Processes that only sign in do not wait for this import.
+    import py_compile
+
+    with contextlib.suppress(OSError, py_compile.PyCompileError):
+        py_compile.compile(path, doraise=True)
 
 
 def _living_of(record: dict[str, t.Any]) -> LivingToken:

@@ -155,6 +155,7 @@ class TestOfAVersionBefore:
             os.path.relpath(os.path.join(folder, file), issued.path)
             for folder, _folders, files in os.walk(issued.site)
             for file in files
+            if file.endswith(".py")
         }
 
     def test_so_it_is_for_a_task(self, issued, keystone):

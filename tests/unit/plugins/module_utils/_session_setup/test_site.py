@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import pathlib
+import sys
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import _session
@@ -49,6 +52,16 @@ def test_the_package_knows_its_own_files_when_it_is_loaded_from_there(empty, run
     )
 
     assert json.loads(process.stdout) == site.files(), process.stderr
+
+
+def test_no_process_compiles_it_even_where_python_must_not_write_what_it_compiled(empty, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    empty.write_site(site.files())
+
+    sources = {os.path.join(empty.site, name) for name in site.files()}
+    compiled = {importlib.util.cache_from_source(source) for source in sources}
+    assert compiled == {str(path) for path in pathlib.Path(empty.site).rglob("*.pyc")}
 
 
 @pytest.mark.processes

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import importlib.util
 import json
 import os
 import stat
@@ -319,8 +320,8 @@ class TestTokens:
 
     def test_the_id_is_in_no_other_file(self, full):
         for file in files_of(full) - {f"tokens/{IDENTITY}.json"}:
-            with open(os.path.join(full.path, file), encoding="utf-8") as stream:
-                assert SECRET not in stream.read()
+            with open(os.path.join(full.path, file), "rb") as stream:
+                assert SECRET.encode() not in stream.read()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}"], ids=repr)
@@ -467,7 +468,8 @@ class TestSite:
     def test_it_is_put_in_place_and_stays_as_shipped(self, made):
         made.write_site(site.files())
 
-        assert files_of(made) == {f"site/{name}" for name in site.files()}
+        sources = {f"site/{name}" for name in site.files()}
+        assert files_of(made) == sources | {importlib.util.cache_from_source(source) for source in sources}
 
     def test_files_as_shipped_are_not_written_again(self, made):
         made.write_site(site.files())
