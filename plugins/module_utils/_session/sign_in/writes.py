@@ -21,6 +21,8 @@ _OF_EVERYBODY = {
     *("roles", "role_assignments", "groups", "OS-INHERIT"),
     *("services", "endpoints", "regions", "OS-EP-FILTER"),
 }
+#: Somebody's own ways to sign in: one more changes nothing for the others, and one less only what was got with it.
+_OWN = {"application_credentials", "access_rules", "credentials", "OS-TRUST"}
 _TOKENS = "/auth/tokens"
 #: In a body they say where something is made, which changes nothing for others who are there.
 _PLACES = {"domain_id", "parent_id"}
@@ -40,6 +42,8 @@ def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.An
     segments = set(path.split("/"))
     if segments & _OF_EVERYBODY:
         staleness.mark(session, [staleness.EVERYBODY])
+    elif segments & _OWN:
+        staleness.mark(session, [path.rpartition("/")[2]])
     else:
         staleness.mark(session, {text for text in (*segments, *_texts(keywords.get("json"))) if text})
 

@@ -75,7 +75,6 @@ def is_served(on_session, sign_in, keystone):
         ("DELETE", f"/projects/{PROJECT_ID}", None),
         ("PATCH", f"/projects/{PROJECT_ID}", {"project": {"enabled": False}}),
         ("PATCH", "/domains/default", {"domain": {"enabled": False}}),
-        ("POST", "/OS-TRUST/trusts", {"trust": {"trustor_user_id": "u1"}}),
         ("PUT", f"/projects/{PROJECT_ID}/users/somebody/roles/r1", None),
         ("DELETE", "/projects/p/users/somebody/roles/r1", None),
         ("PUT", "/domains/d/groups/g/roles/r1", None),
@@ -107,6 +106,11 @@ def test_what_may_change_keystone_s_answer_makes_the_earlier_one_stale(
         ("GET", "/v3/users/u1", None),
         ("PATCH", "/v3/users/u2", {"user": {"enabled": False}}),
         ("DELETE", "/v3/projects/p2", None),
+        ("POST", "/v3/OS-TRUST/trusts", {"trust": {"trustor_user_id": "u1", "project_id": PROJECT_ID}}),
+        ("DELETE", "/v3/OS-TRUST/trusts/t2", None),
+        ("POST", "/v3/users/u1/application_credentials", {"application_credential": {"project_id": PROJECT_ID}}),
+        ("DELETE", "/v3/users/u1/application_credentials/c2", None),
+        ("POST", "/v3/users/u1/credentials/OS-EC2", {"tenant_id": PROJECT_ID}),
         ("POST", "/v3/users", {"user": {"name": "new", "domain_id": "d9"}}),
         ("POST", f"/volume/v3/{PROJECT_ID}/volumes", {"volume": {"project_id": PROJECT_ID}}),
         ("DELETE", f"/volume/v3/{PROJECT_ID}/volumes/v1", None),
@@ -170,6 +174,20 @@ def test_what_was_asked_for_before_a_write_ended_is_stale(on_session, sign_in, a
     assert on_session.read_tokens(name).current.began > began
     assert second != first
     assert sign_in() == second
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("users/u1/application_credentials/c1", {"application_credential": {"id": "c1"}}),
+        ("OS-TRUST/trusts/c1", {"OS-TRUST:trust": {"id": "c1"}}),
+    ],
+)
+def test_a_token_of_a_credential_or_trust_ends_with_it(is_served, admin, keystone, monkeypatch, path, body):
+    plain = keystone._token_body
+    monkeypatch.setattr(keystone, "_token_body", lambda: {**plain(), **body})
+
+    assert not is_served(lambda: admin.delete(f"{keystone.auth_url}/{path}"))
 
 
 def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, keystone, monkeypatch):
