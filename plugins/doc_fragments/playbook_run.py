@@ -28,6 +28,7 @@ options:
       - The directory below which a run's own session is made. Only this user may be able to write to it.
       - By default it is C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be written,
         C($XDG_RUNTIME_DIR/onetoken), or C(onetoken) among temporary files, if nobody else can write there.
+      - The variable also says where sessions with a name are, and those of the modules, the role and bulk runs.
     type: path
     ini: [{section: callback_one_token, key: directory}]
     env: [{name: ONETOKEN_DIRECTORY}]

@@ -21,11 +21,13 @@ PRIVATE_FILE = 0o600
 
 
 def default_base(environ: t.Mapping[str, str]) -> str:
-    """The folder in which sessions live by default; nothing is made yet.
+    """The folder in which sessions live, by default or by the user's word; nothing is made yet.
 
     The user's state directory is the first choice, as a runtime directory is gone at logout, under a run that goes on.
     The last one is for jobs that cannot write to their home, and have a directory for temporary files to themselves.
     """
+    if environ.get("ONETOKEN_DIRECTORY"):
+        return os.path.abspath(os.path.expanduser(environ["ONETOKEN_DIRECTORY"]))
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     state = environ.get("XDG_STATE_HOME", "")
     parents = [state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")]

@@ -339,6 +339,15 @@ def test_the_state_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
     assert base == str(tmp_path / "state" / "onetoken")
 
 
+@pytest.mark.parametrize("named", ["{tmp}/mine", "~/mine", "mine"])
+def test_the_one_that_the_user_names_is_it_and_no_other(no_cloud, runtime, tmp_path, monkeypatch, named):
+    """What would end up elsewhere is not found where it is looked for, to be revoked."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"ONETOKEN_DIRECTORY": named.format(tmp=tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+
+    assert directory.default_base(environ) == str((no_cloud if "~" in named else tmp_path) / "mine")
+
+
 def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
     directory.default_base({"XDG_RUNTIME_DIR": str(runtime)})
     directory.default_base({"XDG_STATE_HOME": str(tmp_path / "state")})
