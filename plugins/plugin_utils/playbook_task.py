@@ -130,11 +130,20 @@ class PlaybookTask:
             self._task._environment = [*self._own_environment, added]
 
     def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
-        """Keep the session's plugin on a search path that the playbook sets, and that may be a template."""
+        """Keep the session's code on a search path that the playbook sets, and that may be a template.
+
+        On other machines the search path stays as it is; where a task for another host runs is not known before that.
+        """
         own = self._environment.get("PYTHONPATH")
-        if own is not None and path not in str(own):
-            variable = {"PYTHONPATH": trust(f"{path}{os.pathsep}{own}") if own else path}
-            self._task._environment = [*self._own_environment, variable]
+        if own is None or path in str(own):
+            return
+        first = f"{path}{os.pathsep}" if own else path
+        if not self.runs_here:
+            # What a template leaves empty, Ansible takes for None.
+            if self._task.delegate_to or not own:
+                return
+            first = f"{{% if (ansible_connection | default('')).split('.') | last == 'local' %}}{first}{{% endif %}}"
+        self._task._environment = [*self._own_environment, {"PYTHONPATH": trust(f"{first}{own}")}]
 
     @property
     def _own_environment(self) -> list[t.Any]:

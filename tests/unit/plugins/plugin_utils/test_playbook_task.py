@@ -395,6 +395,32 @@ class TestPythonPath:
 
         assert environment(one) == {"PYTHONPATH": SITE}
 
+    @pytest.mark.parametrize(
+        ("connection", "is_here"),
+        [("local", True), ("ansible.builtin.local", True), ("ssh", False), ("my.own.localish", False), (None, False)],
+    )
+    def test_where_hosts_are_here_and_elsewhere_it_is_only_kept_here(self, task, connection, is_here):
+        one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}", inventory="web ansible_connection=ssh")
+        one.prepend_python_path(SITE, trust_as_template)
+
+        variables = {"ansible_connection": connection} if connection else {}
+        expected = f"{SITE}{os.pathsep}/mine" if is_here else "/mine"
+        assert environment(one, **variables) == {"PYTHONPATH": expected}
+
+    @pytest.mark.parametrize(
+        ("lines", "path"),
+        [
+            ("environment: {PYTHONPATH: /mine}\ndelegate_to: bastion", "/mine"),
+            ("environment: {PYTHONPATH: ''}", ""),
+        ],
+        ids=["delegated", "empty"],
+    )
+    def test_where_it_cannot_be_told_it_is_left_alone(self, task, lines, path):
+        one = task(f"{CLOUD_TASK}\n{lines}", inventory="web ansible_connection=ssh")
+        one.prepend_python_path(SITE, trust_as_template)
+
+        assert environment(one, ansible_connection="local") == {"PYTHONPATH": path}
+
     def test_it_is_safe_to_repeat(self, task):
         """With the strategy free, a task starts once a host."""
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}")
