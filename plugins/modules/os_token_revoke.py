@@ -31,9 +31,10 @@ options:
   state:
     description:
       - V(revoked) revokes the session that O(session) or the environment names, or O(token).
-      - V(swept) looks through all sessions of this user in the directory of sessions, which is the default one or
-        E(ONETOKEN_DIRECTORY), and revokes those whose runs have ended without doing so, as after a power failure. A session that a run still uses, that a run of another machine made
-        in a shared home directory less than a week ago, or that no run ever owned because it was named, is left alone.
+      - V(swept) looks through all sessions of this user on this machine, in the directory that E(ONETOKEN_DIRECTORY)
+        names or in the default one, and revokes those whose runs have ended without doing so, as after a power failure.
+        A session that a run still uses, that a run of another machine made in a shared home directory less than a week
+        ago, or that no run ever owned because it was named, is left alone.
     type: str
     choices: [revoked, swept]
     default: revoked
