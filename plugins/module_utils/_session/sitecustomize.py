@@ -24,15 +24,17 @@ def _load_hidden():
     """Import the sitecustomize that is further back on the search path; what it raises is Python's to show."""
     here = os.path.dirname(os.path.abspath(__file__))
     own = sys.modules.pop("sitecustomize", None)
-    paths = sys.path[:]
-    sys.path[:] = [path for path in paths if os.path.abspath(path or os.curdir) != here]
+    ours = [path for path in sys.path if os.path.abspath(path or os.curdir) == here]
+    place = sys.path.index(ours[0]) if ours else 0
+    sys.path[:] = [path for path in sys.path if path not in ours]
     try:
         import sitecustomize  # noqa: F401  # pylint: disable=unused-import,import-self
     except ImportError as exc:
         if getattr(exc, "name", None) != "sitecustomize":
             raise
     finally:
-        sys.path[:] = paths
+        # It may have changed the search path, which stays so.
+        sys.path[place:place] = ours[:1]
         if own is not None:
             # Who imports a module finds it in its place.
             sys.modules.setdefault("sitecustomize", own)

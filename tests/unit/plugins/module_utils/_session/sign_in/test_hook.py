@@ -91,6 +91,25 @@ class TestTheHiddenOne:
 
         assert eval(with_it[0]) == [*eval(without[0])[:1], prepared.site, *eval(without[0])[1:]]
 
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "import sys; sys.path.append('/more')",
+            "import sys; sys.path.insert(0, '/more')",
+            "import sys; sys.path = ['/more', *sys.path]",
+            "import sys; sys.path.remove(sys.path[-1])",
+            "import site, tempfile; site.addsitedir(tempfile.gettempdir())",
+        ],
+    )
+    def test_what_it_does_to_the_search_path_stays(self, prepared, run, own, code):
+        path = own(code)
+        with_it, without = (
+            eval(run(session, "import sys; print(sys.path)", PYTHONPATH=path)[0]) for session in (prepared, None)
+        )
+
+        assert with_it.count(prepared.site) == 1
+        assert [part for part in with_it if part != prepared.site] == without
+
 
 @pytest.mark.processes
 class TestOtherPythons:
@@ -160,7 +179,7 @@ class TestAProcess:
         )
 
         ours = {"onetoken_session", "onetoken_session.hook", "sitecustomize"}
-        assert set(with_it) - set(without) - {"__future__"} == ours
+        assert set(with_it) - set(without) == ours
 
     def test_one_that_is_off_the_session_loads_none(self, prepared, start):
         process = start(None, "import sys; print('onetoken_session' in sys.modules)", PYTHONPATH=prepared.site)
