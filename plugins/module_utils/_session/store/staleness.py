@@ -5,24 +5,27 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
 import json
 import os
 import typing as t
 
-from ..util import boot
+from ..util import boot, clock
 from . import directory
 from .session import STALE, Session
 from .token import Token
 
 #: Of a change that may concern everybody, such as one of the catalog or of a role.
 EVERYBODY = "all subjects"
+#: By so much the clocks of two machines that share a session may differ, or that of one before and after its start.
+_CLOCKS_DIFFER = datetime.timedelta(minutes=5)
 
 
 def mark(session: Session, subjects: t.Iterable[str]) -> None:
     """Make stale what was asked for before now about one of these."""
-    text = json.dumps({"boot": boot.identifier(), "at": boot.now()})
+    text = json.dumps({"boot": boot.identifier(), "at": boot.now(), "time": clock.show(clock.now())})
     with session.opened() as handle, directory.subdirectory(handle, STALE) as folder:
         key = session.key()
         for subject in subjects:
@@ -44,8 +47,10 @@ def _marked_since(handle: int, file: str, token: Token) -> bool:
         return False
     try:
         mark_of = json.loads(text)
-        return bool(mark_of["boot"] != token.boot or token.began <= mark_of["at"])
-    except (KeyError, TypeError, ValueError):
+        if mark_of["boot"] == token.boot:
+            return bool(token.began <= mark_of["at"])
+        return token.obtained_at <= clock.parse(mark_of["time"]) + _CLOCKS_DIFFER
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return True
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import pathlib
 import typing as t
@@ -12,7 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot, clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import SECRET, make_token
 
@@ -71,13 +72,29 @@ def test_a_later_write_makes_the_next_one_stale_too(empty):
     assert staleness.is_stale(empty, between)
 
 
-def test_what_was_asked_for_before_another_start_of_the_machine_is_stale(empty):
+@pytest.mark.parametrize(("minutes", "stale"), [(-60, True), (4, True), (6, False), (24 * 60, False)])
+@pytest.mark.parametrize("began", [0.0, 1e9])
+def test_of_another_start_or_machine_the_times_tell_as_far_as_clocks_agree(empty, minutes, stale, began):
+    """A session with a name outlives the machine's start: its marks must not keep later tokens from being used."""
     staleness.mark(empty, ["u1"])
+    obtained = clock.now() + datetime.timedelta(minutes=minutes)
 
-    assert staleness.is_stale(empty, token(boot="an earlier start"))
+    assert staleness.is_stale(empty, token(boot="another start", began=began, obtained_at=obtained)) is stale
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"boot": null, "at": "now"}', "5"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"boot": null, "at": "now"}',
+        "5",
+        '{"boot": "x", "at": 1, "time": 5}',
+        '{"boot": "x", "at": 1, "time": "9999-12-31T23:59:59Z"}',
+    ],
+)
 def test_a_damaged_mark_makes_stale(empty, content):
     staleness.mark(empty, ["u1"])
     (mark,) = pathlib.Path(empty.path, "stale").iterdir()
