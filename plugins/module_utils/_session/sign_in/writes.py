@@ -32,7 +32,8 @@ def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.An
     """Make stale what a request that succeeded may have changed; nothing, if it was not sent to Keystone."""
     session = Session.of_environment(os.environ)
     path = urllib.parse.urlsplit(str(response.url)).path
-    if session is None or not _is_to_keystone(session, str(response.url), keywords):
+    # Of one that is being revoked nothing is served any more, and a mark would need the key again.
+    if session is None or session.closed or not _is_to_keystone(session, str(response.url), keywords):
         return
     if path.endswith(_TOKENS):
         subject = _header(keywords, "X-Subject-Token")

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, writes
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     GenerousKeystone,
     current,
@@ -199,9 +203,16 @@ def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, ke
     assert is_served(lambda: admin.patch(f"{keystone.auth_url}/users/u1", json={}))
 
 
-def test_what_is_noted_has_no_secret(on_session, admin, keystone):
-    import os
+def test_a_process_on_the_session_that_revokes_it_leaves_no_key(on_session, sign_in):
+    sign_in()
 
+    assert revocation.revoke(on_session, 30).revoked == 1
+
+    assert [place for place in key._places(on_session.path) if os.path.exists(place)] == []
+    assert not os.path.exists(os.path.join(on_session.path, "stale"))
+
+
+def test_what_is_noted_has_no_secret(on_session, admin, keystone):
     admin.post(f"{keystone.auth_url}/users/u1/password", json={"user": {"password": "my new secret"}})
 
     for folder, _folders, names in os.walk(on_session.path):
