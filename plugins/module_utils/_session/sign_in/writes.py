@@ -16,23 +16,21 @@ from ..store.token import subject_of
 if t.TYPE_CHECKING:
     import requests
 
-#: Of these, a token carries something, whoever it is of: roles, and the catalog.
+#: Of these, a token carries something, whoever it is of: roles, the catalog, and what federation makes of somebody.
 _OF_EVERYBODY = {
-    *("roles", "role_assignments", "groups", "OS-INHERIT"),
+    *("roles", "role_assignments", "groups", "OS-INHERIT", "OS-FEDERATION"),
     *("services", "endpoints", "regions", "OS-EP-FILTER"),
 }
 #: Somebody's own ways to sign in: one more changes nothing for the others, and one less only what was got with it.
 _OWN = {"application_credentials", "access_rules", "credentials", "OS-TRUST"}
 _TOKENS = "/auth/tokens"
-#: In a body they say where something is made, which changes nothing for others who are there.
-_PLACES = {"domain_id", "parent_id"}
 
 
 def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.Any]) -> None:
     """Make stale what a request that succeeded may have changed; nothing, if it was not sent to Keystone."""
     session = Session.of_environment(os.environ)
     path = urllib.parse.urlsplit(str(response.url)).path
-    # Of one that is being revoked nothing is served any more, and a mark would need the key again.
+    # Of one that is being revoked, nothing is served any more.
     if session is None or session.closed or not _is_to_keystone(session, str(response.url), keywords):
         return
     if path.endswith(_TOKENS):
@@ -41,36 +39,27 @@ def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.An
             staleness.mark(session, [subject_of(subject)])
         return
     segments = set(path.split("/"))
+    if "auth" in segments:
+        # A federated sign-in.
+        return
     if segments & _OF_EVERYBODY:
         staleness.mark(session, [staleness.EVERYBODY])
     elif segments & _OWN:
         staleness.mark(session, [path.rpartition("/")[2]])
     else:
-        staleness.mark(session, {text for text in (*segments, *_texts(keywords.get("json"))) if text})
+        # What a write changes stands in its address; what stands in its body is new, or where it belongs to.
+        staleness.mark(session, segments - {""})
 
 
 def _is_to_keystone(session: Session, url: str, keywords: t.Mapping[str, t.Any]) -> bool:
     service = (keywords.get("endpoint_filter") or {}).get("service_type")
     if service:
         return str(service).startswith("identity")
-    # A whole address: it is Keystone's if a token of the session came from there.
+    # A whole address: it is Keystone's if a token of the session came from there, or says so.
     tokens = (token for name in session.names() for token in session.readable_tokens(name)[0][:1])
-    return any(url.startswith(f"{token.auth_url}/") for token in tokens)
+    return any(url.startswith(f"{address}/") for token in tokens for address in token.keystone_urls)
 
 
 def _header(keywords: t.Mapping[str, t.Any], name: str) -> str:
     headers = keywords.get("headers") or {}
     return next((str(value) for key, value in headers.items() if str(key).lower() == name.lower()), "")
-
-
-def _texts(value: t.Any) -> t.Iterator[str]:
-    """Every text in a body that may be about somebody."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in _PLACES:
-                yield from _texts(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _texts(inner)

@@ -150,13 +150,28 @@ class Token:
     def subjects(self) -> tuple[str, ...]:
         """Ids of what the token was made of: a change of one of these may change what Keystone answers."""
         user, project, domain = (self._part(key) for key in ("user", "project", "domain"))
+        trust = self._part("OS-TRUST:trust")
         parts = (
             *(user, project, domain),
             *(part.get("domain") for part in (user, project)),
-            *(self._part(key) for key in ("OS-TRUST:trust", "application_credential")),
+            *(trust, trust.get("trustor_user"), self._part("application_credential")),
         )
         ids = (part.get("id") for part in parts if isinstance(part, dict))
         return (subject_of(self.id.reveal()), *(one for one in ids if isinstance(one, str)))
+
+    @property
+    def keystone_urls(self) -> tuple[str, ...]:
+        """The addresses of its Keystone: where it was issued, and what its catalog has."""
+        catalog = self.body.get("catalog")
+        services = [one for one in catalog if isinstance(one, dict)] if isinstance(catalog, list) else []
+        endpoints = (
+            endpoint
+            for service in services
+            if str(service.get("type")).startswith("identity") and isinstance(service.get("endpoints"), list)
+            for endpoint in service["endpoints"]
+        )
+        urls = (endpoint.get("url") for endpoint in endpoints if isinstance(endpoint, dict))
+        return (self.auth_url, *(url.rstrip("/") for url in urls if isinstance(url, str)))
 
     @property
     def impersonates(self) -> bool:

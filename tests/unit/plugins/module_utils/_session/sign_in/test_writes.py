@@ -28,7 +28,7 @@ class WritableKeystone(GenerousKeystone):
     """One that takes every change, and tells whose each token is."""
 
     def _answer(self, request):
-        if request.path.startswith(("/v3/", "/volume")) and "/auth/" not in request.path:
+        if request.path.startswith(("/v3/", "/volume", "/inner")) and "/auth/" not in request.path:
             return self.status, {}, "{}"
         return super()._answer(request)
 
@@ -89,6 +89,7 @@ def is_served(on_session, sign_in, keystone):
         ("POST", "/services", {"service": {"type": "volume"}}),
         ("PATCH", "/regions/r", {"region": {}}),
         ("PUT", "/OS-EP-FILTER/projects/p/endpoints/e", None),
+        ("PATCH", "/OS-FEDERATION/mappings/m", {"mapping": {"rules": []}}),
     ],
 )
 @pytest.mark.parametrize("address", ["by the catalog", "whole"])
@@ -112,10 +113,12 @@ def test_what_may_change_keystone_s_answer_makes_the_earlier_one_stale(
         ("DELETE", "/v3/projects/p2", None),
         ("POST", "/v3/OS-TRUST/trusts", {"trust": {"trustor_user_id": "u1", "project_id": PROJECT_ID}}),
         ("DELETE", "/v3/OS-TRUST/trusts/t2", None),
+        ("POST", "/v3/OS-FEDERATION/identity_providers/i/protocols/p/auth", {}),
         ("POST", "/v3/users/u1/application_credentials", {"application_credential": {"project_id": PROJECT_ID}}),
         ("DELETE", "/v3/users/u1/application_credentials/c2", None),
         ("POST", "/v3/users/u1/credentials/OS-EC2", {"tenant_id": PROJECT_ID}),
-        ("POST", "/v3/users", {"user": {"name": "new", "domain_id": "d9"}}),
+        ("POST", "/v3/users", {"user": {"name": "new", "domain_id": "default", "default_project_id": PROJECT_ID}}),
+        ("POST", "/v3/projects", {"project": {"name": "new", "description": "u1", "parent_id": PROJECT_ID}}),
         ("POST", f"/volume/v3/{PROJECT_ID}/volumes", {"volume": {"project_id": PROJECT_ID}}),
         ("DELETE", f"/volume/v3/{PROJECT_ID}/volumes/v1", None),
         ("POST", f"/v3x/{PROJECT_ID}", None),
@@ -125,6 +128,19 @@ def test_what_concerns_somebody_else_or_another_service_leaves_it_as_it_is(
     is_served, admin, keystone, method, path, body
 ):
     assert is_served(lambda: admin.request(keystone.url + path, method, json=body, raise_exc=False))
+
+
+def test_keystone_is_known_by_all_addresses_that_its_catalog_has(on_session, sign_in, admin, keystone, monkeypatch):
+    """An administrator's interface may have an address of its own."""
+    inner = f"{keystone.url}/inner"
+    plain = keystone._token_body
+    catalog = [{"type": "identity", "endpoints": [{"interface": "admin", "url": f"{inner}/"}]}]
+    monkeypatch.setattr(keystone, "_token_body", lambda: {**plain(), "catalog": catalog})
+    first = sign_in()
+
+    admin.patch(f"{inner}/v3/users/u1", json={"user": {}})
+
+    assert sign_in() != first
 
 
 def test_cinder_s_own_address_that_begins_like_keystone_s_is_told_by_its_service_type(
@@ -203,7 +219,7 @@ def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, ke
     assert is_served(lambda: admin.patch(f"{keystone.auth_url}/users/u1", json={}))
 
 
-def test_a_process_on_the_session_that_revokes_it_leaves_no_key(on_session, sign_in):
+def test_the_revoke_of_the_session_by_a_process_on_it_is_not_noted(on_session, sign_in):
     sign_in()
 
     assert revocation.revoke(on_session, 30).revoked == 1

@@ -213,13 +213,20 @@ def test_its_subjects_are_the_ids_of_all_that_it_was_made_of():
         user={"id": "u1", "domain": {"id": "d1"}},
         project={"id": "p1", "domain": {"id": "d2"}},
         application_credential={"id": "a1"},
-        **{"OS-TRUST:trust": {"id": "t1"}},
+        **{"OS-TRUST:trust": {"id": "t1", "trustor_user": {"id": "u2"}}},
     )
 
-    assert set(token.subjects) == {subject_of(SECRET), "u1", "d1", "p1", "d2", "a1", "t1"}
+    assert set(token.subjects) == {subject_of(SECRET), "u1", "d1", "p1", "d2", "a1", "t1", "u2"}
     assert SECRET not in str(token.subjects)
 
 
 @pytest.mark.parametrize("body", [{"user": None}, {"user": {"id": 5}}, {"project": {"domain": "d"}}], ids=str)
 def test_what_is_no_id_is_no_subject(body):
     assert make_token(**body).subjects == (subject_of(SECRET),)
+
+
+@pytest.mark.parametrize("catalog", [None, 5, {"identity": {}}, [5, {}, {"type": "identity", "endpoints": 5}]], ids=str)
+def test_a_catalog_that_is_none_has_no_address_of_keystone(catalog):
+    token = make_token(catalog=catalog)
+
+    assert token.keystone_urls == (token.auth_url,)
