@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
+import types
 
 import pytest
-from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.plugins.inventory import one_token
@@ -36,8 +36,10 @@ def parse(no_cloud, tmp_path, monkeypatch):
     path = tmp_path / "one_token.yml"
     path.write_text("plugin: onetoken.openstack.one_token\n")
 
-    def parse(**options):
+    def parse(warn=None, **options):
         plugin = one_token.InventoryModule()
+        if warn is not None:
+            plugin.display = types.SimpleNamespace(warning=warn)
         told = {**OPTIONS, "directory": str(tmp_path / "sessions"), **options}
         monkeypatch.setattr(plugin, "_read_config_data", lambda path: None)
         monkeypatch.setattr(plugin, "get_option", told.get)
@@ -82,10 +84,12 @@ def test_within_a_session_it_makes_none(parse, tmp_path, session, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{"renew_after": "sometimes"}, {"drain_timeout": -1}, {"session": "a/b"}], ids=str)
-def test_what_goes_wrong_is_a_sentence(parse, options):
-    with pytest.raises(AnsibleParserError, match="so its inventories sign in by themselves: ") as caught:
-        parse(**options)
-    assert caught.value.__suppress_context__
+def test_what_goes_wrong_is_a_warning_as_the_inventories_behind_it_sign_in_by_themselves(parse, options):
+    warnings = []
+
+    assert parse(warnings.append, **options).hosts == {}
+    (warning,) = warnings
+    assert warning.startswith("one_token: the run has no session, and its inventories sign in by themselves: ")
 
 
 @pytest.mark.parametrize(("name", "is_one"), [("x.yml", True), ("x.yaml", True), ("x.ini", False), ("x", False)])
