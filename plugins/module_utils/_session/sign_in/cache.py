@@ -31,7 +31,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
-from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
+from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import detached, response
 from .request import SignInRequest
@@ -122,7 +122,7 @@ class Identity:
         return self.request.name(self.session.key())
 
     def turn(self) -> requests.Response | Turn | None:
-        """What the session answers; or the turn to ask Keystone; or None if neither was to be had in time."""
+        """What the session answers; or the turn to ask Keystone; or None if neither is to be had in time."""
         arrived = boot.now()
         self.session.refuse_closed()
         usage.hold(self.session)
@@ -155,10 +155,13 @@ class Identity:
             if stored and usable and not policy.is_due(stored.current):
                 return self.served(stored.current)
             refusal = refusals.read(self.session, self.name)
-            if refusal and stored and usable and not refusal.is_final and boot.now() - refusal.at < RENEWAL_PAUSE:
+            if refusal and stored and usable and not refusal.is_final and refusal.age < RENEWAL_PAUSE:
                 return self.served(stored.current)
             if refusal and refusal.answers(arrived):
                 return response.of_refusal(refusal)
+            if refusal and refusal.error and refusal.came_since(arrived):
+                # Nobody was there. To find that out one after the other would take each as long as the first.
+                return None
             if stored and not usable and is_accepted_after_all(self.session, stored.current):
                 return self.served(stored.current)
             if refusal and refusal.pause:
@@ -191,9 +194,12 @@ def is_accepted_after_all(session: Session, token: Token) -> bool:
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
     if token.id not in refused or not _lasts(token) or staleness.is_stale(session, token):
         return False
-    session.count(REQUESTS)
-    # Where nobody can say, a new token is asked for.
-    return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
+    with contextlib.suppress(SessionError, OSError):
+        session.count(REQUESTS)
+    # Where nobody can say, a new token is asked for. A RuntimeError: no thread is to be had.
+    with contextlib.suppress(OneTokenError, OSError, RuntimeError):
+        return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
+    return False
 
 
 def _lasts(token: Token) -> bool:
@@ -230,7 +236,7 @@ class Turn:
         try:
             found = self._detached(work) if detached.is_possible() else work()
         except exceptions.ClientException as exc:
-            refusal = response.refusal_of_error(exc, self._identity.request.url)
+            refusal = response.no_answer(exc, self._identity.request.url)
             self._record(lambda: refusals.write(self._session, self._identity.name, refusal))
             if self._fallback is None:
                 raise

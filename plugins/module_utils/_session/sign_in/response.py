@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import typing as t
 
-try:
+with contextlib.suppress(ImportError):  # Ansible looks into every file of a collection; where this is used, it is there
     import requests
-    from keystoneauth1 import exceptions
-except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
-    exceptions = None
 
 from ..store.refusals import Refusal
 from ..store.token import Token
@@ -49,12 +47,10 @@ def refusal_of(response: requests.Response) -> Refusal:
     return Refusal(response.status_code, headers, response.text, url, boot.now(), boot.identifier())
 
 
-def refusal_of_error(error: Exception, url: str) -> Refusal:
+def no_answer(error: Exception, url: str) -> Refusal:
     """What is kept of a connection that failed."""
-    return Refusal(0, {}, str(error), url, boot.now(), boot.identifier(), error=type(error).__name__)
+    return Refusal(0, {}, "", url, boot.now(), boot.identifier(), error=type(error).__name__)
 
 
 def of_refusal(refusal: Refusal) -> requests.Response:
-    if refusal.error:
-        raise getattr(exceptions, refusal.error, exceptions.ConnectFailure)(refusal.body)
     return made(refusal.status, refusal.headers, refusal.body, refusal.url)

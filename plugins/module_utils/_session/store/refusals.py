@@ -25,8 +25,11 @@ class Refusal(Answer):
     error: str = ""
 
     def answers(self, arrived: float) -> bool:
-        """Whether a process was waiting since that moment when it came."""
-        return self.boot == boot.identifier() and self.at >= arrived
+        """Whether it is the answer to a process that waited since that moment; another one may pass."""
+        return self.is_final and self.came_since(arrived)
+
+    def came_since(self, moment: float) -> bool:
+        return self.boot == boot.identifier() and self.at >= moment
 
     @property
     def is_final(self) -> bool:

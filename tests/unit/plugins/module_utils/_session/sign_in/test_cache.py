@@ -52,6 +52,12 @@ def counts(session) -> tuple[int, ...]:
     return tuple(session.counted(name) for name in (REQUESTS, ISSUED, IDENTITIES, AUTHENTICATIONS))
 
 
+def current_list(session):
+    """The tokens of the one identity, newest first."""
+    (name,) = session.names()
+    return session.read_tokens(name).newest_first
+
+
 def let_age(session, seconds: float) -> None:
     (name,) = session.names()
     let_it_age(session, name, seconds)
@@ -72,6 +78,26 @@ def lost_connections(monkeypatch, number: int):
     with monkeypatch.context() as patch:
         patch.setattr(requests.adapters.HTTPAdapter, "send", send)
         yield left
+
+
+def at_once(number: int, call) -> list:
+    """What so many calls at the same time return or raise."""
+    found = []
+    arrived = threading.Barrier(number)
+
+    def run():
+        arrived.wait()
+        try:
+            found.append(call())
+        except Exception as exc:
+            found.append(exc)
+
+    threads = [threading.Thread(target=run) for _number in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
 
 
 class TestOneSignIn:
@@ -244,24 +270,11 @@ class TestRefusal:
         assert sign_in()
 
     def test_all_who_wait_for_it_are_answered_by_it(self, on_session, sign_in, keystone):
-        arrived = threading.Barrier(5)
         keystone.slowness = 0.5
-        found = []
 
-        def fail():
-            arrived.wait()
-            try:
-                sign_in(password="wrong")
-            except exceptions.Unauthorized as exc:
-                found.append(exc.http_status)
+        found = at_once(5, lambda: sign_in(password="wrong"))
 
-        threads = [threading.Thread(target=fail) for _number in range(5)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        assert found == [401] * 5
+        assert [error.http_status for error in found] == [401] * 5
         assert len(keystone.asked("POST")) == 1
 
     def test_a_task_that_tries_again_until_the_user_exists_succeeds(self, on_session, sign_in, keystone, monkeypatch):
@@ -320,8 +333,70 @@ class TestTroubleWithKeystone:
             sign_in()
         assert type(on_it.value) is type(without.value)
 
+    @pytest.mark.parametrize("status", [404, 500, 502])
+    def test_an_answer_that_may_pass_fails_one_of_those_who_wait(self, on_session, sign_in, keystone, status):
+        keystone.slowness = 0.3
+        keystone.answers["POST"] = [Answer(status)]
+
+        found = at_once(5, sign_in)
+
+        assert sum(isinstance(one, Exception) for one in found) == 1
+        assert {one for one in found if isinstance(one, str)} == set(keystone.alive)
+        assert len(keystone.asked("POST")) == 2
+
+    def test_where_nobody_listens_all_find_it_out_at_the_same_time(self, on_session, sign_in, keystone, monkeypatch):
+        tries = []
+        plain = requests.adapters.HTTPAdapter.send
+        monkeypatch.setattr(
+            requests.adapters.HTTPAdapter, "send", lambda *args, **more: tries.append(1) or plain(*args, **more)
+        )
+        keystone.stop()
+
+        found = at_once(5, sign_in)
+
+        assert [type(one) for one in found] == [exceptions.ConnectFailure] * 5
+        patient = len(tries) - 4
+        assert patient > 4, "the first one is to try for a while"
+        assert on_session.troubles() == set()
+
+    def test_what_was_signed_in_meanwhile_by_one_who_did_not_wait_is_on_record(
+        self, on_session, sign_in, keystone, monkeypatch
+    ):
+        monkeypatch.setattr(cache, "patience", 0.0)
+        with lost_connections(monkeypatch, 1):
+            found = at_once(3, sign_in)
+
+        tokens = {one for one in found if isinstance(one, str)}
+        assert tokens == set(keystone.alive)
+        assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == tokens
+
 
 class TestARefusedToken:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_where_keystone_cannot_say_it_is_replaced(self, on_session, sign_in, keystone, monkeypatch, status):
+        monkeypatch.setattr(cache, "_QUESTION", 0)
+        first = sign_in()
+        cache.refuse(first)
+        keystone.stuck["GET"] = Answer(status)
+
+        second = sign_in()
+
+        assert second != first
+        assert {token.id.reveal() for token in current_list(on_session)} == {first, second}
+        assert on_session.troubles() == set()
+
+    def test_a_counter_that_cannot_be_written_keeps_it_from_nobody(self, on_session, sign_in, keystone, monkeypatch):
+        first = sign_in()
+        cache.refuse(first)
+
+        def fail(*arguments):
+            raise SessionError("No space left on device")
+
+        monkeypatch.setattr(type(on_session), "count", fail)
+
+        assert sign_in() == first
+        assert on_session.troubles() == set()
+
     def test_one_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
         token = sign_in()
         cache.refuse(token)

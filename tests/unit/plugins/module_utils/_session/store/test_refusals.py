@@ -48,7 +48,13 @@ def test_who_was_waiting_when_it_came_is_answered_by_it():
     arrived = boot.now() - 10
 
     assert refusal(age=5).answers(arrived)
-    assert refusal(age=0, status=503).answers(arrived)
+    assert refusal(age=0, status=403).answers(arrived)
+
+
+@pytest.mark.parametrize("status", [0, 404, 500, 502, 503])
+def test_one_that_may_pass_answers_nobody_else(status):
+    assert refusal(age=0, status=status).came_since(boot.now() - 10)
+    assert not refusal(age=0, status=status).answers(boot.now() - 10)
 
 
 def test_who_comes_later_is_not():
