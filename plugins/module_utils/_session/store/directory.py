@@ -212,6 +212,17 @@ def nested(handle: int, path: str) -> t.Iterator[int]:
         yield handle
 
 
+def names(handle: int, path: str) -> list[str]:
+    """The names in a directory inside a private one, which is not made where it is missing."""
+    try:
+        with nested(handle, path) as inner:
+            return os.listdir(inner)
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise SessionError(f"The session's directory {path} cannot be opened ({exc.strerror}).") from None
+
+
 def is_temporary(name: str) -> bool:
     """Whether it is a name under which write() puts a file first; a writer that was killed leaves it behind."""
     return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None

@@ -299,6 +299,15 @@ def test_a_subdirectory_is_not_entered_through_a_link(handle, private, tmp_path)
         pass
 
 
+def test_names_are_not_looked_up_through_a_link_and_a_missing_directory_has_none(handle, private, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (private / "inner").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(SessionError, match="directory inner cannot be opened"):
+        directory.names(handle, "inner")
+    assert directory.names(handle, "missing") == []
+
+
 def test_removing_twice_is_no_error(handle, private):
     directory.write(handle, "file", "text")
     directory.remove(handle, "file")
