@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -32,7 +29,7 @@ def test_every_scope_of_the_module_is_a_variable_of_the_role():
 
 @pytest.mark.processes
 def test_the_role_signs_in_for_each_scope_and_in_the_domains_of_explicit_credentials(
-    keystone, clouds_yaml, no_cloud, collections_path
+    keystone, clouds_yaml, run_playbook
 ):
     auth = {**keystone.entry()["auth"], "user_domain_name": "Operators"}
     del auth["project_name"], auth["project_domain_name"]
@@ -46,24 +43,7 @@ def test_the_role_signs_in_for_each_scope_and_in_the_domains_of_explicit_credent
     role = "onetoken.openstack.os_token"
     tasks = [{"include_role": {"name": role}, "vars": variables} for variables in scopes]
     tasks.append({"include_role": {"name": role, "tasks_from": "revoke"}})
-    play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
-    (no_cloud / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-    path = os.pathsep.join([collections_path, *(entry for entry in sys.path if entry)])
-    run = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "play.yml"],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": path,
-            "ANSIBLE_HOME": str(no_cloud / ".ansible"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "PYTHONPATH": path,
-        },
-        cwd=no_cloud,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    run = run_playbook(tasks)
     assert run.returncode == 0, run.stdout + run.stderr
     asked = [json.loads(request.body)["auth"] for request in keystone.asked("POST")]
     customers = {"name": "Customers"}
