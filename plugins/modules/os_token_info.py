@@ -63,7 +63,8 @@ cloud:
   sample: sandbox
 state:
   description:
-    - C(absent), there is no such session, or no token was issued in it for the cloud.
+    - C(absent), there is no such session, or no token was issued in it for the cloud, or it expired so long ago that
+      it was dropped.
     - C(valid), the token can be used.
     - C(due), services accept it, and the next process that signs in gets a new one, because it is old enough to be
       renewed, or because something was written to Keystone that may have changed what it carries.

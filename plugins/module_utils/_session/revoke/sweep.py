@@ -14,6 +14,8 @@ import typing as t
 
 from ..store import owners, usage
 from ..store.session import LivingToken, Session
+from ..store.token import Token
+from ..store.tokens import StoredTokens
 from ..util.errors import OneTokenError, SessionError
 
 #: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
@@ -68,7 +70,10 @@ def sweep(base: str, timeout: float) -> Sweep:
 
 
 def clear(base: str) -> None:
-    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day."""
+    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day.
+
+    From the others, remove what nobody has signed in to for long.
+    """
     for session in _sessions(base):
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
@@ -79,6 +84,14 @@ def clear(base: str) -> None:
                 with session.locked(timeout=0):
                     if (forgotten or _is_dead(session)) and not owners.living(session):
                         session.discard()
+        with contextlib.suppress(SessionError, OSError):
+            if session.exists and session.is_of_this_format and any(_unused(session)):
+                with session.locked(timeout=0):
+                    for name, kept in list(_unused(session)):
+                        if kept:
+                            session.write_tokens(name, kept)
+                        else:
+                            session.remove_tokens(name)
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
@@ -101,6 +114,20 @@ def _is_untouched(session: Session, seconds: float) -> bool:
 def _is_dead(session: Session) -> bool:
     lists = [session.readable_tokens(name) for name in session.names()]
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
+
+
+def _unused(session: Session) -> t.Iterator[tuple[str, StoredTokens | None]]:
+    """The identities with tokens that expired long ago, and the tokens that they keep."""
+    for name in session.names():
+        tokens, complete = session.readable_tokens(name)
+        kept = [token for token in tokens if not _expired_long_ago(token)]
+        if complete and len(kept) < len(tokens):
+            yield name, StoredTokens(kept[0], tuple(kept[1:])) if kept else None
+
+
+def _expired_long_ago(token: Token) -> bool:
+    """A lifetime ago, and a day at least: a clock that is in another time zone does not make one look like that."""
+    return token.end is not None and token.age > token.lifetime + max(token.lifetime, KEPT)
 
 
 if __name__ == "__main__":
