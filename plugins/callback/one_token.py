@@ -62,6 +62,7 @@ except ImportError:  # before ansible-core 2.19, every text was a template
 
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, without_sdk
+from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
@@ -105,6 +106,8 @@ class CallbackModule(CallbackBase):
         if self._run is None:
             return
         self._warn_of_dropped_options()
+        if exposed := exposure(self._run.session):
+            self._display.warning(exposed)
         atexit.register(self._at_exit)
         # Not in the main thread, Python lets no one listen to signals.
         with contextlib.suppress(ValueError):

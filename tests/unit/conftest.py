@@ -178,6 +178,8 @@ def run_playbook(no_cloud: pathlib.Path, collections_path: str) -> t.Any:
                 **os.environ,
                 "ANSIBLE_COLLECTIONS_PATH": path,
                 "ANSIBLE_HOME": str(no_cloud / ".ansible"),
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+                "ANSIBLE_LOCALHOST_WARNING": "False",
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
                 "PYTHONPATH": path,
                 **environ,

@@ -128,6 +128,16 @@ def _check_parents(path: str, owner: int) -> None:
             )
 
 
+def shared_parent(path: str) -> str | None:
+    """The directory above it to which others can write, as to /tmp; None where it also holds all else of the user."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    for place in _upwards(os.path.dirname(os.path.realpath(path))):
+        with contextlib.suppress(OSError):
+            if os.stat(place).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return None if home.startswith(os.path.join(place, "")) else place
+    return None
+
+
 def _upwards(path: str) -> t.Iterator[str]:
     """A directory and all that it is in."""
     yield path
