@@ -12,7 +12,7 @@ import sys
 import time
 import typing as t
 
-from ..store import owners, usage
+from ..store import key, owners, usage
 from ..store.session import LivingToken, Session
 from ..store.token import Token
 from ..store.tokens import StoredTokens
@@ -72,8 +72,9 @@ def sweep(base: str, timeout: float) -> Sweep:
 def clear(base: str) -> None:
     """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day.
 
-    From the others, remove what nobody has signed in to for long.
+    From the others, remove what nobody has signed in to for long, and the keys of those that are gone.
     """
+    key.clear(KEPT_ELSEWHERE)
     for session in _sessions(base):
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
