@@ -86,13 +86,9 @@ def clear(base: str) -> None:
                     if (forgotten or _is_dead(session)) and not owners.living(session):
                         session.discard()
         with contextlib.suppress(SessionError, OSError):
-            if session.exists and session.is_of_this_format and any(_unused(session)):
+            if session.exists and session.is_of_this_format and _unused(session):
                 with session.locked(timeout=0):
-                    for name, kept in list(_unused(session)):
-                        if kept:
-                            session.write_tokens(name, kept)
-                        else:
-                            session.remove_tokens(name)
+                    _drop_unused(session)
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
@@ -117,13 +113,23 @@ def _is_dead(session: Session) -> bool:
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 
-def _unused(session: Session) -> t.Iterator[tuple[str, StoredTokens | None]]:
+def _drop_unused(session: Session) -> None:
+    for name, kept in _unused(session).items():
+        if kept:
+            session.write_tokens(name, StoredTokens(kept[0], tuple(kept[1:])))
+        else:
+            session.remove_tokens(name)
+
+
+def _unused(session: Session) -> dict[str, list[Token]]:
     """The identities with tokens that expired long ago, and the tokens that they keep."""
+    found = {}
     for name in session.names():
         tokens, complete = session.readable_tokens(name)
         kept = [token for token in tokens if not _expired_long_ago(token)]
         if complete and len(kept) < len(tokens):
-            yield name, StoredTokens(kept[0], tuple(kept[1:])) if kept else None
+            found[name] = kept
+    return found
 
 
 def _expired_long_ago(token: Token) -> bool:
