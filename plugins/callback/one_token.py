@@ -42,6 +42,7 @@ EXAMPLES = r"""
 """
 
 import atexit
+import configparser
 import contextlib
 import math
 import os
@@ -61,6 +62,7 @@ except ImportError:  # before ansible-core 2.19, every text was a template
 
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, without_sdk
+from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
@@ -70,6 +72,7 @@ _DROPPED = {
     "clouds": "a process signs in as whoever it is, and all identities are on the session",
     "fallback": "a process that cannot use the session always signs in by itself",
 }
+_SECTION = "callback_one_token"
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
 
@@ -103,6 +106,8 @@ class CallbackModule(CallbackBase):
         if self._run is None:
             return
         self._warn_of_dropped_options()
+        if exposed := exposure(self._run.session):
+            self._display.warning(exposed)
         atexit.register(self._at_exit)
         # Not in the main thread, Python lets no one listen to signals.
         with contextlib.suppress(ValueError):
@@ -134,9 +139,20 @@ class CallbackModule(CallbackBase):
             self._end(drain=bool(self.get_option("drain")))
 
     def _warn_of_dropped_options(self) -> None:
+        file = constants.CONFIG_FILE
+        settings = configparser.ConfigParser(inline_comment_prefixes=(";",))
+        # Ansible itself says what is wrong with its file.
+        with contextlib.suppress(OSError, ValueError, configparser.Error):
+            settings.read(file or (), encoding="utf-8")
         for name, why in _DROPPED.items():
-            if os.environ.get(f"ONETOKEN_{name.upper()}"):
-                self._display.warning(f"one_token: ONETOKEN_{name.upper()} has no effect any more, because {why}.")
+            variable = f"ONETOKEN_{name.upper()}"
+            places = [variable] if os.environ.get(variable) else []
+            places += [f"{name} in {file}"] if settings.has_option(_SECTION, name) else []
+            if places:
+                self._display.warning(
+                    f"one_token: the option {name} has no effect any more, because {why}: remove "
+                    f"{' and '.join(places)}."
+                )
 
     def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
         run.keep = run.keep or task.is_asynchronous

@@ -29,6 +29,7 @@ from ._session_setup import explicit, issued
 from ._session_setup.preparation import prepared
 from .configuration import auth_value
 from .task_cloud import TaskCloud, scope_of, sdk_options
+from .token_status import renews_in
 
 #: Seconds that a Keystone may take to answer which never does, where the user sets no limit.
 _REQUEST_TIMEOUT = 60
@@ -122,7 +123,7 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
     if one is None or one.fingerprint != fingerprint:
         return None
     stored = session.read_tokens(one.identity)
-    return None if stored is None or policy.is_due(stored.current) else stored.current
+    return stored.current if stored and renews_in(session, stored.current, policy) else None
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from ._session.revoke.keystone import Connection
 from ._session.store import staleness
+from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import REQUESTS, Session
 from ._session.store.token import Token
 from ._session.util.errors import SessionError
@@ -39,17 +41,23 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
         return Status(cloud, "closed", token)
     if token is None:
         return Status(cloud, "absent")
-    renews_in = max(0, int(policy.due_age(token.lifetime) - token.age))
     if token.expired:
         return Status(cloud, "expired", token)
+    renewal = renews_in(session, token, policy)
     if validate:
         connection = Connection.of_token(token)
         valid = connection.is_valid(token.id, Waiter(timeout))
         session.count(REQUESTS, connection.requests)
         if not valid:
-            return Status(cloud, "refused", token, renews_in, validated=True)
-    is_due = policy.is_due(token) or staleness.is_stale(session, token)
-    return Status(cloud, "due" if is_due else "valid", token, renews_in, validate)
+            return Status(cloud, "refused", token, renewal, validated=True)
+    return Status(cloud, "valid" if renewal else "due", token, renewal, validate)
+
+
+def renews_in(session: Session, token: Token, policy: RenewalPolicy) -> int:
+    """Seconds until who signs in gets another token, 0 when it is so now."""
+    if staleness.is_stale(session, token):
+        return 0
+    return max(0, math.ceil(min(policy.due_in(token), token.serves_for)))
 
 
 def _chosen(session: Session, cloud: str | None) -> tuple[str, str | None]:

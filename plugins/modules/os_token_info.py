@@ -63,9 +63,11 @@ cloud:
   sample: sandbox
 state:
   description:
-    - C(absent), there is no such session, or no token was issued in it for the cloud.
+    - C(absent), there is no such session, or no token was issued in it for the cloud, or it expired so long ago that
+      it was dropped.
     - C(valid), the token can be used.
-    - C(due), it can be used, and is old enough to be renewed.
+    - C(due), services accept it, and the next process that signs in gets a new one, because it is old enough to be
+      renewed, or because something was written to Keystone that may have changed what it carries.
     - C(expired), it is past its expiry.
     - C(refused), Keystone does not accept it, only with O(validate=true).
     - C(closed), the session was revoked.
@@ -83,7 +85,7 @@ seconds_left:
   type: int
   sample: 86399
 renews_in:
-  description: The seconds until the token is due for a new one, 0 when it is.
+  description: The seconds until the token is due for a new one, 0 when it is, or was made so by a write to Keystone.
   returned: when there is a token
   type: int
   sample: 28799

@@ -219,6 +219,7 @@ from ..module_utils._session.revoke import sweep
 from ..module_utils._session.store.renewal import RenewalPolicy
 from ..module_utils._session.store.session import Session
 from ..module_utils._session_setup import environment
+from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.module_frame import run_module
 from ..module_utils.token_report import describe, still_good, warnings_of
 
@@ -239,6 +240,8 @@ def issue(module: AnsibleModule) -> dict:
             module.warn(still_good(cloud.name, token, issued.kept_because))
         if is_new and session.is_of_one_run:
             sweep.clear(os.path.dirname(session.path))
+        if is_new and (exposed := exposure(session)):
+            module.warn(exposed)
     result = {"changed": changed, "session": session.path, "cloud": cloud.name}
     if session.exists:
         name = cloud.name if cloud.is_plain else known_as

@@ -10,13 +10,13 @@ import sys
 import typing as t
 
 from ..module_utils import signing_in
-from ..module_utils._session.store import staleness
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.store.token import Token
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
 from ..module_utils._session_setup import environment, issued
 from ..module_utils.task_cloud import SDK_NAMES, TaskCloud
 from ..module_utils.token_report import describe
+from ..module_utils.token_status import renews_in
 
 #: Seconds for which a lookup waits for a Keystone that is busy.
 _TIMEOUT = 120
@@ -62,9 +62,7 @@ def _known(session: Session, cloud: str | None) -> issued.Issued | None:
 
 def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
     stored = session.read_tokens(one.identity) if one else None
-    if stored is None or staleness.is_stale(session, stored.current):
-        return None
-    return None if session.read_record().policy.is_due(stored.current) else stored.current
+    return stored.current if stored and renews_in(session, stored.current, session.read_record().policy) else None
 
 
 def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:

@@ -164,6 +164,36 @@ def run_python(no_cloud: pathlib.Path, tmp_path: pathlib.Path) -> t.Any:
     return run
 
 
+@pytest.fixture
+def run_playbook(no_cloud: pathlib.Path, collections_path: str) -> t.Any:
+    """Run a play of these tasks on this machine, in the home, with no cloud but what the environment names."""
+
+    def run(tasks: list[t.Any], **environ: str) -> subprocess.CompletedProcess[str]:
+        play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+        (no_cloud / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+        path = os.pathsep.join([collections_path, *(entry for entry in sys.path if entry)])
+        return subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "play.yml"],
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": path,
+                "ANSIBLE_HOME": str(no_cloud / ".ansible"),
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+                "ANSIBLE_LOCALHOST_WARNING": "False",
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "PYTHONPATH": path,
+                **environ,
+            },
+            cwd=no_cloud,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def collections_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A collection path that has this checkout, for processes that the tests start."""

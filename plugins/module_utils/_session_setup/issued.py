@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import hmac
 import json
-import os
 import typing as t
 
 from .._session.sign_in.clouds import Way
@@ -49,11 +48,11 @@ def fingerprint(session: Session, config: t.Mapping[str, t.Any]) -> str:
 def read(session: Session) -> list[Issued]:
     """All of them, by the name of the cloud."""
     found = []
-    with session.opened() as handle, directory.subdirectory(handle, HANDLES) as folder:
-        for name in os.listdir(folder):
+    with session.opened() as handle:
+        for name in directory.names(handle, HANDLES):
             if name.startswith(_PREFIX):
                 with contextlib.suppress(TypeError, ValueError):
-                    found.append(Issued(**json.loads(directory.read(folder, name) or "")))
+                    found.append(Issued(**json.loads(directory.read(handle, f"{HANDLES}/{name}") or "")))
     return sorted(found, key=lambda one: one.cloud)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._session.store import owners
+from .._session.store import directory, owners
 from .._session.store.renewal import RenewalPolicy
 from .._session.store.session import Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
@@ -68,6 +68,15 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
             elif was_closed:
                 session.close()
         raise
+
+
+def exposure(session: Session) -> str | None:
+    """What to warn of a session in a directory of everybody's, where others can take its place once it is gone."""
+    shared = directory.shared_parent(session.path)
+    return shared and (
+        f"The session {session.path} is below {shared}, to which other users can write, so once it is removed they may "
+        "put code where daemons that this run started look for it: name a directory that only you can write to."
+    )
 
 
 @contextlib.contextmanager

@@ -19,13 +19,13 @@ import time
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
+from .._session.util import deadline
 from .._session.util.errors import OneTokenError
 from .._session.util.waiting import Waiter, delay_asked
 from ..redirects import RedirectedError
 from .cloud_clock import CloudClock
 from .pace import Pacer
 from .request_counts import IDENTITY, RequestCounts, requests_for
-from .time_limit import LateError, in_time
 
 try:
     from keystoneauth1 import exceptions as keystoneauth
@@ -160,8 +160,8 @@ class CloudRequests:
         """Do what waits for a service, but not for longer than this, nor than the run may take."""
         until_end = self.seconds_left + LAST_ANSWERS
         try:
-            return in_time(work, min(longest, until_end))
-        except LateError:
+            return deadline.within(min(longest, until_end), work)
+        except deadline.LateError:
             slow = f"within {longest:.0f} s (set api_timeout higher if the cloud is that slow)"
             within = slow if longest < until_end else self._when_up
             raise LostAnswerError(f"a request to the {spoken(service)} service got no answer {within}") from None

@@ -15,6 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._session.store import usage
 from .._session.store.session import ISSUED, Session
+from .._session.util import deadline
 from .._session.util.clock import now
 from .._session.util.errors import ConfigurationError, OneTokenError
 from ..connection import connect
@@ -31,7 +32,6 @@ from .progress import Progress
 from .report import Report, RunFailedError
 from .request_counts import RequestCounts
 from .run import SENDERS, Run
-from .time_limit import LateError, in_time
 from .turn import Turn
 
 if t.TYPE_CHECKING:
@@ -148,8 +148,8 @@ def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.co
 
     timeout = module.params["timeout"]
     try:
-        return in_time(sign_in, timeout)
-    except LateError:
+        return deadline.within(timeout, sign_in)
+    except deadline.LateError:
         raise TimeUpError(
             f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
             "check auth_url and the network."

@@ -120,7 +120,7 @@ class Connection:
             limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
             try:
                 response = deadline.within(limit, functools.partial(self._request, method, url, token))
-            except TimeoutError:
+            except deadline.LateError:
                 reason = f"Keystone at {self.auth_url} did not answer in time"
             except keystoneauth1.exceptions.ClientException as exc:
                 reason = unreachable(self.auth_url, exc)

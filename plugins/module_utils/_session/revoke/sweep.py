@@ -12,8 +12,10 @@ import sys
 import time
 import typing as t
 
-from ..store import owners, usage
+from ..store import key, owners, usage
 from ..store.session import LivingToken, Session
+from ..store.token import Token
+from ..store.tokens import StoredTokens
 from ..util.errors import OneTokenError, SessionError
 
 #: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
@@ -68,7 +70,11 @@ def sweep(base: str, timeout: float) -> Sweep:
 
 
 def clear(base: str) -> None:
-    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day."""
+    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day.
+
+    From the others, remove what nobody has signed in to for long, and the keys of those that are gone.
+    """
+    key.clear(KEPT_ELSEWHERE)
     for session in _sessions(base):
         # Whatever is in the way of clearing up is no reason to fail a run.
         with contextlib.suppress(SessionError, OSError):
@@ -79,6 +85,10 @@ def clear(base: str) -> None:
                 with session.locked(timeout=0):
                     if (forgotten or _is_dead(session)) and not owners.living(session):
                         session.discard()
+        with contextlib.suppress(SessionError, OSError):
+            if session.exists and session.is_of_this_format and _unused(session):
+                with session.locked(timeout=0):
+                    _drop_unused(session)
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
@@ -101,6 +111,30 @@ def _is_untouched(session: Session, seconds: float) -> bool:
 def _is_dead(session: Session) -> bool:
     lists = [session.readable_tokens(name) for name in session.names()]
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
+
+
+def _drop_unused(session: Session) -> None:
+    for name, kept in _unused(session).items():
+        if kept:
+            session.write_tokens(name, StoredTokens(kept[0], tuple(kept[1:])))
+        else:
+            session.remove_tokens(name)
+
+
+def _unused(session: Session) -> dict[str, list[Token]]:
+    """The identities with tokens that expired long ago, and the tokens that they keep."""
+    found = {}
+    for name in session.names():
+        tokens, complete = session.readable_tokens(name)
+        kept = [token for token in tokens if not _expired_long_ago(token)]
+        if complete and len(kept) < len(tokens):
+            found[name] = kept
+    return found
+
+
+def _expired_long_ago(token: Token) -> bool:
+    """A lifetime ago, and a day at least: a clock that is in another time zone does not make one look like that."""
+    return token.end is not None and token.age > token.lifetime + max(token.lifetime, KEPT)
 
 
 if __name__ == "__main__":

@@ -43,8 +43,6 @@ _POLL = 0.05
 BUSY = 120
 BUSY_WITH_A_TOKEN = 5
 UNREACHABLE = 10
-#: keystoneauth itself takes no token that has less than this left, in seconds.
-LEAST = 120
 #: Seconds for which a token that could not be renewed is used on before Keystone is asked again.
 RENEWAL_PAUSE = 60
 #: Seconds for which Keystone is asked whether a token lives that a service refused.
@@ -181,7 +179,7 @@ class Identity:
         if stored is None or stored.current.id in refused:
             return False
         token = stored.current
-        return _lasts(token) and not staleness.is_stale(self.session, token)
+        return token.serves_for > 0 and not staleness.is_stale(self.session, token)
 
     def served(self, token: Token) -> requests.Response:
         # A number is no reason to keep a token back.
@@ -192,7 +190,7 @@ class Identity:
 
 def is_accepted_after_all(session: Session, token: Token) -> bool:
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
-    if token.id not in refused or not _lasts(token) or staleness.is_stale(session, token):
+    if token.id not in refused or token.serves_for <= 0 or staleness.is_stale(session, token):
         return False
     with contextlib.suppress(SessionError, OSError):
         session.count(REQUESTS)
@@ -200,11 +198,6 @@ def is_accepted_after_all(session: Session, token: Token) -> bool:
     with contextlib.suppress(OneTokenError, OSError, RuntimeError):
         return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
     return False
-
-
-def _lasts(token: Token) -> bool:
-    """Whether it has long enough left; of one of which nobody knows when it ends, nobody can say so."""
-    return token.end is not None and token.seconds_left > min(LEAST, token.lifetime / 2)
 
 
 class Turn:

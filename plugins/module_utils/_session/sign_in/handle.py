@@ -60,14 +60,12 @@ def read(session: Session, handle: str) -> Grant | None:
 
 def answer(
     granted: Grant, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
-) -> requests.Response | None:
+) -> requests.Response:
     """The answer to a sign-in with a handle: the token that it stands for, or one for another scope."""
     session.refuse_closed()
     with contextlib.suppress(SessionError, OSError):
         usage.hold(session)
     token = _token(granted, session)
-    if token is None:
-        return None
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
         return cache.Identity(session, request).served(token)
@@ -84,13 +82,11 @@ def answer(
     return found
 
 
-def _token(granted: Grant, session: Session) -> Token | None:
+def _token(granted: Grant, session: Session) -> Token:
     stored = session.read_tokens(granted.identity)
-    if stored is None:
-        return None
-    token = stored.current
-    is_good = not staleness.is_stale(session, token) and token.id not in cache.refused
-    if is_good and not session.read_record().policy.is_due(token):
+    token = stored.current if stored else None
+    is_good = token is not None and not staleness.is_stale(session, token) and token.id not in cache.refused
+    if token is not None and is_good and not session.read_record().policy.is_due(token):
         return token
     if granted.way is not None:
         # Signed in as the cloud, the process is served the identity's token, or gets a new one for all.
@@ -98,6 +94,11 @@ def _token(granted: Grant, session: Session) -> Token | None:
         stored = session.read_tokens(granted.identity)
         if stored is not None and renewed == stored.current.id.reveal():
             return stored.current
+    if token is None:
+        # It expired long ago, see sweep.py.
+        raise exceptions.AuthorizationFailure(
+            f"The session {session.path} has no token any more for this task: issue it again with os_token_issue."
+        )
     if token.expired or not (is_good or cache.is_accepted_after_all(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "

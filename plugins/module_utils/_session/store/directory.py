@@ -130,6 +130,16 @@ def _check_parents(path: str, owner: int) -> None:
             )
 
 
+def shared_parent(path: str) -> str | None:
+    """The directory above it to which others can write, as to /tmp; None where it also holds all else of the user."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    for place in _upwards(os.path.dirname(os.path.realpath(path))):
+        with contextlib.suppress(OSError):
+            if os.stat(place).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return None if home.startswith(os.path.join(place, "")) else place
+    return None
+
+
 def _upwards(path: str) -> t.Iterator[str]:
     """A directory and all that it is in."""
     yield path
@@ -212,6 +222,17 @@ def nested(handle: int, path: str) -> t.Iterator[int]:
             handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
             opened_handles.callback(os.close, handle)
         yield handle
+
+
+def names(handle: int, path: str) -> list[str]:
+    """The names in a directory inside a private one, which is not made where it is missing."""
+    try:
+        with nested(handle, path) as inner:
+            return os.listdir(inner)
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise SessionError(f"The session's directory {path} cannot be opened ({exc.strerror}).") from None
 
 
 def is_temporary(name: str) -> bool:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 import typing as t
 
 from ..util.errors import SessionError
@@ -21,6 +22,7 @@ _LENGTH = 32
 #: Beside the records, where there is no storage in memory.
 FILE = "key"
 _MEMORY = "/dev/shm"
+_PREFIX = "onetoken-"
 
 
 def read_or_make(path: str) -> bytes:
@@ -42,10 +44,25 @@ def remove(path: str) -> None:
                     os.remove(place)
 
 
+def clear(untouched: float) -> None:
+    """Remove this user's keys of sessions that somebody removed by hand; none that is younger than this, in seconds.
+
+    A session that is not seen here may be there for processes that have directories of their own.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(_MEMORY):
+            if name.startswith(f"{_PREFIX}{os.geteuid()}-"):
+                place = os.path.join(_MEMORY, name)
+                path = _content(place, os.geteuid())[_LENGTH:]
+                with contextlib.suppress(OSError):
+                    if path and not os.path.lexists(path) and time.time() - os.lstat(place).st_mtime > untouched:
+                        os.remove(place)
+
+
 def _places(path: str) -> t.Iterator[str]:
     if os.path.isdir(_MEMORY):
         digest = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()
-        yield os.path.join(_MEMORY, f"onetoken-{_owner(path)}-{digest[:32]}")
+        yield os.path.join(_MEMORY, f"{_PREFIX}{_owner(path)}-{digest[:32]}")
     yield os.path.join(path, FILE)
 
 
@@ -54,18 +71,25 @@ def _owner(path: str) -> int:
 
 
 def _read(place: str, path: str) -> bytes | None:
+    content = _content(place, _owner(path))
+    # Versions before wrote no path.
+    is_of_session = len(content) >= _LENGTH and content[_LENGTH:] in (b"", os.fsencode(os.path.realpath(path)))
+    return content[:_LENGTH] if is_of_session else None
+
+
+def _content(place: str, owner: int) -> bytes:
+    """The content of a file that only its owner can read and write; nothing of another one."""
     # Without O_CREAT: systems forbid even the superuser to open another's file so in a directory of everybody's.
     try:
         file = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
-        return None
+        return b""
     try:
         status = os.fstat(file)
-        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == _owner(path) and not status.st_mode & 0o077
-        key = os.read(file, _LENGTH + 1) if is_ours else b""
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == owner and not status.st_mode & 0o077
+        return os.read(file, status.st_size) if is_ours else b""
     finally:
         os.close(file)
-    return key if len(key) == _LENGTH else None
 
 
 def _made(place: str, path: str) -> bytes | None:
@@ -79,7 +103,8 @@ def _made(place: str, path: str) -> bytes | None:
         with os.fdopen(file, "wb") as stream:
             if os.geteuid() == 0:
                 os.fchown(file, _owner(path), -1)
-            stream.write(secrets.token_bytes(_LENGTH))
+            # The path says whose key it is when the session is gone.
+            stream.write(secrets.token_bytes(_LENGTH) + os.fsencode(os.path.realpath(path)))
         with contextlib.suppress(FileExistsError):
             # Whole or not at all, and never in the place of another.
             os.link(temporary, place)

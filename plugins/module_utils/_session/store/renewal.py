@@ -38,9 +38,14 @@ class RenewalPolicy:
             return lifetime * int(self.renew_after[:-1]) / 100
         return min(float(self.renew_after), lifetime)
 
-    def is_due(self, token: Token) -> bool:
+    def due_in(self, token: Token) -> float:
+        """Seconds until the token is due, none or less when it is."""
         if not token.renewable:
-            return token.expired
+            return token.seconds_left
         # A lifetime that is shorter than min_remaining is no reason to renew: the next token would live no longer.
-        too_short = token.seconds_left < self.min_remaining < token.lifetime
-        return too_short or token.age >= self.due_age(token.lifetime)
+        counts = self.min_remaining < token.lifetime
+        last_moment = token.seconds_left - (self.min_remaining if counts else 0)
+        return min(last_moment, self.due_age(token.lifetime) - token.age)
+
+    def is_due(self, token: Token) -> bool:
+        return self.due_in(token) <= 0

@@ -353,8 +353,8 @@ class Session:
 
     def names(self) -> list[str]:
         """The names of the identities that have tokens on the list."""
-        with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
-            found = os.listdir(folder)
+        with self.opened() as handle:
+            found = directory.names(handle, _TOKENS)
         # What has another name, nobody wrote who keeps tokens; one that cannot be printed would break a message.
         records = (name for name in found if name.endswith(".json") and name.isprintable())
         return sorted(name[: -len(".json")] for name in records if not name.startswith("."))

@@ -5,33 +5,39 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import typing as t
 
 Result = t.TypeVar("Result")
 
 
-def within(seconds: float, call: t.Callable[[], Result]) -> Result:
-    """What the call returns or raises; TimeoutError if it takes longer.
+class LateError(Exception):
+    """The call took longer than it may. It may go on, but nobody learns its result."""
 
-    The timeout of an HTTP library is for each read from the network, so an answer of a byte now and then never ends. A
-    call that takes too long is left behind in its thread, which ends with the process.
+
+def within(seconds: float, call: t.Callable[[], Result]) -> Result:
+    """What the call returns or raises; LateError if it takes longer.
+
+    The timeouts of sockets start again with each byte, name servers have none, and signing in takes several requests.
+    A call that takes too long is left behind in its thread, which ends with the process.
     """
     results: list[Result] = []
     errors: list[BaseException] = []
+    context = contextvars.copy_context()
 
     def run() -> None:
         try:
-            results.append(call())
+            results.append(context.run(call))
         except BaseException as exc:  # pylint: disable=broad-exception-caught
             errors.append(exc)
 
     # Not of concurrent.futures, for whose threads Python waits at its end.
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name="within", daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(max(0.0, min(seconds, threading.TIMEOUT_MAX)))
     if errors:
         raise errors[0]
     if not results:
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
+        raise LateError
     return results[0]

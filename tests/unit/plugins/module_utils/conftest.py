@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import sign_in
 
 
@@ -64,10 +65,7 @@ def python(no_cloud, site_path):
 
     yield start
     for process in started:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        clear_away(process)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util i
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.preparation import prepare
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import kill
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
     PROJECT_ID,
@@ -352,8 +353,7 @@ class TestSessionsOfRuns:
 
     def test_after_the_end_of_its_run_it_is_swept(self, run_module, keystone, of_run, run):
         assert run_module("os_token_revoke", state="swept")["sessions"] == []
-        run.kill()
-        run.wait()
+        kill(run)
 
         foreseen = run_module("os_token_revoke", check=True, state="swept")
         assert (foreseen["changed"], foreseen["sessions"], foreseen["revoked"]) == (True, [of_run.path], 1)
@@ -364,8 +364,7 @@ class TestSessionsOfRuns:
         assert keystone.alive == {}
 
     def test_what_cannot_be_swept_is_a_sentence(self, run_module, keystone, of_run, run):
-        run.kill()
-        run.wait()
+        kill(run)
         keystone.stuck["DELETE"] = Answer(503)
 
         ran = run_module("os_token_revoke", state="swept", timeout=1)

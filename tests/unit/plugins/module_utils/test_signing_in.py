@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
@@ -346,6 +347,13 @@ class TestForeseeing:
         issue()
         session.close()
         assert foresee() is None
+
+    def test_not_so_when_a_write_to_keystone_made_it_stale(self, issue, foresee, session):
+        issue()
+        staleness.mark(session, [staleness.EVERYBODY])
+
+        assert foresee() is None
+        assert issue().changed
 
     @pytest.mark.parametrize(
         "other",

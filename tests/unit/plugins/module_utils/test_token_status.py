@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import REQUESTS, SessionRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import LEAST
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_status import status
@@ -55,10 +59,44 @@ def test_a_token_by_its_age_without_a_request(issued, keystone, age, state, rene
     assert len(keystone.requests) == asked
 
 
-def test_what_was_changed_in_keystone_makes_it_due(issued):
+def test_what_was_changed_in_keystone_makes_it_due_at_once(issued):
     staleness.mark(issued, [staleness.EVERYBODY])
 
-    assert status(issued, "sandbox", validate=False, timeout=10).state == "due"
+    told = status(issued, "sandbox", validate=True, timeout=10)
+
+    assert (told.state, told.renews_in) == ("due", 0)
+
+
+@pytest.mark.parametrize("seconds_left", [LEAST - 20, LEAST + 600])
+def test_one_that_is_too_short_lived_for_the_next_sign_in_is_due(session, sandbox, keystone, task_cloud, seconds_left):
+    signing_in.issue(session, sandbox, RenewalPolicy("100%"), 10)
+    let_age(session, 24 * HOURS - seconds_left)
+
+    told = status(session, None, validate=False, timeout=10)
+
+    assert told.renews_in == pytest.approx(max(0, seconds_left - LEAST), abs=60)
+    assert told.state == ("valid" if told.renews_in else "due")
+    next_one = signing_in.issue(session, task_cloud(cloud="sandbox"), RenewalPolicy("100%"), 10)
+    assert next_one.changed is (told.state == "due")
+
+
+def test_least_of_its_life_that_is_to_be_left_is_counted(issued):
+    issued.write_record(SessionRecord(RenewalPolicy("100%", min_remaining=23 * HOURS)))
+
+    told = status(issued, None, validate=False, timeout=10)
+
+    assert (told.state, told.renews_in) == ("valid", pytest.approx(HOURS, abs=60))
+
+
+def test_one_that_signing_in_again_would_not_prolong_is_valid_to_its_end(issued):
+    one = issued_clouds.of_cloud(issued, "sandbox")
+    stored = issued.read_tokens(one.identity)
+    issued.write_tokens(one.identity, StoredTokens(dataclasses.replace(stored.current, renewable=False)))
+    let_age(issued, 9 * HOURS)
+
+    told = status(issued, None, validate=False, timeout=10)
+
+    assert (told.state, told.renews_in) == ("valid", pytest.approx(15 * HOURS - LEAST, abs=60))
 
 
 @pytest.mark.parametrize(("alive", "state"), [(True, "valid"), (False, "refused")])
@@ -106,8 +144,6 @@ class TestTheSessionOfARun:
 
     @pytest.fixture
     def of_run(self, session):
-        from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-
         session.make()
         session.write_record(SessionRecord(RenewalPolicy(), of_runs=True))
 

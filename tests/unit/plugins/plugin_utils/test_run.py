@@ -30,7 +30,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 )
 from ansible_collections.onetoken.openstack.plugins.plugin_utils import run as runs
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.run import Run, Settings
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    clear_away,
+    close_pipes,
+    kill,
+    wait_until,
+)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
 
 pytestmark = pytest.mark.processes
@@ -54,11 +59,7 @@ def begin(settings):
 
     yield begin
     for run in started:
-        process = run._watcher._process
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        clear_away(run._watcher._process)
 
 
 @pytest.fixture
@@ -192,11 +193,9 @@ class TestTheProcessOfTheRun:
 @contextlib.contextmanager
 def watcher_killed(run):
     process = run._watcher._process
-    process.kill()
-    process.wait()
+    kill(process)
     yield
-    process.stdin.close()
-    process.stdout.close()
+    close_pipes(process)
 
 
 def stop(run):
@@ -209,8 +208,7 @@ def watcher_let_go(run):
     """Close what is left of a watcher that another one takes the place of."""
     process = run._watcher._process
     yield
-    process.stdin.close()
-    process.stdout.close()
+    close_pipes(process)
 
 
 class TestEnding:

@@ -39,3 +39,21 @@ def let_end(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.close()
     process.wait(30)
+
+
+def kill(process: subprocess.Popen[t.Any]) -> None:
+    """End a process at once, and wait for its end."""
+    process.kill()
+    process.wait(30)
+
+
+def close_pipes(process: subprocess.Popen[t.Any]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def clear_away(process: subprocess.Popen[t.Any]) -> None:
+    """What a test does in the end with a process that it started."""
+    kill(process)
+    close_pipes(process)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import typing as t
 
@@ -55,6 +56,13 @@ def test_the_handles_that_lie_beside_them_are_none_of_them(empty):
     handle.grant(empty, IDENTITY, WAY)
 
     assert issued_tokens.read(empty) == []
+
+
+def test_looking_makes_nothing(empty):
+    before = sorted(os.listdir(empty.path))
+
+    assert (issued_tokens.read(empty), empty.names()) == ([], [])
+    assert sorted(os.listdir(empty.path)) == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", "{}", '{"cloud": "sandbox"}', '{"unknown": 1}'])

@@ -10,8 +10,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import deadline
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudError,
     GivenUpError,
@@ -22,7 +22,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requ
     TimeUpError,
     content,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import PASSWORD
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
@@ -238,14 +237,16 @@ def first_is_late(monkeypatch, time):
     """The first answer takes longer than it may."""
     left = [True]
 
-    def late_once(work, seconds):
+    within = deadline.within
+
+    def late_once(seconds, work):
         if not left:
-            return in_time(work, seconds)
+            return within(seconds, work)
         left.pop()
         time.sleep(seconds)
-        raise LateError
+        raise deadline.LateError
 
-    monkeypatch.setattr(cloud_requests, "in_time", late_once)
+    monkeypatch.setattr(deadline, "within", late_once)
 
 
 @pytest.mark.parametrize(

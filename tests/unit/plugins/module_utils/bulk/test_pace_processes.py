@@ -14,6 +14,7 @@ import time
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away, kill
 
 pytestmark = pytest.mark.processes
 
@@ -88,10 +89,7 @@ def start(environ, collections_path):
 
     yield start_process
     for process in started:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        clear_away(process)
 
 
 def send_together(start, count, pace, seconds, before=lambda: None):
@@ -137,8 +135,7 @@ def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
     one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
     for _turn in range(5):
         assert one.take("compute", one._clock() + 10)
-    process.kill()
-    process.wait()
+    kill(process)
 
     assert one.take("compute", one._clock() + 10)
 
@@ -161,8 +158,7 @@ def test_the_places_of_a_process_that_was_killed_are_free_again(start, environ):
     one = Pacer(PROJECT, Pace.parse("auto"), 5, environ)
     assert not one.try_start()
 
-    process.kill()
-    process.wait()
+    kill(process)
     assert [one.try_start() for _turn in range(6)] == [True] * 5 + [False]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 
@@ -38,6 +39,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     sign_in,
 )
 
+DAY = 24 * 3600
 DEAD = 25 * 3600
 ENDED = ended_run()
 
@@ -104,6 +106,82 @@ def test_a_session_that_a_user_named_stays(base):
     clear(str(base))
 
     assert os.listdir(base) == ["nightly"]
+
+
+class TestANamedSession:
+    """It lives for days, and the identities of its tasks come and go."""
+
+    @pytest.fixture
+    def tokens_left(self, base):
+        """The ages of the tokens that are left of these, the one in use first."""
+
+        def left(*ages: float) -> list[float]:
+            session = left_behind(base, "nightly", None)
+            current, *replaced = [make_token(age=age) for age in ages]
+            session.write_tokens(IDENTITY, StoredTokens(current, tuple(replaced)))
+            clear(str(base))
+            return [round(token.age) for token in session.readable_tokens(IDENTITY)[0]]
+
+        return left
+
+    @pytest.mark.parametrize(
+        ("ages", "left"),
+        [
+            ([2 * DAY + 60], []),
+            ([3 * DAY, 4 * DAY], []),
+            ([60, 2 * DAY - 60, 2 * DAY + 60], [60, 2 * DAY - 60]),
+            # Whoever renewed it came to an older answer; it may live.
+            ([3 * DAY, 60], [60]),
+            ([2 * DAY - 60], [2 * DAY - 60]),
+            ([60], [60]),
+        ],
+    )
+    def test_what_expired_a_lifetime_ago_is_dropped(self, tokens_left, ages, left):
+        assert tokens_left(*ages) == left
+
+    @pytest.mark.parametrize(("age", "left"), [(DAY + 3540, [IDENTITY]), (DAY + 3660, [])])
+    def test_of_short_lived_ones_the_clock_may_be_off_by_hours(self, base, age, left):
+        session = left_behind(base, "nightly", None)
+        session.write_tokens(IDENTITY, StoredTokens(make_token(lifetime=3600, age=age)))
+        clear(str(base))
+
+        assert session.names() == left
+
+    def test_it_stays_itself_and_its_record_with_it(self, base):
+        session = left_behind(base, "nightly", 3 * DAY)
+        record = session.read_record()
+        clear(str(base))
+
+        assert session.names() == []
+        assert session.read_record() == record
+
+    def test_what_cannot_be_read_as_a_whole_may_live(self, base):
+        session = left_behind(base, "nightly", 3 * DAY)
+        file = pathlib.Path(session.path, "tokens", f"{IDENTITY}.json")
+        data = json.loads(file.read_text())
+        file.write_text(json.dumps({**data, "replaced": [{"token": "damaged"}]}))
+        clear(str(base))
+
+        assert session.names() == [IDENTITY]
+
+    def test_one_of_which_nobody_knows_when_it_ends_stays(self, base):
+        session = left_behind(base, "nightly", None)
+        token = make_token(age=9 * DAY)
+        token.body["expires_at"] = "soon"
+        session.write_tokens(IDENTITY, StoredTokens(token))
+        clear(str(base))
+
+        assert session.names() == [IDENTITY]
+
+    def test_while_somebody_signs_in_nothing_is_dropped(self, base):
+        session = left_behind(base, "nightly", 3 * DAY)
+        signing_in = session.signing_in(0)
+        clear(str(base))
+        os.close(signing_in)
+        assert session.names() == [IDENTITY]
+
+        clear(str(base))
+        assert session.names() == []
 
 
 @pytest.mark.parametrize(("untouched", "left"), [(KEPT_ELSEWHERE - 60, ["run-1"]), (KEPT_ELSEWHERE + 60, [])])

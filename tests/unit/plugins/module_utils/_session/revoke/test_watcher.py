@@ -31,7 +31,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    clear_away,
     ended_run,
+    kill,
     let_end,
     wait_until,
 )
@@ -59,10 +61,7 @@ def watch(no_cloud):
 
     yield start
     for process in started:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        clear_away(process)
 
 
 def is_on_watch(session: Session, name: str) -> bool:
@@ -73,11 +72,6 @@ def is_on_watch(session: Session, name: str) -> bool:
         except BlockingIOError:
             return True
         return False
-
-
-def kill(process: subprocess.Popen) -> None:
-    process.kill()
-    process.wait()
 
 
 def has_read_its_order(watcher: Watcher) -> bool:

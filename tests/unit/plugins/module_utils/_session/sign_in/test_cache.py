@@ -30,6 +30,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     UNRECORDED,
     SessionRecord,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import LEAST
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
@@ -219,7 +220,7 @@ class TestRenewal:
     def test_one_that_has_too_little_left_is_not_served(self, on_session, sign_in, monkeypatch):
         on_session.write_record(SessionRecord(RenewalPolicy("100%")))
         old = sign_in()
-        let_age(on_session, 24 * HOURS - cache.LEAST + 1)
+        let_age(on_session, 24 * HOURS - LEAST + 1)
 
         assert sign_in() != old
 

@@ -255,6 +255,20 @@ class TestRenewal:
 
         assert sign_in_with(granted) == token
 
+    def test_one_that_was_cleared_long_after_its_end_is_replaced_by_its_way(
+        self, on_session, of_a_cloud, sign_in_with, keystone
+    ):
+        name, granted = of_a_cloud
+        on_session.remove_tokens(name)
+
+        assert sign_in_with(granted) in keystone.alive
+
+    def test_without_a_way_one_that_was_cleared_is_a_sentence(self, on_session, identity, granted, sign_in_with):
+        on_session.remove_tokens(identity)
+
+        with pytest.raises(exceptions.AuthorizationFailure, match="has no token any more .*: issue it again"):
+            sign_in_with(granted)
+
     def test_a_revoked_session_is_told(self, on_session, granted, sign_in_with):
         on_session.close()
 

@@ -132,6 +132,24 @@ def test_a_parent_that_everybody_writes_to_is_fine_when_sticky(tmp_path):
         pass
 
 
+def test_what_others_can_write_to_is_found_at_any_level_but_where_all_of_the_user_s_is(tmp_path, monkeypatch):
+    for name in ("shared", "own"):
+        (tmp_path / name / "below").mkdir(parents=True)
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "link").symlink_to(tmp_path / "shared" / "below")
+    (tmp_path / "own" / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "own" / "home"))
+    shared = str(tmp_path / "shared")
+
+    assert directory.shared_parent(str(tmp_path / "shared" / "session")) == shared
+    assert directory.shared_parent(str(tmp_path / "shared" / "below" / "missing" / "session")) == shared
+    assert directory.shared_parent(str(tmp_path / "link" / "session")) == shared
+    assert directory.shared_parent(str(tmp_path / "own" / "below" / "session")) is None
+
+    monkeypatch.setenv("HOME", str(tmp_path / "shared" / "below"))
+    assert directory.shared_parent(str(tmp_path / "shared" / "session")) is None
+
+
 def test_a_link_on_the_way_that_others_can_change_is_refused(tmp_path):
     """Who can change the link can put another directory, with code in its site/, in this one's place later."""
     directory.make(str(tmp_path / "mine" / "session"))
@@ -297,6 +315,15 @@ def test_a_subdirectory_is_not_entered_through_a_link(handle, private, tmp_path)
         directory.subdirectory(handle, "inner"),
     ):
         pass
+
+
+def test_names_are_not_looked_up_through_a_link_and_a_missing_directory_has_none(handle, private, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (private / "inner").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(SessionError, match="directory inner cannot be opened"):
+        directory.names(handle, "inner")
+    assert directory.names(handle, "missing") == []
 
 
 def test_removing_twice_is_no_error(handle, private):

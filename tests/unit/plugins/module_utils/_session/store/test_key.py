@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import stat
 import threading
+import time
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation, sweep
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 
@@ -41,7 +43,7 @@ def test_it_is_in_memory_for_its_user_alone_and_away_from_the_records(empty):
     status = os.lstat(place)
 
     assert place.parent == pathlib.Path("/dev/shm")
-    assert (stat.S_IMODE(status.st_mode), status.st_uid, place.read_bytes()) == (0o600, os.geteuid(), made)
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, place.read_bytes()[:32]) == (0o600, os.geteuid(), made)
     assert os.listdir(empty.path) == before
 
     empty.discard()
@@ -69,7 +71,7 @@ def test_where_there_is_no_storage_in_memory_it_lies_beside_the_records(empty, m
     made = empty.key()
 
     place = pathlib.Path(empty.path, "key")
-    assert (place.read_bytes(), stat.S_IMODE(place.stat().st_mode)) == (made, 0o600)
+    assert (place.read_bytes()[:32], stat.S_IMODE(place.stat().st_mode)) == (made, 0o600)
     assert empty.key() == made
 
 
@@ -81,8 +83,8 @@ def test_one_that_belongs_to_somebody_else_is_not_used(empty, memory):
 
     made = empty.key()
 
-    assert made != planted
-    assert pathlib.Path(empty.path, "key").read_bytes() == made
+    assert made != planted[:32]
+    assert pathlib.Path(empty.path, "key").read_bytes()[:32] == made
     assert place.exists()
 
 
@@ -104,11 +106,19 @@ def test_what_is_not_a_private_file_of_the_right_length_is_not_used(empty, memor
         os.mkfifo(place, 0o600)
     elif kind in ("short", "long"):
         place.touch(0o600)
-        place.write_bytes(planted[:-1] if kind == "short" else planted + b"x")
+        place.write_bytes(planted[:31] if kind == "short" else planted + b"x")
 
     made = empty.key()
 
-    assert made != planted
+    assert made != planted[:32]
+    assert empty.key() == made
+
+
+def test_one_of_a_version_before_which_wrote_no_path_is_used(empty, memory):
+    place = place_of(empty, memory)
+    made = empty.key()
+    place.write_bytes(made)
+
     assert empty.key() == made
 
 
@@ -186,3 +196,57 @@ def test_one_of_somebody_else_is_not_removed(empty, memory):
 def test_to_remove_none_is_no_error(empty, memory, tmp_path):
     key.remove(empty.path)
     key.remove(str(tmp_path / "nowhere"))
+
+
+class TestOneOfASessionThatIsGone:
+    """Somebody removed its directory by hand."""
+
+    WEEK = 7 * 24 * 3600
+
+    @pytest.fixture
+    def place(self, empty, memory):
+        """Where its key lies, which is older than a week."""
+        place = place_of(empty, memory)
+        old = time.time() - self.WEEK - 60
+        os.utime(place, (old, old))
+        return place
+
+    def test_it_is_removed(self, empty, place):
+        shutil.rmtree(empty.path)
+
+        key.clear(self.WEEK)
+        assert not place.exists()
+
+    def test_by_the_next_run_that_clears_up(self, empty, place, tmp_path):
+        shutil.rmtree(empty.path)
+
+        sweep.clear(str(tmp_path / "nowhere"))
+        assert not place.exists()
+
+    def test_a_younger_one_stays_as_others_may_see_its_session(self, empty, place):
+        shutil.rmtree(empty.path)
+        os.utime(place)
+
+        key.clear(self.WEEK)
+        assert place.exists()
+
+    def test_one_of_a_session_that_is_there_stays(self, empty, place):
+        key.clear(self.WEEK)
+        assert place.exists()
+
+    @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 32])
+    def test_one_that_does_not_say_whose_it_is_stays(self, empty, place, content):
+        shutil.rmtree(empty.path)
+        status = place.stat()
+        place.write_bytes(content)
+        os.utime(place, (status.st_atime, status.st_mtime))
+
+        key.clear(self.WEEK)
+        assert place.exists()
+
+    def test_what_others_may_have_written_stays(self, empty, place):
+        shutil.rmtree(empty.path)
+        place.chmod(0o640)
+
+        key.clear(self.WEEK)
+        assert place.exists()

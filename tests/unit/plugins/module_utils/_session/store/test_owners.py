@@ -16,7 +16,10 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner, Watch
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import run_elsewhere
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    kill,
+    run_elsewhere,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -40,8 +43,7 @@ def killed(process) -> Owner:
     """The owner that a process was."""
     owner = Owner.of_process(process.pid)
     assert owner is not None
-    process.kill()
-    process.wait()
+    kill(process)
     return owner
 
 
@@ -172,8 +174,7 @@ class TestLiving:
         assert owners.living(made)
         assert not owners.orphaned(made)
 
-        watcher.kill()
-        watcher.wait()
+        kill(watcher)
         assert owners.orphaned(made)
 
     @pytest.mark.parametrize(

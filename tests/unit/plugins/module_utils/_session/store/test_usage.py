@@ -11,7 +11,10 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import let_end
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    kill,
+    let_end,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -53,8 +56,7 @@ def test_without_a_session_nothing_is_held():
 
 def test_a_process_that_was_killed_works_on_nothing(empty, use):
     process = use(empty)
-    process.kill()
-    process.wait()
+    kill(process)
 
     assert usage.is_idle(empty)
 

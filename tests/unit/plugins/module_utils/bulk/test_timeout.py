@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 import types
 
@@ -30,7 +28,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_co
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError, Run
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.time_limit import LateError, in_time
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import (
     DRIPPING,
     DRIPPING_HEADERS,
@@ -44,35 +41,6 @@ SOON = 15
 KEY = ProjectKey("http://keystone", "p", "RegionOne")
 UNHEARD = [SILENT, DRIPPING, DRIPPING_HEADERS]
 SERVERS = {"servers": [{"id": "1", "name": "web", "status": "ACTIVE"}], "images": []}
-
-
-class TestInTime:
-    def test_what_the_work_returns_and_raises_comes_through(self):
-        assert in_time(lambda: 7, 10) == 7
-        with pytest.raises(ZeroDivisionError):
-            in_time(lambda: 1 // 0, 10)
-
-    def test_an_error_that_means_lateness_elsewhere_is_the_work_s_own(self):
-        def work():
-            raise TimeoutError
-
-        with pytest.raises(TimeoutError):
-            in_time(work, 10)
-
-    def test_work_that_takes_longer_is_left_alone(self):
-        end = threading.Event()
-        with pytest.raises(LateError):
-            in_time(lambda: end.wait(60), 0.05)
-        end.set()
-
-    def test_the_work_knows_the_context_of_its_caller(self):
-        variable = contextvars.ContextVar("variable", default="")
-        variable.set("mine")
-        assert in_time(variable.get, 10) == "mine"
-
-    def test_it_does_not_hold_up_the_end_of_the_process(self):
-        daemon = in_time(lambda: threading.current_thread().daemon, 10)
-        assert daemon
 
 
 @pytest.fixture
