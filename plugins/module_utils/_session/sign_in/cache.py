@@ -141,7 +141,7 @@ class Identity:
                 return None
         return self._turn_with(lock, arrived, policy)
 
-    def _turn_with(self, lock: int, arrived: float, policy: RenewalPolicy) -> requests.Response | Turn:
+    def _turn_with(self, lock: int, arrived: float, policy: RenewalPolicy) -> requests.Response | Turn | None:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, lock)
             # Nobody revokes the session before this token is on its list.
