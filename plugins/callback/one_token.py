@@ -52,14 +52,6 @@ import typing as t
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # before ansible-core 2.19, every text was a template
-
-    def trust_as_template(value: str) -> str:
-        return value
-
-
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, without_sdk
 from ..module_utils._session_setup.preparation import exposure
@@ -169,15 +161,15 @@ class CallbackModule(CallbackBase):
             task.add_environment(_without(run))
             return
         if not task.runs_here or not (task.becomes or task.becomes_by_host):
-            task.prepend_python_path(run.session.site, trust_as_template)
+            task.prepend_python_path(run.session.site)
             return
         users = {"root", self._user()}
         if task.becomes_by_host:
             # Users who must not read the session must not have it on their search path: some programs fail of that.
-            task.add_environment_of(users, run.variables, _without(run), trust_as_template)
+            task.add_environment_of(users, run.variables, _without(run))
         elif task.becomes in users:
             # sudo clears the environment, but not what the task sets.
-            task.prepend_python_path(run.session.site, trust_as_template)
+            task.prepend_python_path(run.session.site)
             task.add_environment(run.variables)
         else:
             task.add_environment(_without(run))

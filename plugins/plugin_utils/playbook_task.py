@@ -10,6 +10,8 @@ import functools
 import os
 import typing as t
 
+from .templates import literal, part, template
+
 #: The variable by which a task, a block or a play declines the session.
 DECLINE = "one_token"
 _COMMANDS = ("command", "shell", "script", "raw")
@@ -89,14 +91,18 @@ class PlaybookTask:
     def _environment(self) -> dict[str, t.Any]:
         """What environment sets for it, as far as it is not a template as a whole."""
         merged: dict[str, t.Any] = {}
-        for part in self._task.environment or ():
-            if isinstance(part, dict):
-                merged.update(part)
+        for one in self._task.environment or ():
+            if isinstance(one, dict):
+                merged.update(one)
         return merged
 
     def add_environment(self, variables: t.Mapping[str, str]) -> None:
         """Set variables for it, those excepted that the playbook sets."""
-        new = {name: value for name, value in variables.items() if name not in self._environment}
+        new = {
+            name: template(literal(text)) if "{" in text else text
+            for name, text in variables.items()
+            if name not in self._environment
+        }
         # The last one wins: what the task itself sets as a template may be the same variable.
         self._task._environment = [new, *self._own_environment]
 
@@ -105,7 +111,6 @@ class PlaybookTask:
         users: t.Collection[str],
         inside: t.Mapping[str, str],
         outside: t.Mapping[str, str],
-        trust: t.Callable[[str], str],
     ) -> None:
         """Set variables for it where it becomes one of these users or stays who it is, and others where it does not.
 
@@ -113,37 +118,38 @@ class PlaybookTask:
         """
         own = self._environment
         condition = (
-            f"{{% set user %}}{self.becomes or 'root'}{{% endset %}}"
+            f"{{% set user %}}{part(self.becomes or 'root')}{{% endset %}}"
             f"{{% if not (ansible_become | default({bool(self.becomes)}) | bool)"
             f" or (ansible_become_user | default(user) | string | trim) in {sorted(users)} %}}"
         )
         added = {
-            name: trust(f"{condition}{text}{{% else %}}{outside[name]}{{% endif %}}")
+            name: template(f"{condition}{literal(text)}{{% else %}}{literal(outside[name])}{{% endif %}}")
             for name, text in inside.items()
             if name not in own
         }
         path, site = own.get("PYTHONPATH"), inside["PYTHONPATH"].split(os.pathsep)[0]
-        if path is not None and site not in str(path):
-            parts = os.pathsep.join(filter(None, [site, path]))
-            added["PYTHONPATH"] = trust(f"{condition}{parts}{{% else %}}{path}{{% endif %}}")
+        if path is not None and literal(site) not in str(path):
+            own_path = part(path)
+            parts = os.pathsep.join(filter(None, [literal(site), own_path]))
+            added["PYTHONPATH"] = template(f"{condition}{parts}{{% else %}}{own_path}{{% endif %}}")
         if added:
             self._task._environment = [*self._own_environment, added]
 
-    def prepend_python_path(self, path: str, trust: t.Callable[[str], str]) -> None:
+    def prepend_python_path(self, path: str) -> None:
         """Keep the session's code on a search path that the playbook sets, and that may be a template.
 
         On other machines the search path stays as it is; where a task for another host runs is not known before that.
         """
         own = self._environment.get("PYTHONPATH")
-        if own is None or path in str(own):
+        if own is None or literal(path) in str(own):
             return
-        first = f"{path}{os.pathsep}" if own else path
+        first = f"{literal(path)}{os.pathsep if own else ''}"
         if not self.runs_here:
             # What a template leaves empty, Ansible takes for None.
             if self._task.delegate_to or not own:
                 return
             first = f"{{% if (ansible_connection | default('')).split('.') | last == 'local' %}}{first}{{% endif %}}"
-        self._task._environment = [*self._own_environment, {"PYTHONPATH": trust(f"{first}{own}")}]
+        self._task._environment = [*self._own_environment, {"PYTHONPATH": template(f"{first}{part(own)}")}]
 
     @property
     def _own_environment(self) -> list[t.Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import textwrap
@@ -23,9 +24,14 @@ from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from ansible_collections.onetoken.openstack.plugins.callback.one_token import trust_as_template
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.playbook_task import PlaybookTask
 
+#: As Ansible reads playbooks, from ansible-core 2.19 on.
+TRUSTED = (
+    {"trusted_as_template": True}
+    if "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters
+    else {}
+)
 SITE = "/session/site"
 PACKAGE = "ansible_collections.openstack"
 CLOUD_TASK = "openstack.cloud.server_info: {cloud: sandbox}"
@@ -65,7 +71,7 @@ def tasks_of(tmp_path, no_cloud):
         hosts = InventoryManager(loader=loader, sources=[str(tmp_path / "hosts")])
         manager = VariableManager(loader=loader, inventory=hosts)
         HostVars(hosts, manager, loader)
-        loaded = Play.load(loader.load_from_file(str(path))[0], variable_manager=manager, loader=loader)
+        loaded = Play.load(loader.load_from_file(str(path), **TRUSTED)[0], variable_manager=manager, loader=loader)
         iterator = PlayIterator(hosts, loaded, PlayContext(loaded), manager, manager.get_vars(play=loaded))
         tasks = [task for task in (*iterator.all_tasks, *iterator.handlers) if task.action != "meta"]
         named = {task.get_name(): task for task in tasks if not task.implicit}
@@ -310,7 +316,7 @@ class TestEnvironmentByUser:
     BY_TEMPLATE = "become: true\nbecome_user: '{{ who }}'"
 
     def environment_of(self, one, **variables):
-        one.add_environment_of({"root", "me"}, self.INSIDE, self.OUTSIDE, trust_as_template)
+        one.add_environment_of({"root", "me"}, self.INSIDE, self.OUTSIDE)
         return environment(one, **variables)
 
     @pytest.mark.parametrize(
@@ -362,22 +368,53 @@ class TestEnvironmentByUser:
         assert task(f"{CLOUD_TASK}\n{lines}", inventory=inventory).becomes_by_host is by_host
 
 
+ODD = "/x{{ nope }}/{% if %}/{# y/'\"\\/\N{ROCKET}"
+
+
+class TestTextsThatLookLikeTemplates:
+    """In the path of a session, a variable of the run's, or marked by the playbook, they are no templates."""
+
+    @pytest.mark.parametrize("who", ["root", "nobody"])
+    def test_of_the_session_and_of_the_run_s_environment(self, task, who):
+        one = task(f"{CLOUD_TASK}\nbecome: true\nbecome_user: '{{{{ who }}}}'")
+        inside = {"PYTHONPATH": f"{ODD}{os.pathsep}{ODD}", "SESSION": ODD}
+        one.add_environment_of({"root"}, inside, {"PYTHONPATH": ODD, "SESSION": "-"})
+
+        expected = inside if who == "root" else {"PYTHONPATH": ODD, "SESSION": "-"}
+        assert environment(one, who=who) == expected
+
+    def test_of_a_task_that_becomes_nobody_else(self, task):
+        one = task(CLOUD_TASK)
+        one.add_environment({"SESSION": ODD})
+
+        assert environment(one) == {"SESSION": ODD}
+
+    @pytest.mark.parametrize("inventory", ["localhost ansible_connection=local", "web ansible_connection=ssh"])
+    def test_in_front_of_a_search_path_of_the_playbook_s_and_within_it(self, task, inventory):
+        lines = f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: !unsafe '/own{{{{ nope }}}}'}}"
+        one = task(lines, inventory=inventory)
+        for _turn in range(2):
+            one.prepend_python_path(ODD)
+
+        assert environment(one, ansible_connection="local") == {"PYTHONPATH": f"{ODD}{os.pathsep}/own{{{{ nope }}}}"}
+
+
 class TestPythonPath:
     def test_the_session_s_plugin_is_kept_in_front_of_the_playbook_s_path(self, tasks_of):
         one = tasks_of(f"environment: {{PYTHONPATH: /mine}}\ntasks:\n- {{name: it, {CLOUD_TASK}}}")()
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert environment(one) == {"PYTHONPATH": f"{SITE}{os.pathsep}/mine"}
 
     def test_what_else_the_task_sets_stays(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine, A: b}}")
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert environment(one)["A"] == "b"
 
     def test_a_template_stays_one(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: '{{{{ mine }}}}/lib'}}")
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert environment(one, mine="/opt") == {"PYTHONPATH": f"{SITE}{os.pathsep}/opt/lib"}
 
@@ -385,13 +422,13 @@ class TestPythonPath:
     def test_without_a_path_of_its_own_there_is_nothing_to_keep(self, task, lines):
         one = task(f"{CLOUD_TASK}\n{lines}")
         before = list(one._task.environment)
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert one._task.environment == before
 
     def test_an_empty_path_becomes_the_plugin_s_alone(self, task):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: ''}}")
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert environment(one) == {"PYTHONPATH": SITE}
 
@@ -401,7 +438,7 @@ class TestPythonPath:
     )
     def test_where_hosts_are_here_and_elsewhere_it_is_only_kept_here(self, task, connection, is_here):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}", inventory="web ansible_connection=ssh")
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         variables = {"ansible_connection": connection} if connection else {}
         expected = f"{SITE}{os.pathsep}/mine" if is_here else "/mine"
@@ -417,7 +454,7 @@ class TestPythonPath:
     )
     def test_where_it_cannot_be_told_it_is_left_alone(self, task, lines, path):
         one = task(f"{CLOUD_TASK}\n{lines}", inventory="web ansible_connection=ssh")
-        one.prepend_python_path(SITE, trust_as_template)
+        one.prepend_python_path(SITE)
 
         assert environment(one, ansible_connection="local") == {"PYTHONPATH": path}
 
@@ -425,6 +462,6 @@ class TestPythonPath:
         """With the strategy free, a task starts once a host."""
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}")
         for _turn in range(3):
-            one.prepend_python_path(SITE, trust_as_template)
+            one.prepend_python_path(SITE)
 
         assert environment(one) == {"PYTHONPATH": f"{SITE}{os.pathsep}/mine"}

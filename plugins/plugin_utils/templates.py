@@ -1,0 +1,28 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts that Ansible reads as templates, and how to have others in them as they are."""
+
+from __future__ import annotations
+
+try:
+    from ansible.template import is_trusted_as_template
+    from ansible.template import trust_as_template as template
+except ImportError:  # before ansible-core 2.19, every text was a template that was not marked as unsafe
+    from ansible.utils.unsafe_proxy import AnsibleUnsafe
+
+    def is_trusted_as_template(value: object) -> bool:
+        return not isinstance(value, AnsibleUnsafe)
+
+    def template(value: str) -> str:
+        return value
+
+
+def literal(text: str) -> str:
+    """A part of a template that comes out as this text, whatever is in it."""
+    return text.replace("{", "{{ '{' }}")
+
+
+def part(value: object) -> str:
+    """A part of a template that comes out as Ansible would read this value of a playbook."""
+    return str(value) if is_trusted_as_template(value) else literal(str(value))
