@@ -87,6 +87,7 @@ def tls_of(session: t.Any) -> Tls:
     verify, cert = session.verify, session.cert
     paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
     return Tls(
-        os.path.abspath(verify) if isinstance(verify, str) else bool(verify),
+        # As requests takes it: nothing said is a yes, and each text but an empty one is a path.
+        os.path.abspath(verify) if isinstance(verify, str) and verify else verify is None or bool(verify),
         (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
     )

@@ -9,7 +9,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.request import SignInRequest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.request import SignInRequest, tls_of
 from hypothesis import given
 from hypothesis import strategies as st
 from keystoneauth1 import plugin as keystone_plugin
@@ -156,6 +156,15 @@ def test_a_relative_path_is_another_one_in_another_directory(token_of, generous_
     monkeypatch.chdir(tmp_path)
     token_of("v3password", {"verify": "ca.pem"})
     assert len(generous_keystone.asked("POST")) == 2
+
+
+@pytest.mark.parametrize(
+    ("verify", "recorded"),
+    [(True, True), (None, True), (False, False), (0, False), ("", False), ("/ca.pem", "/ca.pem")],
+    ids=repr,
+)
+def test_a_certificate_is_checked_for_a_token_as_requests_checked_it_when_it_was_issued(verify, recorded):
+    assert tls_of(keystone_session.Session(verify=verify)).verify == recorded
 
 
 class _Session:
