@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import typing as t
 import urllib.parse
@@ -16,7 +17,7 @@ try:
 except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
     keystoneauth1 = None
 
-from ..store.token import Token, TokenId
+from ..store.token import Tls, Token, TokenId
 from ..util import deadline
 from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError
 from ..util.version import APPLICATION, VERSION
@@ -43,28 +44,29 @@ class Connection:
     def __init__(
         self,
         auth_url: str,
-        verify: t.Any = True,
-        cert: t.Any = None,
+        tls: Tls | None = None,
         timeout: float | None = None,
         token_url: str | None = None,
     ) -> None:
+        tls = tls or Tls()
         self.auth_url = auth_url
         self.requests = 0
         self._token_url = token_url or f"{versioned(auth_url)}{_TOKEN_PATH}"
         self._timeout = timeout or REQUEST_TIMEOUT
         self._session = keystoneauth1.session.Session(
-            verify=verify,
-            cert=cert,
+            verify=tls.verify,
+            cert=tls.cert,
             timeout=self._timeout,
             app_name=APPLICATION,
             app_version=VERSION,
+            **_strictness(tls),
         )
         self._session.session.hooks["response"].append(self._count)
 
     @classmethod
     def of_token(cls, token: Token) -> Connection:
         """To the Keystone that issued a token."""
-        return cls(token.auth_url, token.tls.verify, token.tls.cert, token_url=token.token_url)
+        return cls(token.auth_url, token.tls, token_url=token.token_url)
 
     def _count(self, response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
         self.requests += 1
@@ -158,6 +160,13 @@ class Connection:
             raise_exc=False,
             redirect=False,
         )
+
+
+def _strictness(tls: Tls) -> dict[str, t.Any]:
+    """What of TLS keystoneauth is told besides certificates; releases before know no such options."""
+    asked = {"tls_min_version": tls.min_version, "tls_ciphers": tls.ciphers}
+    known = inspect.signature(keystoneauth1.session.Session).parameters
+    return {name: value for name, value in asked.items() if value is not None and name in known}
 
 
 def _keystone_error(response: requests.Response) -> str | None:

@@ -308,7 +308,7 @@ class Turn:
         request = self._identity.request
         with contextlib.suppress(Exception):
             url = request.url.partition("?")[0]
-            connection = Connection(url[: -len(_TOKEN_PATH)], request.tls.verify, request.tls.cert, token_url=url)
+            connection = Connection(url[: -len(_TOKEN_PATH)], request.tls, token_url=url)
             connection.revoke(TokenId(text), Waiter(_QUESTION))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import typing as t
@@ -22,6 +23,7 @@ from ..store.documents import Document
 from ..store.session import REQUESTS, Session
 from ..util import boot
 from . import response
+from .request import tls_of
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
@@ -85,8 +87,7 @@ def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool
         "headers": dict(keywords.get("headers") or {}),
         "authenticated": authenticated,
         "additional_headers": dict(self.additional_headers),
-        "verify": self.verify,
-        "cert": self.cert,
+        "tls": dataclasses.asdict(tls_of(self)),
     }
     return documents.name_of(url, json.dumps(question, sort_keys=True))
 

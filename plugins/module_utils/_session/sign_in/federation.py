@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -100,8 +101,7 @@ def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
     identity = {
         "plugin": f"{kind.__module__}.{kind.__qualname__}",
         "options": options,
-        "verify": keystone_session.verify,
-        "cert": keystone_session.cert,
+        "tls": dataclasses.asdict(tls_of(keystone_session)),
         "headers": dict(keystone_session.additional_headers),
     }
     try:

@@ -49,8 +49,6 @@ class SignInRequest:
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
             "tls": dataclasses.asdict(tls),
-            "tls_min_version": getattr(session, "tls_min_version", None),
-            "tls_ciphers": getattr(session, "tls_ciphers", None),
             "headers": additional,
         }
         try:
@@ -90,4 +88,7 @@ def tls_of(session: t.Any) -> Tls:
         # As requests takes it: nothing said is a yes, and each text but an empty one is a path.
         os.path.abspath(verify) if isinstance(verify, str) and verify else verify is None or bool(verify),
         (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
+        # Releases of keystoneauth before do not have these.
+        getattr(session, "tls_min_version", None),
+        getattr(session, "tls_ciphers", None),
     )

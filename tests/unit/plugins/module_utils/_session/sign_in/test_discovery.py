@@ -56,7 +56,9 @@ def discover_it(on_session, keystone):
     """What a new process finds out of the service."""
 
     def discover_it(path: str = "/service", authenticated: bool | None = None, **options):
-        session = keystone_session.Session(auth=password_plugin(keystone), **options)
+        session = keystone_session.Session(auth=password_plugin(keystone))
+        for name, value in options.items():
+            setattr(session, name, value)
         return discover.get_version_data(session, keystone.url + path, authenticated=authenticated)
 
     return discover_it
@@ -94,6 +96,7 @@ def test_it_is_so_for_ten_minutes(discover_it, keystone, on_session, seconds, as
         {"path": "/service/"},
         {"authenticated": False},
         {"verify": False},
+        {"tls_min_version": "1.3"},
         {"additional_headers": {"X-Tenant": "a"}},
     ],
     ids=str,

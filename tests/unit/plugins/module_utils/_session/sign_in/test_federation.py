@@ -67,7 +67,10 @@ def sign_in(keystone):
             "project_id": PROJECT_ID,
         }
         plugin = v3.OidcPassword(keystone.auth_url, **{**defaults, **options})
-        return plugin.get_token(keystone_session.Session(**(session or {})))
+        connection = keystone_session.Session()
+        for name, value in (session or {}).items():
+            setattr(connection, name, value)
+        return plugin.get_token(connection)
 
     return sign_in
 
@@ -116,6 +119,7 @@ def test_one_without_a_scope_has_one_token(on_session, sign_in, keystone):
         {"project_id": None, "system_scope": "all"},
         {"project_id": None},
         {"session": {"verify": False}},
+        {"session": {"tls_min_version": "1.3"}},
         {"session": {"additional_headers": {"X-Tenant": "a"}}},
     ],
     ids=str,
