@@ -240,6 +240,15 @@ def versioned(auth_url: str) -> str:
     return url if url.endswith("/v3") else (url[: -len("/v2.0")] if url.endswith("/v2.0") else url) + "/v3"
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two addresses are those of one Keystone."""
+    try:
+        here, there = (urllib.parse.urlsplit(versioned(url)) for url in (one, other))
+        return _place(here) == _place(there) and here.path == there.path
+    except ValueError:
+        return False
+
+
 def unreachable(auth_url: str, exc: Exception) -> str:
     if isinstance(exc, keystoneauth1.exceptions.SSLError):
         return f"the certificate of Keystone at {auth_url} cannot be trusted, set ca_cert or check the host name"

@@ -50,7 +50,7 @@ RENEWAL_PAUSE = 60
 #: Seconds for which Keystone is asked whether a token lives that a service refused.
 _QUESTION = 30
 
-_TOKEN_PATH = "/auth/tokens"
+TOKEN_PATH = "/auth/tokens"
 #: Keystone quotes what it cannot read of a request, which may be the password.
 _UNREADABLE = 400
 
@@ -308,7 +308,7 @@ class Turn:
         request = self._identity.request
         with contextlib.suppress(Exception):
             url = request.url.partition("?")[0]
-            connection = Connection(url[: -len(_TOKEN_PATH)], request.tls, token_url=url)
+            connection = Connection(url[: -len(TOKEN_PATH)], request.tls, token_url=url)
             connection.revoke(TokenId(text), Waiter(_QUESTION))
 
 
@@ -319,11 +319,11 @@ def token_of(found: requests.Response, request: SignInRequest, began: float, obt
         raise TypeError("a token that is no mapping")
     url = str(found.url).partition("?")[0]
     # Federation issues tokens at other addresses, where none is revoked.
-    url = url if url.endswith(_TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + _TOKEN_PATH
+    url = url if url.endswith(TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + TOKEN_PATH
     return Token(
         TokenId(found.headers["X-Subject-Token"]),
         body,
-        url[: -len(_TOKEN_PATH)],
+        url[: -len(TOKEN_PATH)],
         obtained_at,
         request.tls,
         request.is_repeatable,
