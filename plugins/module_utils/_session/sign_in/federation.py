@@ -66,7 +66,7 @@ class FederatedSignIn:
                 if is_last and self._turn is not None:
                     self._turn.record_token(response, began, obtained_at)
                 else:
-                    cache.record_unlisted(session, cache.token_of(response, request, began, obtained_at))
+                    cache.record_unlisted(session, response, request, began, obtained_at)
         except Exception:  # pylint: disable=broad-exception-caught
             session.note_trouble(UNRECORDED)
         finally:

@@ -373,6 +373,42 @@ class TestStrangeAnswers:
         assert keystone.revoked == [token]
         assert on_session.names() == []
 
+    @pytest.mark.parametrize("status", [200, 203])
+    def test_a_token_is_one_whatever_success_it_comes_with(self, on_session, sign_in, keystone, status):
+        token = keystone.issue()
+        answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        assert sign_in() == sign_in() == token == current(on_session).id.reveal()
+        assert counts(on_session) == (1, 1, 1, 1)
+        assert not os.path.exists(os.path.join(on_session.path, "refusals"))
+
+    @pytest.mark.parametrize("status", [400, 401, 500, 503])
+    def test_one_that_comes_with_an_error_is_revoked_and_not_kept(
+        self, on_session, sign_in, keystone, monkeypatch, status
+    ):
+        monkeypatch.setattr(cache, "patience", 0)
+        token = keystone.issue()
+        answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        with pytest.raises(exceptions.HttpError):
+            sign_in()
+
+        assert keystone.revoked == [token]
+        assert on_session.names() == []
+
+    def test_a_new_one_takes_the_place_of_an_old_one_whatever_success_it_comes_with(
+        self, on_session, sign_in, keystone
+    ):
+        sign_in()
+        let_age(on_session, 9 * HOURS)
+        token = keystone.issue()
+        answer = Answer(200, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        assert sign_in() == sign_in() == token
+
     @pytest.mark.parametrize("expires_at", ["never", None, 7, "1970-01-01T00:00:00Z"], ids=str)
     def test_one_with_a_strange_end_is_on_record_and_served_to_nobody(self, on_session, sign_in, keystone, expires_at):
         token = keystone.issue()
@@ -504,6 +540,26 @@ class TestFailingOpen:
 
         assert sign_in() in keystone.alive
         assert len(on_session.read_tokens(name).replaced) == 0
+        os.close(lock)
+
+    @pytest.mark.parametrize("is_usable", [True, False])
+    def test_nor_is_its_token_lost_whatever_success_it_comes_with(
+        self, on_session, sign_in, keystone, monkeypatch, is_usable
+    ):
+        sign_in()
+        let_age(on_session, 25 * HOURS)
+        monkeypatch.setattr(cache, "WAIT", 0)
+        (name,) = on_session.names()
+        lock = on_session.lock_identity(name)
+        token = keystone.issue()
+        body = json.dumps({"token": keystone.alive[token] if is_usable else None})
+        keystone.answers["POST"] = [Answer(200, {"X-Subject-Token": token}, body)]
+
+        with contextlib.suppress(Exception):
+            sign_in()
+
+        on_record = {on_session.read_tokens(other).current.id.reveal() for other in on_session.names()}
+        assert (token in on_record, token in keystone.revoked) == (is_usable, not is_usable)
         os.close(lock)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -174,6 +175,22 @@ def test_a_refusal_is_the_program_s_to_hear_of_and_a_token_that_it_left_is_on_re
     # What is on record of a sign-in that failed is served to nobody.
     assert sign_in() in keystone.alive
     assert len(keystone.alive) == 3
+
+
+def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_session, sign_in, keystone, monkeypatch):
+    answered = keystone._answer
+
+    def answer(request):
+        status, headers, body = answered(request)
+        return status, headers, "{}" if "/OS-FEDERATION/" in request.path else body
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    # What keystoneauth says of it, and when, differs by its version.
+    with contextlib.suppress(Exception):
+        sign_in()
+
+    assert len(keystone.revoked) == 1
+    assert on_record(on_session) == set(keystone.alive)
 
 
 def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):
