@@ -52,8 +52,6 @@ _QUESTION = 30
 
 TOKEN_PATH = "/auth/tokens"
 _SUBJECT_TOKEN = "X-Subject-Token"
-#: Keystone quotes what it cannot read of a request, which may be the password.
-_UNREADABLE = 400
 
 Ask = t.Callable[[], "requests.Response"]
 
@@ -269,7 +267,7 @@ class Turn:
             self.record_token(found, began, obtained_at)
             if found.status_code not in PASSING or not busy.wait(found.headers):
                 break
-        if found.status_code >= 400 and found.status_code != _UNREADABLE:
+        if response.is_refusal(found):
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
 

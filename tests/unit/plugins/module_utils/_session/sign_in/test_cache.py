@@ -57,6 +57,17 @@ def let_age(session, seconds: float) -> None:
     let_it_age(session, name, seconds)
 
 
+def texts_of(session) -> str:
+    """All that is in a session's files, besides what it is made of."""
+    texts = []
+    for folder, _folders, names in os.walk(session.path):
+        for name in names:
+            if not name.endswith((".py", ".pyc")):
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as stream:
+                    texts.append(stream.read())
+    return "\n".join(texts)
+
+
 @contextlib.contextmanager
 def lost_connections(monkeypatch, number: int):
     """So many of the next requests get no answer."""
@@ -212,11 +223,28 @@ class TestRefusal:
             "receipt": {"methods": ["password"], "expires_at": ends},
             "required_auth_methods": [["password", "totp"]],
         }
-        keystone.answers["POST"] = [Answer(401, {"openstack-auth-receipt": "r"}, json.dumps(receipt))]
+        keystone.answers["POST"] = [Answer(401, {"openstack-auth-receipt": "secret-receipt"}, json.dumps(receipt))]
 
         with pytest.raises(exceptions.MissingAuthMethods) as caught:
             sign_in()
         assert caught.value.required_auth_methods == [["password", "totp"]]
+        assert caught.value.receipt == "secret-receipt"
+        # keystoneauth needs the receipt to tell the reason, and it is as good as a password.
+        assert "required_auth_methods" not in texts_of(on_session)
+        assert "secret-receipt" not in texts_of(on_session)
+
+    def test_of_its_headers_those_are_kept_that_a_program_looks_at(self, on_session, sign_in, keystone, monkeypatch):
+        monkeypatch.setattr(refusals, "PAUSE", 0)
+        wanted = {"X-Openstack-Request-Id": "req-1", "Retry-After": "7"}
+        secret = {"Set-Cookie": "id=secret-cookie", "X-Auth-Token": "secret-token", "Authorization": "secret-word"}
+        keystone.answers["POST"] = [Answer(403, {**wanted, **secret})]
+
+        with pytest.raises(exceptions.Forbidden):
+            sign_in()
+
+        texts = texts_of(on_session)
+        assert "req-1" in texts and '"7"' in texts and "application/json" in texts
+        assert "secret-" not in texts
 
     def test_it_is_asked_again_at_most_once_in_so_many_seconds(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0.5)
@@ -397,6 +425,7 @@ class TestStrangeAnswers:
 
         assert keystone.revoked == [token]
         assert on_session.names() == []
+        assert token not in texts_of(on_session)
 
     def test_a_new_one_takes_the_place_of_an_old_one_whatever_success_it_comes_with(
         self, on_session, sign_in, keystone

@@ -76,6 +76,17 @@ def let_pass(session, seconds: float) -> None:
             json.dump(document, stream)
 
 
+def documents_of(session) -> list[dict]:
+    folder = os.path.join(session.path, "discovery")
+    if not os.path.isdir(folder):
+        return []
+    found = []
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as stream:
+            found.append(json.load(stream))
+    return found
+
+
 def test_the_second_one_is_answered_as_the_first_one_was(discover_it, keystone):
     assert discover_it() == discover_it()
     assert keystone.discoveries == 1
@@ -201,6 +212,23 @@ class TestDoubt:
 
         discover_it()
         assert keystone.discoveries == 1
+
+
+def test_of_the_headers_those_are_kept_that_say_something_of_versions(discover_it, keystone, on_session, monkeypatch):
+    plain = keystone._answer
+
+    def answer(request):
+        status, headers, body = plain(request)
+        limits = {"X-OpenStack-Ironic-API-Minimum-Version": "1.1", "X-OpenStack-Ironic-API-Maximum-Version": "1.80"}
+        return status, {**headers, **limits, "Set-Cookie": "id=secret"}, body
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    discover_it()
+
+    (document,) = documents_of(on_session)
+    assert {"X-OpenStack-Ironic-API-Minimum-Version", "X-OpenStack-Ironic-API-Maximum-Version", "Content-Type"} == set(
+        document["headers"]
+    )
 
 
 class TestFailingOpen:
