@@ -19,6 +19,7 @@ except ImportError:  # the modules ask for openstacksdk, which brings it, in a s
 
 from ..store.token import Tls, Token, TokenId
 from ..util import deadline
+from ..util.address import public
 from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError
 from ..util.version import APPLICATION, VERSION
 from ..util.waiting import Waiter
@@ -49,7 +50,7 @@ class Connection:
         token_url: str | None = None,
     ) -> None:
         tls = tls or Tls()
-        self.auth_url = auth_url
+        self.auth_url = public(auth_url)
         self.requests = 0
         self._token_url = token_url or f"{versioned(auth_url)}{_TOKEN_PATH}"
         self._timeout = timeout or REQUEST_TIMEOUT

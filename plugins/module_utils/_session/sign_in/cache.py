@@ -31,6 +31,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
+from ..util.address import public
 from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import detached, response
@@ -324,7 +325,7 @@ def _recordable(
 
 def _token_url(found: requests.Response) -> str:
     """Where the token of an answer is revoked."""
-    url = str(found.url).partition("?")[0]
+    url = public(str(found.url)).partition("?")[0]
     # Federation issues tokens at other addresses, where none is revoked.
     return url if url.endswith(TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + TOKEN_PATH
 

@@ -25,6 +25,7 @@ from ..store import directory, staleness, usage
 from ..store.session import HANDLES, Session
 from ..store.token import Token
 from ..util import clock
+from ..util.address import public
 from ..util.errors import SessionError
 from . import cache
 from .clouds import Way
@@ -92,7 +93,7 @@ def answer(
 
 def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
     """Another Keystone is neither shown the token nor believed what it says of it."""
-    there = url.partition("?")[0][: -len(cache.TOKEN_PATH)]
+    there = public(url).partition("?")[0][: -len(cache.TOKEN_PATH)]
     if not is_same(token.auth_url, there):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is from Keystone at {token.auth_url} and is not sent to {there}: "

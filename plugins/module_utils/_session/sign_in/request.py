@@ -39,7 +39,7 @@ class SignInRequest:
         """The request of a call of Session.request; None if it holds something that is not understood."""
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
         additional = dict(session.additional_headers)
-        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(_is_secret(name) for name in additional):
+        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(is_secret(name) for name in additional):
             return None
         if _has_connection_parameters(session):
             return None
@@ -70,7 +70,7 @@ class SignInRequest:
         return text if isinstance(text, str) and text.startswith(HANDLE) else None
 
 
-def _is_secret(header: str) -> bool:
+def is_secret(header: str) -> bool:
     return header.lower() in ("authorization", "x-auth-token", "cookie")
 
 

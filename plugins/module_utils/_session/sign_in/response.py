@@ -18,6 +18,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
 from ..store.refusals import Refusal
 from ..store.token import Token
 from ..util import boot
+from ..util.address import public
 
 #: The headers that keystoneauth and openstacksdk look at; any other may be a secret, and none of these is one.
 _KEPT = ("content-type", "retry-after", "x-compute-request-id", "x-openstack-request-id")
@@ -59,13 +60,13 @@ def is_refusal(response: requests.Response) -> bool:
 
 
 def refusal_of(response: requests.Response) -> Refusal:
-    headers, url = kept_headers(response), str(response.url)
+    headers, url = kept_headers(response), public(str(response.url))
     return Refusal(response.status_code, headers, response.text, url, boot.now(), boot.identifier())
 
 
 def refusal_of_error(error: Exception, url: str) -> Refusal:
     """What is kept of a connection that failed."""
-    return Refusal(0, {}, str(error), url, boot.now(), boot.identifier(), error=type(error).__name__)
+    return Refusal(0, {}, public(str(error)), public(url), boot.now(), boot.identifier(), error=type(error).__name__)
 
 
 def of_refusal(refusal: Refusal) -> requests.Response:

@@ -348,6 +348,13 @@ class TestConnection:
 
         assert isinstance(Connection.of_token(token)._session, Before)
 
+    def test_its_sentences_show_no_password_of_an_address(self, nobody_there, time):
+        connection = Connection(nobody_there.replace("://", "://someone:secret@"))
+
+        with pytest.raises(KeystoneUnavailableError) as caught:
+            connection.revoke(TokenId("the-token"), time.waiter(0))
+        assert f"Keystone at {nobody_there} cannot be reached" in str(caught.value)
+
     def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self):
         connection = Connection("https://k")
 

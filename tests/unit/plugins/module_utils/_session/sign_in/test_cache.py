@@ -460,6 +460,22 @@ class TestStrangeAnswers:
         assert on_session.names() == []
 
 
+def test_a_user_and_a_password_in_an_address_are_not_stored(on_session, sign_in, keystone, monkeypatch):
+    monkeypatch.setattr(cache, "patience", 0)
+    url = keystone.auth_url.replace("://", "://someone:secret-word@")
+    assert sign_in(auth_url=url) == sign_in(auth_url=url)
+    assert current(on_session).auth_url == keystone.auth_url
+    assert current(on_session).token_url == f"{keystone.auth_url}/auth/tokens"
+
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in(auth_url=url, password="wrong")
+    with lost_connections(monkeypatch, 1), pytest.raises(exceptions.ConnectFailure, match="secret-word"):
+        sign_in(auth_url=url, project_name="other")
+
+    assert len(os.listdir(os.path.join(on_session.path, "refusals"))) == 2
+    assert "secret-word" not in texts_of(on_session)
+
+
 def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone):
     sign_in()
     on_session.close()

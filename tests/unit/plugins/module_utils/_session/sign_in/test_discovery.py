@@ -55,11 +55,12 @@ def keystone(monkeypatch):
 def discover_it(on_session, keystone):
     """What a new process finds out of the service."""
 
-    def discover_it(path: str = "/service", authenticated: bool | None = None, **options):
+    def discover_it(path: str = "/service", authenticated: bool | None = None, user: str = "", **options):
         session = keystone_session.Session(auth=password_plugin(keystone))
         for name, value in options.items():
             setattr(session, name, value)
-        return discover.get_version_data(session, keystone.url + path, authenticated=authenticated)
+        url = keystone.url.replace("://", f"://{user}") + path
+        return discover.get_version_data(session, url, authenticated=authenticated)
 
     return discover_it
 
@@ -118,6 +119,19 @@ def test_another_question_is_asked(discover_it, keystone, other):
     discover_it(**other)
 
     assert keystone.discoveries == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"path": "/service", "user": "someone:secret@"}, {"additional_headers": {"Authorization": "secret"}}],
+    ids=str,
+)
+def test_one_with_a_secret_in_the_question_is_not_kept(discover_it, keystone, on_session, other):
+    discover_it(**other)
+    discover_it(**other)
+
+    assert keystone.discoveries == 2
+    assert documents_of(on_session) == []
 
 
 def test_that_it_wants_a_token_is_remembered(discover_it, keystone):

@@ -144,8 +144,15 @@ def test_at_another_address_than_the_token_s_it_is_refused_and_nothing_is_sent_t
     )
 
 
+def test_the_sentence_of_that_shows_no_password_of_an_address(granted):
+    with pytest.raises(exceptions.AuthorizationFailure, match="not sent to http://k/v3: ") as caught:
+        v3.Token("http://someone:secret@k/v3", granted).get_token(keystone_session.Session())
+    assert "secret" not in str(caught.value)
+
+
 def test_another_way_to_write_the_address_is_the_same_one(granted, token, keystone):
-    assert v3.Token(f"{keystone.auth_url}/", granted).get_token(keystone_session.Session()) == token
+    for url in (f"{keystone.auth_url}/", keystone.auth_url.replace("://", "://someone:secret@")):
+        assert v3.Token(url, granted).get_token(keystone_session.Session()) == token
 
 
 def test_it_is_traded_over_tls_as_the_token_s_own_and_recorded_so(on_session, identity, granted, keystone, monkeypatch):
