@@ -42,7 +42,7 @@ class TaskCloud:
     name: str
     #: How messages call it.
     label: str
-    region: CloudRegion
+    region: CloudRegion = dataclasses.field(repr=False)
     #: How another process signs in to it; None where the credentials were given to the task.
     way: Way | None
     #: Whether each task of this host can name it itself: a configured cloud, or the OS_* variables, as they are.

@@ -118,7 +118,7 @@ class Identity:
     """Who a process signs in as, in a session."""
 
     session: Session
-    request: SignInRequest
+    request: SignInRequest = dataclasses.field(repr=False)
 
     @functools.cached_property
     def name(self) -> str:

@@ -27,8 +27,8 @@ HANDLE = "onetoken-session-"
 class SignInRequest:
     """A POST that asks Keystone for a token."""
 
-    url: str
-    body: dict[str, t.Any]
+    url: str = dataclasses.field(repr=False)
+    body: dict[str, t.Any] = dataclasses.field(repr=False)
     canonical: bytes = dataclasses.field(repr=False)
     tls: Tls
     #: Whether the same request later gets a token that lives longer.
