@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._session.sign_in.clouds import SCOPE_KEYS
 from ._session.util.errors import OneTokenError
 from .connection import argument_spec, import_sdk
+from .task_cloud import is_name, refuse_quoted_mapping
 from .valid_text import valid
 
 #: What Ansible itself puts in the place of a secret option.
@@ -44,6 +45,7 @@ def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> 
     module = Module(argument_spec(**options), supports_check_mode=True, **module_options)
     try:
         import_sdk(module)
+        refuse_quoted_mapping(module.params["cloud"])
         result = run(module)
     except OneTokenError as exc:
         _unmask_public(module)
@@ -71,7 +73,7 @@ def _hide_options(module: AnsibleModule) -> None:
     for name in ("auth", "client_key", "token"):
         if module.params.get(name):
             module.params[name] = HIDDEN
-    if isinstance(module.params["cloud"], dict):
+    if not is_name(module.params["cloud"]):
         module.params["cloud"] = HIDDEN
 
 
@@ -81,6 +83,8 @@ def _unmask_public(module: AnsibleModule) -> None:
     entry = cloud if isinstance(cloud, dict) else {}
     given = [entry, entry.get("auth"), module.params["auth"]]
     values = [(key.replace("-", "_"), value) for part in given if isinstance(part, dict) for key, value in part.items()]
-    public = {str(value) for key, value in values if key in _PUBLIC} | {str(cloud)}
+    public = {str(value) for key, value in values if key in _PUBLIC}
+    if is_name(cloud):
+        public.add(str(cloud))
     secret = {str(value) for key, value in values if key not in _PUBLIC and key != "auth"}
     module.no_log_values -= public - secret

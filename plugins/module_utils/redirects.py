@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
+from ._session.util.address import public
 from ._session.util.errors import OneTokenError
 
 if t.TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _SameHostAdapter:
         if elsewhere:
             response.close()
             raise RedirectedError(
-                f"{_without_query(url)} redirects to {_host(target)}, where credentials for the first are not sent: "
+                f"{_shown(url)} redirects to {_host(target)}, where credentials for the first are not sent: "
                 "correct the address, in the catalog, in auth_url or as an endpoint override."
             )
         return target
@@ -65,8 +66,9 @@ class _SameHostAdapter:
         self._adapter.close()
 
 
-def _without_query(url: str) -> str:
-    return url.partition("?")[0]
+def _shown(url: str) -> str:
+    """An address without what may be secret in it."""
+    return public(url.partition("?")[0])
 
 
 def _host(url: str) -> str:

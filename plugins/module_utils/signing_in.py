@@ -14,7 +14,7 @@ from ._session.revoke.keystone import Connection, unreachable, versioned
 from ._session.store import refusals
 from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import VARIABLE, Session
-from ._session.store.token import Token, TokenId
+from ._session.store.token import Tls, Token, TokenId
 from ._session.util import boot
 from ._session.util.errors import (
     ConfigurationError,
@@ -110,8 +110,7 @@ def keystone_of(params: t.Mapping[str, t.Any]) -> Connection:
     url = auth_value(region.config, "auth_url")
     if not url:
         raise ConfigurationError("Keystone's address is not known: set cloud, or auth with an auth_url.")
-    verify, cert = region.get_requests_verify_args()
-    return Connection(str(url), verify, cert, region.config.get("api_timeout"))
+    return Connection(str(url), Tls(*region.get_requests_verify_args()), region.config.get("api_timeout"))
 
 
 def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token | None:
@@ -255,6 +254,5 @@ def _nothing_to_share(cloud: TaskCloud, why: str) -> ConfigurationError:
 
 def _revoke_unshared(token: str, cloud: TaskCloud) -> None:
     """A token that no session holds would live on for a day."""
-    verify, cert = cloud.region.get_requests_verify_args()
     url = str(auth_value(cloud.region.config, "auth_url") or "")
-    Connection(url, verify, cert).revoke(TokenId(token), Waiter(_REQUEST_TIMEOUT))
+    Connection(url, Tls(*cloud.region.get_requests_verify_args())).revoke(TokenId(token), Waiter(_REQUEST_TIMEOUT))

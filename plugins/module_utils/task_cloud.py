@@ -42,7 +42,7 @@ class TaskCloud:
     name: str
     #: How messages call it.
     label: str
-    region: CloudRegion
+    region: CloudRegion = dataclasses.field(repr=False)
     #: How another process signs in to it; None where the credentials were given to the task.
     way: Way | None
     #: Whether each task of this host can name it itself: a configured cloud, or the OS_* variables, as they are.
@@ -59,6 +59,7 @@ class TaskCloud:
         options: dict[str, t.Any] = {**sdk_options(params), **({} if validate else {"validate": False})}
         scope = scope_of(params)
         cloud, auth = params["cloud"], params["auth"]
+        refuse_quoted_mapping(cloud)
         if isinstance(cloud, dict) or auth:
             return cls._explicit(params, environ, options, scope)
         cloud = cloud or environ.get("OS_CLOUD")
@@ -82,6 +83,7 @@ class TaskCloud:
     def _configured(
         cls, cloud: str | None, auth_type: str | None, options: dict[str, t.Any], scope: dict[str, str] | None
     ) -> TaskCloud:
+        refuse_quoted_mapping(cloud)
         label = f"cloud {cloud!r}" if cloud else "the environment"
         if auth_type:
             options = {**options, "auth_type": auth_type}
@@ -129,6 +131,7 @@ class TaskCloud:
             given["auth_type"] = params["auth_type"]
         given["auth"] = {**(given.get("auth") or {}), **auth}
         name = given.pop("cloud", None)
+        refuse_quoted_mapping(name)
         if not name and openrc.is_sourced(environ) and not environ.get("OS_CLOUD") and not isinstance(cloud, dict):
             base = openrc.cloud(environ, params["auth_type"])
             return cls(UNNAMED, label, _region_of({**base, **given}, label, options, scope), None, False)
@@ -146,10 +149,23 @@ def sdk_options(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def is_name(cloud: t.Any) -> bool:
+    """Whether a message may quote it: a mapping has a password in it, also one that became a text on its way."""
+    return not isinstance(cloud, (dict, list, tuple)) and not set("{\n") & set(str(cloud))
+
+
+def refuse_quoted_mapping(cloud: t.Any) -> None:
+    if not isinstance(cloud, dict) and not is_name(cloud):
+        raise ConfigurationError(
+            "The cloud is not known because what names it is not a name, but looks like a mapping in quotes: give the "
+            "option cloud the name of a cloud, or a mapping without quotes, and OS_CLOUD a name."
+        )
+
+
 def label_of(params: t.Mapping[str, t.Any]) -> str:
     """How messages call what these options name."""
     cloud = params["cloud"]
-    if isinstance(cloud, str) and cloud:
+    if isinstance(cloud, str) and cloud and is_name(cloud):
         return f"cloud {cloud!r}"
     return "the cloud option" if cloud else "the auth option" if params["auth"] else "the environment"
 

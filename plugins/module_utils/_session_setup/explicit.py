@@ -11,6 +11,7 @@ import typing as t
 
 from .._session.store.session import Session
 from .._session.store.token import Token
+from .._session.util.address import public
 
 #: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
 UNNAMED = "onetoken"
@@ -36,7 +37,8 @@ _SUFFIXES = (
 
 def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: Token, handle: str) -> None:
     """Write it, beside the other clouds of the session, from what openstacksdk made of the cloud's configuration."""
-    entry = {key: value for key, value in config.items() if key in _KEYS or key.endswith(_SUFFIXES)}
+    kept = {key: value for key, value in config.items() if key in _KEYS or key.endswith(_SUFFIXES)}
+    entry = {key: public(value) if isinstance(value, str) else value for key, value in kept.items()}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
     # Others may add their clouds at this moment.
     with session.locked():

@@ -29,12 +29,12 @@ class Issued:
     #: What tells the same credentials from others; no secret can be found out from it without the session's key.
     fingerprint: str
     #: What tasks sign in with that have no credentials; it stays the same when the token is renewed.
-    handle: str
+    handle: str = dataclasses.field(repr=False)
     #: Whether each task of this host can name the cloud itself.
     is_plain: bool
     region_name: str | None
     #: How to sign in again; None where the credentials were given to the task.
-    way: dict[str, t.Any] | None = None
+    way: dict[str, t.Any] | None = dataclasses.field(default=None, repr=False)
 
 
 def fingerprint(session: Session, config: t.Mapping[str, t.Any]) -> str:

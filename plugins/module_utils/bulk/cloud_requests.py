@@ -20,6 +20,7 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 from .._session.util import deadline
+from .._session.util.address import public
 from .._session.util.errors import OneTokenError
 from .._session.util.waiting import Waiter, delay_asked
 from ..redirects import RedirectedError
@@ -470,7 +471,7 @@ def content(response: requests.Response, *keys: str) -> str:
 
 def sentence(exc: Exception) -> str:
     """What an exception says, on one line."""
-    return " ".join(str(exc).split()) or type(exc).__name__
+    return " ".join(public(str(exc)).split()) or type(exc).__name__
 
 
 def spoken(service: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import typing as t
 import urllib.parse
@@ -16,8 +17,9 @@ try:
 except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
     keystoneauth1 = None
 
-from ..store.token import Token, TokenId
+from ..store.token import Tls, Token, TokenId
 from ..util import deadline
+from ..util.address import public
 from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError
 from ..util.version import APPLICATION, VERSION
 from ..util.waiting import Waiter
@@ -43,28 +45,29 @@ class Connection:
     def __init__(
         self,
         auth_url: str,
-        verify: t.Any = True,
-        cert: t.Any = None,
+        tls: Tls | None = None,
         timeout: float | None = None,
         token_url: str | None = None,
     ) -> None:
-        self.auth_url = auth_url
+        tls = tls or Tls()
+        self.auth_url = public(auth_url)
         self.requests = 0
         self._token_url = token_url or f"{versioned(auth_url)}{_TOKEN_PATH}"
         self._timeout = timeout or REQUEST_TIMEOUT
         self._session = keystoneauth1.session.Session(
-            verify=verify,
-            cert=cert,
+            verify=tls.verify,
+            cert=tls.cert,
             timeout=self._timeout,
             app_name=APPLICATION,
             app_version=VERSION,
+            **_strictness(tls),
         )
         self._session.session.hooks["response"].append(self._count)
 
     @classmethod
     def of_token(cls, token: Token) -> Connection:
         """To the Keystone that issued a token."""
-        return cls(token.auth_url, token.tls.verify, token.tls.cert, token_url=token.token_url)
+        return cls(token.auth_url, token.tls, token_url=token.token_url)
 
     def _count(self, response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
         self.requests += 1
@@ -160,6 +163,13 @@ class Connection:
         )
 
 
+def _strictness(tls: Tls) -> dict[str, t.Any]:
+    """What of TLS keystoneauth is told besides certificates; releases before know no such options."""
+    asked = {"tls_min_version": tls.min_version, "tls_ciphers": tls.ciphers}
+    known = inspect.signature(keystoneauth1.session.Session).parameters
+    return {name: value for name, value in asked.items() if value is not None and name in known}
+
+
 def _keystone_error(response: requests.Response) -> str | None:
     """What Keystone says in an error; None if the answer is not one of Keystone's."""
     try:
@@ -229,6 +239,15 @@ def versioned(auth_url: str) -> str:
     """The address of Keystone's version 3 interface."""
     url = auth_url.rstrip("/")
     return url if url.endswith("/v3") else (url[: -len("/v2.0")] if url.endswith("/v2.0") else url) + "/v3"
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two addresses are those of one Keystone."""
+    try:
+        here, there = (urllib.parse.urlsplit(versioned(url)) for url in (one, other))
+        return _place(here) == _place(there) and here.path == there.path
+    except ValueError:
+        return False
 
 
 def unreachable(auth_url: str, exc: Exception) -> str:

@@ -31,6 +31,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
+from ..util.address import public
 from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import detached, response
@@ -48,9 +49,8 @@ RENEWAL_PAUSE = 60
 #: Seconds for which Keystone is asked whether a token lives that a service refused.
 _QUESTION = 30
 
-_TOKEN_PATH = "/auth/tokens"
-#: Keystone quotes what it cannot read of a request, which may be the password.
-_UNREADABLE = 400
+TOKEN_PATH = "/auth/tokens"
+_SUBJECT_TOKEN = "X-Subject-Token"
 
 Ask = t.Callable[[], "requests.Response"]
 
@@ -95,17 +95,20 @@ def _asked_besides(identity: Identity, ask: Ask) -> requests.Response:
     began, obtained_at = boot.now(), clock.now()
     found = ask()
     try:
-        if found.status_code == 201:
-            record_unlisted(identity.session, token_of(found, identity.request, began, obtained_at))
+        record_unlisted(identity.session, found, identity.request, began, obtained_at)
     except Exception:  # pylint: disable=broad-exception-caught
         identity.session.note_trouble(UNRECORDED)
     return found
 
 
-def record_unlisted(session: Session, token: Token) -> None:
-    """Put a token on the session's list that is served to nobody."""
-    session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
-    session.count(ISSUED)
+def record_unlisted(
+    session: Session, found: requests.Response, request: SignInRequest, began: float, obtained_at: datetime.datetime
+) -> None:
+    """Put the token of an answer, if there is one, on the session's list; it is served to nobody."""
+    token = _recordable(found, request, began, obtained_at)
+    if token is not None:
+        session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
+        session.count(ISSUED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Identity:
     """Who a process signs in as, in a session."""
 
     session: Session
-    request: SignInRequest
+    request: SignInRequest = dataclasses.field(repr=False)
 
     @functools.cached_property
     def name(self) -> str:
@@ -235,7 +238,7 @@ class Turn:
                 raise
             return self._identity.served(self._fallback)
         # Credentials that are refused now are refused, though the token that they got before still works.
-        if self._fallback is not None and found.status_code not in (201, 401, 403):
+        if self._fallback is not None and not _is_token(found) and found.status_code not in (401, 403):
             return self._identity.served(self._fallback)
         return found
 
@@ -261,11 +264,10 @@ class Turn:
                 if not unreachable.wait():
                     raise
                 continue
+            self.record_token(found, began, obtained_at)
             if found.status_code not in PASSING or not busy.wait(found.headers):
                 break
-        if found.status_code == 201:
-            self.record_token(found, began, obtained_at)
-        elif found.status_code != _UNREADABLE:
+        if response.is_refusal(found):
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
 
@@ -277,13 +279,9 @@ class Turn:
             return False
 
     def record_token(self, found: requests.Response, began: float, obtained_at: datetime.datetime) -> None:
-        """Put a token on the session's list, and there for the others."""
-        if "X-Subject-Token" not in found.headers:
-            return
-        try:
-            token = token_of(found, self._identity.request, began, obtained_at)
-        except (KeyError, TypeError, ValueError):
-            self._revoke_unusable(found.headers["X-Subject-Token"])
+        """Put the token of an answer, if there is one, on the session's list, and there for the others."""
+        token = _recordable(found, self._identity.request, began, obtained_at)
+        if token is None:
             return
 
         def write() -> None:
@@ -302,27 +300,43 @@ class Turn:
         except Exception:  # pylint: disable=broad-exception-caught
             self._session.note_trouble(UNRECORDED)
 
-    def _revoke_unusable(self, text: str) -> None:
-        """A token that came with an answer that nobody can use."""
-        request = self._identity.request
+
+def _is_token(found: requests.Response) -> bool:
+    """Whether who asked will use the answer as a token, which is so of some that are no 201."""
+    return _SUBJECT_TOKEN in found.headers and found.status_code < 400
+
+
+def _recordable(
+    found: requests.Response, request: SignInRequest, began: float, obtained_at: datetime.datetime
+) -> Token | None:
+    """The token of an answer; None if there is none, or if nobody can use it, after which it is none any more."""
+    if _SUBJECT_TOKEN not in found.headers:
+        return None
+    try:
+        return _token_of(found, request, began, obtained_at)
+    except (KeyError, RecursionError, TypeError, ValueError):
         with contextlib.suppress(Exception):
-            url = request.url.partition("?")[0]
-            connection = Connection(url[: -len(_TOKEN_PATH)], request.tls.verify, request.tls.cert, token_url=url)
-            connection.revoke(TokenId(text), Waiter(_QUESTION))
+            url = _token_url(found)
+            connection = Connection(url[: -len(TOKEN_PATH)], request.tls, token_url=url)
+            connection.revoke(TokenId(found.headers[_SUBJECT_TOKEN]), Waiter(_QUESTION))
+    return None
 
 
-def token_of(found: requests.Response, request: SignInRequest, began: float, obtained_at: datetime.datetime) -> Token:
-    """The token of Keystone's answer; an answer that nobody can use is a KeyError, TypeError or ValueError."""
-    body = found.json()["token"]
-    if not isinstance(body, dict):
-        raise TypeError("a token that is no mapping")
-    url = str(found.url).partition("?")[0]
+def _token_url(found: requests.Response) -> str:
+    """Where the token of an answer is revoked."""
+    url = public(str(found.url)).partition("?")[0]
     # Federation issues tokens at other addresses, where none is revoked.
-    url = url if url.endswith(_TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + _TOKEN_PATH
+    return url if url.endswith(TOKEN_PATH) else versioned(url.partition("/OS-FEDERATION/")[0]) + TOKEN_PATH
+
+
+def _token_of(found: requests.Response, request: SignInRequest, began: float, obtained_at: datetime.datetime) -> Token:
+    body, url = found.json()["token"], _token_url(found)
+    if not isinstance(body, dict) or not _is_token(found):
+        raise TypeError("an answer that is no token")
     return Token(
-        TokenId(found.headers["X-Subject-Token"]),
+        TokenId(found.headers[_SUBJECT_TOKEN]),
         body,
-        url[: -len(_TOKEN_PATH)],
+        url[: -len(TOKEN_PATH)],
         obtained_at,
         request.tls,
         request.is_repeatable,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import typing as t
@@ -21,7 +22,9 @@ from ..store import documents
 from ..store.documents import Document
 from ..store.session import REQUESTS, Session
 from ..util import boot
+from ..util.address import public
 from . import response
+from .request import is_secret, tls_of
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
@@ -78,15 +81,15 @@ def doubt(what: t.Any) -> None:
 
 def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool) -> str | None:
     """What the session calls the document; None for a request that has something in it that is not understood."""
-    if set(keywords) - _KEYWORDS:
+    # What is kept is for everybody, and its file's name is made of the question.
+    if set(keywords) - _KEYWORDS or public(url) != url or any(is_secret(name) for name in self.additional_headers):
         return None
     question = {
         "url": url,
         "headers": dict(keywords.get("headers") or {}),
         "authenticated": authenticated,
         "additional_headers": dict(self.additional_headers),
-        "verify": self.verify,
-        "cert": self.cert,
+        "tls": dataclasses.asdict(tls_of(self)),
     }
     return documents.name_of(url, json.dumps(question, sort_keys=True))
 
@@ -102,5 +105,5 @@ def _keep(session: Session, name: str, found: requests.Response) -> None:
             documents.write(
                 session,
                 name,
-                Document(found.status_code, headers, found.text, str(found.url), boot.now(), boot.identifier()),
+                Document(found.status_code, headers, found.text, public(str(found.url)), boot.now(), boot.identifier()),
             )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -65,7 +66,7 @@ class FederatedSignIn:
                 if is_last and self._turn is not None:
                     self._turn.record_token(response, began, obtained_at)
                 else:
-                    cache.record_unlisted(session, cache.token_of(response, request, began, obtained_at))
+                    cache.record_unlisted(session, response, request, began, obtained_at)
         except Exception:  # pylint: disable=broad-exception-caught
             session.note_trouble(UNRECORDED)
         finally:
@@ -100,8 +101,7 @@ def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
     identity = {
         "plugin": f"{kind.__module__}.{kind.__qualname__}",
         "options": options,
-        "verify": keystone_session.verify,
-        "cert": keystone_session.cert,
+        "tls": dataclasses.asdict(tls_of(keystone_session)),
         "headers": dict(keystone_session.additional_headers),
     }
     try:

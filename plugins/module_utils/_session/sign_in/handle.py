@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import hashlib
 import json
 import secrets
@@ -19,10 +20,12 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
+from ..revoke.keystone import is_same
 from ..store import directory, staleness, usage
 from ..store.session import HANDLES, Session
 from ..store.token import Token
 from ..util import clock
+from ..util.address import public
 from ..util.errors import SessionError
 from . import cache
 from .clouds import Way
@@ -39,7 +42,7 @@ class Grant:
     #: The identity's name in the session.
     identity: str
     #: How a process signs in again; None where it cannot, as the credentials were given to a task.
-    way: dict[str, t.Any] | None = None
+    way: dict[str, t.Any] | None = dataclasses.field(default=None, repr=False)
 
 
 def grant(session: Session, identity: str, way: Way | None, text: str | None = None) -> str:
@@ -66,20 +69,34 @@ def answer(
     with contextlib.suppress(SessionError, OSError):
         usage.hold(session)
     token = _token(granted, session)
+    _refuse_elsewhere(token, request.url, session)
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
         return cache.Identity(session, request).served(token)
     body = copy.deepcopy(request.body)
     body["auth"]["identity"]["token"]["id"] = token.id.reveal()
-    traded = dataclasses.replace(request, body=body, canonical=json.dumps([request.url, body], sort_keys=True).encode())
-    found = cache.answer(traded, session, lambda: ask(json=body))
-    found = ask(json=body) if found is None else found
+    canonical = request.canonical + token.id.reveal().encode()
+    traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
+    # It goes to a Keystone whose certificate is checked as it was for the token.
+    trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
+    found = cache.answer(traded, session, trade)
+    found = trade() if found is None else found
     if found.status_code in (401, 403):
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} is for {token.label}, and Keystone gives no token for another scope "
             f"(HTTP {found.status_code}): issue a session for that scope."
         )
     return found
+
+
+def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
+    """Another Keystone is neither shown the token nor believed what it says of it."""
+    there = public(url).partition("?")[0][: -len(cache.TOKEN_PATH)]
+    if not is_same(token.auth_url, there):
+        raise exceptions.AuthorizationFailure(
+            f"The token of the session {session.path} is from Keystone at {token.auth_url} and is not sent to {there}: "
+            f"set auth_url to {token.auth_url}, or sign in there with credentials."
+        )
 
 
 def _token(granted: Grant, session: Session) -> Token:

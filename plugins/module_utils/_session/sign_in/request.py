@@ -27,8 +27,8 @@ HANDLE = "onetoken-session-"
 class SignInRequest:
     """A POST that asks Keystone for a token."""
 
-    url: str
-    body: dict[str, t.Any]
+    url: str = dataclasses.field(repr=False)
+    body: dict[str, t.Any] = dataclasses.field(repr=False)
     canonical: bytes = dataclasses.field(repr=False)
     tls: Tls
     #: Whether the same request later gets a token that lives longer.
@@ -39,7 +39,7 @@ class SignInRequest:
         """The request of a call of Session.request; None if it holds something that is not understood."""
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
         additional = dict(session.additional_headers)
-        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(_is_secret(name) for name in additional):
+        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(is_secret(name) for name in additional):
             return None
         if _has_connection_parameters(session):
             return None
@@ -49,8 +49,6 @@ class SignInRequest:
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
             "tls": dataclasses.asdict(tls),
-            "tls_min_version": getattr(session, "tls_min_version", None),
-            "tls_ciphers": getattr(session, "tls_ciphers", None),
             "headers": additional,
         }
         try:
@@ -72,7 +70,7 @@ class SignInRequest:
         return text if isinstance(text, str) and text.startswith(HANDLE) else None
 
 
-def _is_secret(header: str) -> bool:
+def is_secret(header: str) -> bool:
     return header.lower() in ("authorization", "x-auth-token", "cookie")
 
 
@@ -87,6 +85,10 @@ def tls_of(session: t.Any) -> Tls:
     verify, cert = session.verify, session.cert
     paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
     return Tls(
-        os.path.abspath(verify) if isinstance(verify, str) else bool(verify),
+        # As requests takes it: nothing said is a yes, and each text but an empty one is a path.
+        os.path.abspath(verify) if isinstance(verify, str) and verify else verify is None or bool(verify),
         (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
+        # Releases of keystoneauth before do not have these.
+        getattr(session, "tls_min_version", None),
+        getattr(session, "tls_ciphers", None),
     )

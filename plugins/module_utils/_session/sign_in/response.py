@@ -16,9 +16,14 @@ with contextlib.suppress(ImportError):  # Ansible looks into every file of a col
 from ..store.refusals import Refusal
 from ..store.token import Token
 from ..util import boot
+from ..util.address import public
 
-#: Headers that belong to one transmission.
-_OF_THE_TRANSMISSION = ("connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding")
+#: The headers that keystoneauth and openstacksdk look at; any other may be a secret, and none of these is one.
+_KEPT = ("content-type", "retry-after", "x-compute-request-id", "x-openstack-request-id")
+#: The same for headers of one service each.
+_KEPT_ENDINGS = ("-api-minimum-version", "-api-maximum-version")
+_RECEIPT = "Openstack-Auth-Receipt"
+_UNREADABLE = 400
 
 
 def of_token(token: Token, url: str) -> requests.Response:
@@ -39,17 +44,27 @@ def made(status: int, headers: t.Mapping[str, str], body: str, url: str) -> requ
 
 
 def kept_headers(response: requests.Response) -> dict[str, str]:
-    return {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_TRANSMISSION}
+    headers = response.headers.items()
+    return {name: value for name, value in headers if name.lower() in _KEPT or name.lower().endswith(_KEPT_ENDINGS)}
+
+
+def is_refusal(response: requests.Response) -> bool:
+    """Whether it may be given to others, without any secret of who asked.
+
+    Keystone quotes what it cannot read of a request, which may be the password. A receipt, which it gives for one
+    method of several, is as good as that method, and keystoneauth takes the answer for something else without it.
+    """
+    return response.status_code >= 400 and response.status_code != _UNREADABLE and _RECEIPT not in response.headers
 
 
 def refusal_of(response: requests.Response) -> Refusal:
-    headers, url = kept_headers(response), str(response.url)
+    headers, url = kept_headers(response), public(str(response.url))
     return Refusal(response.status_code, headers, response.text, url, boot.now(), boot.identifier())
 
 
 def no_answer(error: Exception, url: str) -> Refusal:
     """What is kept of a connection that failed."""
-    return Refusal(0, {}, "", url, boot.now(), boot.identifier(), error=type(error).__name__)
+    return Refusal(0, {}, "", public(url), boot.now(), boot.identifier(), error=type(error).__name__)
 
 
 def of_refusal(refusal: Refusal) -> requests.Response:

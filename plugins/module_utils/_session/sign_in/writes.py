@@ -12,6 +12,7 @@ import urllib.parse
 from ..store import staleness
 from ..store.session import Session
 from ..store.token import subject_of
+from ..util.address import public
 
 if t.TYPE_CHECKING:
     import requests
@@ -56,6 +57,7 @@ def _is_to_keystone(session: Session, url: str, keywords: t.Mapping[str, t.Any])
     if service:
         return str(service).startswith("identity")
     # A whole address: it is Keystone's if a token of the session came from there, or says so.
+    url = public(url)
     tokens = (token for name in session.names() for token in session.readable_tokens(name)[0][:1])
     return any(url.startswith(f"{address}/") for token in tokens for address in token.keystone_urls)
 

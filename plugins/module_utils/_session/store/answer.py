@@ -16,8 +16,8 @@ class Answer:
     """What came back, and when."""
 
     status: int
-    headers: dict[str, str]
-    body: str
+    headers: dict[str, str] = dataclasses.field(repr=False)
+    body: str = dataclasses.field(repr=False)
     url: str
     #: When it came, in seconds since the start of this machine.
     at: float

@@ -47,10 +47,13 @@ class TokenId:
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """How the certificate of a Keystone is checked, and with which one it is shown who asks: files, no secrets."""
+    """How a Keystone is reached by TLS, which certificates are trusted, and who asks: files and words, no secrets."""
 
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
+    #: What keystoneauth calls tls_min_version and tls_ciphers; None for its own.
+    min_version: str | None = None
+    ciphers: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,9 +70,11 @@ def _token_of(record: t.Any) -> Token:
     _typed(tls.verify, bool, str)
     if isinstance(tls.cert, list):
         certificate, key = tls.cert
-        tls = Tls(tls.verify, (_typed(certificate, str), _typed(key, str)))
+        tls = dataclasses.replace(tls, cert=(_typed(certificate, str), _typed(key, str)))
     else:
         _typed(tls.cert, str, type(None))
+    _typed(tls.min_version, str, type(None))
+    _typed(tls.ciphers, str, type(None))
     return Token(
         TokenId(record["token"]),
         _typed(record["body"], dict),

@@ -137,6 +137,17 @@ def test_a_password_that_occurs_in_it_corrupts_neither_the_token_nor_the_times_a
         assert password not in ran.output
 
 
+@pytest.mark.parametrize("name", ["os_token_issue", "os_token_info", "os_token_revoke"])
+def test_a_mapping_in_quotes_is_refused_and_not_shown(run_module, keystone, session, name):
+    entry = {"auth": {**keystone.entry()["auth"], "password": "s3cret-word"}}
+
+    ran = run_module(name, session=session.path, cloud=json.dumps(entry))
+
+    assert ran.code == 1
+    assert "looks like a mapping in quotes" in ran["msg"]
+    assert "s3cret-word" not in ran.output
+
+
 @pytest.mark.parametrize("where", ["auth", "cloud"])
 def test_a_failure_does_not_show_the_password(run_module, keystone, session, where):
     auth = {**keystone.entry()["auth"], "password": "s3cret-word"}

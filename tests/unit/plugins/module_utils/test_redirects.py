@@ -9,6 +9,8 @@ import types
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection as connections
+from ansible_collections.onetoken.openstack.plugins.module_utils import redirects
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError, CloudRequests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
@@ -102,3 +104,10 @@ def test_a_keystone_that_is_elsewhere_gets_no_password(connection, params, wire,
     with pytest.raises(RedirectedError, match=f"{wire.url}/v3/auth/tokens redirects to {thief.url}, "):
         Place.of(connection, params)
     assert thief.requests == []
+
+
+def test_no_sentence_shows_a_user_and_a_password_of_an_address():
+    url = "http://someone:secret@nova/v2.1"
+
+    assert redirects._shown(f"{url}?marker=1") == "http://nova/v2.1"
+    assert cloud_requests.sentence(OSError(f"no answer of {url}")) == "no answer of http://nova/v2.1"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
@@ -235,6 +236,27 @@ class TestExplicit:
         task_cloud(cloud=mapping, auth={"password": "x"})
 
         assert mapping == before
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    ['{"auth": {"password": "secret"}}', "auth:\n  password: secret", [{"auth": {"password": "secret"}}]],
+    ids=["JSON", "YAML", "a list"],
+)
+@pytest.mark.parametrize("where", ["option", "option beside auth", "mapping", "variable"])
+def test_a_mapping_in_quotes_is_not_quoted(clouds_yaml, keystone, task_cloud, monkeypatch, quoted, where):
+    given: dict[str, t.Any] = {
+        "option": {"cloud": quoted},
+        "option beside auth": {"cloud": quoted, "auth": keystone.entry()["auth"]},
+        "mapping": {"cloud": {"cloud": quoted}},
+        "variable": {},
+    }[where]
+    if where == "variable":
+        monkeypatch.setenv("OS_CLOUD", str(quoted))
+
+    with pytest.raises(ConfigurationError, match="looks like a mapping in quotes: give the option cloud the") as caught:
+        task_cloud(**given)
+    assert "secret" not in str(caught.value)
 
 
 class TestScope:

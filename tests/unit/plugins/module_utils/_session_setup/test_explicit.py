@@ -87,6 +87,12 @@ def test_nothing_else_is_which_may_be_a_secret(empty):
     assert SECRET not in empty.read_clouds()
 
 
+def test_an_address_is_without_a_user_and_a_password(empty):
+    entry = written(empty, compute_endpoint_override=f"https://someone:{SECRET}@nova:8774/v2.1")
+
+    assert entry["compute_endpoint_override"] == "https://nova:8774/v2.1"
+
+
 def test_what_is_no_json_is_written_as_text(empty):
     assert written(empty, networks=pathlib.Path("/net"))["networks"] == "/net"
 

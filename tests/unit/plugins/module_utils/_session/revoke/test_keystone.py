@@ -28,6 +28,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import make_token
+from keystoneauth1 import session as keystone_session
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ class TestRevoking:
         assert failures
 
     def test_a_certificate_that_is_gone_is_a_sentence(self, keystone, token, time):
-        connection = Connection(keystone.auth_url.replace("http:", "https:"), verify="/nowhere/ca.pem")
+        connection = Connection(keystone.auth_url.replace("http:", "https:"), Tls("/nowhere/ca.pem"))
 
         with pytest.raises(KeystoneUnavailableError, match=r"cannot be made \(OSError\)"):
             connection.revoke(token, time.waiter(60))
@@ -325,6 +326,34 @@ class TestConnection:
 
         assert (connection.auth_url, connection._token_url) == ("https://k/v3", token_url)
         assert (connection._session.verify, connection._session.cert) == (tls.verify, tls.cert)
+
+    def test_it_accepts_no_weaker_tls_than_the_token_was_got_with(self, monkeypatch):
+        class Now(keystone_session.Session):
+            def __init__(self, tls_min_version, tls_ciphers, **options):
+                super().__init__(**options)
+                self.strictness = tls_min_version, tls_ciphers
+
+        monkeypatch.setattr(keystone_session, "Session", Now)
+        token = dataclasses.replace(make_token(), tls=Tls(min_version="1.3", ciphers="HIGH"))
+
+        assert Connection.of_token(token)._session.strictness == ("1.3", "HIGH")
+
+    def test_a_keystoneauth_that_has_no_such_options_is_not_told(self, monkeypatch):
+        class Before(keystone_session.Session):
+            def __init__(self, verify, cert, timeout, app_name, app_version):
+                super().__init__(verify=verify, cert=cert, timeout=timeout)
+
+        monkeypatch.setattr(keystone_session, "Session", Before)
+        token = dataclasses.replace(make_token(), tls=Tls(min_version="1.3"))
+
+        assert isinstance(Connection.of_token(token)._session, Before)
+
+    def test_its_sentences_show_no_password_of_an_address(self, nobody_there, time):
+        connection = Connection(nobody_there.replace("://", "://someone:secret@"))
+
+        with pytest.raises(KeystoneUnavailableError) as caught:
+            connection.revoke(TokenId("the-token"), time.waiter(0))
+        assert f"Keystone at {nobody_there} cannot be reached" in str(caught.value)
 
     def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self):
         connection = Connection("https://k")

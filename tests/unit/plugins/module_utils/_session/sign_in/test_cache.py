@@ -64,6 +64,17 @@ def let_age(session, seconds: float) -> None:
     let_it_age(session, name, seconds)
 
 
+def texts_of(session) -> str:
+    """All that is in a session's files, besides what it is made of."""
+    texts = []
+    for folder, _folders, names in os.walk(session.path):
+        for name in names:
+            if not name.endswith((".py", ".pyc")):
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as stream:
+                    texts.append(stream.read())
+    return "\n".join(texts)
+
+
 @contextlib.contextmanager
 def lost_connections(monkeypatch, number: int):
     """So many of the next requests get no answer."""
@@ -239,11 +250,28 @@ class TestRefusal:
             "receipt": {"methods": ["password"], "expires_at": ends},
             "required_auth_methods": [["password", "totp"]],
         }
-        keystone.answers["POST"] = [Answer(401, {"openstack-auth-receipt": "r"}, json.dumps(receipt))]
+        keystone.answers["POST"] = [Answer(401, {"openstack-auth-receipt": "secret-receipt"}, json.dumps(receipt))]
 
         with pytest.raises(exceptions.MissingAuthMethods) as caught:
             sign_in()
         assert caught.value.required_auth_methods == [["password", "totp"]]
+        assert caught.value.receipt == "secret-receipt"
+        # keystoneauth needs the receipt to tell the reason, and it is as good as a password.
+        assert "required_auth_methods" not in texts_of(on_session)
+        assert "secret-receipt" not in texts_of(on_session)
+
+    def test_of_its_headers_those_are_kept_that_a_program_looks_at(self, on_session, sign_in, keystone, monkeypatch):
+        monkeypatch.setattr(refusals, "PAUSE", 0)
+        wanted = {"X-Openstack-Request-Id": "req-1", "Retry-After": "7"}
+        secret = {"Set-Cookie": "id=secret-cookie", "X-Auth-Token": "secret-token", "Authorization": "secret-word"}
+        keystone.answers["POST"] = [Answer(403, {**wanted, **secret})]
+
+        with pytest.raises(exceptions.Forbidden):
+            sign_in()
+
+        texts = texts_of(on_session)
+        assert "req-1" in texts and '"7"' in texts and "application/json" in texts
+        assert "secret-" not in texts
 
     def test_it_is_asked_again_at_most_once_in_so_many_seconds(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0.5)
@@ -449,6 +477,43 @@ class TestStrangeAnswers:
         assert keystone.revoked == [token]
         assert on_session.names() == []
 
+    @pytest.mark.parametrize("status", [200, 203])
+    def test_a_token_is_one_whatever_success_it_comes_with(self, on_session, sign_in, keystone, status):
+        token = keystone.issue()
+        answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        assert sign_in() == sign_in() == token == current(on_session).id.reveal()
+        assert counts(on_session) == (1, 1, 1, 1)
+        assert not os.path.exists(os.path.join(on_session.path, "refusals"))
+
+    @pytest.mark.parametrize("status", [400, 401, 500, 503])
+    def test_one_that_comes_with_an_error_is_revoked_and_not_kept(
+        self, on_session, sign_in, keystone, monkeypatch, status
+    ):
+        monkeypatch.setattr(cache, "patience", 0)
+        token = keystone.issue()
+        answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        with pytest.raises(exceptions.HttpError):
+            sign_in()
+
+        assert keystone.revoked == [token]
+        assert on_session.names() == []
+        assert token not in texts_of(on_session)
+
+    def test_a_new_one_takes_the_place_of_an_old_one_whatever_success_it_comes_with(
+        self, on_session, sign_in, keystone
+    ):
+        sign_in()
+        let_age(on_session, 9 * HOURS)
+        token = keystone.issue()
+        answer = Answer(200, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
+        keystone.answers["POST"] = [answer]
+
+        assert sign_in() == sign_in() == token
+
     @pytest.mark.parametrize("expires_at", ["never", None, 7, "1970-01-01T00:00:00Z"], ids=str)
     def test_one_with_a_strange_end_is_on_record_and_served_to_nobody(self, on_session, sign_in, keystone, expires_at):
         token = keystone.issue()
@@ -469,6 +534,22 @@ class TestStrangeAnswers:
         with contextlib.suppress(Exception):
             sign_in()
         assert on_session.names() == []
+
+
+def test_a_user_and_a_password_in_an_address_are_not_stored(on_session, sign_in, keystone, monkeypatch):
+    monkeypatch.setattr(cache, "patience", 0)
+    url = keystone.auth_url.replace("://", "://someone:secret-word@")
+    assert sign_in(auth_url=url) == sign_in(auth_url=url)
+    assert current(on_session).auth_url == keystone.auth_url
+    assert current(on_session).token_url == f"{keystone.auth_url}/auth/tokens"
+
+    with pytest.raises(exceptions.Unauthorized):
+        sign_in(auth_url=url, password="wrong")
+    with lost_connections(monkeypatch, 1), pytest.raises(exceptions.ConnectFailure, match="secret-word"):
+        sign_in(auth_url=url, project_name="other")
+
+    assert len(os.listdir(os.path.join(on_session.path, "refusals"))) == 2
+    assert "secret-word" not in texts_of(on_session)
 
 
 def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone):
@@ -580,6 +661,26 @@ class TestFailingOpen:
 
         assert sign_in() in keystone.alive
         assert len(on_session.read_tokens(name).replaced) == 0
+        os.close(lock)
+
+    @pytest.mark.parametrize("is_usable", [True, False])
+    def test_nor_is_its_token_lost_whatever_success_it_comes_with(
+        self, on_session, sign_in, keystone, monkeypatch, is_usable
+    ):
+        sign_in()
+        let_age(on_session, 25 * HOURS)
+        monkeypatch.setattr(cache, "WAIT", 0)
+        (name,) = on_session.names()
+        lock = on_session.lock_identity(name)
+        token = keystone.issue()
+        body = json.dumps({"token": keystone.alive[token] if is_usable else None})
+        keystone.answers["POST"] = [Answer(200, {"X-Subject-Token": token}, body)]
+
+        with contextlib.suppress(Exception):
+            sign_in()
+
+        on_record = {on_session.read_tokens(other).current.id.reveal() for other in on_session.names()}
+        assert (token in on_record, token in keystone.revoked) == (is_usable, not is_usable)
         os.close(lock)
 
 

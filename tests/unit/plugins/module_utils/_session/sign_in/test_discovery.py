@@ -55,9 +55,12 @@ def keystone(monkeypatch):
 def discover_it(on_session, keystone):
     """What a new process finds out of the service."""
 
-    def discover_it(path: str = "/service", authenticated: bool | None = None, **options):
-        session = keystone_session.Session(auth=password_plugin(keystone), **options)
-        return discover.get_version_data(session, keystone.url + path, authenticated=authenticated)
+    def discover_it(path: str = "/service", authenticated: bool | None = None, user: str = "", **options):
+        session = keystone_session.Session(auth=password_plugin(keystone))
+        for name, value in options.items():
+            setattr(session, name, value)
+        url = keystone.url.replace("://", f"://{user}") + path
+        return discover.get_version_data(session, url, authenticated=authenticated)
 
     return discover_it
 
@@ -72,6 +75,17 @@ def let_pass(session, seconds: float) -> None:
         document["at"] -= seconds
         with open(path, "w", encoding="utf-8") as stream:
             json.dump(document, stream)
+
+
+def documents_of(session) -> list[dict]:
+    folder = os.path.join(session.path, "discovery")
+    if not os.path.isdir(folder):
+        return []
+    found = []
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as stream:
+            found.append(json.load(stream))
+    return found
 
 
 def test_the_second_one_is_answered_as_the_first_one_was(discover_it, keystone):
@@ -94,6 +108,7 @@ def test_it_is_so_for_ten_minutes(discover_it, keystone, on_session, seconds, as
         {"path": "/service/"},
         {"authenticated": False},
         {"verify": False},
+        {"tls_min_version": "1.3"},
         {"additional_headers": {"X-Tenant": "a"}},
     ],
     ids=str,
@@ -104,6 +119,19 @@ def test_another_question_is_asked(discover_it, keystone, other):
     discover_it(**other)
 
     assert keystone.discoveries == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"path": "/service", "user": "someone:secret@"}, {"additional_headers": {"Authorization": "secret"}}],
+    ids=str,
+)
+def test_one_with_a_secret_in_the_question_is_not_kept(discover_it, keystone, on_session, other):
+    discover_it(**other)
+    discover_it(**other)
+
+    assert keystone.discoveries == 2
+    assert documents_of(on_session) == []
 
 
 def test_that_it_wants_a_token_is_remembered(discover_it, keystone):
@@ -198,6 +226,23 @@ class TestDoubt:
 
         discover_it()
         assert keystone.discoveries == 1
+
+
+def test_of_the_headers_those_are_kept_that_say_something_of_versions(discover_it, keystone, on_session, monkeypatch):
+    plain = keystone._answer
+
+    def answer(request):
+        status, headers, body = plain(request)
+        limits = {"X-OpenStack-Ironic-API-Minimum-Version": "1.1", "X-OpenStack-Ironic-API-Maximum-Version": "1.80"}
+        return status, {**headers, **limits, "Set-Cookie": "id=secret"}, body
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    discover_it()
+
+    (document,) = documents_of(on_session)
+    assert {"X-OpenStack-Ironic-API-Minimum-Version", "X-OpenStack-Ironic-API-Maximum-Version", "Content-Type"} == set(
+        document["headers"]
+    )
 
 
 class TestFailingOpen:

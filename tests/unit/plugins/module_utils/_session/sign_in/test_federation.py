@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -67,7 +68,10 @@ def sign_in(keystone):
             "project_id": PROJECT_ID,
         }
         plugin = v3.OidcPassword(keystone.auth_url, **{**defaults, **options})
-        return plugin.get_token(keystone_session.Session(**(session or {})))
+        connection = keystone_session.Session()
+        for name, value in (session or {}).items():
+            setattr(connection, name, value)
+        return plugin.get_token(connection)
 
     return sign_in
 
@@ -116,6 +120,7 @@ def test_one_without_a_scope_has_one_token(on_session, sign_in, keystone):
         {"project_id": None, "system_scope": "all"},
         {"project_id": None},
         {"session": {"verify": False}},
+        {"session": {"tls_min_version": "1.3"}},
         {"session": {"additional_headers": {"X-Tenant": "a"}}},
     ],
     ids=str,
@@ -170,6 +175,22 @@ def test_a_refusal_is_the_program_s_to_hear_of_and_a_token_that_it_left_is_on_re
     # What is on record of a sign-in that failed is served to nobody.
     assert sign_in() in keystone.alive
     assert len(keystone.alive) == 3
+
+
+def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_session, sign_in, keystone, monkeypatch):
+    answered = keystone._answer
+
+    def answer(request):
+        status, headers, body = answered(request)
+        return status, headers, "{}" if "/OS-FEDERATION/" in request.path else body
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    # What keystoneauth says of it, and when, differs by its version.
+    with contextlib.suppress(Exception):
+        sign_in()
+
+    assert len(keystone.revoked) == 1
+    assert on_record(on_session) == set(keystone.alive)
 
 
 def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):

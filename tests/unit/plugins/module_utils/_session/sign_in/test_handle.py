@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import pytest
+import requests
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, handle
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import Way
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
@@ -16,8 +18,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     ISSUED,
     REQUESTS,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
+    StandInKeystone,
     keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
@@ -122,6 +127,63 @@ def test_for_another_scope_the_token_is_traded_once_for_all_and_on_record(
     assert handle.HANDLE not in keystone.asked("POST")[1].body
     assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {token, traded}
     assert on_session.counted(ISSUED) == on_session.counted(REQUESTS) == 2
+
+
+def test_at_another_address_than_the_token_s_it_is_refused_and_nothing_is_sent_there(
+    on_session, granted, token, keystone
+):
+    with StandInKeystone() as other:
+        for scope in ({}, {"project_id": "p2"}):
+            with pytest.raises(exceptions.AuthorizationFailure) as caught:
+                v3.Token(other.auth_url, granted, **scope).get_token(keystone_session.Session())
+
+        assert other.requests == []
+    assert str(caught.value) == (
+        f"The token of the session {on_session.path} is from Keystone at {keystone.auth_url} and is not sent to "
+        f"{other.auth_url}: set auth_url to {keystone.auth_url}, or sign in there with credentials."
+    )
+
+
+def test_the_sentence_of_that_shows_no_password_of_an_address(granted):
+    with pytest.raises(exceptions.AuthorizationFailure, match="not sent to http://k/v3: ") as caught:
+        v3.Token("http://someone:secret@k/v3", granted).get_token(keystone_session.Session())
+    assert "secret" not in str(caught.value)
+
+
+def test_another_way_to_write_the_address_is_the_same_one(granted, token, keystone):
+    for url in (f"{keystone.auth_url}/", keystone.auth_url.replace("://", "://someone:secret@")):
+        assert v3.Token(url, granted).get_token(keystone_session.Session()) == token
+
+
+def test_it_is_traded_over_tls_as_the_token_s_own_and_recorded_so(on_session, identity, granted, keystone, monkeypatch):
+    """Whatever the configuration says of who trades it."""
+    tls = Tls(verify="/ca.pem", cert=("/c.pem", "/k.pem"), min_version="1.3")
+    own = dataclasses.replace(on_session.read_tokens(identity).current, tls=tls)
+    on_session.write_tokens(identity, StoredTokens(own))
+    sent = []
+    plain = requests.Session.request
+
+    def request(self, method, url, verify=None, cert=None, **options):
+        sent.append((verify, cert))
+        return plain(self, method, url, **options)
+
+    monkeypatch.setattr(requests.Session, "request", request)
+
+    v3.Token(keystone.auth_url, granted, project_id="p2").get_token(keystone_session.Session(verify=False))
+
+    (traded,) = (name for name in on_session.names() if name != identity)
+    assert sent == [(tls.verify, tls.cert)]
+    assert on_session.read_tokens(traded).current.tls == tls
+
+
+@pytest.mark.parametrize("options", [{"verify": False}, {"additional_headers": {"X-Tenant": "a"}}], ids=str)
+def test_who_asks_in_another_way_does_not_get_what_was_traded_before(granted, keystone, options):
+    first, other = (
+        v3.Token(keystone.auth_url, granted, project_id="p2").get_token(keystone_session.Session(**one))
+        for one in ({}, options)
+    )
+
+    assert first != other
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -240,3 +240,9 @@ def test_what_is_noted_has_no_secret(on_session, admin, keystone):
 def test_the_admin_s_own_token_is_on_the_session_as_well(on_session, admin):
     assert cache.latest is not None
     assert current(on_session).body["user"]["id"] == "the admin"
+
+
+def test_an_address_with_a_user_in_it_is_keystone_s_too(is_served, admin, keystone):
+    url = keystone.auth_url.replace("://", "://someone:secret@")
+
+    assert not is_served(lambda: admin.patch(f"{url}/users/u1", json={"user": {"enabled": False}}))

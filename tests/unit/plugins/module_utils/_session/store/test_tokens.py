@@ -34,6 +34,7 @@ def of(token) -> dict:
         {"tls": Tls(False)},
         {"tls": Tls("/ca.pem", "/c.pem")},
         {"tls": Tls(True, ("/c.pem", "/k.pem"))},
+        {"tls": Tls(min_version="1.3", ciphers="HIGH")},
         {"renewable": False},
         {"token_url": "http://127.0.0.1:5000/identity/v3/auth/tokens"},
         {"began": 12.5, "boot": "a start"},
@@ -61,6 +62,8 @@ def test_a_record_of_a_version_before_comes_back():
     record = of(NEW)
     for key in ("token_url", "began", "boot", "python"):
         del record["current"][key]
+    for key in ("min_version", "ciphers"):
+        del record["current"]["tls"][key]
 
     read = StoredTokens.of_record(record).current
 
@@ -84,6 +87,7 @@ def test_a_record_of_a_version_before_comes_back():
         ("tls", {"verify": 1.5}),
         ("tls", {"verify": True, "cert": ["/c.pem"]}),
         ("tls", {"verify": True, "cert": ["/c.pem", 5]}),
+        ("tls", {"verify": True, "min_version": 1.3}),
         ("tls", {"verify": True, "unknown": 1}),
     ],
 )
