@@ -25,6 +25,11 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str
     """Make a session for a run; the owner's name in it."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
+        if not session.is_own:
+            # Its user can change the code that this run would load.
+            raise SessionError(
+                f"The session at {session.path} belongs to another user: name a session of your own for this run."
+            )
         is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
         record.policy, record.of_runs = policy, True

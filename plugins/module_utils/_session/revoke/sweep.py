@@ -82,13 +82,16 @@ def clear(base: str) -> None:
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
+    """Those of this user alone: another one's may name any Python and any Keystone, also to the superuser."""
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(base)):
-            yield Session(os.path.join(base, name))
+            session = Session(os.path.join(base, name))
+            if session.is_own:
+                yield session
 
 
 def _is_orphan(session: Session) -> bool:
-    # A directory of somebody else's, or one that is damaged, is none of ours.
+    # One that is damaged cannot be told to be ours.
     with contextlib.suppress(SessionError, OSError):
         return session.exists and session.has_tokens and owners.orphaned(session) and usage.is_idle(session)
     return False

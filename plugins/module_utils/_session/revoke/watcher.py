@@ -269,7 +269,8 @@ def _sweep_others(session: Session) -> None:
         if not orphans:
             sweep.clear(base)
             return
-        # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token.
+        # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token. The
+        # orphans are of this user, and get the code of this process first.
         lasting = next(orphan for orphan in orphans if _is_equipped(orphan))
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != session.site]
         # A Keystone that does not answer for them is not to hold up the revoke of this run.

@@ -162,6 +162,14 @@ class Session:
         return any(os.path.lexists(os.path.join(self.path, name)) for name in (_RECORD, _OLD_RECORD))
 
     @property
+    def is_own(self) -> bool:
+        """Whether it belongs to the user of this process; the superuser, under become, works on those of others too."""
+        try:
+            return os.lstat(self.path).st_uid == os.geteuid()
+        except OSError:
+            return False
+
+    @property
     def has_tokens(self) -> bool:
         """Whether there are tokens on its list."""
         return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.names())

@@ -49,6 +49,17 @@ class TestOfARun:
             assert pathlib.Path(session.path, SITE, file).read_text(encoding="utf-8") == text
         assert keystone.requests == []
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+    def test_the_superuser_begins_no_run_on_a_session_of_another_user(self, session, owner):
+        """Who could put other code into it while the run goes on."""
+        session.make()
+        os.chown(session.path, 65534, -1)
+
+        with pytest.raises(SessionError, match="belongs to another user"):
+            preparation.prepare(session, POLICY, owner)
+        assert owners.known(session) == {}
+        assert not os.path.lexists(session.site)
+
     def test_a_second_run_shares_what_the_first_has(self, session, owner, keystone):
         first = preparation.prepare(session, POLICY, owner)
         sign_in(session, keystone)

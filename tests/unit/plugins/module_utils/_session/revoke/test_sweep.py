@@ -38,6 +38,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     sign_in,
 )
 
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 DEAD = 25 * 3600
 ENDED = ended_run()
 
@@ -134,6 +136,22 @@ def test_a_session_that_somebody_works_on_stays(base):
     with session.locked():
         os.utime(session.path, (0, 0))
         clear(str(base))
+
+    assert os.listdir(base) == ["run-1"]
+
+
+def give_away(session: Session) -> None:
+    """Make it a session that another user put there, in a directory to which everybody can write."""
+    path = pathlib.Path(session.path)
+    for file in (path, *path.rglob("*")):
+        os.chown(file, NOBODY, -1)
+    path.parent.chmod(0o1777)
+
+
+@needs_root
+def test_the_superuser_leaves_a_session_of_another_user_alone(base):
+    give_away(left_behind(base, "run-1"))
+    clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
 
@@ -251,6 +269,15 @@ class TestOrphans:
         for name in owners.known(session):
             owners.remove(session, name)
 
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    @needs_root
+    def test_one_of_another_user_is_left_alone_by_the_superuser(self, base, abandoned, keystone):
+        """It may be a trap: its files name a Python, and its site/ has code."""
+        give_away(abandoned("run-1"))
+
+        assert self.names(base) == []
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 

@@ -472,3 +472,23 @@ def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keyst
     wait_until(lambda: orphan.names() == [])
     assert keystone.alive == {}
     assert not own.closed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_the_superuser_runs_nothing_that_another_user_left_behind(issued, own, run, watch, keystone, tmp_path):
+    """In a directory of everybody's, each user can put down what looks like the session of a run that ended."""
+    trap = Session(str(tmp_path / "a-trap"))
+    shutil.copytree(issued.path, trap.path)
+    sprung = tmp_path / "sprung"
+    trap.write_site({"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
+    for orphan in (trap, issued):
+        owners.add(orphan, ended_run())
+    for folder, _folders, files in os.walk(trap.path):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            os.chown(path, 65534, -1)
+    tmp_path.chmod(0o1777)
+    watch(own, run)
+
+    wait_until(lambda: issued.names() == [])
+    assert not sprung.exists()
+    assert trap.names() == [IDENTITY]
