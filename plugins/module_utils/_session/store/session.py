@@ -108,7 +108,8 @@ class Session:
     """A sign-in cache, in a directory of its own."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        #: Python reads code by it, so there is no link on its way; and one session has one path, however it is named.
+        self.path = directory.real(path)
 
     def __repr__(self) -> str:
         return f"Session({self.path!r})"
@@ -119,30 +120,32 @@ class Session:
         if not name:
             return cls.of_environment(environ) or cls.new(environ)
         path = os.path.expanduser(name)
-        if not directory.fits_search_path(path):
+        if not os.path.isabs(path):
+            if os.sep in path or path in (".", ".."):
+                raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
+            path = os.path.join(directory.default_base(environ), path)
+        session = cls(path)
+        if not directory.fits_search_path(session.path):
             raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
-        if os.path.isabs(path):
-            return cls(os.path.normpath(path))
-        if os.sep in path or path in (".", ".."):
-            raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
-        return cls(os.path.join(directory.default_base(environ), path))
+        return session
 
     @classmethod
     def new(cls, environ: t.Mapping[str, str], base: str | None = None) -> Session:
         """One for a run by itself, not made yet."""
-        base = os.path.abspath(base or directory.default_base(environ))
-        if not directory.fits_search_path(base):
+        base = base or directory.default_base(environ)
+        session = cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
+        if not directory.fits_search_path(session.path):
             raise SessionError(
                 f"{base!r} cannot have sessions: PYTHONPATH, which leads to them, cannot hold that name."
             )
-        return cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
+        return session
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str]) -> Session | None:
         """The session that a process was put on; None if there is none, or none any more."""
         path = environ.get(VARIABLE, "")
-        session = cls(path)
-        return session if os.path.isabs(path) and session.exists else None
+        session = cls(path) if os.path.isabs(path) else None
+        return session if session is not None and session.exists else None
 
     @property
     def is_of_one_run(self) -> bool:

@@ -101,6 +101,16 @@ class TestNaming:
         assert Session.named("/run/mine//", {}).path == "/run/mine"
         assert Session.named("~/mine", {}).path == str(no_cloud / "mine")
 
+    def test_by_whatever_links_it_is_named_it_has_one_path_and_one_key(self, full, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "link").symlink_to(tmp_path)
+        path = str(tmp_path / "elsewhere" / "link" / "session")
+        named = [Session(path), Session.named(path, {}), Session.of_environment({VARIABLE: path})]
+
+        assert {one.path for one in named} == {full.path}
+        assert {one.key() for one in named} == {full.key()}
+        assert os.path.dirname(Session.new({}, os.path.dirname(path)).path) == str(tmp_path)
+
     def test_naming_a_path_makes_nothing(self, no_cloud, tmp_path):
         Session.named(str(tmp_path / "mine"), {})
 
