@@ -288,7 +288,9 @@ def _sweep_others(session: Session) -> None:
 def _is_equipped(session: Session) -> bool:
     """Give a session this code; whether that was possible."""
     try:
-        session.write_site(_own_files())
+        # Another run's watcher may do the same.
+        with session.locked(_TURN):
+            session.write_site(_own_files())
     except (OneTokenError, OSError):
         return False
     return True

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import typing as t
 
 from ..util import clock
@@ -312,8 +313,10 @@ class Session:
             directory.write(handle, _CLOUDS, text)
 
     def write_site(self, files: t.Mapping[str, str]) -> None:
-        """Put the code in place that processes of the run load; files that are as shipped stay as they are."""
+        """Put the code in place that processes of the run load, and no other; files as shipped stay as they are."""
         with self.opened() as handle:
+            with self._changed(SITE), directory.subdirectory(handle, SITE) as folder:
+                _remove_strangers(folder, "", files)
             for name, text in sorted(files.items()):
                 with contextlib.ExitStack() as stack:
                     folder = stack.enter_context(directory.subdirectory(handle, SITE))
@@ -325,7 +328,8 @@ class Session:
                         pass
                     if directory.read(folder, file) != text:
                         directory.write(folder, file, text)
-                        _compile(os.path.join(self.site, *folders, file))
+                    # What was compiled before was removed, as nobody can see what is in it.
+                    _compile(os.path.join(self.site, *folders, file))
 
     def key(self) -> bytes:
         return key.read_or_make(self.path)
@@ -472,6 +476,23 @@ class Session:
                 f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
                 "its token lives until it expires, and issue a new one."
             ) from None
+
+
+def _remove_strangers(folder: int, path: str, files: t.Mapping[str, str]) -> None:
+    """Remove what is in a folder of site/ and was not shipped, and what was compiled."""
+    folders = {os.path.dirname(file) for file in files}
+    for name in os.listdir(folder):
+        inner_path = os.path.join(path, name)
+        # Processes that load the code at this moment compile it, too.
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                with directory.nested(folder, name) as inner:
+                    _remove_strangers(inner, inner_path, files)
+                if inner_path not in folders and (name != "__pycache__" or path not in folders):
+                    os.rmdir(name, dir_fd=folder)
+            elif inner_path not in files or not stat.S_ISREG(mode):
+                directory.remove(folder, name)
 
 
 def _compile(path: str) -> None:
