@@ -102,7 +102,7 @@ def _is_untouched(session: Session, seconds: float) -> bool:
 
 
 def _is_dead(session: Session) -> bool:
-    lists = [session.readable_tokens(name) for name in session.names()]
+    lists = [session.readable_tokens(name) for name in session.all_names()]
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 

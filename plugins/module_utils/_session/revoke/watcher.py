@@ -313,7 +313,7 @@ def _python(session: Session) -> str:
     """A Python that can ask Keystone: this one, or else one that signed in."""
     if importlib.util.find_spec("keystoneauth1") is None:
         with contextlib.suppress(SessionError):
-            for name in session.names():
+            for name in session.all_names():
                 for token in session.readable_tokens(name)[0]:
                     if token.python:
                         return token.python
@@ -362,7 +362,7 @@ def _alive(living: list[LivingToken], *problems: str) -> dict[str, t.Any]:
 def _expired(session: Session) -> bool:
     """Whether none of the session's tokens lives any more; of one that cannot be read, nobody knows."""
     try:
-        lists = [session.readable_tokens(name) for name in session.names()]
+        lists = [session.readable_tokens(name) for name in session.all_names()]
     except (OneTokenError, OSError):
         return False
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)

@@ -106,7 +106,12 @@ def _asked_besides(identity: Identity, ask: Ask) -> requests.Response:
 
 def record_unlisted(session: Session, token: Token) -> None:
     """Put a token on the session's list that is served to nobody."""
-    session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
+    # Who revokes takes a file that is not in place yet for one of a writer that was killed.
+    lock = session.signing_in(WAIT)
+    try:
+        session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
+    finally:
+        os.close(lock)
     session.count(ISSUED)
 
 

@@ -176,7 +176,7 @@ class Session:
     @property
     def has_tokens(self) -> bool:
         """Whether there are tokens on its list."""
-        return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.names())
+        return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.all_names())
 
     @property
     def state(self) -> tuple[int, int] | None:
@@ -336,7 +336,7 @@ class Session:
 
     def read_tokens(self, name: str) -> StoredTokens | None:
         with self.opened() as handle:
-            data = self._read_json(handle, f"{_TOKENS}/{name}.json")
+            data = self._read_json(handle, f"{_TOKENS}/{_file_of(name)}")
         if data is None:
             return None
         with self.undamaged(name):
@@ -346,14 +346,14 @@ class Session:
         """An identity's tokens as far as they can be read, newest first, and whether these are all."""
         try:
             with self.opened() as handle:
-                data = self._read_json(handle, f"{_TOKENS}/{name}.json")
+                data = self._read_json(handle, f"{_TOKENS}/{_file_of(name)}")
         except SessionDamagedError:
             return [], False
         return tokens.readable(data) if data is not None else ([], True)
 
     def write_tokens(self, name: str, stored: StoredTokens) -> None:
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
-            directory.write(folder, f"{name}.json", json.dumps(stored.record()))
+            directory.write(folder, _file_of(name), json.dumps(stored.record()))
 
     def set_tokens_aside(self, name: str) -> None:
         """Give a file that cannot be read as a whole another name, under which it stays on the list for the revoke."""
@@ -362,17 +362,21 @@ class Session:
             os.rename(f"{_TOKENS}/{name}.json", aside, src_dir_fd=handle, dst_dir_fd=handle)
 
     def remove_tokens(self, name: str) -> None:
-        file = f"{_TOKENS}/{name}.json"
+        file = f"{_TOKENS}/{_file_of(name)}"
         with self.opened() as handle, self._changed(file):
             directory.remove(handle, file)
 
     def names(self) -> list[str]:
         """The names of the identities that have tokens on the list."""
+        return [name for name in self.all_names() if not directory.is_temporary(name)]
+
+    def all_names(self) -> list[str]:
+        """The same with those of files that are not in place yet; of a writer that was killed, they stay so."""
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
-            found = os.listdir(folder)
+            found = [name for name in os.listdir(folder) if name.isprintable()]
         # What has another name, nobody wrote who keeps tokens; one that cannot be printed would break a message.
-        records = (name for name in found if name.endswith(".json") and name.isprintable())
-        return sorted(name[: -len(".json")] for name in records if not name.startswith("."))
+        records = [name[: -len(".json")] for name in found if name.endswith(".json") and not name.startswith(".")]
+        return sorted([*records, *(name for name in found if directory.is_temporary(name))])
 
     @property
     def closed(self) -> bool:
@@ -476,6 +480,11 @@ class Session:
                 f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
                 "its token lives until it expires, and issue a new one."
             ) from None
+
+
+def _file_of(name: str) -> str:
+    """The file with the tokens of this name."""
+    return name if directory.is_temporary(name) else f"{name}.json"
 
 
 def _remove_strangers(folder: int, path: str, files: t.Mapping[str, str]) -> None:

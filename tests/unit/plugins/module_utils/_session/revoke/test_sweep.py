@@ -86,6 +86,15 @@ def test_a_live_token_stays_to_be_revoked(base):
     assert os.listdir(base) == ["run-1"]
 
 
+def test_a_live_token_that_was_not_put_in_place_stays_too(base):
+    tokens = pathlib.Path(left_behind(base, "run-1", token_age=3600).path) / "tokens"
+    (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
+    os.utime(tokens.parent, (0, os.stat(base).st_mtime - KEPT - 60))
+    clear(str(base))
+
+    assert os.listdir(base) == ["run-1"]
+
+
 def test_a_live_token_that_was_replaced_stays_too(base):
     session = left_behind(base, "run-1")
     session.write_tokens(IDENTITY, StoredTokens(make_token(age=DEAD), (make_token(age=3600),)))
@@ -238,6 +247,13 @@ class TestOrphans:
 
         assert sweep(str(base), 10).revoked == 1
         assert os.listdir(base) == ["nightly"]
+
+    def test_one_whose_token_was_not_put_in_place_is_an_orphan_as_well(self, base, abandoned, keystone):
+        tokens = pathlib.Path(abandoned("run-1").path) / "tokens"
+        (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
+
+        assert sweep(str(base), 10).revoked == 1
+        assert list(tokens.iterdir()) == []
 
     def test_one_of_a_version_before_is_an_orphan_as_well(self, base, abandoned, keystone):
         make_old(abandoned("run-1"))
