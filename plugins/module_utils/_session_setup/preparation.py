@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._session.store import owners
+from .._session.store import key, owners
 from .._session.store.renewal import RenewalPolicy
 from .._session.store.session import Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
@@ -71,6 +71,7 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
             if is_new and session.state == as_made and not session.has_tokens:
                 session.discard()
             elif was_closed:
+                key.remove(session.path)
                 session.close()
         raise
 

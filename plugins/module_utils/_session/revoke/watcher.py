@@ -21,7 +21,7 @@ import subprocess
 import sys
 import typing as t
 
-from ..store import owners, usage
+from ..store import key, owners, usage
 from ..store.session import (
     AUTHENTICATIONS,
     IDENTITIES,
@@ -332,6 +332,7 @@ def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.
         report = _report(session)
         if report["tokens_issued"] or keep:
             # It stays, closed: what the run left behind must not find nothing, and use the password.
+            key.remove(session.path)
             owners.remove(session, name)
         else:
             session.discard()

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SITE, LivingToken
@@ -262,10 +262,12 @@ class TestOfATask:
         if was_closed:
             revocation.revoke(issued, 10)
         with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
+            issued.key()
             assert not issued.closed
             raise ZeroDivisionError
 
         assert issued.closed is was_closed
+        assert any(map(os.path.exists, key._places(issued.path))) is not was_closed
         assert issued.exists
 
     def test_tokens_without_a_record_stay_on_the_list(self, issued):

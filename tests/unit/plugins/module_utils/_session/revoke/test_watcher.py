@@ -19,7 +19,7 @@ import venv
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -300,12 +300,15 @@ class TestWithoutAWord:
         self, empty, run, watch, keystone
     ):
         """A task of it that starts now must not find nothing, and use the password."""
+        empty.key()
         watch(empty, run)
         kill(run)
 
         wait_until(lambda: owners.known(empty) == {})
         assert empty.closed
         assert keystone.requests == []
+        # What is left is to name no identity, and nothing is to be left in memory.
+        assert not any(map(os.path.exists, key._places(empty.path)))
 
     def test_who_started_it_may_leave_when_that_is_not_the_run(self, issued, run, watch, keystone):
         watcher, name = watch(issued, run)
