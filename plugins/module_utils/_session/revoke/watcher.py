@@ -15,6 +15,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -158,6 +159,8 @@ class Watcher:
 def main(path: str, name: str, revoke_now: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    # Tokens are in its memory when it revokes them.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     session = Session(path)
     # What is wrong with the directory may be mended when the tokens are to be revoked.
     with contextlib.suppress(OneTokenError, OSError):

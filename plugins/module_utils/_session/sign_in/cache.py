@@ -245,10 +245,9 @@ class Turn:
             return self._identity.served(self._fallback)
         return found
 
-    @staticmethod
-    def _detached(work: Ask) -> requests.Response:
+    def _detached(self, work: Ask) -> requests.Response:
         try:
-            return response.made(*detached.call(lambda: _parts(work())))
+            return response.made(*detached.call(lambda: _parts(work()), self._session.path))
         except detached.NoAnswerError:
             return work()
 

@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -334,6 +335,7 @@ class TestWithoutAWord:
         wait_until(lambda: is_on_watch(issued, name))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             watcher._process.send_signal(number)
+        assert resource.prlimit(watcher._process.pid, resource.RLIMIT_CORE) == (0, 0)
         assert os.getsid(watcher._process.pid) == watcher._process.pid
         assert os.readlink(f"/proc/{watcher._process.pid}/cwd") == "/"
 
