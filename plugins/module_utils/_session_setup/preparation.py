@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from .._session.store import directory, owners
+from .._session.store import directory, key, owners
 from .._session.store.renewal import RenewalPolicy
 from .._session.store.session import Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
@@ -25,6 +25,11 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str
     """Make a session for a run; the owner's name in it."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
+        if not session.is_own:
+            # Its user can change the code that this run would load.
+            raise SessionError(
+                f"The session at {session.path} belongs to another user: name a session of your own for this run."
+            )
         is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
         record.policy, record.of_runs = policy, True
@@ -66,6 +71,7 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
             if is_new and session.state == as_made and not session.has_tokens:
                 session.discard()
             elif was_closed:
+                key.remove(session.path)
                 session.close()
         raise
 

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ..store import key, owners
+from ..store import directory, key, owners
 from ..store.renewal import RenewalPolicy
 from ..store.session import ISSUED, REQUESTS, LivingToken, Session, SessionRecord
 from ..store.token import Token
@@ -122,7 +122,8 @@ def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
     # First: what a thief finds from here on names no identity.
     key.remove(session.path)
     _write(result, session.close)
-    for name in session.names():
+    # Under this lock nobody writes tokens, so a file that is not in place is one of a writer that was killed.
+    for name in session.all_names():
         _revoke_identity(session, name, waiter, record, result)
     if readable:
         _write(result, lambda: session.write_record(record))
@@ -159,15 +160,21 @@ def _revoke_identity(session: Session, name: str, waiter: Waiter, record: Sessio
         else:
             result.revoked += revoked
             result.already_dead += not revoked
-    if not complete:
+    unfinished = directory.is_temporary(name)
+    if not complete and unfinished:
+        result.damage.append(
+            f"The file {name} of the session {session.path} was not written to its end, so a token in it may live "
+            "until it expires."
+        )
+    elif not complete:
         # Whatever else is in the file stays, for who may be able to read it.
         result.damage.append(
             f"The file {name}.json of the session {session.path} is damaged, so a token in it may live until it "
             "expires: remove the session's directory."
         )
-    elif not kept:
+    if not kept and (complete or unfinished):
         _write(result, lambda: session.remove_tokens(name))
-    elif kept != tokens:
+    elif complete and kept != tokens:
         _write(result, lambda: session.write_tokens(name, StoredTokens(kept[0], tuple(kept[1:]))))
 
 

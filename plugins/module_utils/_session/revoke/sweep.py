@@ -92,13 +92,16 @@ def clear(base: str) -> None:
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
+    """Those of this user alone: another one's may name any Python and any Keystone, also to the superuser."""
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(base)):
-            yield Session(os.path.join(base, name))
+            session = Session(os.path.join(base, name))
+            if session.is_own:
+                yield session
 
 
 def _is_orphan(session: Session) -> bool:
-    # A directory of somebody else's, or one that is damaged, is none of ours.
+    # One that is damaged cannot be told to be ours.
     with contextlib.suppress(SessionError, OSError):
         return session.exists and session.has_tokens and owners.orphaned(session) and usage.is_idle(session)
     return False
@@ -109,7 +112,7 @@ def _is_untouched(session: Session, seconds: float) -> bool:
 
 
 def _is_dead(session: Session) -> bool:
-    lists = [session.readable_tokens(name) for name in session.names()]
+    lists = [session.readable_tokens(name) for name in session.all_names()]
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 

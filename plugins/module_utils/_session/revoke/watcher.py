@@ -15,13 +15,14 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
 import typing as t
 
-from ..store import owners, usage
+from ..store import key, owners, usage
 from ..store.session import (
     AUTHENTICATIONS,
     IDENTITIES,
@@ -158,6 +159,8 @@ class Watcher:
 def main(path: str, name: str, revoke_now: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    # Tokens are in its memory when it revokes them.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     session = Session(path)
     # What is wrong with the directory may be mended when the tokens are to be revoked.
     with contextlib.suppress(OneTokenError, OSError):
@@ -269,7 +272,8 @@ def _sweep_others(session: Session) -> None:
         if not orphans:
             sweep.clear(base)
             return
-        # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token.
+        # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token. The
+        # orphans are of this user, and get the code of this process first.
         lasting = next(orphan for orphan in orphans if _is_equipped(orphan))
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != session.site]
         # A Keystone that does not answer for them is not to hold up the revoke of this run.
@@ -287,7 +291,9 @@ def _sweep_others(session: Session) -> None:
 def _is_equipped(session: Session) -> bool:
     """Give a session this code; whether that was possible."""
     try:
-        session.write_site(_own_files())
+        # Another run's watcher may do the same.
+        with session.locked(_TURN):
+            session.write_site(_own_files())
     except (OneTokenError, OSError):
         return False
     return True
@@ -310,7 +316,7 @@ def _python(session: Session) -> str:
     """A Python that can ask Keystone: this one, or else one that signed in."""
     if importlib.util.find_spec("keystoneauth1") is None:
         with contextlib.suppress(SessionError):
-            for name in session.names():
+            for name in session.all_names():
                 for token in session.readable_tokens(name)[0]:
                     if token.python:
                         return token.python
@@ -329,6 +335,7 @@ def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.
         report = _report(session)
         if report["tokens_issued"] or keep:
             # It stays, closed: what the run left behind must not find nothing, and use the password.
+            key.remove(session.path)
             owners.remove(session, name)
         else:
             session.discard()
@@ -359,7 +366,7 @@ def _alive(living: list[LivingToken], *problems: str) -> dict[str, t.Any]:
 def _expired(session: Session) -> bool:
     """Whether none of the session's tokens lives any more; of one that cannot be read, nobody knows."""
     try:
-        lists = [session.readable_tokens(name) for name in session.names()]
+        lists = [session.readable_tokens(name) for name in session.all_names()]
     except (OneTokenError, OSError):
         return False
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)

@@ -106,9 +106,15 @@ def record_unlisted(
 ) -> None:
     """Put the token of an answer, if there is one, on the session's list; it is served to nobody."""
     token = _recordable(found, request, began, obtained_at)
-    if token is not None:
+    if token is None:
+        return
+    # Who revokes takes a file that is not in place yet for one of a writer that was killed.
+    lock = session.signing_in(WAIT)
+    try:
         session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
-        session.count(ISSUED)
+    finally:
+        os.close(lock)
+    session.count(ISSUED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,10 +248,9 @@ class Turn:
             return self._identity.served(self._fallback)
         return found
 
-    @staticmethod
-    def _detached(work: Ask) -> requests.Response:
+    def _detached(self, work: Ask) -> requests.Response:
         try:
-            return response.made(*detached.call(lambda: _parts(work())))
+            return response.made(*detached.call(lambda: _parts(work()), self._session.path))
         except detached.NoAnswerError:
             return work()
 

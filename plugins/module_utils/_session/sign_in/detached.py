@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import resource
 import select
 import signal
 import threading
@@ -36,8 +37,11 @@ def is_possible() -> bool:
         return False
 
 
-def call(work: t.Callable[[], Result]) -> Result:
-    """What the work returns or raises, made by a copy of this process in a session of its own."""
+def call(work: t.Callable[[], Result], session: str | None = None) -> Result:
+    """What the work returns or raises, made by a copy of this process in a session of its own.
+
+    Of the files that this process has locked, the copy keeps those in the directory of the session.
+    """
     try:
         reader, writer = os.pipe()
         child = os.fork()
@@ -47,7 +51,7 @@ def call(work: t.Callable[[], Result]) -> Result:
         # Twice, so that this process gets no child that it does not expect.
         if os.fork() == 0:
             os.close(reader)
-            _work(work, writer)
+            _work(work, writer, session)
         os._exit(0)  # pylint: disable=protected-access
     os.close(writer)
     # Hosts may ignore the end of children, or take it for theirs.
@@ -63,9 +67,11 @@ def call(work: t.Callable[[], Result]) -> Result:
     return result
 
 
-def _work(work: t.Callable[[], Result], writer: int) -> t.NoReturn:
+def _work(work: t.Callable[[], Result], writer: int, session: str | None) -> t.NoReturn:
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _let_go_of_locks(session)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -83,6 +89,20 @@ def _work(work: t.Callable[[], Result], writer: int) -> t.NoReturn:
     finally:
         # Nothing of the process that this is a copy of is to be run here: no cleaning up, no buffered output.
         os._exit(0)  # pylint: disable=protected-access
+
+
+def _let_go_of_locks(session: str | None) -> None:
+    """A lock of the process lasts until this copy has closed the file, too; any other file may be needed."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/self/fdinfo/{name}", encoding="ascii", errors="replace") as stream:
+                is_locked = "\nlock:" in stream.read()
+            is_ours = session is not None and os.readlink(f"/proc/self/fd/{name}").startswith(session + os.sep)
+            if is_locked and not is_ours and int(name) > 2:
+                # The number stays taken: what still writes to it must not reach a connection.
+                os.dup2(nothing, int(name), inheritable=False)
+    os.close(nothing)
 
 
 def _end_when_alone(writer: int) -> None:

@@ -36,13 +36,19 @@ def default_base(environ: t.Mapping[str, str]) -> str:
     if not os.stat(temporary).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         parents.append(temporary)
     for parent in parents:
-        base = os.path.join(parent, "onetoken")
-        if os.path.isabs(base) and fits_search_path(base) and _is_usable(base):
+        base = real(os.path.join(parent, "onetoken"))
+        if os.path.isabs(parent) and fits_search_path(base) and _is_usable(base):
             return base
     raise SessionError(
         f"There is no directory for sessions: make {os.path.join(parents[0], 'onetoken')}, to which only this user can "
         "write, or name another."
     )
+
+
+def real(path: str) -> str:
+    """The path without links on its way, which others could let lead elsewhere; its last part stays as it is."""
+    parent, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(parent), name)
 
 
 def fits_search_path(path: str) -> bool:
@@ -81,6 +87,7 @@ def opened(path: str) -> t.Iterator[int]:
 
     The superuser, as whom a task may run under become, uses the directory of any user.
     """
+    path = real(path)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -112,18 +119,14 @@ def opened(path: str) -> t.Iterator[int]:
 
 
 def _check_parents(path: str, owner: int) -> None:
-    """Refuse a path on which another user could put another directory in this one's place."""
-    parent = os.path.dirname(os.path.abspath(path))
-    # Both ways up: by the names in the path, some of which may be links, and from where they lead to.
-    for place in {*_upwards(parent), *_upwards(os.path.realpath(parent))}:
+    """Refuse a path without links on which another user could put another directory in this one's place."""
+    for place in _upwards(os.path.dirname(path)):
         try:
             status = os.lstat(place)
         except OSError:
             continue  # opening the directory says what is wrong
-        # The mode of a link means nothing; in a sticky directory it is its owner who can change it.
         open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-        is_link = stat.S_ISLNK(status.st_mode)
-        if status.st_uid not in (0, owner) or (open_to_others and not is_link):
+        if status.st_uid not in (0, owner) or open_to_others:
             raise SessionError(
                 f"The session at {path} is not safe because {place} can be changed by other users: name a session "
                 "under a directory that only you can write to."

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import typing as t
 
 from ..util import clock
@@ -108,7 +109,8 @@ class Session:
     """A sign-in cache, in a directory of its own."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        #: Python reads code by it, so there is no link on its way; and one session has one path, however it is named.
+        self.path = directory.real(path)
 
     def __repr__(self) -> str:
         return f"Session({self.path!r})"
@@ -119,30 +121,32 @@ class Session:
         if not name:
             return cls.of_environment(environ) or cls.new(environ)
         path = os.path.expanduser(name)
-        if not directory.fits_search_path(path):
+        if not os.path.isabs(path):
+            if os.sep in path or path in (".", ".."):
+                raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
+            path = os.path.join(directory.default_base(environ), path)
+        session = cls(path)
+        if not directory.fits_search_path(session.path):
             raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
-        if os.path.isabs(path):
-            return cls(os.path.normpath(path))
-        if os.sep in path or path in (".", ".."):
-            raise SessionError(f"{name!r} cannot be a session: give a plain name, or an absolute path.")
-        return cls(os.path.join(directory.default_base(environ), path))
+        return session
 
     @classmethod
     def new(cls, environ: t.Mapping[str, str], base: str | None = None) -> Session:
         """One for a run by itself, not made yet."""
-        base = os.path.abspath(base or directory.default_base(environ))
-        if not directory.fits_search_path(base):
+        base = base or directory.default_base(environ)
+        session = cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
+        if not directory.fits_search_path(session.path):
             raise SessionError(
                 f"{base!r} cannot have sessions: PYTHONPATH, which leads to them, cannot hold that name."
             )
-        return cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
+        return session
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str]) -> Session | None:
         """The session that a process was put on; None if there is none, or none any more."""
         path = environ.get(VARIABLE, "")
-        session = cls(path)
-        return session if os.path.isabs(path) and session.exists else None
+        session = cls(path) if os.path.isabs(path) else None
+        return session if session is not None and session.exists else None
 
     @property
     def is_of_one_run(self) -> bool:
@@ -162,9 +166,17 @@ class Session:
         return any(os.path.lexists(os.path.join(self.path, name)) for name in (_RECORD, _OLD_RECORD))
 
     @property
+    def is_own(self) -> bool:
+        """Whether it belongs to the user of this process; the superuser, under become, works on those of others too."""
+        try:
+            return os.lstat(self.path).st_uid == os.geteuid()
+        except OSError:
+            return False
+
+    @property
     def has_tokens(self) -> bool:
         """Whether there are tokens on its list."""
-        return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.names())
+        return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.all_names())
 
     @property
     def state(self) -> tuple[int, int] | None:
@@ -301,8 +313,10 @@ class Session:
             directory.write(handle, _CLOUDS, text)
 
     def write_site(self, files: t.Mapping[str, str]) -> None:
-        """Put the code in place that processes of the run load; files that are as shipped stay as they are."""
+        """Put the code in place that processes of the run load, and no other; files as shipped stay as they are."""
         with self.opened() as handle:
+            with self._changed(SITE), directory.subdirectory(handle, SITE) as folder:
+                _remove_strangers(folder, "", files)
             for name, text in sorted(files.items()):
                 with contextlib.ExitStack() as stack:
                     folder = stack.enter_context(directory.subdirectory(handle, SITE))
@@ -314,14 +328,15 @@ class Session:
                         pass
                     if directory.read(folder, file) != text:
                         directory.write(folder, file, text)
-                        _compile(os.path.join(self.site, *folders, file))
+                    # What was compiled before was removed, as nobody can see what is in it.
+                    _compile(os.path.join(self.site, *folders, file))
 
     def key(self) -> bytes:
         return key.read_or_make(self.path)
 
     def read_tokens(self, name: str) -> StoredTokens | None:
         with self.opened() as handle:
-            data = self._read_json(handle, f"{_TOKENS}/{name}.json")
+            data = self._read_json(handle, f"{_TOKENS}/{_file_of(name)}")
         if data is None:
             return None
         with self.undamaged(name):
@@ -331,14 +346,14 @@ class Session:
         """An identity's tokens as far as they can be read, newest first, and whether these are all."""
         try:
             with self.opened() as handle:
-                data = self._read_json(handle, f"{_TOKENS}/{name}.json")
+                data = self._read_json(handle, f"{_TOKENS}/{_file_of(name)}")
         except SessionDamagedError:
             return [], False
         return tokens.readable(data) if data is not None else ([], True)
 
     def write_tokens(self, name: str, stored: StoredTokens) -> None:
         with self.opened() as handle, directory.subdirectory(handle, _TOKENS) as folder:
-            directory.write(folder, f"{name}.json", json.dumps(stored.record()))
+            directory.write(folder, _file_of(name), json.dumps(stored.record()))
 
     def set_tokens_aside(self, name: str) -> None:
         """Give a file that cannot be read as a whole another name, under which it stays on the list for the revoke."""
@@ -347,17 +362,21 @@ class Session:
             os.rename(f"{_TOKENS}/{name}.json", aside, src_dir_fd=handle, dst_dir_fd=handle)
 
     def remove_tokens(self, name: str) -> None:
-        file = f"{_TOKENS}/{name}.json"
+        file = f"{_TOKENS}/{_file_of(name)}"
         with self.opened() as handle, self._changed(file):
             directory.remove(handle, file)
 
     def names(self) -> list[str]:
         """The names of the identities that have tokens on the list."""
+        return [name for name in self.all_names() if not directory.is_temporary(name)]
+
+    def all_names(self) -> list[str]:
+        """The same with those of files that are not in place yet; of a writer that was killed, they stay so."""
         with self.opened() as handle:
-            found = directory.names(handle, _TOKENS)
+            found = [name for name in directory.names(handle, _TOKENS) if name.isprintable()]
         # What has another name, nobody wrote who keeps tokens; one that cannot be printed would break a message.
-        records = (name for name in found if name.endswith(".json") and name.isprintable())
-        return sorted(name[: -len(".json")] for name in records if not name.startswith("."))
+        records = [name[: -len(".json")] for name in found if name.endswith(".json") and not name.startswith(".")]
+        return sorted([*records, *(name for name in found if directory.is_temporary(name))])
 
     @property
     def closed(self) -> bool:
@@ -461,6 +480,28 @@ class Session:
                 f"The file {name} of the session {self.path} is damaged: remove the session's directory, in which case "
                 "its token lives until it expires, and issue a new one."
             ) from None
+
+
+def _file_of(name: str) -> str:
+    """The file with the tokens of this name."""
+    return name if directory.is_temporary(name) else f"{name}.json"
+
+
+def _remove_strangers(folder: int, path: str, files: t.Mapping[str, str]) -> None:
+    """Remove what is in a folder of site/ and was not shipped, and what was compiled."""
+    folders = {os.path.dirname(file) for file in files}
+    for name in os.listdir(folder):
+        inner_path = os.path.join(path, name)
+        # Processes that load the code at this moment compile it, too.
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                with directory.nested(folder, name) as inner:
+                    _remove_strangers(inner, inner_path, files)
+                if inner_path not in folders and (name != "__pycache__" or path not in folders):
+                    os.rmdir(name, dir_fd=folder)
+            elif inner_path not in files or not stat.S_ISREG(mode):
+                directory.remove(folder, name)
 
 
 def _compile(path: str) -> None:

@@ -50,6 +50,13 @@ def test_the_site_comes_first_and_what_was_there_stays_behind_it_without_empty_p
     assert python_path(session, before) == [session.site, *kept]
 
 
+def test_the_variables_have_no_link_that_could_lead_elsewhere_later(session, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    variables = environment.of_session(Session(str(tmp_path / "link" / "session")), {})
+
+    assert variables == environment.of_session(session, {})
+
+
 def test_the_site_of_another_session_is_dropped(session, other_site):
     assert python_path(session, f"/a:{other_site}:/b") == [session.site, "/a", "/b"]
 

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SITE, LivingToken
@@ -48,6 +48,17 @@ class TestOfARun:
         for file, text in site.files().items():
             assert pathlib.Path(session.path, SITE, file).read_text(encoding="utf-8") == text
         assert keystone.requests == []
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+    def test_the_superuser_begins_no_run_on_a_session_of_another_user(self, session, owner):
+        """Who could put other code into it while the run goes on."""
+        session.make()
+        os.chown(session.path, 65534, -1)
+
+        with pytest.raises(SessionError, match="belongs to another user"):
+            preparation.prepare(session, POLICY, owner)
+        assert owners.known(session) == {}
+        assert not os.path.lexists(session.site)
 
     def test_a_second_run_shares_what_the_first_has(self, session, owner, keystone):
         first = preparation.prepare(session, POLICY, owner)
@@ -251,10 +262,12 @@ class TestOfATask:
         if was_closed:
             revocation.revoke(issued, 10)
         with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
+            issued.key()
             assert not issued.closed
             raise ZeroDivisionError
 
         assert issued.closed is was_closed
+        assert any(map(os.path.exists, key._places(issued.path))) is not was_closed
         assert issued.exists
 
     def test_tokens_without_a_record_stay_on_the_list(self, issued):

@@ -51,6 +51,13 @@ def second(issued, keystone):
     return sign_in(issued, keystone, "fedcba9876543210")
 
 
+def left_behind(session: Session) -> str:
+    """What is left when the process that signed in was killed before it put the file in place; its path."""
+    path = os.path.join(session.path, "tokens", f".{IDENTITY}.json.0123abcd")
+    os.rename(os.path.join(session.path, "tokens", f"{IDENTITY}.json"), path)
+    return path
+
+
 class TestInTheMiddleOfASignIn:
     """A process that asks Keystone for a token has the session's lock with others who do, until it is on the list."""
 
@@ -191,6 +198,34 @@ class TestRevoking:
             revocation.revoke(issued, 10)
         assert keystone.revoked == [data["replaced"][0]["token"]]
         assert issued.names() == [IDENTITY]
+
+    def test_a_token_that_a_killed_writer_did_not_put_in_place_is_revoked(self, issued, keystone):
+        sign_in(issued, keystone)
+        left_behind(issued)
+        assert issued.names() == []
+        assert issued.has_tokens
+
+        assert revocation.revoke(issued, 10).revoked == 2
+        assert keystone.alive == {}
+        assert not issued.has_tokens
+
+    def test_what_it_did_not_write_to_the_end_is_told_and_removed(self, issued, second, keystone):
+        with open(left_behind(issued), "r+", encoding="utf-8") as stream:
+            stream.truncate(40)
+
+        with pytest.raises(SessionDamagedError, match="was not written to its end, so a token in it may live"):
+            revocation.revoke(issued, 10)
+        assert keystone.revoked == [second.id.reveal()]
+        assert not issued.has_tokens
+
+    def test_what_cannot_be_revoked_yet_of_it_stays_on_the_list(self, issued, keystone):
+        left_behind(issued)
+        keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
+        with pytest.raises(SessionError, match="HTTP 503"):
+            revocation.revoke(issued, 10)
+
+        assert revocation.revoke(issued, 10).revoked == 1
+        assert not issued.has_tokens
 
     def test_to_foresee_it_counts_without_asking(self, issued, second, keystone):
         sign_in(issued, keystone)

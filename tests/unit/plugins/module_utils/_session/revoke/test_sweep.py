@@ -40,6 +40,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 )
 
 DAY = 24 * 3600
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 DEAD = 25 * 3600
 ENDED = ended_run()
 
@@ -81,6 +83,15 @@ def test_one_of_a_version_before_is_removed_as_well(base):
 
 def test_a_live_token_stays_to_be_revoked(base):
     left_behind(base, "run-1", token_age=3600)
+    clear(str(base))
+
+    assert os.listdir(base) == ["run-1"]
+
+
+def test_a_live_token_that_was_not_put_in_place_stays_too(base):
+    tokens = pathlib.Path(left_behind(base, "run-1", token_age=3600).path) / "tokens"
+    (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
+    os.utime(tokens.parent, (0, os.stat(base).st_mtime - KEPT - 60))
     clear(str(base))
 
     assert os.listdir(base) == ["run-1"]
@@ -216,6 +227,22 @@ def test_a_session_that_somebody_works_on_stays(base):
     assert os.listdir(base) == ["run-1"]
 
 
+def give_away(session: Session) -> None:
+    """Make it a session that another user put there, in a directory to which everybody can write."""
+    path = pathlib.Path(session.path)
+    for file in (path, *path.rglob("*")):
+        os.chown(file, NOBODY, -1)
+    path.parent.chmod(0o1777)
+
+
+@needs_root
+def test_the_superuser_leaves_a_session_of_another_user_alone(base):
+    give_away(left_behind(base, "run-1"))
+    clear(str(base))
+
+    assert os.listdir(base) == ["run-1"]
+
+
 def test_what_is_no_session_stays(base):
     (base / "run-photos").mkdir(mode=0o700)
     (base / "run-photos" / "cat.json").touch()
@@ -299,6 +326,13 @@ class TestOrphans:
         assert sweep(str(base), 10).revoked == 1
         assert os.listdir(base) == ["nightly"]
 
+    def test_one_whose_token_was_not_put_in_place_is_an_orphan_as_well(self, base, abandoned, keystone):
+        tokens = pathlib.Path(abandoned("run-1").path) / "tokens"
+        (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
+
+        assert sweep(str(base), 10).revoked == 1
+        assert list(tokens.iterdir()) == []
+
     def test_one_of_a_version_before_is_an_orphan_as_well(self, base, abandoned, keystone):
         make_old(abandoned("run-1"))
 
@@ -329,6 +363,15 @@ class TestOrphans:
         for name in owners.known(session):
             owners.remove(session, name)
 
+        assert sweep(str(base), 10) == Sweep()
+        assert len(keystone.alive) == 1
+
+    @needs_root
+    def test_one_of_another_user_is_left_alone_by_the_superuser(self, base, abandoned, keystone):
+        """It may be a trap: its files name a Python, and its site/ has code."""
+        give_away(abandoned("run-1"))
+
+        assert self.names(base) == []
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 

@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import venv
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -294,12 +295,15 @@ class TestWithoutAWord:
         self, empty, run, watch, keystone
     ):
         """A task of it that starts now must not find nothing, and use the password."""
+        empty.key()
         watch(empty, run)
         kill(run)
 
         wait_until(lambda: owners.known(empty) == {})
         assert empty.closed
         assert keystone.requests == []
+        # What is left is to name no identity, and nothing is to be left in memory.
+        assert not any(map(os.path.exists, key._places(empty.path)))
 
     def test_who_started_it_may_leave_when_that_is_not_the_run(self, issued, run, watch, keystone):
         watcher, name = watch(issued, run)
@@ -325,6 +329,7 @@ class TestWithoutAWord:
         wait_until(lambda: is_on_watch(issued, name))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             watcher._process.send_signal(number)
+        assert resource.prlimit(watcher._process.pid, resource.RLIMIT_CORE) == (0, 0)
         assert os.getsid(watcher._process.pid) == watcher._process.pid
         assert os.readlink(f"/proc/{watcher._process.pid}/cwd") == "/"
 
@@ -466,3 +471,23 @@ def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keyst
     wait_until(lambda: orphan.names() == [])
     assert keystone.alive == {}
     assert not own.closed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_the_superuser_runs_nothing_that_another_user_left_behind(issued, own, run, watch, keystone, tmp_path):
+    """In a directory of everybody's, each user can put down what looks like the session of a run that ended."""
+    trap = Session(str(tmp_path / "a-trap"))
+    shutil.copytree(issued.path, trap.path)
+    sprung = tmp_path / "sprung"
+    trap.write_site({"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
+    for orphan in (trap, issued):
+        owners.add(orphan, ended_run())
+    for folder, _folders, files in os.walk(trap.path):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            os.chown(path, 65534, -1)
+    tmp_path.chmod(0o1777)
+    watch(own, run)
+
+    wait_until(lambda: issued.names() == [])
+    assert not sprung.exists()
+    assert trap.names() == [IDENTITY]

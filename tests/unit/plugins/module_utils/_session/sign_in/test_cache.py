@@ -693,6 +693,20 @@ def test_a_token_that_was_asked_for_before_a_change_is_stale(on_session, sign_in
     assert first != second == sign_in()
 
 
+def test_while_a_session_is_revoked_nobody_puts_a_token_on_its_list(on_session, sign_in, monkeypatch):
+    """Of a file that is not in place yet, who revokes takes the writer to have been killed."""
+    sign_in()
+    (name,) = on_session.names()
+    token = on_session.read_tokens(name).current
+    monkeypatch.setattr(cache, "WAIT", 0)
+
+    with on_session.locked(), pytest.raises(SessionError, match="still locked by another process"):
+        cache.record_unlisted(on_session, token)
+    assert on_session.names() == [name]
+    cache.record_unlisted(on_session, token)
+    assert len(on_session.names()) == 2
+
+
 def test_all_tokens_that_were_replaced_stay_on_the_list(on_session, sign_in, keystone):
     sign_in()
     (name,) = on_session.names()

@@ -188,3 +188,33 @@ def test_work_without_an_end_is_ended(python, tmp_path, waited_for):
 
     wait_until(lambda: not os.path.exists(f"/proc/{worker}"))
     assert not (tmp_path / "done").exists()
+
+
+def test_it_dumps_no_memory_which_has_passwords_in_it(call):
+    code = """
+import resource
+print(detached.call(lambda: resource.getrlimit(resource.RLIMIT_CORE)))
+"""
+    assert call(code) == "(0, 0)\n"
+
+
+def test_it_keeps_no_lock_of_the_process_but_those_of_the_session(call, tmp_path):
+    """Else a lock of a program that is gone would stay until the work is done."""
+    code = f"""
+import fcntl
+def locked(name):
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    file = os.open(name, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+def is_open(file, name):
+    return os.path.samestat(os.fstat(file), os.stat(name))
+names = [{str(tmp_path)!r} + name for name in ("/session/lock", "/session of another/lock", "/unlocked")]
+files = [locked(name) for name in names]
+fcntl.flock(files[2], fcntl.LOCK_UN)
+print(detached.call(lambda: [is_open(*pair) for pair in zip(files, names)], {str(tmp_path / "session")!r}))
+print([is_open(*pair) for pair in zip(files, names)])
+try: fcntl.flock(os.open(names[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError: print("still locked here")
+"""
+    assert call(code) == "[True, False, True]\n[True, True, True]\nstill locked here\n"

@@ -150,15 +150,29 @@ def test_what_others_can_write_to_is_found_at_any_level_but_where_all_of_the_use
     assert directory.shared_parent(str(tmp_path / "shared" / "session")) is None
 
 
-def test_a_link_on_the_way_that_others_can_change_is_refused(tmp_path):
-    """Who can change the link can put another directory, with code in its site/, in this one's place later."""
+@pytest.mark.parametrize("shared", [0o777, 0o755], ids=["others can write where links are", "only its user can"])
+def test_its_real_path_has_no_link_on_the_way_that_somebody_could_change(tmp_path, shared):
+    """Who can change a link could put another directory, with code in its site/, in this one's place."""
     directory.make(str(tmp_path / "mine" / "session"))
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    (shared / "link").symlink_to(tmp_path / "mine")
-    shared.chmod(0o777)
+    between = tmp_path / "between"
+    between.mkdir()
+    (between / "link").symlink_to(tmp_path / "mine")
+    (tmp_path / "base").symlink_to(between / "link")
+    between.chmod(shared)
+    path = str(tmp_path / "base" / "session")
 
-    assert "can be changed by other users" in refusal(shared / "link" / "session")
+    assert directory.real(path) == str(tmp_path / "mine" / "session")
+    with directory.opened(path) as handle:
+        assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "mine" / "session"))
+
+
+def test_where_a_link_leads_to_is_to_be_safe(tmp_path):
+    parent = tmp_path / "parent"
+    directory.make(str(parent / "session"))
+    parent.chmod(0o777)
+    (tmp_path / "link").symlink_to(parent)
+
+    assert f"{parent} can be changed by other users" in refusal(tmp_path / "link" / "session")
 
 
 @needs_root
@@ -391,6 +405,13 @@ def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, tmp_path):
 
     with directory.opened(base):
         assert directory.default_base(environ) == base
+
+
+def test_where_homes_are_behind_a_link_it_has_its_real_path(no_cloud, monkeypatch, tmp_path):
+    (tmp_path / "homes").symlink_to(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "homes" / "home"))
+
+    assert directory.default_base({}) == str(no_cloud / ".local" / "state" / "onetoken")
 
 
 @pytest.mark.parametrize("state", ["", "state"])

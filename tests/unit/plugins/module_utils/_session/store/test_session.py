@@ -10,6 +10,8 @@ import fcntl
 import importlib.util
 import json
 import os
+import pathlib
+import py_compile
 import stat
 import threading
 
@@ -100,6 +102,16 @@ class TestNaming:
     def test_a_path_is_taken_as_it_is(self, no_cloud):
         assert Session.named("/run/mine//", {}).path == "/run/mine"
         assert Session.named("~/mine", {}).path == str(no_cloud / "mine")
+
+    def test_by_whatever_links_it_is_named_it_has_one_path_and_one_key(self, full, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "link").symlink_to(tmp_path)
+        path = str(tmp_path / "elsewhere" / "link" / "session")
+        named = [Session(path), Session.named(path, {}), Session.of_environment({VARIABLE: path})]
+
+        assert {one.path for one in named} == {full.path}
+        assert {one.key() for one in named} == {full.key()}
+        assert os.path.dirname(Session.new({}, os.path.dirname(path)).path) == str(tmp_path)
 
     def test_naming_a_path_makes_nothing(self, no_cloud, tmp_path):
         Session.named(str(tmp_path / "mine"), {})
@@ -488,6 +500,37 @@ class TestSite:
 
         with open(path, encoding="utf-8") as stream:
             assert stream.read() == site.files()[f"{PACKAGE}/store/token.py"]
+
+    def test_nothing_stays_that_was_not_shipped(self, made, tmp_path):
+        made.write_site(site.files())
+        shipped = files_of(made)
+        package = os.path.join(made.site, PACKAGE)
+        for stranger in ("csv.py", "csv.so", "csv/__init__.py", f"{PACKAGE}/store/json.py", "__pycache__/csv.pyc"):
+            path = os.path.join(made.site, stranger)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8"):
+                pass
+        os.symlink(tmp_path, os.path.join(made.site, "json"))
+        os.remove(os.path.join(package, "hook.py"))
+        os.symlink(os.path.join(package, "__init__.py"), os.path.join(package, "hook.py"))
+        made.write_site(site.files())
+
+        assert files_of(made) == shipped
+        assert sorted(os.listdir(made.site)) == ["__pycache__", PACKAGE, "sitecustomize.py"]
+        assert not os.path.islink(os.path.join(package, "hook.py"))
+        assert os.path.isdir(tmp_path)
+
+    def test_what_was_compiled_of_something_else_does_not_run(self, made, tmp_path):
+        """Python does not compare such a file with the code that it is of."""
+        made.write_site(site.files())
+        compiled = importlib.util.cache_from_source(os.path.join(made.site, PACKAGE, "hook.py"))
+        before = pathlib.Path(compiled).read_bytes()
+        (tmp_path / "other.py").write_text("raise SystemExit('of somebody else')")
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(tmp_path / "other.py"), compiled, invalidation_mode=unchecked)
+        made.write_site(site.files())
+
+        assert pathlib.Path(compiled).read_bytes() == before
 
 
 class TestCounting:
