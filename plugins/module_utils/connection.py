@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
+import re
 import sys
 import typing as t
+from importlib import metadata
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
@@ -20,6 +23,9 @@ from .task_cloud import TaskCloud, label_of
 
 if t.TYPE_CHECKING:
     import openstack.connection
+
+#: The oldest openstacksdk that the tests run with.
+OLDEST_SDK = (4, 13)
 
 
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
@@ -37,8 +43,21 @@ def import_sdk(module: AnsibleModule) -> t.Any:
         import openstack
     except ImportError:
         raise ConfigurationError(without_sdk(sys.executable)) from None
+    _refuse_old_sdk()
     _warn_of_broken_pair(module, openstack)
     return openstack
+
+
+def _refuse_old_sdk() -> None:
+    # From a source tree without a version, it may be any.
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        version = metadata.version("openstacksdk")
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_SDK:
+            raise ConfigurationError(
+                f"openstacksdk {version} of {sys.executable} is too old: install {OLDEST_SDK[0]}.{OLDEST_SDK[1]} or "
+                "later there, or set ansible_python_interpreter to a Python that has it."
+            )
 
 
 def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
@@ -48,11 +67,9 @@ def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
     """
     if hasattr(sdk, "version") or "sdk.version." not in inspect.getsource(openstack_cloud):
         return
-    from importlib.metadata import version
-
     module.warn(
-        f"The openstack.cloud collection in use does not work with openstacksdk {version('openstacksdk')}: install "
-        "openstacksdk below 4.15, or openstack.cloud 2.6.0 or later."
+        "The openstack.cloud collection in use does not work with openstacksdk "
+        f"{metadata.version('openstacksdk')}: install openstacksdk below 4.15, or openstack.cloud 2.6.0 or later."
     )
 
 

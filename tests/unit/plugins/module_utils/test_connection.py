@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import builtins
+import importlib.metadata
 import json
+import sys
 import types
 
 import openstack
@@ -48,6 +50,27 @@ def test_a_message_names_the_cloud_and_never_what_is_in_it(clouds_yaml, given):
 
     assert "s3cret" not in str(caught.value)
     assert "demo" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["0.61.3", "1.0.1", "4.5.0", "4.12.9", "4.12.0.dev3"])
+def test_an_openstacksdk_that_is_too_old_is_named_with_its_python(monkeypatch, version):
+    monkeypatch.setattr(connection.metadata, "version", lambda name: version)
+
+    with pytest.raises(ConfigurationError, match="is too old: install 4.13 or later there") as caught:
+        connection.import_sdk(module())
+    assert str(caught.value).startswith(f"openstacksdk {version} of {sys.executable} is")
+
+
+@pytest.mark.parametrize("version", ["4.13.0", "4.14.0.dev1", "5.0", "10.1.0", "unknown", None])
+def test_one_that_is_new_enough_or_does_not_say_is_used(monkeypatch, version):
+    def told(name):
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(connection.metadata, "version", told)
+
+    assert connection.import_sdk(module()) is openstack
 
 
 class TestConnecting:
