@@ -181,9 +181,7 @@ class Identity:
         return _lasts(token) and not staleness.is_stale(self.session, token)
 
     def served(self, token: Token) -> requests.Response:
-        # A number is no reason to keep a token back.
-        with contextlib.suppress(SessionError, OSError):
-            self.session.count(AUTHENTICATIONS)
+        self.session.count(AUTHENTICATIONS)
         return response.of_token(token, self.request.url)
 
 
@@ -255,7 +253,7 @@ class Turn:
         unreachable = Waiter(min(patience, UNREACHABLE))
         while True:
             began, obtained_at = boot.now(), clock.now()
-            self._record(lambda: self._session.count(REQUESTS))
+            self._session.count(REQUESTS)
             try:
                 found = ask()
             except exceptions.RetriableConnectionFailure:

@@ -348,8 +348,14 @@ class Session:
 
     def remove_tokens(self, name: str) -> None:
         file = f"{_TOKENS}/{name}.json"
-        with self.opened() as handle, self._changed(file):
-            directory.remove(handle, file)
+        with self.opened() as handle:
+            try:
+                directory.remove(handle, file)
+            except OSError as exc:
+                raise SessionError(
+                    f"The file {file} of the session {self.path} cannot be changed ({exc.strerror}): make its "
+                    "directory writable for this user, and make room there."
+                ) from None
 
     def names(self) -> list[str]:
         """The names of the identities that have tokens on the list."""
@@ -385,13 +391,12 @@ class Session:
             )
 
     def count(self, file: str, number: int = 1) -> None:
-        """Add to a number that several processes count together: bytes, as that needs no lock."""
-        with self.opened() as handle, self._changed(file):
-            counted = directory.open_file(handle, file, os.O_APPEND)
-            try:
-                os.write(counted, b"." * number)
-            finally:
-                os.close(counted)
+        """Add to a number that several processes count together: bytes, as that needs no lock.
+
+        Where that cannot be written, nothing is counted: no work fails for want of a number.
+        """
+        with contextlib.suppress(SessionError, OSError):
+            self._append(file, b"." * number)
 
     def counted(self, file: str) -> int:
         with self.opened() as handle:
@@ -403,12 +408,15 @@ class Session:
     def note_trouble(self, trouble: str) -> None:
         """Leave a line for the run to warn of: the output of a process is the result of its task."""
         with contextlib.suppress(SessionError, OSError):
-            with self.opened() as handle:
-                noted = directory.open_file(handle, TROUBLE, os.O_APPEND)
-            try:
-                os.write(noted, f"{trouble}\n".encode())
-            finally:
-                os.close(noted)
+            self._append(TROUBLE, f"{trouble}\n".encode())
+
+    def _append(self, name: str, data: bytes) -> None:
+        with self.opened() as handle:
+            file = directory.open_file(handle, name, os.O_APPEND)
+        try:
+            os.write(file, data)
+        finally:
+            os.close(file)
 
     def troubles(self) -> set[str]:
         with self.opened() as handle:
@@ -439,17 +447,6 @@ class Session:
         with self.undamaged(name):
             text = directory.read(handle, name)
             return None if text is None else dict(json.loads(text))
-
-    @contextlib.contextmanager
-    def _changed(self, name: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file cannot be added to or removed."""
-        try:
-            yield
-        except OSError as exc:
-            raise SessionError(
-                f"The file {name} of the session {self.path} cannot be changed ({exc.strerror}): make its directory "
-                "writable for this user, and make room there."
-            ) from None
 
     @contextlib.contextmanager
     def undamaged(self, name: str) -> t.Iterator[None]:

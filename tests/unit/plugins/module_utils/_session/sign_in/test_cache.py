@@ -474,16 +474,22 @@ class TestFailingOpen:
         assert len(keystone.asked("POST")) == 2
         assert on_session.troubles() == {UNRECORDED}
 
-    def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone, monkeypatch):
-        sign_in()
+    def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone):
+        for name in (AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS):
+            os.mkdir(os.path.join(on_session.path, name))
 
-        def fail(self, file, number=1):
-            raise OSError("No space left on device")
-
-        monkeypatch.setattr(type(on_session), "count", fail)
-
-        assert sign_in() == current(on_session).id.reveal()
+        assert sign_in() == sign_in() == current(on_session).id.reveal()
         assert len(keystone.asked("POST")) == 1
+        assert on_session.troubles() == set()
+
+    def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
+        token = sign_in()
+        os.remove(os.path.join(on_session.path, REQUESTS))
+        os.mkdir(os.path.join(on_session.path, REQUESTS))
+        cache.refuse(token)
+
+        assert sign_in() == token
+        assert on_session.troubles() == set()
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
     def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):

@@ -178,9 +178,13 @@ class TestASessionThatIsDamaged:
         def fail(*arguments):
             raise OSError("No space left on device")
 
-        monkeypatch.setattr(type(on_session), "count", fail)
+        os.mkdir(os.path.join(on_session.path, AUTHENTICATIONS))
+        os.remove(os.path.join(on_session.path, REQUESTS))
+        os.mkdir(os.path.join(on_session.path, REQUESTS))
         monkeypatch.setattr(usage, "hold", fail)
 
+        assert sign_in_with(granted) == token
+        cache.refuse(token)
         assert sign_in_with(granted) == token
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
