@@ -31,7 +31,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
-from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
+from ..util.errors import KeystoneUnavailableError, SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import detached, response
 from .request import SignInRequest
@@ -159,8 +159,10 @@ class Identity:
                 return self.served(stored.current)
             if refusal and refusal.answers(arrived):
                 return response.of_refusal(refusal)
-            if stored and not usable and is_accepted_after_all(self.session, stored.current):
-                return self.served(stored.current)
+            # Where nobody can say, a new token is asked for.
+            with contextlib.suppress(KeystoneUnavailableError):
+                if stored and not usable and is_accepted_after_all(self.session, stored.current):
+                    return self.served(stored.current)
             if refusal and refusal.pause:
                 Waiter(refusals.PAUSE).pause(refusal.pause)
             return Turn(self, stored, usable, stack.pop_all())
@@ -186,11 +188,13 @@ class Identity:
 
 
 def is_accepted_after_all(session: Session, token: Token) -> bool:
-    """Whether the fault is the service's: Keystone accepts the token that the service refused."""
+    """Whether the fault is the service's: Keystone accepts the token that the service refused.
+
+    :raises KeystoneUnavailableError: nobody can say
+    """
     if token.id not in refused or not _lasts(token) or staleness.is_stale(session, token):
         return False
     session.count(REQUESTS)
-    # Where nobody can say, a new token is asked for.
     return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
 
 

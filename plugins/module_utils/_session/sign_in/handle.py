@@ -20,10 +20,10 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..store import directory, staleness, usage
-from ..store.session import HANDLES, Session
+from ..store.session import BROKEN, HANDLES, Session
 from ..store.token import Token
 from ..util import clock
-from ..util.errors import SessionError
+from ..util.errors import OneTokenError, SessionError
 from . import cache
 from .clouds import Way
 from .request import HANDLE, SignInRequest
@@ -65,23 +65,42 @@ def answer(
     session.refuse_closed()
     with contextlib.suppress(SessionError, OSError):
         usage.hold(session)
-    token = _token(granted, session)
+    try:
+        token = _token(granted, session)
+    except (OneTokenError, exceptions.ClientException):
+        raise
+    except Exception:  # pylint: disable=broad-exception-caught
+        session.note_trouble(BROKEN)
+        return None
     if token is None:
         return None
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
         return cache.Identity(session, request).served(token)
-    body = copy.deepcopy(request.body)
-    body["auth"]["identity"]["token"]["id"] = token.id.reveal()
-    traded = dataclasses.replace(request, body=body, canonical=json.dumps([request.url, body], sort_keys=True).encode())
-    found = cache.answer(traded, session, lambda: ask(json=body))
-    found = ask(json=body) if found is None else found
+    found = _traded(token, request, session, ask)
+    if found.status_code == 401:
+        # Somebody may have revoked the token: then there is another one, or a sentence that says so.
+        cache.refuse(token.id.reveal())
+        traded, token = token, _token(granted, session) or token
+        if token.id != traded.id:
+            found = _traded(token, request, session, ask)
     if found.status_code in (401, 403):
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} is for {token.label}, and Keystone gives no token for another scope "
             f"(HTTP {found.status_code}): issue a session for that scope."
         )
     return found
+
+
+def _traded(
+    token: Token, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
+) -> requests.Response:
+    """What Keystone answers to the request, made with the token in the place of the handle."""
+    body = copy.deepcopy(request.body)
+    body["auth"]["identity"]["token"]["id"] = token.id.reveal()
+    traded = dataclasses.replace(request, body=body, canonical=json.dumps([request.url, body], sort_keys=True).encode())
+    found = cache.answer(traded, session, lambda: ask(json=body))
+    return ask(json=body) if found is None else found
 
 
 def _token(granted: Grant, session: Session) -> Token | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import typing as t
+import urllib.parse
 
 try:
     import requests
@@ -24,9 +25,12 @@ _OF_THE_TRANSMISSION = ("connection", "content-encoding", "content-length", "kee
 
 
 def of_token(token: Token, url: str) -> requests.Response:
-    """The answer that brought a token."""
+    """The answer that brought a token, to a request to this URL."""
+    body = token.body
+    if "nocatalog" in urllib.parse.urlsplit(url).query:
+        body = {key: value for key, value in body.items() if key != "catalog"}
     headers = {"X-Subject-Token": token.id.reveal(), "Content-Type": "application/json"}
-    return made(201, headers, json.dumps({"token": token.body}), token.token_url or url)
+    return made(201, headers, json.dumps({"token": body}), token.token_url or url)
 
 
 def made(status: int, headers: t.Mapping[str, str], body: str, url: str) -> requests.Response:

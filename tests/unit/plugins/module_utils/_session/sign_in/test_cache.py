@@ -482,6 +482,16 @@ class TestFailingOpen:
         assert len(keystone.asked("POST")) == 1
         assert on_session.troubles() == set()
 
+    def test_where_keystone_cannot_say_whether_one_lives_another_is_got_for_all(
+        self, on_session, sign_in, keystone, monkeypatch
+    ):
+        monkeypatch.setattr(cache, "_QUESTION", 0)
+        keystone.stuck["GET"] = Answer(503)
+        cache.refuse(sign_in())
+
+        assert sign_in() == current(on_session).id.reveal()
+        assert on_session.troubles() == set()
+
     def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
         token = sign_in()
         os.remove(os.path.join(on_session.path, REQUESTS))
