@@ -160,7 +160,8 @@ def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
     url = str(auth_value(cloud.region.config, "auth_url") or "")
     nothing = f"No token for {cloud.label}"
     try:
-        return auth.get_access(connection)
+        # A token that openstacksdk keeps of an earlier sign-in is none of this one.
+        return auth.get_auth_ref(connection)
     except exceptions.MissingAuthMethods as exc:
         rules = " or ".join(", ".join(methods) for methods in exc.required_auth_methods)
         raise CredentialsRefusedError(

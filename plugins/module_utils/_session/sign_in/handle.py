@@ -129,7 +129,7 @@ def _signed_in(way: Way) -> str | None:
     """The token that signing in gets; what is wrong with it, is said of the token that is there."""
     with contextlib.suppress(Exception):
         region = way.region()
-        return str(region.get_auth().get_access(region.get_session()).auth_token)
+        return str(region.get_auth().get_auth_ref(region.get_session()).auth_token)
     return None
 
 

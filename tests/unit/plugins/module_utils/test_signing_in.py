@@ -31,6 +31,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from openstack.config import cloud_region
 
 HOURS = 3600
 
@@ -137,6 +138,32 @@ class TestIssuing:
             for name in names:
                 with open(os.path.join(folder, name), "rb") as stream:
                     assert PASSWORD.encode() not in stream.read(), name
+
+    def test_a_token_that_openstacksdk_keeps_of_another_sign_in_is_neither_used_nor_revoked(
+        self, issue, write_clouds, task_cloud, keystone, monkeypatch
+    ):
+        kept: dict[str, str] = {}
+
+        class Keyring:
+            @staticmethod
+            def get_password(_service: str, key: str) -> str | None:
+                return kept.get(key)
+
+            @staticmethod
+            def set_password(_service: str, key: str, value: str) -> None:
+                kept[key] = value
+
+        monkeypatch.setattr(cloud_region, "keyring", Keyring)
+        write_clouds({"cache": {"auth": True}, "clouds": {"sandbox": keystone.entry()}})
+        users = task_cloud(cloud="sandbox").region
+        users_token = users.get_session().get_token()
+        users.set_auth_cache()
+        assert kept
+
+        issued = issue(task_cloud(cloud="sandbox")).token.id.reveal()
+
+        assert issued != users_token
+        assert set(keystone.alive) == {users_token, issued}
 
     def test_a_session_that_got_no_token_is_not_left_behind(self, issue, session, task_cloud, keystone):
         with pytest.raises(CredentialsRefusedError):
