@@ -26,7 +26,7 @@ from ._session.util.errors import (
 )
 from ._session.util.waiting import Waiter
 from ._session_setup import explicit, issued
-from ._session_setup.preparation import prepared
+from ._session_setup.preparation import in_force, prepared
 from .configuration import auth_value
 from .task_cloud import TaskCloud, scope_of, sdk_options
 
@@ -49,7 +49,7 @@ class Issued:
 
 def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> Issued:
     """Sign in by the session, which asks Keystone if it has no good token of this identity."""
-    with prepared(session, policy, timeout):
+    with prepared(session, policy, timeout) as policy:
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
         token = _token_of(session, identity)
@@ -122,6 +122,7 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
     if one is None or one.fingerprint != fingerprint:
         return None
     stored = session.read_tokens(one.identity)
+    policy = in_force(session.read_record(), policy)
     return None if stored is None or policy.is_due(stored.current) else stored.current
 
 

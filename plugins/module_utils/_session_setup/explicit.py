@@ -39,7 +39,7 @@ def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: To
     entry = {key: value for key, value in config.items() if key in _KEYS or key.endswith(_SUFFIXES)}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
     # Others may add their clouds at this moment.
-    with session.locked():
+    with session.changed():
         with session.undamaged(os.path.basename(session.clouds_file)):
             others = dict(json.loads(session.read_clouds() or '{"clouds": {}}')["clouds"])
         # JSON is YAML, and needs no library.

@@ -213,33 +213,47 @@ class Session:
     @contextlib.contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from signing in, from preparing and from revoking meanwhile."""
-        lock = self._wait_for_lock(fcntl.LOCK_EX, timeout)
+        lock = self._wait_for_lock(_LOCK, fcntl.LOCK_EX, timeout)
         try:
             yield
         finally:
             os.close(lock)
 
+    @contextlib.contextmanager
+    def changed(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+        """Keep others from preparing and from revoking meanwhile, but not from signing in."""
+        waiter = Waiter(timeout)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
+            stack.callback(
+                os.close, self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
+            )
+            yield
+
     def signing_in(self, timeout: float) -> int:
         """A handle; until all copies of it are closed, nobody revokes the session."""
-        return self._wait_for_lock(fcntl.LOCK_SH, timeout)
+        return self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout)
 
-    def _wait_for_lock(self, kind: int, timeout: float) -> int:
+    def _wait_for_lock(self, name: str, kind: int, timeout: float) -> int:
         waiter = Waiter(timeout)
-        lock = self._try_lock(_LOCK, kind)
+        lock = self._try_lock(name, kind)
         while lock is None:
             if not waiter.pause(_LOCK_POLL):
                 raise SessionError(
                     f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
                     "holds it, then try again."
                 )
-            lock = self._try_lock(_LOCK, kind)
+            lock = self._try_lock(name, kind)
         return lock
 
     def lock_identity(self, name: str) -> int | None:
         """A handle on an identity's lock; None when another process signs it in."""
+        return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
+
+    def _lock_file(self, name: str) -> str:
         with self.opened() as handle, directory.subdirectory(handle, _LOCKS):
             pass
-        return self._try_lock(os.path.join(_LOCKS, f"{name}.lock"), fcntl.LOCK_EX)
+        return os.path.join(_LOCKS, f"{name}.lock")
 
     def _try_lock(self, name: str, kind: int) -> int | None:
         """The lock's handle, None when another process has it."""

@@ -13,7 +13,11 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    VARIABLE,
+    Session,
+    SessionRecord,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     CredentialsRefusedError,
@@ -363,6 +367,17 @@ class TestForeseeing:
 
         assert foresee().id == token.id
         assert len(keystone.requests) == asked
+
+    def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, foresee, session):
+        issue()
+        let_it_age(session, identity_of(session), 9 * HOURS)
+        session.write_record(SessionRecord(RenewalPolicy("50%"), of_runs=True))
+
+        assert foresee() is not None
+        again = issue()
+        assert (again.changed, again.kept_because) == (False, None)
+        assert foresee(policy=RenewalPolicy(min_remaining=16 * HOURS)) is None
+        assert issue(policy=RenewalPolicy(min_remaining=16 * HOURS)).changed
 
     def test_not_so_when_it_is_due_or_the_session_closed(self, issue, foresee, session):
         issue()
