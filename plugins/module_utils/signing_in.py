@@ -11,7 +11,7 @@ import typing as t
 
 from ._session import hook
 from ._session.revoke.keystone import Connection, unreachable, versioned
-from ._session.store import refusals
+from ._session.store import refusals, serving
 from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import VARIABLE, Session
 from ._session.store.token import Token, TokenId
@@ -123,7 +123,7 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
         return None
     stored = session.read_tokens(one.identity)
     policy = in_force(session.read_record(), policy)
-    return None if stored is None or policy.is_due(stored.current) else stored.current
+    return stored.current if stored and serving.is_good(session, stored.current, policy) else None
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from ._session.revoke.keystone import Connection
-from ._session.store import staleness
+from ._session.store import serving
 from ._session.store.session import REQUESTS, Session
 from ._session.store.token import Token
 from ._session.util.errors import SessionError
@@ -48,8 +48,8 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
         session.count(REQUESTS, connection.requests)
         if not valid:
             return Status(cloud, "refused", token, renews_in, validated=True)
-    is_due = policy.is_due(token) or staleness.is_stale(session, token)
-    return Status(cloud, "due" if is_due else "valid", token, renews_in, validate)
+    is_good = serving.is_good(session, token, policy)
+    return Status(cloud, "valid" if is_good else "due", token, renews_in, validate)
 
 
 def _chosen(session: Session, cloud: str | None) -> tuple[str, str | None]:

@@ -10,7 +10,7 @@ import sys
 import typing as t
 
 from ..module_utils import signing_in
-from ..module_utils._session.store import staleness
+from ..module_utils._session.store import serving
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.store.token import Token
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
@@ -62,9 +62,12 @@ def _known(session: Session, cloud: str | None) -> issued.Issued | None:
 
 def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
     stored = session.read_tokens(one.identity) if one else None
-    if stored is None or staleness.is_stale(session, stored.current):
+    if one is None or stored is None:
         return None
-    return None if session.read_record().policy.is_due(stored.current) else stored.current
+    if serving.is_good(session, stored.current, session.read_record().policy):
+        return stored.current
+    # What cannot be renewed is served to its end, as it is to tasks.
+    return stored.current if one.way is None and serving.is_usable(session, stored.current) else None
 
 
 def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:

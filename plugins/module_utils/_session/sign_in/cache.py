@@ -25,7 +25,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..revoke.keystone import PASSING, Connection, versioned
-from ..store import refusals, staleness, usage
+from ..store import refusals, serving, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.token import Token, TokenId
@@ -43,8 +43,6 @@ _POLL = 0.05
 BUSY = 120
 BUSY_WITH_A_TOKEN = 5
 UNREACHABLE = 10
-#: keystoneauth itself takes no token that has less than this left, in seconds.
-LEAST = 120
 #: Seconds for which a token that could not be renewed is used on before Keystone is asked again.
 RENEWAL_PAUSE = 60
 #: Seconds for which Keystone is asked whether a token lives that a service refused.
@@ -130,13 +128,12 @@ class Identity:
         waiter = Waiter(WAIT)
         while True:
             stored = self._stored()
-            usable = self._is_usable(stored)
-            if stored and usable and not policy.is_due(stored.current):
+            if stored and serving.is_good(self.session, stored.current, policy, refused):
                 return self.served(stored.current)
             lock = self.session.lock_identity(self.name)
             if lock is not None:
                 break
-            if stored and usable:
+            if stored and serving.is_usable(self.session, stored.current, refused):
                 # Somebody renews it; until that is done, it works.
                 return self.served(stored.current)
             if not waiter.pause(_POLL):
@@ -151,9 +148,9 @@ class Identity:
             self.session.refuse_closed()
             # Another process may have had its turn meanwhile.
             stored = self._stored()
-            usable = self._is_usable(stored)
-            if stored and usable and not policy.is_due(stored.current):
+            if stored and serving.is_good(self.session, stored.current, policy, refused):
                 return self.served(stored.current)
+            usable = stored is not None and serving.is_usable(self.session, stored.current, refused)
             refusal = refusals.read(self.session, self.name)
             if refusal and stored and usable and not refusal.is_final and boot.now() - refusal.at < RENEWAL_PAUSE:
                 return self.served(stored.current)
@@ -176,12 +173,6 @@ class Identity:
             self.session.note_trouble(BROKEN)
             return None
 
-    def _is_usable(self, stored: StoredTokens | None) -> bool:
-        if stored is None or stored.current.id in refused:
-            return False
-        token = stored.current
-        return _lasts(token) and not staleness.is_stale(self.session, token)
-
     def served(self, token: Token) -> requests.Response:
         self.session.count(AUTHENTICATIONS)
         return response.of_token(token, self.request.url)
@@ -192,15 +183,10 @@ def is_accepted_after_all(session: Session, token: Token) -> bool:
 
     :raises KeystoneUnavailableError: nobody can say
     """
-    if token.id not in refused or not _lasts(token) or staleness.is_stale(session, token):
+    if token.id not in refused or not serving.is_usable(session, token):
         return False
     session.count(REQUESTS)
     return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
-
-
-def _lasts(token: Token) -> bool:
-    """Whether it has long enough left; of one of which nobody knows when it ends, nobody can say so."""
-    return token.end is not None and token.seconds_left > min(LEAST, token.lifetime / 2)
 
 
 class Turn:

@@ -19,7 +19,7 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..store import directory, staleness, usage
+from ..store import directory, serving, usage
 from ..store.session import BROKEN, HANDLES, Session
 from ..store.token import Token
 from ..util import clock
@@ -108,8 +108,7 @@ def _token(granted: Grant, session: Session) -> Token | None:
     if stored is None:
         return None
     token = stored.current
-    is_good = not staleness.is_stale(session, token) and token.id not in cache.refused
-    if is_good and not session.read_record().policy.is_due(token):
+    if serving.is_good(session, token, session.read_record().policy, cache.refused):
         return token
     if granted.way is not None:
         # Signed in as the cloud, the process is served the identity's token, or gets a new one for all.
@@ -117,7 +116,7 @@ def _token(granted: Grant, session: Session) -> Token | None:
         stored = session.read_tokens(granted.identity)
         if stored is not None and renewed == stored.current.id.reveal():
             return stored.current
-    if token.expired or not (is_good or cache.is_accepted_after_all(session, token)):
+    if not (serving.is_usable(session, token, cache.refused) or cache.is_accepted_after_all(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "
             f"{clock.show(token.expires_at)}: issue it again with os_token_issue."

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     VARIABLE,
@@ -367,6 +368,13 @@ class TestForeseeing:
 
         assert foresee().id == token.id
         assert len(keystone.requests) == asked
+
+    def test_not_so_when_keystone_may_answer_otherwise_by_now(self, issue, foresee, session):
+        issue()
+        staleness.mark(session, [staleness.EVERYBODY])
+
+        assert foresee() is None
+        assert issue().changed
 
     def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, foresee, session):
         issue()

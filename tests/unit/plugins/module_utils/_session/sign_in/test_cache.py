@@ -18,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
     directory,
     key,
     refusals,
+    renewal,
     staleness,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
@@ -193,7 +194,7 @@ class TestRenewal:
     def test_one_that_has_too_little_left_is_not_served(self, on_session, sign_in, monkeypatch):
         on_session.write_record(SessionRecord(RenewalPolicy("100%")))
         old = sign_in()
-        let_age(on_session, 24 * HOURS - cache.LEAST + 1)
+        let_age(on_session, 24 * HOURS - renewal.LEAST + 1)
 
         assert sign_in() != old
 
