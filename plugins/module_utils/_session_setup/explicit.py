@@ -12,8 +12,6 @@ import typing as t
 from .._session.store.session import Session
 from .._session.store.token import Token
 
-#: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
-UNNAMED = "onetoken"
 #: What of a cloud's configuration a connection needs besides its authentication; openstacksdk's defaults are known to
 #: it. Everything that is not here may be a secret.
 _KEYS = frozenset(
