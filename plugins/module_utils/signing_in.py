@@ -36,7 +36,7 @@ _TOKEN = ("token", "v2token", "v3token")
 
 
 @dataclasses.dataclass(frozen=True)
-class Issued:
+class IssuedToken:
     """The session's token for a cloud, new or not."""
 
     token: Token
@@ -47,7 +47,7 @@ class Issued:
     kept_because: str | None = None
 
 
-def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> Issued:
+def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> IssuedToken:
     """Sign in by the session, which asks Keystone if it has no good token of this identity."""
     with prepared(session, policy, timeout) as policy:
         began = boot.now()
@@ -58,7 +58,7 @@ def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: fl
     if token.began < began and policy.is_due(token):
         refusal = refusals.read(session, identity)
         kept_because = _kept_because(refusal)
-    return Issued(token, token.began >= began, name, kept_because)
+    return IssuedToken(token, token.began >= began, name, kept_because)
 
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:

@@ -45,7 +45,7 @@ HOURS = 3600
 def issue(session, clouds_yaml, task_cloud):
     """Issue a token as a task does, by default for the first cloud of clouds_yaml."""
 
-    def issue(cloud=None, policy: RenewalPolicy | None = None, timeout: float = 10) -> signing_in.Issued:
+    def issue(cloud=None, policy: RenewalPolicy | None = None, timeout: float = 10) -> signing_in.IssuedToken:
         return signing_in.issue(session, cloud or task_cloud(cloud="sandbox"), policy or RenewalPolicy(), timeout)
 
     return issue
