@@ -11,12 +11,11 @@ import os
 import re
 import typing as t
 
+from ._session.sign_in.openrc import PASSWORD, TOKEN
 from ._session.util.errors import ConfigurationError
 
 #: How messages call the cloud of a sourced openrc file.
 VARIABLES = "the OS_* variables"
-PASSWORD = ("password", "v3password")
-TOKEN = ("token", "v3token")
 #: Others in which a user's name needs a domain.
 _BY_NAME = ("v3multifactor", "v3totp")
 

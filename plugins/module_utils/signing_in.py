@@ -11,7 +11,7 @@ import typing as t
 
 from ._session import hook
 from ._session.revoke.keystone import Connection, unreachable, versioned
-from ._session.store import refusals
+from ._session.store import refusals, serving
 from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import VARIABLE, Session
 from ._session.store.token import Tls, Token, TokenId
@@ -26,10 +26,9 @@ from ._session.util.errors import (
 )
 from ._session.util.waiting import Waiter
 from ._session_setup import explicit, issued
-from ._session_setup.preparation import prepared
+from ._session_setup.preparation import in_force, prepared
 from .configuration import auth_value
 from .task_cloud import TaskCloud, scope_of, sdk_options
-from .token_status import renews_in
 
 #: Seconds that a Keystone may take to answer which never does, where the user sets no limit.
 _REQUEST_TIMEOUT = 60
@@ -37,7 +36,7 @@ _TOKEN = ("token", "v2token", "v3token")
 
 
 @dataclasses.dataclass(frozen=True)
-class Issued:
+class IssuedToken:
     """The session's token for a cloud, new or not."""
 
     token: Token
@@ -48,9 +47,9 @@ class Issued:
     kept_because: str | None = None
 
 
-def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> Issued:
+def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> IssuedToken:
     """Sign in by the session, which asks Keystone if it has no good token of this identity."""
-    with prepared(session, policy, timeout):
+    with prepared(session, policy, timeout) as policy:
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
         token = _token_of(session, identity)
@@ -59,7 +58,7 @@ def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: fl
     if token.began < began and policy.is_due(token):
         refusal = refusals.read(session, identity)
         kept_because = _kept_because(refusal)
-    return Issued(token, token.began >= began, name, kept_because)
+    return IssuedToken(token, token.began >= began, name, kept_because)
 
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
@@ -122,7 +121,8 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
     if one is None or one.fingerprint != fingerprint:
         return None
     stored = session.read_tokens(one.identity)
-    return stored.current if stored and renews_in(session, stored.current, policy) else None
+    policy = in_force(session.read_record(), policy)
+    return stored.current if stored and serving.is_good(session, stored.current, policy) else None
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:
@@ -160,7 +160,8 @@ def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
     url = str(auth_value(cloud.region.config, "auth_url") or "")
     nothing = f"No token for {cloud.label}"
     try:
-        return auth.get_access(connection)
+        # A token that openstacksdk keeps of an earlier sign-in is none of this one.
+        return auth.get_auth_ref(connection)
     except exceptions.MissingAuthMethods as exc:
         rules = " or ".join(", ".join(methods) for methods in exc.required_auth_methods)
         raise CredentialsRefusedError(

@@ -11,11 +11,10 @@ import os
 import re
 import typing as t
 
-from . import configuration, openrc
-from ._session.sign_in import clouds
-from ._session.sign_in.clouds import Way
+from . import configuration
+from ._session.sign_in import clouds, openrc
+from ._session.sign_in.clouds import UNNAMED, Way
 from ._session.util.errors import ConfigurationError
-from ._session_setup.explicit import UNNAMED
 from .configuration import explained
 
 if t.TYPE_CHECKING:
@@ -64,7 +63,9 @@ class TaskCloud:
             return cls._explicit(params, environ, options, scope)
         cloud = cloud or environ.get("OS_CLOUD")
         if not cloud and openrc.is_sourced(environ):
-            return cls._of_variables(params, environ, options, scope)
+            if params["auth_type"]:
+                options["auth_type"] = params["auth_type"]
+            return cls._of_way(UNNAMED, configuration.VARIABLES, Way(None, options=options, scope=scope))
         return cls._configured(cloud, params["auth_type"], options, scope)
 
     @classmethod
@@ -72,12 +73,14 @@ class TaskCloud:
         """A cloud that was signed in to before, with what a task asks for besides."""
         way = dataclasses.replace(way, options={**way.options, **options}, scope=way.scope if scope is None else scope)
         label = f"cloud {name!r}" if way.cloud else configuration.VARIABLES
+        return cls._of_way(name, label, way)
+
+    @classmethod
+    def _of_way(cls, name: str, label: str, way: Way) -> TaskCloud:
         with explained(label):
-            if way.cloud is None:
-                region = _region_of(openrc.cloud(os.environ), label, way.options, way.scope)
-            else:
-                region = way.region()
-        return cls(name, label, region, way, way.is_as_configured)
+            region = way.region(_checked(label, way.scope, way.options))
+        is_plain = way.is_as_configured and (way.cloud is not None or _is_read_alike_by_tasks(region))
+        return cls(name, label, region, way, is_plain)
 
     @classmethod
     def _configured(
@@ -103,19 +106,6 @@ class TaskCloud:
         return cls(cloud, label, region, way, way.is_as_configured)
 
     @classmethod
-    def _of_variables(
-        cls,
-        params: t.Mapping[str, t.Any],
-        environ: t.Mapping[str, str],
-        options: dict[str, t.Any],
-        scope: dict[str, str] | None,
-    ) -> TaskCloud:
-        label = configuration.VARIABLES
-        region = _region_of(openrc.cloud(environ, params["auth_type"]), label, options, scope)
-        way = Way(None, options=options, scope=scope)
-        return cls(UNNAMED, label, region, way, way.is_as_configured and not params["auth_type"])
-
-    @classmethod
     def _explicit(
         cls,
         params: t.Mapping[str, t.Any],
@@ -134,10 +124,10 @@ class TaskCloud:
         refuse_quoted_mapping(name)
         if not name and openrc.is_sourced(environ) and not environ.get("OS_CLOUD") and not isinstance(cloud, dict):
             base = openrc.cloud(environ, params["auth_type"])
-            return cls(UNNAMED, label, _region_of({**base, **given}, label, options, scope), None, False)
+            given = {**base, **given}
         with explained(label):
             if not name:
-                region = _region_of(given, label, options, scope)
+                region = clouds.unnamed(given, options, scope, _checked(label, scope, options))
             else:
                 region = _loader(label, options, scope).get_one(name, **{**given, **options})
         return cls(name or UNNAMED, label, region, None, False)
@@ -212,7 +202,11 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
 
 def _loader(label: str, options: dict[str, t.Any], scope: dict[str, str] | None, **sources: bool) -> t.Any:
     """openstacksdk's reader of configuration, which refuses in a sentence what cannot sign in."""
-    return clouds.loader(scope, functools.partial(_check, label, scope, options.get("validate", True)), **sources)
+    return clouds.loader(scope, _checked(label, scope, options), **sources)
+
+
+def _checked(label: str, scope: dict[str, str] | None, options: dict[str, t.Any]) -> clouds.Check:
+    return functools.partial(_check, label, scope, options.get("validate", True))
 
 
 def _check(label: str, scope: dict[str, str] | None, validate: bool, config: dict[str, t.Any]) -> None:
@@ -223,17 +217,14 @@ def _check(label: str, scope: dict[str, str] | None, validate: bool, config: dic
         configuration.refuse_incomplete(label, config)
 
 
-def _region_of(
-    config: dict[str, t.Any], label: str, options: dict[str, t.Any], scope: dict[str, str] | None
-) -> CloudRegion:
-    """The region of a cloud that no file names."""
-    if "region_name" in options and "regions" not in config:
-        # openstacksdk takes the one that is there for the only one.
-        config = {**config, "region_name": options["region_name"]}
-    with explained(label):
-        loader = _loader(label, options, scope, load_yaml_config=False, load_envvars=False)
-        loader.cloud_config = {"clouds": {UNNAMED: config}}
-        return loader.get_one(UNNAMED, **options)
+def _is_read_alike_by_tasks(region: CloudRegion) -> bool:
+    """Whether openstacksdk by itself reads the OS_* variables in the same way."""
+    try:
+        config = clouds.loader(None, load_yaml_config=False).get_one().config
+    # Whatever it stumbles over: these variables are not for it.
+    except Exception:  # pylint: disable=broad-exception-caught
+        return False
+    return all(config.get(key) == region.config.get(key) for key in ("auth", "auth_type"))
 
 
 def _name_or_id(key: str, value: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import dataclasses
 import math
 
 from ._session.revoke.keystone import Connection
-from ._session.store import staleness
+from ._session.store import serving
 from ._session.store.renewal import RenewalPolicy
 from ._session.store.session import REQUESTS, Session
 from ._session.store.token import Token
@@ -55,9 +55,7 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
 
 def renews_in(session: Session, token: Token, policy: RenewalPolicy) -> int:
     """Seconds until who signs in gets another token, 0 when it is so now."""
-    if staleness.is_stale(session, token):
-        return 0
-    return max(0, math.ceil(min(policy.due_in(token), token.serves_for)))
+    return max(0, math.ceil(policy.due_in(token))) if serving.is_usable(session, token) else 0
 
 
 def _chosen(session: Session, cloud: str | None) -> tuple[str, str | None]:

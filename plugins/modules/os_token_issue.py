@@ -26,6 +26,7 @@ options:
     description:
       - The age from which the token is due for a new one, in seconds, or as a share of its lifetime.
       - V(33%) is 8 hours of a token that lives 24, and 20 minutes of one that lives an hour.
+      - In the session of a playbook run, the C(renew_after) of that run counts instead.
     type: str
     default: 33%
   min_remaining:

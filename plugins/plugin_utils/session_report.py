@@ -10,13 +10,13 @@ import sys
 import typing as t
 
 from ..module_utils import signing_in
+from ..module_utils._session.store import serving
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.store.token import Token
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
 from ..module_utils._session_setup import environment, issued
 from ..module_utils.task_cloud import SDK_NAMES, TaskCloud
 from ..module_utils.token_report import describe
-from ..module_utils.token_status import renews_in
 
 #: Seconds for which a lookup waits for a Keystone that is busy.
 _TIMEOUT = 120
@@ -62,7 +62,12 @@ def _known(session: Session, cloud: str | None) -> issued.Issued | None:
 
 def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
     stored = session.read_tokens(one.identity) if one else None
-    return stored.current if stored and renews_in(session, stored.current, session.read_record().policy) else None
+    if one is None or stored is None:
+        return None
+    if serving.is_good(session, stored.current, session.read_record().policy):
+        return stored.current
+    # What cannot be renewed is served to its end, as it is to tasks.
+    return stored.current if one.way is None and not stored.current.expired else None
 
 
 def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:

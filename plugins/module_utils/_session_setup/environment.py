@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._session.sign_in.clouds import UNNAMED
 from .._session.store.session import PACKAGE, VARIABLE, Session
 from .._session.store.token import Token
-from .explicit import UNNAMED
 
 #: What a sourced openrc file leaves behind and a bare token cannot stand; empty is as good as unset.
 _IN_THE_WAY = (

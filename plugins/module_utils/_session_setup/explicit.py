@@ -13,8 +13,6 @@ from .._session.store.session import Session
 from .._session.store.token import Token
 from .._session.util.address import public
 
-#: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
-UNNAMED = "onetoken"
 #: What of a cloud's configuration a connection needs besides its authentication; openstacksdk's defaults are known to
 #: it. Everything that is not here may be a secret.
 _KEYS = frozenset(
@@ -41,7 +39,7 @@ def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: To
     entry = {key: public(value) if isinstance(value, str) else value for key, value in kept.items()}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
     # Others may add their clouds at this moment.
-    with session.locked():
+    with session.changed():
         with session.undamaged(os.path.basename(session.clouds_file)):
             others = dict(json.loads(session.read_clouds() or '{"clouds": {}}')["clouds"])
         # JSON is YAML, and needs no library.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from .._session.store import directory, key, owners
@@ -45,9 +46,14 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str
     return name
 
 
+def in_force(record: SessionRecord, policy: RenewalPolicy) -> RenewalPolicy:
+    """A task's policy in a session: the session of a run is renewed as the run says, if the task has time enough."""
+    return dataclasses.replace(policy, renew_after=record.policy.renew_after) if record.of_runs else policy
+
+
 @contextlib.contextmanager
-def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Iterator[None]:
-    """A session for what is signed in meanwhile; one that got no token is removed again."""
+def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Iterator[RenewalPolicy]:
+    """A session for what is signed in meanwhile, with the policy there; one that got no token is removed again."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(timeout)):
         is_new = _is_new(session)
@@ -55,7 +61,7 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
         try:
             # Whatever can fail for want of space or rights comes before there is a token to lose.
             session.write_site(site.files())
-            record.policy = policy
+            record.policy = in_force(record, policy)
             # In any case: so another task that made the session sees that it is not alone with it any more.
             session.write_record(record)
         except BaseException:
@@ -65,7 +71,7 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
         was_closed, as_made = session.closed, session.state
         session.reopen()
     try:
-        yield
+        yield record.policy
     except BaseException:
         with contextlib.suppress(SessionError), session.locked(LOCKED_FOR_A_MOMENT):
             if is_new and session.state == as_made and not session.has_tokens:
@@ -87,12 +93,14 @@ def exposure(session: Session) -> str | None:
 
 @contextlib.contextmanager
 def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
-    """The session, made if it is missing, under its lock."""
+    """The session, made if it is missing, while nobody else prepares or revokes it."""
     while True:
         session.make()
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(session.locked(waiter.seconds_left))
+                # Of one that is there, those who sign in meanwhile need nothing that is changed here.
+                lock = session.locked if _is_new(session) else session.changed
+                stack.enter_context(lock(waiter.seconds_left))
             except SessionAbsentError:
                 # The task that made it could not issue a token, and took it away again while this one waited.
                 if waiter.pause(0):

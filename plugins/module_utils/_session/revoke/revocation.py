@@ -130,7 +130,7 @@ def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
     with contextlib.suppress(SessionError):
         result.tokens_issued = session.counted(ISSUED)
         result.keystone_requests += session.counted(REQUESTS)
-        _write(result, lambda: session.count(REQUESTS, result.keystone_requests - session.counted(REQUESTS)))
+        session.count(REQUESTS, result.keystone_requests - session.counted(REQUESTS))
     return result
 
 

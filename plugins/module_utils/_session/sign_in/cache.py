@@ -25,7 +25,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..revoke.keystone import PASSING, Connection, versioned
-from ..store import refusals, staleness, usage
+from ..store import refusals, serving, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.token import Token, TokenId
@@ -137,13 +137,12 @@ class Identity:
         waiter = Waiter(WAIT)
         while True:
             stored = self._stored()
-            usable = self._is_usable(stored)
-            if stored and usable and not policy.is_due(stored.current):
+            if stored and serving.is_good(self.session, stored.current, policy, refused):
                 return self.served(stored.current)
             lock = self.session.lock_identity(self.name)
             if lock is not None:
                 break
-            if stored and usable:
+            if stored and serving.is_usable(self.session, stored.current, refused):
                 # Somebody renews it; until that is done, it works.
                 return self.served(stored.current)
             if not waiter.pause(_POLL):
@@ -158,9 +157,9 @@ class Identity:
             self.session.refuse_closed()
             # Another process may have had its turn meanwhile.
             stored = self._stored()
-            usable = self._is_usable(stored)
-            if stored and usable and not policy.is_due(stored.current):
+            if stored and serving.is_good(self.session, stored.current, policy, refused):
                 return self.served(stored.current)
+            usable = stored is not None and serving.is_usable(self.session, stored.current, refused)
             refusal = refusals.read(self.session, self.name)
             if refusal and stored and usable and not refusal.is_final and refusal.age < RENEWAL_PAUSE:
                 return self.served(stored.current)
@@ -184,25 +183,19 @@ class Identity:
             self.session.note_trouble(BROKEN)
             return None
 
-    def _is_usable(self, stored: StoredTokens | None) -> bool:
-        if stored is None or stored.current.id in refused:
-            return False
-        token = stored.current
-        return token.serves_for > 0 and not staleness.is_stale(self.session, token)
-
     def served(self, token: Token) -> requests.Response:
-        # A number is no reason to keep a token back.
-        with contextlib.suppress(SessionError, OSError):
-            self.session.count(AUTHENTICATIONS)
+        self.session.count(AUTHENTICATIONS)
         return response.of_token(token, self.request.url)
 
 
 def is_accepted_after_all(session: Session, token: Token) -> bool:
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
-    if token.id not in refused or token.serves_for <= 0 or staleness.is_stale(session, token):
-        return False
-    with contextlib.suppress(SessionError, OSError):
-        session.count(REQUESTS)
+    return token.id in refused and serving.is_usable(session, token) and is_accepted(session, token)
+
+
+def is_accepted(session: Session, token: Token) -> bool:
+    """Whether Keystone accepts a token, as far as it can be asked."""
+    session.count(REQUESTS)
     # Where nobody can say, a new token is asked for. A RuntimeError: no thread is to be had.
     with contextlib.suppress(OneTokenError, OSError, RuntimeError):
         return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
@@ -262,7 +255,7 @@ class Turn:
         unreachable = Waiter(min(patience, UNREACHABLE))
         while True:
             began, obtained_at = boot.now(), clock.now()
-            self._record(lambda: self._session.count(REQUESTS))
+            self._session.count(REQUESTS)
             try:
                 found = ask()
             except exceptions.RetriableConnectionFailure:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ..util.version import APPLICATION, VERSION
+from . import openrc
 
 #: Where to authenticate for; in a configuration these stand under auth or beside it.
 SCOPE_KEYS = frozenset(
@@ -17,8 +19,10 @@ SCOPE_KEYS = frozenset(
         *("domain_id", "domain_name", "system_scope"),
     }
 )
-#: How openstacksdk calls the cloud that OS_* variables describe.
-_VARIABLES = "envvars"
+#: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
+UNNAMED = "onetoken"
+
+Check = t.Callable[["dict[str, t.Any]"], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,17 +44,28 @@ class Way:
         """Whether nothing but a region takes the place of what is configured."""
         return self.scope is None and not set(self.options) - {"region_name"}
 
-    def region(self) -> t.Any:
+    def region(self, check: Check | None = None) -> t.Any:
         """openstacksdk's view of the cloud, ready to authenticate."""
         if self.cloud is None:
-            return loader(self.scope, load_yaml_config=False).get_one(_VARIABLES, **self.options)
-        files = loader(self.scope, load_envvars=False, config_files=self.files, secure_files=self.secure_files)
+            variables = openrc.cloud(os.environ, self.options.get("auth_type"))
+            return unnamed(variables, self.options, self.scope, check)
+        files = loader(self.scope, check, load_envvars=False, config_files=self.files, secure_files=self.secure_files)
         return files.get_one(self.cloud, **self.options)
 
 
-def loader(
-    scope: t.Mapping[str, str] | None, check: t.Callable[[dict[str, t.Any]], None] | None = None, **options: t.Any
+def unnamed(
+    config: dict[str, t.Any], options: dict[str, t.Any], scope: t.Mapping[str, str] | None, check: Check | None = None
 ) -> t.Any:
+    """The same of a cloud that no file names."""
+    if "region_name" in options and "regions" not in config:
+        # openstacksdk takes the one that is there for the only one.
+        config = {**config, "region_name": options["region_name"]}
+    alone = loader(scope, check, load_yaml_config=False, load_envvars=False)
+    alone.cloud_config = {"clouds": {UNNAMED: config}}
+    return alone.get_one(UNNAMED, **options)
+
+
+def loader(scope: t.Mapping[str, str] | None, check: Check | None = None, **options: t.Any) -> t.Any:
     """openstacksdk's reader of configuration, for another scope if one is given, with a check before it is used."""
     import openstack.config
 

@@ -21,12 +21,12 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..revoke.keystone import is_same
-from ..store import directory, staleness, usage
-from ..store.session import HANDLES, Session
+from ..store import directory, serving, usage
+from ..store.session import BROKEN, HANDLES, Session
 from ..store.token import Token
 from ..util import clock
 from ..util.address import public
-from ..util.errors import SessionError
+from ..util.errors import OneTokenError, SessionError
 from . import cache
 from .clouds import Way
 from .request import HANDLE, SignInRequest
@@ -63,24 +63,30 @@ def read(session: Session, handle: str) -> Grant | None:
 
 def answer(
     granted: Grant, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
-) -> requests.Response:
-    """The answer to a sign-in with a handle: the token that it stands for, or one for another scope."""
+) -> requests.Response | None:
+    """The answer to a sign-in with a handle: the token that it stands for, or one for another scope; None if the
+    session is of no use."""
     session.refuse_closed()
     with contextlib.suppress(SessionError, OSError):
         usage.hold(session)
-    token = _token(granted, session)
+    try:
+        token = _token(granted, session)
+    except (OneTokenError, exceptions.ClientException):
+        raise
+    except Exception:  # pylint: disable=broad-exception-caught
+        session.note_trouble(BROKEN)
+        return None
     _refuse_elsewhere(token, request.url, session)
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
         return cache.Identity(session, request).served(token)
-    body = copy.deepcopy(request.body)
-    body["auth"]["identity"]["token"]["id"] = token.id.reveal()
-    canonical = request.canonical + token.id.reveal().encode()
-    traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
-    # It goes to a Keystone whose certificate is checked as it was for the token.
-    trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
-    found = cache.answer(traded, session, trade)
-    found = trade() if found is None else found
+    found = _traded(token, request, session, ask)
+    if found.status_code == 401:
+        # Somebody may have revoked the token: then there is another one, or a sentence that says so.
+        cache.refuse(token.id.reveal())
+        traded, token = token, _token(granted, session) or token
+        if token.id != traded.id:
+            found = _traded(token, request, session, ask)
     if found.status_code in (401, 403):
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} is for {token.label}, and Keystone gives no token for another scope "
@@ -99,11 +105,24 @@ def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
         )
 
 
+def _traded(
+    token: Token, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
+) -> requests.Response:
+    """What Keystone answers to the request, made with the token in the place of the handle."""
+    body = copy.deepcopy(request.body)
+    body["auth"]["identity"]["token"]["id"] = token.id.reveal()
+    canonical = request.canonical + token.id.reveal().encode()
+    traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
+    # It goes to a Keystone whose certificate is checked as it was for the token.
+    trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
+    found = cache.answer(traded, session, trade)
+    return trade() if found is None else found
+
+
 def _token(granted: Grant, session: Session) -> Token:
     stored = session.read_tokens(granted.identity)
     token = stored.current if stored else None
-    is_good = token is not None and not staleness.is_stale(session, token) and token.id not in cache.refused
-    if token is not None and is_good and not session.read_record().policy.is_due(token):
+    if token is not None and serving.is_good(session, token, session.read_record().policy, cache.refused):
         return token
     if granted.way is not None:
         # Signed in as the cloud, the process is served the identity's token, or gets a new one for all.
@@ -116,7 +135,8 @@ def _token(granted: Grant, session: Session) -> Token:
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} has no token any more for this task: issue it again with os_token_issue."
         )
-    if token.expired or not (is_good or cache.is_accepted_after_all(session, token)):
+    # Without a way to another one it is served to its end, whatever was written to Keystone meanwhile.
+    if token.expired or (token.id in cache.refused and not cache.is_accepted(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "
             f"{clock.show(token.expires_at)}: issue it again with os_token_issue."
@@ -128,7 +148,7 @@ def _signed_in(way: Way) -> str | None:
     """The token that signing in gets; what is wrong with it, is said of the token that is there."""
     with contextlib.suppress(Exception):
         region = way.region()
-        return str(region.get_auth().get_access(region.get_session()).auth_token)
+        return str(region.get_auth().get_auth_ref(region.get_session()).auth_token)
     return None
 
 

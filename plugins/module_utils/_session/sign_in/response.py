@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import typing as t
+import urllib.parse
 
 with contextlib.suppress(ImportError):  # Ansible looks into every file of a collection; where this is used, it is there
     import requests
@@ -27,9 +28,12 @@ _UNREADABLE = 400
 
 
 def of_token(token: Token, url: str) -> requests.Response:
-    """The answer that brought a token."""
+    """The answer that brought a token, to a request to this URL."""
+    body = token.body
+    if "nocatalog" in urllib.parse.urlsplit(url).query:
+        body = {key: value for key, value in body.items() if key != "catalog"}
     headers = {"X-Subject-Token": token.id.reveal(), "Content-Type": "application/json"}
-    return made(201, headers, json.dumps({"token": token.body}), token.token_url or url)
+    return made(201, headers, json.dumps({"token": body}), token.token_url or url)
 
 
 def made(status: int, headers: t.Mapping[str, str], body: str, url: str) -> requests.Response:

@@ -16,7 +16,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..store.session import Session
-from ..util.errors import OneTokenError, SessionError
+from ..util.errors import OneTokenError
 from . import cache, handle
 from .request import SignInRequest
 
@@ -37,7 +37,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
 
         try:
             found = handle.answer(granted, request, session, ask) if granted else cache.answer(request, session, ask)
-        except SessionError as exc:
+        except OneTokenError as exc:
             raise unusable(exc) from None
         if found is None:
             return call()

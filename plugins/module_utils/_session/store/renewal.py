@@ -12,6 +12,8 @@ from ..util.errors import ConfigurationError
 from .token import Token
 
 DEFAULT_RENEW_AFTER = "33%"
+#: keystoneauth itself signs in again with a token that has less than this left, in seconds.
+LEAST = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +36,9 @@ class RenewalPolicy:
 
     def due_age(self, lifetime: float) -> float:
         """The age in seconds from which a token of this lifetime is due."""
-        if self.renew_after.endswith("%"):
-            return lifetime * int(self.renew_after[:-1]) / 100
-        return min(float(self.renew_after), lifetime)
+        share = self.renew_after.endswith("%")
+        age = lifetime * int(self.renew_after[:-1]) / 100 if share else float(self.renew_after)
+        return min(age, lifetime - min(LEAST, lifetime / 2))
 
     def due_in(self, token: Token) -> float:
         """Seconds until the token is due, none or less when it is."""

@@ -225,33 +225,47 @@ class Session:
     @contextlib.contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from signing in, from preparing and from revoking meanwhile."""
-        lock = self._wait_for_lock(fcntl.LOCK_EX, timeout)
+        lock = self._wait_for_lock(_LOCK, fcntl.LOCK_EX, timeout)
         try:
             yield
         finally:
             os.close(lock)
 
+    @contextlib.contextmanager
+    def changed(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+        """Keep others from preparing and from revoking meanwhile, but not from signing in."""
+        waiter = Waiter(timeout)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
+            stack.callback(
+                os.close, self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
+            )
+            yield
+
     def signing_in(self, timeout: float) -> int:
         """A handle; until all copies of it are closed, nobody revokes the session."""
-        return self._wait_for_lock(fcntl.LOCK_SH, timeout)
+        return self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout)
 
-    def _wait_for_lock(self, kind: int, timeout: float) -> int:
+    def _wait_for_lock(self, name: str, kind: int, timeout: float) -> int:
         waiter = Waiter(timeout)
-        lock = self._try_lock(_LOCK, kind)
+        lock = self._try_lock(name, kind)
         while lock is None:
             if not waiter.pause(_LOCK_POLL):
                 raise SessionError(
                     f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
                     "holds it, then try again."
                 )
-            lock = self._try_lock(_LOCK, kind)
+            lock = self._try_lock(name, kind)
         return lock
 
     def lock_identity(self, name: str) -> int | None:
         """A handle on an identity's lock; None when another process signs it in."""
+        return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
+
+    def _lock_file(self, name: str) -> str:
         with self.opened() as handle, directory.subdirectory(handle, _LOCKS):
             pass
-        return self._try_lock(os.path.join(_LOCKS, f"{name}.lock"), fcntl.LOCK_EX)
+        return os.path.join(_LOCKS, f"{name}.lock")
 
     def _try_lock(self, name: str, kind: int) -> int | None:
         """The lock's handle, None when another process has it."""
@@ -315,7 +329,7 @@ class Session:
     def write_site(self, files: t.Mapping[str, str]) -> None:
         """Put the code in place that processes of the run load, and no other; files as shipped stay as they are."""
         with self.opened() as handle:
-            with self._changed(SITE), directory.subdirectory(handle, SITE) as folder:
+            with self._told(SITE), directory.subdirectory(handle, SITE) as folder:
                 _remove_strangers(folder, "", files)
             for name, text in sorted(files.items()):
                 with contextlib.ExitStack() as stack:
@@ -363,7 +377,7 @@ class Session:
 
     def remove_tokens(self, name: str) -> None:
         file = f"{_TOKENS}/{_file_of(name)}"
-        with self.opened() as handle, self._changed(file):
+        with self.opened() as handle, self._told(file):
             directory.remove(handle, file)
 
     def names(self) -> list[str]:
@@ -404,13 +418,12 @@ class Session:
             )
 
     def count(self, file: str, number: int = 1) -> None:
-        """Add to a number that several processes count together: bytes, as that needs no lock."""
-        with self.opened() as handle, self._changed(file):
-            counted = directory.open_file(handle, file, os.O_APPEND)
-            try:
-                os.write(counted, b"." * number)
-            finally:
-                os.close(counted)
+        """Add to a number that several processes count together: bytes, as that needs no lock.
+
+        Where that cannot be written, nothing is counted: no work fails for want of a number.
+        """
+        with contextlib.suppress(SessionError, OSError):
+            self._append(file, b"." * number)
 
     def counted(self, file: str) -> int:
         with self.opened() as handle:
@@ -422,12 +435,15 @@ class Session:
     def note_trouble(self, trouble: str) -> None:
         """Leave a line for the run to warn of: the output of a process is the result of its task."""
         with contextlib.suppress(SessionError, OSError):
-            with self.opened() as handle:
-                noted = directory.open_file(handle, TROUBLE, os.O_APPEND)
-            try:
-                os.write(noted, f"{trouble}\n".encode())
-            finally:
-                os.close(noted)
+            self._append(TROUBLE, f"{trouble}\n".encode())
+
+    def _append(self, name: str, data: bytes) -> None:
+        with self.opened() as handle:
+            file = directory.open_file(handle, name, os.O_APPEND)
+        try:
+            os.write(file, data)
+        finally:
+            os.close(file)
 
     def troubles(self) -> set[str]:
         with self.opened() as handle:
@@ -460,13 +476,13 @@ class Session:
             return None if text is None else dict(json.loads(text))
 
     @contextlib.contextmanager
-    def _changed(self, name: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file cannot be added to or removed."""
+    def _told(self, file: str) -> t.Iterator[None]:
+        """Put it into a sentence when a file cannot be changed or removed."""
         try:
             yield
         except OSError as exc:
             raise SessionError(
-                f"The file {name} of the session {self.path} cannot be changed ({exc.strerror}): make its directory "
+                f"The file {file} of the session {self.path} cannot be changed ({exc.strerror}): make its directory "
                 "writable for this user, and make room there."
             ) from None
 

@@ -14,9 +14,6 @@ import typing as t
 from ..util import boot, clock
 from ..util.errors import KeystoneUnavailableError
 
-#: keystoneauth itself takes no token that has less than this left, in seconds.
-LEAST = 120
-
 
 class TokenId:
     """The secret part of a token; it shows itself only to who asks for it by name."""
@@ -118,11 +115,6 @@ class Token:
     @property
     def seconds_left(self) -> float:
         return self.lifetime - self.age
-
-    @property
-    def serves_for(self) -> float:
-        """Seconds for which it is still served to who signs in; of one of which nobody knows when it ends, none."""
-        return 0 if self.end is None else self.seconds_left - min(LEAST, self.lifetime / 2)
 
     @property
     def expired(self) -> bool:

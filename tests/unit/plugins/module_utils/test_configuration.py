@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils import configuration, openrc
+from ansible_collections.onetoken.openstack.plugins.module_utils import configuration
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import openrc
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,

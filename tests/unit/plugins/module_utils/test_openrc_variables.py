@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection, signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.tests.unit.conftest import task_options
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
@@ -86,12 +87,47 @@ def shell(no_cloud, monkeypatch, keystone) -> t.Callable[..., None]:
     ],
     ids=str,
 )
-def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(shell, way, keystone, changes):
+def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(
+    shell, way, keystone, changes, task_cloud
+):
     shell(**changes)
 
     way()
 
     assert len(keystone.asked("POST")) == 1
+    cloud = task_cloud()
+    assert cloud.way.region().config["auth"] == cloud.region.config["auth"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({}, True),
+        ({"OS_PASSCODE": ""}, True),
+        ({"OS_USER_DOMAIN_NAME": None, "OS_USER_DOMAIN_ID": "default"}, True),
+        ({"OS_TOKEN": "TOKEN"}, False),
+        ({"OS_PASSCODE": "123456"}, False),
+        ({"OS_TOKEN": "TOKEN", "OS_AUTH_TYPE": "token"}, False),
+        ({"OS_USER_DOMAIN_NAME": None, "OS_DEFAULT_DOMAIN": "default"}, False),
+    ],
+    ids=str,
+)
+def test_where_openstacksdk_by_itself_reads_the_variables_otherwise_tasks_get_a_handle(
+    shell, task_cloud, changes, plain
+):
+    shell(**changes)
+
+    assert task_cloud().is_plain is plain
+    assert TaskCloud.of_way("onetoken", task_cloud().way, {}, None).is_plain is plain
+
+
+def test_an_auth_type_that_a_task_gave_is_meant_again(shell, task_cloud, keystone):
+    shell(OS_TOKEN="TOKEN")
+    cloud = task_cloud(auth_type="v3token")
+
+    again = cloud.way.region()
+
+    assert (again.config["auth_type"], again.config["auth"]) == ("v3token", cloud.region.config["auth"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ from ansible_collections.onetoken.openstack.plugins.module_utils import signing_
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import staleness
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    VARIABLE,
+    Session,
+    SessionRecord,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     CredentialsRefusedError,
@@ -32,6 +36,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from openstack.config import cloud_region
 
 HOURS = 3600
 
@@ -40,7 +45,7 @@ HOURS = 3600
 def issue(session, clouds_yaml, task_cloud):
     """Issue a token as a task does, by default for the first cloud of clouds_yaml."""
 
-    def issue(cloud=None, policy: RenewalPolicy | None = None, timeout: float = 10) -> signing_in.Issued:
+    def issue(cloud=None, policy: RenewalPolicy | None = None, timeout: float = 10) -> signing_in.IssuedToken:
         return signing_in.issue(session, cloud or task_cloud(cloud="sandbox"), policy or RenewalPolicy(), timeout)
 
     return issue
@@ -138,6 +143,32 @@ class TestIssuing:
             for name in names:
                 with open(os.path.join(folder, name), "rb") as stream:
                     assert PASSWORD.encode() not in stream.read(), name
+
+    def test_a_token_that_openstacksdk_keeps_of_another_sign_in_is_neither_used_nor_revoked(
+        self, issue, write_clouds, task_cloud, keystone, monkeypatch
+    ):
+        kept: dict[str, str] = {}
+
+        class Keyring:
+            @staticmethod
+            def get_password(_service: str, key: str) -> str | None:
+                return kept.get(key)
+
+            @staticmethod
+            def set_password(_service: str, key: str, value: str) -> None:
+                kept[key] = value
+
+        monkeypatch.setattr(cloud_region, "keyring", Keyring)
+        write_clouds({"cache": {"auth": True}, "clouds": {"sandbox": keystone.entry()}})
+        users = task_cloud(cloud="sandbox").region
+        users_token = users.get_session().get_token()
+        users.set_auth_cache()
+        assert kept
+
+        issued = issue(task_cloud(cloud="sandbox")).token.id.reveal()
+
+        assert issued != users_token
+        assert set(keystone.alive) == {users_token, issued}
 
     def test_a_session_that_got_no_token_is_not_left_behind(self, issue, session, task_cloud, keystone):
         with pytest.raises(CredentialsRefusedError):
@@ -337,6 +368,24 @@ class TestForeseeing:
 
         assert foresee().id == token.id
         assert len(keystone.requests) == asked
+
+    def test_not_so_when_keystone_may_answer_otherwise_by_now(self, issue, foresee, session):
+        issue()
+        staleness.mark(session, [staleness.EVERYBODY])
+
+        assert foresee() is None
+        assert issue().changed
+
+    def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, foresee, session):
+        issue()
+        let_it_age(session, identity_of(session), 9 * HOURS)
+        session.write_record(SessionRecord(RenewalPolicy("50%"), of_runs=True))
+
+        assert foresee() is not None
+        again = issue()
+        assert (again.changed, again.kept_because) == (False, None)
+        assert foresee(policy=RenewalPolicy(min_remaining=16 * HOURS)) is None
+        assert issue(policy=RenewalPolicy(min_remaining=16 * HOURS)).changed
 
     def test_not_so_when_it_is_due_or_the_session_closed(self, issue, foresee, session):
         issue()

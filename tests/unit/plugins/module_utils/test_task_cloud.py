@@ -9,9 +9,8 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import Way
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import UNNAMED, Way
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.explicit import UNNAMED
 from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import (
     SDK_NAMES,
     TaskCloud,

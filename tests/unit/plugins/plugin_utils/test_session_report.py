@@ -15,6 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     ConfigurationError,
     SessionClosedError,
     SessionError,
+    SourceUnreadableError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
 from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
@@ -124,6 +125,20 @@ def test_one_that_is_due_gets_a_new_token(issued, keystone):
 
     assert len(keystone.asked("POST")) == 2
     assert told["token"] == stored(issued).id.reveal() != old.id.reveal()
+
+
+def test_one_that_is_due_and_cannot_be_renewed_is_told_to_its_end(session, task_cloud, keystone):
+    """So it is served to tasks."""
+    auth = keystone.entry()["auth"]
+    token = signing_in.issue(session, task_cloud(auth=auth), RenewalPolicy(), timeout=10).token.id.reveal()
+    identity = issued_clouds.of_cloud(session, "onetoken").identity
+    let_it_age(session, identity, 12 * 3600)
+
+    assert report(session, None, {}, return_token=True)["token"] == token
+
+    let_it_age(session, identity, 13 * 3600)
+    with pytest.raises(SourceUnreadableError, match="run os_token_issue again with the same credentials"):
+        report(session, None, {}, return_token=True)
 
 
 def test_the_process_itself_is_on_the_session_no_longer_than_it_asks(issued, keystone, monkeypatch):

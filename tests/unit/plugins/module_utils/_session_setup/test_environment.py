@@ -7,13 +7,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.clouds import UNNAMED
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     PACKAGE,
     VARIABLE,
     Session,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.explicit import UNNAMED
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
 )

@@ -19,10 +19,14 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SessionDamagedError,
     SessionError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import preparation, site
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import explicit, preparation, site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY, sign_in
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
+    IDENTITY,
+    make_token,
+    sign_in,
+)
 
 POLICY = RenewalPolicy()
 
@@ -232,6 +236,28 @@ class TestOfATask:
 
         assert issued.read_record().policy == RenewalPolicy("300")
         assert issued.names() == [IDENTITY]
+
+    def test_that_of_a_run_stays_but_for_the_time_that_the_task_needs(self, session, owner):
+        preparation.prepare(session, RenewalPolicy("3000"), owner)
+
+        with preparation.prepared(session, RenewalPolicy("33%", 600), 10) as policy:
+            assert policy == RenewalPolicy("3000", 600)
+        assert session.read_record().policy == policy
+
+    def test_those_who_sign_in_meanwhile_keep_neither_a_task_nor_a_run_waiting(self, issued, owner):
+        signs_in = issued.signing_in(0)
+
+        with preparation.prepared(issued, POLICY, 0.1):
+            explicit.write(issued, "sandbox", {}, make_token(), "handle")
+        assert preparation.prepare(issued, POLICY, owner) in owners.known(issued)
+        os.close(signs_in)
+
+    def test_those_who_prepare_wait_for_one_another_and_for_who_revokes(self, issued):
+        for other in (issued.changed, issued.locked):
+            with other(), pytest.raises(SessionError, match="still locked"), preparation.prepared(issued, POLICY, 0.1):
+                pass
+        with issued.changed(), pytest.raises(SessionError, match="still locked"), issued.locked(0.1):
+            pass
 
     @pytest.mark.parametrize("error", [SessionError, KeyboardInterrupt])
     def test_a_new_one_that_got_no_token_leaves_nothing_behind(self, session, error):

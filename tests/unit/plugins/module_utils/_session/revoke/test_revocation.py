@@ -497,11 +497,8 @@ class TestRevoking:
             ),
         )
 
-        with pytest.raises(
-            SessionDamagedError, match=rf"{IDENTITY}\.json of the session .* cannot be changed"
-        ) as caught:
+        with pytest.raises(SessionDamagedError, match=rf"{IDENTITY}\.json of the session .* cannot be changed"):
             revocation.revoke(issued, 10)
-        assert f"The file {REQUESTS} of the session" in str(caught.value)
         assert keystone.alive == {}
 
     def test_to_foresee_it_an_expired_token_counts_as_dead(self, issued):

@@ -18,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
     directory,
     key,
     refusals,
+    renewal,
     staleness,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
@@ -30,7 +31,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     UNRECORDED,
     SessionRecord,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import LEAST
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
@@ -231,7 +231,7 @@ class TestRenewal:
     def test_one_that_has_too_little_left_is_not_served(self, on_session, sign_in, monkeypatch):
         on_session.write_record(SessionRecord(RenewalPolicy("100%")))
         old = sign_in()
-        let_age(on_session, 24 * HOURS - LEAST + 1)
+        let_age(on_session, 24 * HOURS - renewal.LEAST + 1)
 
         assert sign_in() != old
 
@@ -631,16 +631,32 @@ class TestFailingOpen:
         assert len(keystone.asked("POST")) == 2
         assert on_session.troubles() == {UNRECORDED}
 
-    def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone, monkeypatch):
-        sign_in()
+    def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone):
+        for name in (AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS):
+            os.mkdir(os.path.join(on_session.path, name))
 
-        def fail(self, file, number=1):
-            raise OSError("No space left on device")
+        assert sign_in() == sign_in() == current(on_session).id.reveal()
+        assert len(keystone.asked("POST")) == 1
+        assert on_session.troubles() == set()
 
-        monkeypatch.setattr(type(on_session), "count", fail)
+    def test_where_keystone_cannot_say_whether_one_lives_another_is_got_for_all(
+        self, on_session, sign_in, keystone, monkeypatch
+    ):
+        monkeypatch.setattr(cache, "_QUESTION", 0)
+        keystone.stuck["GET"] = Answer(503)
+        cache.refuse(sign_in())
 
         assert sign_in() == current(on_session).id.reveal()
-        assert len(keystone.asked("POST")) == 1
+        assert on_session.troubles() == set()
+
+    def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
+        token = sign_in()
+        os.remove(os.path.join(on_session.path, REQUESTS))
+        os.mkdir(os.path.join(on_session.path, REQUESTS))
+        cache.refuse(token)
+
+        assert sign_in() == token
+        assert on_session.troubles() == set()
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
     def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):

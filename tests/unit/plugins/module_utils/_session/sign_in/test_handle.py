@@ -15,6 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_i
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     AUTHENTICATIONS,
+    BROKEN,
     ISSUED,
     REQUESTS,
 )
@@ -22,6 +23,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
+    Answer,
     StandInKeystone,
     keystones_answer,
 )
@@ -198,6 +200,23 @@ def test_a_trade_that_keystone_refuses_is_a_sentence(on_session, granted, sign_i
     )
 
 
+def test_a_trade_with_a_token_that_was_revoked_elsewhere_says_so(on_session, granted, token, sign_in_with, keystone):
+    del keystone.alive[token]
+
+    for _turn in range(2):
+        with pytest.raises(exceptions.AuthorizationFailure, match="is not accepted any more .* with os_token_issue"):
+            sign_in_with(granted, project_id="p2")
+
+
+def test_who_wants_no_catalog_gets_none(granted, token, keystone):
+    def access(**options: bool):
+        return v3.Token(keystone.auth_url, granted, **options).get_access(keystone_session.Session())
+
+    assert access(include_catalog=False).auth_token == access().auth_token == token
+    assert not access(include_catalog=False).service_catalog.catalog
+    assert access().service_catalog.catalog
+
+
 def test_a_handle_that_the_session_does_not_know_is_a_token_that_keystone_does_not_know(granted, sign_in_with):
     with pytest.raises(exceptions.Unauthorized):
         sign_in_with(handle.HANDLE + "unknown")
@@ -240,10 +259,26 @@ class TestASessionThatIsDamaged:
         def fail(*arguments):
             raise OSError("No space left on device")
 
-        monkeypatch.setattr(type(on_session), "count", fail)
+        os.mkdir(os.path.join(on_session.path, AUTHENTICATIONS))
+        os.remove(os.path.join(on_session.path, REQUESTS))
+        os.mkdir(os.path.join(on_session.path, REQUESTS))
         monkeypatch.setattr(usage, "hold", fail)
 
         assert sign_in_with(granted) == token
+        cache.refuse(token)
+        assert sign_in_with(granted) == token
+
+    def test_what_nobody_foresaw_is_noted_and_keystone_refuses_the_handle(
+        self, on_session, granted, sign_in_with, monkeypatch
+    ):
+        def fail(*arguments):
+            raise OSError("Input/output error")
+
+        monkeypatch.setattr(type(on_session), "read_tokens", fail)
+
+        with pytest.raises(exceptions.Unauthorized):
+            sign_in_with(granted)
+        assert on_session.troubles() == {BROKEN}
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
     def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):
@@ -307,6 +342,24 @@ class TestRenewal:
         del keystone.alive[token]
 
         with pytest.raises(exceptions.AuthorizationFailure, match="issue it again with os_token_issue"):
+            sign_in_with(granted)
+
+    def test_so_it_is_for_one_that_cannot_be_traded_any_more(self, of_a_cloud, sign_in_with, keystone):
+        _name, granted = of_a_cloud
+        old = sign_in_with(granted)
+        del keystone.alive[old]
+
+        assert sign_in_with(granted, project_id="p2") in keystone.alive
+        assert sign_in_with(granted) not in (old, sign_in_with(granted, project_id="p2"))
+
+    def test_where_keystone_cannot_say_whether_one_lives_the_program_knows_how_to_report_it(
+        self, granted, token, sign_in_with, keystone, monkeypatch
+    ):
+        monkeypatch.setattr(cache, "_QUESTION", 0)
+        keystone.stuck["GET"] = Answer(503)
+        cache.refuse(token)
+
+        with pytest.raises(exceptions.ClientException, match="answered HTTP 503 until the timeout; try again later"):
             sign_in_with(granted)
 
     def test_without_a_way_one_that_keystone_still_accepts_is_served_again(

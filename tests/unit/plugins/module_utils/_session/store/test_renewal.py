@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import LEAST, RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     make_token,
@@ -22,10 +22,11 @@ DAY = 24 * HOUR
     [
         ("33%", DAY, 28512),
         ("33%", HOUR, 1188),
-        ("100%", HOUR, HOUR),
+        ("100%", HOUR, HOUR - LEAST),
+        ("100%", 100, 50),
         ("1%", HOUR, 36),
         ("1200", HOUR, 1200),
-        ("7200", HOUR, HOUR),
+        ("7200", HOUR, HOUR - LEAST),
     ],
 )
 def test_due_age(renew_after, lifetime, due_age):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .configuration import PASSWORD, TOKEN
-
+PASSWORD = ("password", "v3password")
+TOKEN = ("token", "v3token")
 #: Variables that choose among configured clouds, or do not concern the connection.
 _SELECTORS = ("OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _UNRELATED = ("OS_TEST", "OS_STD", "OS_LOG")
