@@ -11,7 +11,7 @@ import typing as t
 
 from .._session.store.session import Session
 from .._session.store.token import Token
-from .._session.util.address import public
+from .._session.util.errors import public
 
 #: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
 UNNAMED = "onetoken"

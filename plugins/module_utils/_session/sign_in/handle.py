@@ -25,8 +25,7 @@ from ..store import directory, staleness, usage
 from ..store.session import HANDLES, Session
 from ..store.token import Token
 from ..util import clock
-from ..util.address import public
-from ..util.errors import SessionError
+from ..util.errors import SessionError, public
 from . import cache
 from .clouds import Way
 from .request import HANDLE, SignInRequest
