@@ -8,8 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
-from ._session.util.address import public
-from ._session.util.errors import OneTokenError
+from ._session.util.errors import OneTokenError, public
 
 if t.TYPE_CHECKING:
     import openstack.connection

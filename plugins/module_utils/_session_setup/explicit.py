@@ -11,7 +11,7 @@ import typing as t
 
 from .._session.store.session import Session
 from .._session.store.token import Token
-from .._session.util.address import public
+from .._session.util.errors import public
 
 #: What of a cloud's configuration a connection needs besides its authentication; openstacksdk's defaults are known to
 #: it. Everything that is not here may be a secret.

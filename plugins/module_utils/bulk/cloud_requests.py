@@ -20,8 +20,7 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 from .._session.util import deadline
-from .._session.util.address import public
-from .._session.util.errors import OneTokenError
+from .._session.util.errors import OneTokenError, public
 from .._session.util.waiting import Waiter, delay_asked
 from ..redirects import RedirectedError
 from .cloud_clock import CloudClock

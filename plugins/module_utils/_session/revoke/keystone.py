@@ -19,8 +19,7 @@ except ImportError:  # the modules ask for openstacksdk, which brings it, in a s
 
 from ..store.token import Tls, Token, TokenId
 from ..util import deadline
-from ..util.address import public
-from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError
+from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError, public
 from ..util.version import APPLICATION, VERSION
 from ..util.waiting import Waiter
 

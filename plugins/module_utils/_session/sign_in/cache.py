@@ -31,8 +31,7 @@ from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUEST
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..util import boot, clock
-from ..util.address import public
-from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError
+from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError, public
 from ..util.waiting import Waiter
 from . import detached, response
 from .request import SignInRequest

@@ -22,7 +22,7 @@ from ..store import documents
 from ..store.documents import Document
 from ..store.session import REQUESTS, Session
 from ..util import boot
-from ..util.address import public
+from ..util.errors import public
 from . import response
 from .request import is_secret, tls_of
 

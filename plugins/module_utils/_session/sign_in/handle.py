@@ -25,8 +25,7 @@ from ..store import directory, serving, usage
 from ..store.session import BROKEN, HANDLES, Session
 from ..store.token import Token
 from ..util import clock
-from ..util.address import public
-from ..util.errors import OneTokenError, SessionError
+from ..util.errors import OneTokenError, SessionError, public
 from . import cache
 from .clouds import Way
 from .request import HANDLE, SignInRequest

@@ -17,7 +17,7 @@ with contextlib.suppress(ImportError):  # Ansible looks into every file of a col
 from ..store.refusals import Refusal
 from ..store.token import Token
 from ..util import boot
-from ..util.address import public
+from ..util.errors import public
 
 #: The headers that keystoneauth and openstacksdk look at; any other may be a secret, and none of these is one.
 _KEPT = ("content-type", "retry-after", "x-compute-request-id", "x-openstack-request-id")

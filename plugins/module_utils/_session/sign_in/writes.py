@@ -12,7 +12,7 @@ import urllib.parse
 from ..store import staleness
 from ..store.session import Session
 from ..store.token import subject_of
-from ..util.address import public
+from ..util.errors import public
 
 if t.TYPE_CHECKING:
     import requests

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+#: The user and the password in an address.
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 class OneTokenError(Exception):
@@ -75,3 +79,8 @@ def without_sdk(interpreter: str) -> str:
         f"This task runs on {interpreter}, which cannot import openstacksdk: install it there, or set "
         "ansible_python_interpreter to a Python that has it."
     )
+
+
+def public(text: str) -> str:
+    """An address, or a text that quotes some, without the user and the password that may stand in front of a host."""
+    return _USER_INFO.sub("", text)

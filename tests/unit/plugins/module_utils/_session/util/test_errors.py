@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.address import public
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import public
 
 
 @pytest.mark.parametrize(
