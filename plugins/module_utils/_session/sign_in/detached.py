@@ -14,12 +14,15 @@ import os
 import pickle
 import select
 import signal
+import sys
 import threading
 import typing as t
 
 #: Seconds after which a call is ended that nobody has an answer of yet, and one whose process is gone.
 DEADLINE = 180
 _ALONE = 30
+#: What lets several take turns in one thread, each while another one waits.
+_TAKING_TURNS = {"eventlet", "gevent", "greenlet"}
 
 Result = t.TypeVar("Result")
 
@@ -29,9 +32,12 @@ class NoAnswerError(Exception):
 
 
 def is_possible() -> bool:
-    """Whether this process has one thread: of others, a copy has locks that nobody will ever release."""
+    """Whether this process has one thread: of others, a copy has locks that nobody will ever release.
+
+    Nor may several take turns in that one thread: in the copy, the others would go on with the user's program.
+    """
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return _TAKING_TURNS.isdisjoint(sys.modules) and len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
 
@@ -40,20 +46,13 @@ def call(work: t.Callable[[], Result]) -> Result:
     """What the work returns or raises, made by a copy of this process in a session of its own."""
     try:
         reader, writer = os.pipe()
-        child = os.fork()
     except OSError:
         raise NoAnswerError from None
-    if child == 0:
-        # Twice, so that this process gets no child that it does not expect.
-        if os.fork() == 0:
-            os.close(reader)
-            _work(work, writer)
-        os._exit(0)  # pylint: disable=protected-access
-    os.close(writer)
-    # Hosts may ignore the end of children, or take it for theirs.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as stream:
+        try:
+            _begin(work, reader, writer)
+        finally:
+            os.close(writer)
         answer = stream.read()
     if not answer:
         raise NoAnswerError
@@ -63,26 +62,49 @@ def call(work: t.Callable[[], Result]) -> Result:
     return result
 
 
-def _work(work: t.Callable[[], Result], writer: int) -> t.NoReturn:
+def _begin(work: t.Callable[[], Result], reader: int, writer: int) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-        signal.alarm(DEADLINE)
-        threading.Thread(target=_end_when_alone, args=(writer,), daemon=True).start()
+        # Of a signal, a copy would do what the user's program does: it gets none.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            answer = pickle.dumps((work(), None))
-        except BaseException as exc:  # pylint: disable=broad-exception-caught
-            answer = pickle.dumps((None, exc))
-            # What can be written cannot always be read.
-            pickle.loads(answer)
-        with os.fdopen(writer, "wb") as stream:
-            stream.write(answer)
+            child = os.fork()
+        except Exception:  # pylint: disable=broad-exception-caught
+            raise NoAnswerError from None
+        if child == 0:
+            _copy(work, reader, writer)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # Hosts may ignore the end of children, or take it for theirs.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(child, 0)
+
+
+def _copy(work: t.Callable[[], Result], reader: int, writer: int) -> t.NoReturn:
+    try:
+        # Twice, so that the process gets no child that it does not expect.
+        if os.fork() == 0:
+            os.close(reader)
+            _work(work, writer)
     finally:
         # Nothing of the process that this is a copy of is to be run here: no cleaning up, no buffered output.
         os._exit(0)  # pylint: disable=protected-access
+
+
+def _work(work: t.Callable[[], Result], writer: int) -> None:
+    os.setsid()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    signal.alarm(DEADLINE)
+    threading.Thread(target=_end_when_alone, args=(writer,), daemon=True).start()
+    try:
+        answer = pickle.dumps((work(), None))
+    except BaseException as exc:  # pylint: disable=broad-exception-caught
+        answer = pickle.dumps((None, exc))
+        # What can be written cannot always be read.
+        pickle.loads(answer)
+    with os.fdopen(writer, "wb") as stream:
+        stream.write(answer)
 
 
 def _end_when_alone(writer: int) -> None:
