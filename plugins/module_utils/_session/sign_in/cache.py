@@ -240,12 +240,18 @@ class Turn:
             return self._identity.served(self._fallback)
         return found
 
-    @staticmethod
-    def _detached(work: Ask) -> requests.Response:
+    def _detached(self, work: Ask) -> requests.Response:
+        request = self._identity.request
+        more = request.longest + max(0.0, patience - BUSY)
         try:
-            return response.made(*detached.call(lambda: _parts(work())))
+            return response.made(*detached.call(lambda: _parts(work()), more))
         except detached.NoAnswerError:
             return work()
+        except detached.DeadlineError:
+            # As keystoneauth says it; Keystone may have issued a token, and is not asked for another.
+            raise exceptions.ConnectTimeout(f"Request to {request.url} timed out") from None
+        except detached.UnreadableError as exc:
+            raise response.error_of(*exc.args) from None
 
     def _ask_and_record(self, ask: Ask) -> requests.Response:
         busy = Waiter(

@@ -10,15 +10,17 @@ killed then, the token would live on for a day without anybody who could revoke 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import select
 import signal
 import sys
 import threading
+import time
 import typing as t
 
-#: Seconds after which a call is ended that nobody has an answer of yet, and one whose process is gone.
+#: Seconds after which a call is ended, if it is given no longer; and one that nobody waits for any more.
 DEADLINE = 180
 _ALONE = 30
 #: What lets several take turns in one thread, each while another one waits.
@@ -28,7 +30,15 @@ Result = t.TypeVar("Result")
 
 
 class NoAnswerError(Exception):
-    """The process that made the call was killed, or what it raised cannot be handed on."""
+    """No copy was to be had, or it was killed."""
+
+
+class DeadlineError(Exception):
+    """The call took too long."""
+
+
+class UnreadableError(Exception):
+    """What the call raised is none that can be handed on: its arguments are the name of that class, and the text."""
 
 
 def is_possible() -> bool:
@@ -42,27 +52,32 @@ def is_possible() -> bool:
         return False
 
 
-def call(work: t.Callable[[], Result]) -> Result:
-    """What the work returns or raises, made by a copy of this process in a session of its own."""
+def call(work: t.Callable[[], Result], more: float = 0) -> Result:
+    """What the work returns or raises, made by a copy of this process in a session of its own.
+
+    :param more: seconds that it may take beyond the deadline of all calls
+    """
+    deadline = math.ceil(DEADLINE + more)
+    began = time.monotonic()
     try:
         reader, writer = os.pipe()
     except OSError:
         raise NoAnswerError from None
     with os.fdopen(reader, "rb") as stream:
         try:
-            _begin(work, reader, writer)
+            _begin(work, reader, writer, deadline)
         finally:
             os.close(writer)
         answer = stream.read()
     if not answer:
-        raise NoAnswerError
+        raise NoAnswerError if time.monotonic() - began < deadline else DeadlineError
     result, error = pickle.loads(answer)
     if error is not None:
         raise error
     return result
 
 
-def _begin(work: t.Callable[[], Result], reader: int, writer: int) -> None:
+def _begin(work: t.Callable[[], Result], reader: int, writer: int, deadline: int) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         # Of a signal, a copy would do what the user's program does: it gets none.
@@ -72,7 +87,7 @@ def _begin(work: t.Callable[[], Result], reader: int, writer: int) -> None:
         except Exception:  # pylint: disable=broad-exception-caught
             raise NoAnswerError from None
         if child == 0:
-            _copy(work, reader, writer)
+            _copy(work, reader, writer, deadline)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     # Hosts may ignore the end of children, or take it for theirs.
@@ -80,31 +95,38 @@ def _begin(work: t.Callable[[], Result], reader: int, writer: int) -> None:
         os.waitpid(child, 0)
 
 
-def _copy(work: t.Callable[[], Result], reader: int, writer: int) -> t.NoReturn:
+def _copy(work: t.Callable[[], Result], reader: int, writer: int, deadline: int) -> t.NoReturn:
     try:
         # Twice, so that the process gets no child that it does not expect.
         if os.fork() == 0:
             os.close(reader)
-            _work(work, writer)
+            _work(work, writer, deadline)
     finally:
         # Nothing of the process that this is a copy of is to be run here: no cleaning up, no buffered output.
         os._exit(0)  # pylint: disable=protected-access
 
 
-def _work(work: t.Callable[[], Result], writer: int) -> None:
+def _work(work: t.Callable[[], Result], writer: int, deadline: int) -> None:
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    signal.alarm(DEADLINE)
+    signal.alarm(deadline)
     threading.Thread(target=_end_when_alone, args=(writer,), daemon=True).start()
     try:
         answer = pickle.dumps((work(), None))
     except BaseException as exc:  # pylint: disable=broad-exception-caught
-        answer = pickle.dumps((None, exc))
-        # What can be written cannot always be read.
-        pickle.loads(answer)
+        answer = _pickled(exc)
     with os.fdopen(writer, "wb") as stream:
         stream.write(answer)
+
+
+def _pickled(error: BaseException) -> bytes:
+    with contextlib.suppress(Exception):
+        answer = pickle.dumps((None, error))
+        # What can be written cannot always be read.
+        pickle.loads(answer)
+        return answer
+    return pickle.dumps((None, UnreadableError(type(error).__name__, str(error))))
 
 
 def _end_when_alone(writer: int) -> None:

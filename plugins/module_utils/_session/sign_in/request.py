@@ -19,6 +19,8 @@ _KEYWORDS = {"json", "headers", "authenticated", "log"}
 _HEADERS = {"accept", "x-auth-token"}
 #: Methods whose token cannot be had a second time by the same request, or lives no longer then.
 _SINGLE_USE = {"token", "totp"}
+#: Seconds for which keystoneauth waits at most before it tries again.
+_LONGEST_PAUSE = 60
 #: How the stand-in for a token begins that an explicit session hands out.
 HANDLE = "onetoken-session-"
 
@@ -33,6 +35,8 @@ class SignInRequest:
     tls: Tls
     #: Whether the same request later gets a token that lives longer.
     is_repeatable: bool = True
+    #: Seconds that it may take by the program's own limits; none where it has no limit of its own.
+    longest: float = 0.0
 
     @classmethod
     def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
@@ -58,7 +62,7 @@ class SignInRequest:
         except (TypeError, ValueError):
             return None
         methods = keywords["json"].get("auth", {}).get("identity", {}).get("methods", ())
-        return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods))
+        return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods), _longest(session))
 
     def name(self, key: bytes) -> str:
         """What a session calls the identity."""
@@ -80,6 +84,14 @@ def _has_connection_parameters(session: t.Any) -> bool:
     """Whether the session's plugin adds something of its own to each connection."""
     plugin = session.auth
     return plugin is not None and bool(plugin.get_connection_params(session))
+
+
+def _longest(session: t.Any) -> float:
+    """The time for a connection and the one for an answer, as often as they are tried, with the pauses between."""
+    timeout = session.timeout or 0.0
+    once = sum(part or 0.0 for part in timeout) if isinstance(timeout, tuple) else 2 * timeout
+    retries = getattr(session, "_connect_retries", 0) or 0
+    return float(once * (retries + 1) + _LONGEST_PAUSE * retries)
 
 
 def tls_of(session: t.Any) -> Tls:

@@ -56,5 +56,16 @@ def refusal_of_error(error: Exception, url: str) -> Refusal:
 
 def of_refusal(refusal: Refusal) -> requests.Response:
     if refusal.error:
-        raise getattr(exceptions, refusal.error, exceptions.ConnectFailure)(refusal.body)
+        raise error_of(refusal.error, refusal.body)
     return made(refusal.status, refusal.headers, refusal.body, refusal.url)
+
+
+def error_of(name: str, text: str) -> Exception:
+    """An error of which the class's name and the text are left, as near to that class as these suffice for."""
+    error: Exception
+    try:
+        error = getattr(exceptions, name, exceptions.ConnectFailure)(text)
+    except TypeError:
+        # Some want the error that they were made of.
+        error = exceptions.ConnectionError(text)
+    return error

@@ -13,7 +13,7 @@ import time
 
 import pytest
 import requests.adapters
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, response
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import (
     directory,
     key,
@@ -263,6 +263,22 @@ class TestRefusal:
 
         assert found == [401] * 5
         assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize(
+        ("error", "heard"),
+        [
+            (exceptions.ConnectTimeout("lost"), exceptions.ConnectTimeout),
+            (exceptions.SSLError("lost"), exceptions.SSLError),
+            (exceptions.UnknownConnectionError("lost", OSError()), exceptions.ConnectionError),
+            (exceptions.ClientException("lost"), exceptions.ClientException),
+        ],
+        ids=repr,
+    )
+    def test_who_waits_hears_of_a_lost_connection_what_the_one_that_asked_does(self, error, heard):
+        with pytest.raises(heard, match="^lost$") as caught:
+            response.of_refusal(response.refusal_of_error(error, "http://keystone/v3"))
+
+        assert type(caught.value) is heard
 
     def test_a_task_that_tries_again_until_the_user_exists_succeeds(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0.1)

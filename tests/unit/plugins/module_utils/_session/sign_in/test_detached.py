@@ -67,16 +67,42 @@ except exceptions.ConnectFailure as exc: print(exc)
     assert call(code) == "lost\n"
 
 
-@pytest.mark.parametrize("work", ["os.kill(os.getpid(), 9)", "os._exit(1)", "fail()"])
-def test_work_without_an_answer_that_can_be_handed_on_is_told_so(call, work):
+@pytest.mark.parametrize("work", ["os.kill(os.getpid(), 9)", "os._exit(1)"])
+def test_work_that_is_killed_is_told_so(call, work):
     code = f"""
-class OddError(Exception):
-    def __init__(self, one, other): super().__init__(one)
-def fail(): raise OddError(1, 2)
 try: print(detached.call(lambda: {work}))
 except detached.NoAnswerError: print('no answer')
 """
     assert call(code) == "no answer\n"
+
+
+@pytest.mark.parametrize("other", ["2", "lambda: 2"], ids=["not to be read", "not to be written"])
+def test_of_what_cannot_be_handed_on_the_name_and_the_text_are(call, other):
+    code = f"""
+class OddError(Exception):
+    def __init__(self, one, other):
+        super().__init__(one)
+        self.other = other
+def fail(): raise OddError('odd', {other})
+try: detached.call(fail)
+except detached.UnreadableError as exc: print(*exc.args)
+"""
+    assert call(code) == "OddError odd\n"
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0, "too long"), (30, "7")])
+def test_a_deadline_is_told_as_such_and_may_be_a_later_one(call, more, expected):
+    code = f"""
+import time
+detached.DEADLINE = 1
+def work():
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end: pass
+    return 7
+try: print(detached.call(work, {more}))
+except detached.DeadlineError: print('too long')
+"""
+    assert call(code) == f"{expected}\n"
 
 
 def test_it_leaves_neither_a_zombie_nor_an_open_file(call):

@@ -26,6 +26,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 pytestmark = pytest.mark.processes
 
+#: Gives every sign-in a second.
+SHORT = "from onetoken_session.sign_in import detached\ndetached.DEADLINE = 1\n"
 CONNECT = """
 import openstack
 
@@ -87,6 +89,41 @@ def test_a_process_that_signed_in_holds_the_session_to_its_end(prepared, start, 
 
     process.communicate()
     assert usage.is_idle(prepared)
+
+
+class TestAnAnswerThatIsLost:
+    """Keystone may have issued a token: it is not asked for another, and the program hears what it would without."""
+
+    def test_one_that_breaks_off(self, prepared, run, keystone):
+        keystone.stuck["POST"] = Answer(201, {"X-Subject-Token": "t", "Transfer-Encoding": "chunked"}, "no chunk")
+
+        _output, errors, code = run(prepared, SIGN_IN, keystone.auth_url)
+
+        assert "ConnectionError: Unexpected exception for " in errors.splitlines()[-1]
+        assert (code, len(keystone.asked("POST"))) == (1, 1)
+
+    def test_one_that_comes_after_the_deadline(self, prepared, run, keystone):
+        keystone.slowness = 2
+
+        _output, errors, _code = run(prepared, SHORT + SIGN_IN, keystone.auth_url)
+
+        message = f"ConnectTimeout: Request to {keystone.auth_url}/auth/tokens timed out"
+        assert errors.splitlines()[-1].endswith(message)
+        assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize("limit", ["the program's own", "the time for a busy Keystone"])
+    def test_there_is_no_deadline_before_a_limit_that_was_chosen(self, prepared, run, keystone, limit):
+        keystone.slowness = 2
+        code = SHORT + SIGN_IN
+        if limit == "the program's own":
+            code = code.replace("session.Session()", "session.Session(timeout=20)")
+        else:
+            code = "from onetoken_session.sign_in import cache\ncache.patience = cache.BUSY + 20\n" + code
+
+        output, errors, _code = run(prepared, code, keystone.auth_url)
+
+        assert output == f"{current(prepared).id.reveal()}\n", errors
+        assert len(keystone.asked("POST")) == 1
 
 
 class TestAProcessThatEndsMeanwhile:
