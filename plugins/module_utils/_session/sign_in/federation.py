@@ -70,7 +70,8 @@ class FederatedSignIn:
             session.note_trouble(UNRECORDED)
         finally:
             if self._turn is not None:
-                self._turn.close()
+                with self._turn:
+                    self._turn.end()
 
 
 def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:

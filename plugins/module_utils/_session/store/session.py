@@ -217,10 +217,10 @@ class Session:
         try:
             yield
         finally:
-            os.close(lock)
+            directory.release(lock)
 
     def signing_in(self, timeout: float) -> int:
-        """A handle; until all copies of it are closed, nobody revokes the session."""
+        """A handle; until it is released, or all copies of it are closed, nobody revokes the session."""
         return self._wait_for_lock(fcntl.LOCK_SH, timeout)
 
     def _wait_for_lock(self, kind: int, timeout: float) -> int:
@@ -258,7 +258,7 @@ class Session:
                     return lock
             except (BlockingIOError, FileNotFoundError):
                 pass
-            os.close(lock)
+            directory.release(lock)
             return None
 
     @property

@@ -33,6 +33,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     current,
     password_plugin,
@@ -122,6 +123,28 @@ class TestOneSignIn:
         session.post(f"{keystone.auth_url}/auth/tokens", json=body, authenticated=False)
 
         assert on_session.names() == []
+
+
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
+    """A process of a pool may live longer than the sign-in."""
+    copied = []
+    plain = keystone._answer
+
+    def answer(request):
+        copied.extend(copies_of_handles(on_session.path))
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    for options in ({}, {"password": "wrong"}):
+        with contextlib.suppress(exceptions.Unauthorized):
+            sign_in(**options)
+        assert [os.path.basename(os.readlink(f"/proc/self/fd/{handle}")) for handle in copied].count("lock") == 1
+        for name in os.listdir(os.path.join(on_session.path, "locks")):
+            os.close(on_session.lock_identity(name.partition(".")[0]))
+        with on_session.locked(0):
+            pass
+        while copied:
+            os.close(copied.pop())
 
 
 class TestRenewal:

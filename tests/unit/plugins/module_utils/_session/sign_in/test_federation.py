@@ -19,6 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     UNRECORDED,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     StandInKeystone,
@@ -181,6 +182,25 @@ def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, m
     keystone.knows = True
     token = sign_in()
     assert sign_in() == token
+
+
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
+    copied = []
+    plain = keystone._answer
+
+    def answer(request):
+        copied.extend(copies_of_handles(on_session.path))
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    sign_in()
+
+    with on_session.locked(0):
+        pass
+    for name in os.listdir(os.path.join(on_session.path, "locks")):
+        os.close(on_session.lock_identity(name.partition(".")[0]))
+    for handle in copied:
+        os.close(handle)
 
 
 def test_a_plugin_whose_options_cannot_be_told_signs_in_each_time_and_its_tokens_are_on_record(

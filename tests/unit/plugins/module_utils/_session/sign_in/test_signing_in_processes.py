@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
@@ -17,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     ISSUED,
     REQUESTS,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     SIGN_IN,
@@ -140,6 +142,22 @@ class TestAProcessThatEndsMeanwhile:
         assert current(prepared).id.reveal() in keystone.alive
         with contextlib.closing(_Lock(prepared.signing_in(30))):
             pass
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+    def test_nobody_revokes_the_session_before_that(self, prepared, start, keystone, monkeypatch, number):
+        may_answer = threading.Event()
+        plain = keystone._answer
+        monkeypatch.setattr(keystone, "_answer", lambda request: (may_answer.wait(60), plain(request))[1])
+        process = start(prepared, SIGN_IN, keystone.auth_url)
+        wait_until(lambda: keystone.asked("POST"))
+        os.killpg(process.pid, number)
+        process.wait(30)
+
+        with pytest.raises(SessionError, match="still locked"), prepared.locked(0):
+            pass
+        may_answer.set()
+        with prepared.locked(30):
+            assert current(prepared).id.reveal() in keystone.alive
 
     def test_what_asks_for_it_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
         """It is brief then, instead of as patient as it is while somebody does."""
