@@ -42,8 +42,7 @@ class SignInRequest:
     def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
         """The request of a call of Session.request; None if it holds something that is not understood."""
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
-        additional = dict(session.additional_headers)
-        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(_is_secret(name) for name in additional):
+        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(map(_is_secret, session.additional_headers)):
             return None
         if _has_connection_parameters(session):
             return None
@@ -52,10 +51,7 @@ class SignInRequest:
             "url": url,
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
-            "tls": dataclasses.asdict(tls),
-            "tls_min_version": getattr(session, "tls_min_version", None),
-            "tls_ciphers": getattr(session, "tls_ciphers", None),
-            "headers": additional,
+            **connection_of(session),
         }
         try:
             canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
@@ -92,6 +88,16 @@ def _longest(session: t.Any) -> float:
     once = sum(part or 0.0 for part in timeout) if isinstance(timeout, tuple) else 2 * timeout
     retries = getattr(session, "_connect_retries", 0) or 0
     return float(once * (retries + 1) + _LONGEST_PAUSE * retries)
+
+
+def connection_of(session: t.Any) -> dict[str, t.Any]:
+    """What a session has of its own in each of its requests."""
+    return {
+        "tls": dataclasses.asdict(tls_of(session)),
+        "tls_min_version": getattr(session, "tls_min_version", None),
+        "tls_ciphers": getattr(session, "tls_ciphers", None),
+        "headers": dict(session.additional_headers),
+    }
 
 
 def tls_of(session: t.Any) -> Tls:
