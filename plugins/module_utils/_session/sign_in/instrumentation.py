@@ -74,7 +74,7 @@ def _loaded(name: str) -> t.Any:
 
 
 def _get_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
-    with _about("signs_in", session):
+    with _about("signs_in", session), _about("discovers", None):
         return plain(self, session, **kwargs)
 
 
@@ -87,7 +87,7 @@ def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs:
         return found.access
     access = None
     try:
-        with _about("federates", found):
+        with _about("federates", found), _about("discovers", None):
             access = plain(self, session, **kwargs)
     finally:
         found.end(access)
@@ -95,9 +95,9 @@ def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs:
 
 
 def _invalidate(plain: t.Any, self: t.Any) -> t.Any:
-    cache = _loaded("cache")
-    if cache is not None and self.auth_ref is not None:
-        cache.refuse(self.auth_ref.auth_token)
+    with contextlib.suppress(Exception):
+        if self.auth_ref is not None:
+            _loaded("cache").refuse(self.auth_ref.auth_token)
     return plain(self)
 
 
@@ -133,14 +133,12 @@ def _sign_in(call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[s
 def _other(call: t.Callable[[], t.Any], federated: t.Any, method: str, kwargs: t.Mapping[str, t.Any]) -> t.Any:
     """A request that is sent in any case: what it means for the session is found out afterwards."""
     try:
-        response = call()
+        response = federated.ask(call) if federated else call()
     except Exception as exc:
         with contextlib.suppress(Exception), left_alone():
             _loaded("discovery").doubt(exc)
         raise
     with contextlib.suppress(Exception), left_alone():
-        if federated:
-            federated.note(response)
         if response.status_code == 404:
             _loaded("discovery").doubt(response)
         if method in _WRITES and response.status_code < 400:

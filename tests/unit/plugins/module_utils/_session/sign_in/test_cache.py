@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+import types
 
 import pytest
 import requests.adapters
@@ -397,6 +398,15 @@ class TestARefusedToken:
         keystone.stuck["GET"] = Answer(500)
 
         assert sign_in() != token
+
+
+@pytest.mark.parametrize("ref", [object(), types.SimpleNamespace(auth_token=None)], ids=["none", "no text"])
+def test_a_plugin_without_a_token_of_keystone_s_is_invalidated_as_without_a_session(on_session, keystone, ref):
+    plugin = password_plugin(keystone)
+    plugin.auth_ref = ref
+
+    assert plugin.invalidate() is True
+    assert plugin.auth_ref is None
 
 
 class TestStrangeAnswers:
