@@ -13,9 +13,6 @@ from ..store import staleness
 from ..store.session import Session
 from ..store.token import subject_of
 
-if t.TYPE_CHECKING:
-    import requests
-
 #: Of these, a token carries something, whoever it is of: roles, and the catalog.
 _OF_EVERYBODY = {
     *("roles", "role_assignments", "groups", "OS-INHERIT"),
@@ -28,11 +25,13 @@ _TOKENS = "/auth/tokens"
 _PLACES = {"domain_id", "parent_id"}
 
 
-def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.Any]) -> None:
-    """Make stale what a request that succeeded may have changed; nothing, if it was not sent to Keystone."""
+def note(method: str, url: str, keywords: t.Mapping[str, t.Any]) -> None:
+    """Make stale what a request may have changed; nothing, if it was not sent to Keystone."""
     session = Session.of_environment(os.environ)
-    path = urllib.parse.urlsplit(str(response.url)).path
-    if session is None or not _is_to_keystone(session, str(response.url), keywords):
+    if not urllib.parse.urlsplit(url).netloc:
+        url = f"{keywords.get('endpoint_override') or ''}/{url}"
+    path = urllib.parse.urlsplit(url).path
+    if session is None or not _is_to_keystone(session, url, keywords):
         return
     if path.endswith(_TOKENS):
         subject = _header(keywords, "X-Subject-Token")
