@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import fcntl
 import functools
 import os
 import secrets
@@ -25,7 +26,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..revoke.keystone import PASSING, Connection, versioned
-from ..store import refusals, serving, usage
+from ..store import directory, refusals, serving, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.token import Token, TokenId
@@ -112,7 +113,7 @@ def record_unlisted(
     try:
         session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
     finally:
-        os.close(lock)
+        directory.release(lock)
     session.count(ISSUED)
 
 
@@ -150,9 +151,10 @@ class Identity:
 
     def _turn_with(self, lock: int, arrived: float, policy: RenewalPolicy) -> requests.Response | Turn | None:
         with contextlib.ExitStack() as stack:
-            stack.callback(os.close, lock)
+            stack.callback(directory.release, lock)
             # Nobody revokes the session before this token is on its list.
-            stack.callback(os.close, self.session.signing_in(WAIT))
+            signing_in = self.session.signing_in(WAIT)
+            stack.callback(directory.release, signing_in)
             self.session.refuse_closed()
             # Another process may have had its turn meanwhile.
             stored = self._stored()
@@ -171,7 +173,8 @@ class Identity:
                 return self.served(stored.current)
             if refusal and refusal.pause:
                 Waiter(refusals.PAUSE).pause(refusal.pause)
-            return Turn(self, stored, usable, stack.pop_all())
+            stack.pop_all()
+            return Turn(self, stored, usable, (lock, signing_in))
 
     def _stored(self) -> StoredTokens | None:
         try:
@@ -204,9 +207,7 @@ def is_accepted(session: Session, token: Token) -> bool:
 class Turn:
     """The one process that asks Keystone to sign an identity in."""
 
-    def __init__(
-        self, identity: Identity, stored: StoredTokens | None, usable: bool, locks: contextlib.ExitStack
-    ) -> None:
+    def __init__(self, identity: Identity, stored: StoredTokens | None, usable: bool, locks: tuple[int, ...]) -> None:
         self._identity = identity
         self._session = identity.session
         self._stored = stored
@@ -218,20 +219,20 @@ class Turn:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        for lock in self._locks:
+            os.close(lock)
 
-    def close(self) -> None:
-        """Let others have their turn."""
-        self._locks.close()
+    def end(self) -> None:
+        """Let others have their turn. Not at the exit: of a process that was interrupted, the copy still asks."""
+        for lock in self._locks:
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
     def ask(self, ask: Ask) -> requests.Response:
         """Ask Keystone, and put its answer into the session."""
-        work = functools.partial(self._ask_and_record, ask)
+        work = functools.partial(self._work, ask)
         try:
             found = self._detached(work) if detached.is_possible() else work()
-        except exceptions.ClientException as exc:
-            refusal = response.no_answer(exc, self._identity.request.url)
-            self._record(lambda: refusals.write(self._session, self._identity.name, refusal))
+        except exceptions.ClientException:
             if self._fallback is None:
                 raise
             return self._identity.served(self._fallback)
@@ -241,10 +242,34 @@ class Turn:
         return found
 
     def _detached(self, work: Ask) -> requests.Response:
+        request = self._identity.request
+        more = request.longest + max(0.0, patience - BUSY)
         try:
-            return response.made(*detached.call(lambda: _parts(work()), self._session.path))
+            return response.made(*detached.call(lambda: _parts(work()), self._session.path, more))
         except detached.NoAnswerError:
             return work()
+        except detached.DeadlineError:
+            # As keystoneauth says it; Keystone may have issued a token, and is not asked for another.
+            error = exceptions.ConnectTimeout(f"Request to {request.url} timed out")
+            self._record_failure(error)
+            self.end()
+            raise error from None
+        except detached.UnreadableError as exc:
+            raise response.error_of(*exc.args) from None
+
+    def _work(self, ask: Ask) -> requests.Response:
+        """What is done here, or in a copy of this process, after which others have their turn."""
+        try:
+            return self._ask_and_record(ask)
+        except exceptions.ClientException as exc:
+            self._record_failure(exc)
+            raise
+        finally:
+            self.end()
+
+    def _record_failure(self, error: Exception) -> None:
+        refusal = response.no_answer(error, self._identity.request.url)
+        self._record(lambda: refusals.write(self._session, self._identity.name, refusal))
 
     def _ask_and_record(self, ask: Ask) -> requests.Response:
         busy = Waiter(

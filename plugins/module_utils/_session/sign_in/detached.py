@@ -10,82 +10,99 @@ killed then, the token would live on for a day without anybody who could revoke 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import resource
 import select
 import signal
+import sys
 import threading
+import time
 import typing as t
 
-#: Seconds after which a call is ended that nobody has an answer of yet, and one whose process is gone.
+#: Seconds after which a call is ended, if it is given no longer; and one that nobody waits for any more.
 DEADLINE = 180
 _ALONE = 30
+#: What lets several take turns in one thread, each while another one waits.
+_TAKING_TURNS = {"eventlet", "gevent", "greenlet"}
 
 Result = t.TypeVar("Result")
 
 
 class NoAnswerError(Exception):
-    """The process that made the call was killed, or what it raised cannot be handed on."""
+    """No copy was to be had, or it was killed."""
+
+
+class DeadlineError(Exception):
+    """The call took too long."""
+
+
+class UnreadableError(Exception):
+    """What the call raised is none that can be handed on: its arguments are the name of that class, and the text."""
 
 
 def is_possible() -> bool:
-    """Whether this process has one thread: of others, a copy has locks that nobody will ever release."""
+    """Whether this process has one thread: of others, a copy has locks that nobody will ever release.
+
+    Nor may several take turns in that one thread: in the copy, the others would go on with the user's program.
+    """
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return _TAKING_TURNS.isdisjoint(sys.modules) and len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
 
 
-def call(work: t.Callable[[], Result], session: str | None = None) -> Result:
+def call(work: t.Callable[[], Result], session: str | None = None, more: float = 0) -> Result:
     """What the work returns or raises, made by a copy of this process in a session of its own.
 
-    Of the files that this process has locked, the copy keeps those in the directory of the session.
+    :param session: the directory of the session, of whose locked files the copy keeps its handles, and of no others
+    :param more: seconds that it may take beyond the deadline of all calls
     """
+    deadline = math.ceil(DEADLINE + more)
+    began = time.monotonic()
     try:
         reader, writer = os.pipe()
-        child = os.fork()
     except OSError:
         raise NoAnswerError from None
-    if child == 0:
-        # Twice, so that this process gets no child that it does not expect.
-        if os.fork() == 0:
-            os.close(reader)
-            _work(work, writer, session)
-        os._exit(0)  # pylint: disable=protected-access
-    os.close(writer)
-    # Hosts may ignore the end of children, or take it for theirs.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as stream:
+        try:
+            _begin(work, reader, writer, deadline, session)
+        finally:
+            os.close(writer)
         answer = stream.read()
     if not answer:
-        raise NoAnswerError
+        raise NoAnswerError if time.monotonic() - began < deadline else DeadlineError
     result, error = pickle.loads(answer)
     if error is not None:
         raise error
     return result
 
 
-def _work(work: t.Callable[[], Result], writer: int, session: str | None) -> t.NoReturn:
+def _begin(work: t.Callable[[], Result], reader: int, writer: int, deadline: int, session: str | None) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _let_go_of_locks(session)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-        signal.alarm(DEADLINE)
-        threading.Thread(target=_end_when_alone, args=(writer,), daemon=True).start()
+        # Of a signal, a copy would do what the user's program does: it gets none.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            answer = pickle.dumps((work(), None))
-        except BaseException as exc:  # pylint: disable=broad-exception-caught
-            answer = pickle.dumps((None, exc))
-            # What can be written cannot always be read.
-            pickle.loads(answer)
-        with os.fdopen(writer, "wb") as stream:
-            stream.write(answer)
+            child = os.fork()
+        except Exception:  # pylint: disable=broad-exception-caught
+            raise NoAnswerError from None
+        if child == 0:
+            _copy(work, reader, writer, deadline, session)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # Hosts may ignore the end of children, or take it for theirs.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(child, 0)
+
+
+def _copy(work: t.Callable[[], Result], reader: int, writer: int, deadline: int, session: str | None) -> t.NoReturn:
+    try:
+        # Twice, so that the process gets no child that it does not expect.
+        if os.fork() == 0:
+            os.close(reader)
+            _work(work, writer, deadline, session)
     finally:
         # Nothing of the process that this is a copy of is to be run here: no cleaning up, no buffered output.
         os._exit(0)  # pylint: disable=protected-access
@@ -103,6 +120,31 @@ def _let_go_of_locks(session: str | None) -> None:
                 # The number stays taken: what still writes to it must not reach a connection.
                 os.dup2(nothing, int(name), inheritable=False)
     os.close(nothing)
+
+
+def _work(work: t.Callable[[], Result], writer: int, deadline: int, session: str | None) -> None:
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _let_go_of_locks(session)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    signal.alarm(deadline)
+    threading.Thread(target=_end_when_alone, args=(writer,), daemon=True).start()
+    try:
+        answer = pickle.dumps((work(), None))
+    except BaseException as exc:  # pylint: disable=broad-exception-caught
+        answer = _pickled(exc)
+    with os.fdopen(writer, "wb") as stream:
+        stream.write(answer)
+
+
+def _pickled(error: BaseException) -> bytes:
+    with contextlib.suppress(Exception):
+        answer = pickle.dumps((None, error))
+        # What can be written cannot always be read.
+        pickle.loads(answer)
+        return answer
+    return pickle.dumps((None, UnreadableError(type(error).__name__, str(error))))
 
 
 def _end_when_alone(writer: int) -> None:

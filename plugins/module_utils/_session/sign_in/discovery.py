@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import typing as t
@@ -24,7 +23,7 @@ from ..store.session import REQUESTS, Session
 from ..util import boot
 from ..util.errors import public
 from . import response
-from .request import is_secret, tls_of
+from .request import connection_of, is_secret
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
@@ -36,7 +35,7 @@ _served: set[str] = set()
 
 def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keywords: dict[str, t.Any]) -> t.Any:
     """The session's answer to a request for versions, or the service's."""
-    session = name = document = None
+    session = name = kept = None
     authenticated = keywords.get("authenticated")
     if authenticated is None:
         authenticated = bool(self.auth)
@@ -44,13 +43,12 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
         session = Session.of_environment(os.environ)
         if session is not None and not session.closed and session.is_of_this_format:
             name = _name(self, url, keywords, authenticated)
-            document = name and documents.read(session, name)
-    if document:
+            kept = _kept(session, name) if name else None
+    if kept is not None:
         _served.add(urllib.parse.urlsplit(url).netloc)
-        found = response.made(document.status, document.headers, document.body, document.url)
-        if found.status_code >= 400:
-            raise exceptions.from_response(found, "GET", url)
-        return found
+        if kept.status_code >= 400:
+            raise exceptions.from_response(kept, "GET", url)
+        return kept
     try:
         found = call()
     except exceptions.Unauthorized as exc:
@@ -86,12 +84,21 @@ def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool
         return None
     question = {
         "url": url,
-        "headers": dict(keywords.get("headers") or {}),
+        "asked with": dict(keywords.get("headers") or {}),
         "authenticated": authenticated,
-        "additional_headers": dict(self.additional_headers),
-        "tls": dataclasses.asdict(tls_of(self)),
+        **connection_of(self),
     }
     return documents.name_of(url, json.dumps(question, sort_keys=True))
+
+
+def _kept(session: Session, name: str) -> requests.Response | None:
+    document = documents.read(session, name)
+    if document is None:
+        return None
+    found = response.made(document.status, document.headers, document.body, document.url)
+    # What is no JSON, was damaged.
+    found.json()
+    return found
 
 
 def _keep(session: Session, name: str, found: requests.Response) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 import os
@@ -21,7 +20,7 @@ from ..store.session import REQUESTS, UNRECORDED, Session
 from ..util import boot, clock
 from ..util.errors import SessionClosedError
 from . import cache, signing
-from .request import SignInRequest, tls_of
+from .request import SignInRequest, connection_of, tls_of
 
 #: What a plugin remembers of a sign-in, as opposed to what it was made with.
 _STATE = {
@@ -49,10 +48,13 @@ class FederatedSignIn:
             else:
                 self._turn = found
 
-    def note(self, response: requests.Response) -> None:
-        """An answer that was got on the way."""
+    def ask(self, call: t.Callable[[], requests.Response]) -> requests.Response:
+        """The answer to a request on the way; a token that it brings is noted."""
+        began, obtained_at = boot.now(), clock.now()
+        response = call()
         if "X-Subject-Token" in response.headers:
-            self._answers.append((response, boot.now(), clock.now()))
+            self._answers.append((response, began, obtained_at))
+        return response
 
     def end(self, found: t.Any = None) -> None:
         """Put all tokens on the session's list, and the last one there for the others; none after a failure."""
@@ -71,7 +73,8 @@ class FederatedSignIn:
             session.note_trouble(UNRECORDED)
         finally:
             if self._turn is not None:
-                self._turn.close()
+                with self._turn:
+                    self._turn.end()
 
 
 def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
@@ -101,10 +104,18 @@ def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
     identity = {
         "plugin": f"{kind.__module__}.{kind.__qualname__}",
         "options": options,
-        "tls": dataclasses.asdict(tls_of(keystone_session)),
-        "headers": dict(keystone_session.additional_headers),
+        "unscoped": _unscoped(plugin),
+        **connection_of(keystone_session),
     }
     try:
         return json.dumps(identity, sort_keys=True).encode()
     except (TypeError, ValueError):
         return b""
+
+
+def _unscoped(plugin: t.Any) -> t.Any:
+    """The token of an earlier sign-in, which the plugin uses in the place of another one: it may be anybody's."""
+    found = getattr(plugin, "_unscoped_auth_ref", None)
+    if found is None or found.will_expire_soon(plugin.MIN_TOKEN_LIFE_SECONDS):
+        return None
+    return found.auth_token

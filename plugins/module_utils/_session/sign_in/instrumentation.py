@@ -74,7 +74,7 @@ def _loaded(name: str) -> t.Any:
 
 
 def _get_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs: t.Any) -> t.Any:
-    with _about("signs_in", session):
+    with _about("signs_in", session), _about("discovers", None):
         return plain(self, session, **kwargs)
 
 
@@ -87,7 +87,7 @@ def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs:
         return found.access
     access = None
     try:
-        with _about("federates", found):
+        with _about("federates", found), _about("discovers", None):
             access = plain(self, session, **kwargs)
     finally:
         found.end(access)
@@ -95,9 +95,9 @@ def _get_federated_auth_ref(plain: t.Any, self: t.Any, session: t.Any, **kwargs:
 
 
 def _invalidate(plain: t.Any, self: t.Any) -> t.Any:
-    cache = _loaded("cache")
-    if cache is not None and self.auth_ref is not None:
-        cache.refuse(self.auth_ref.auth_token)
+    with contextlib.suppress(Exception):
+        if self.auth_ref is not None:
+            _loaded("cache").refuse(self.auth_ref.auth_token)
     return plain(self)
 
 
@@ -116,7 +116,7 @@ def _request(plain: t.Any, self: t.Any, url: str, method: str, *args: t.Any, **k
     discovery = _loaded("discovery") if getattr(_thread, "discovers", None) is self else None
     if method == "GET" and discovery is not None:
         return discovery.answer(call, self, url, kwargs)
-    return _other(call, federated, method, kwargs)
+    return _other(call, federated, url, method, kwargs)
 
 
 def _is_sign_in(url: str, kwargs: t.Mapping[str, t.Any]) -> bool:
@@ -130,22 +130,27 @@ def _sign_in(call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[s
     return call() if answer is None else answer(call)
 
 
-def _other(call: t.Callable[[], t.Any], federated: t.Any, method: str, kwargs: t.Mapping[str, t.Any]) -> t.Any:
+def _other(
+    call: t.Callable[[], t.Any], federated: t.Any, url: str, method: str, kwargs: t.Mapping[str, t.Any]
+) -> t.Any:
     """A request that is sent in any case: what it means for the session is found out afterwards."""
     try:
-        response = call()
+        response = federated.ask(call) if federated else call()
     except Exception as exc:
-        with contextlib.suppress(Exception), left_alone():
-            _loaded("discovery").doubt(exc)
+        _learn(exc, getattr(exc, "http_status", None), url, method, kwargs)
         raise
-    with contextlib.suppress(Exception), left_alone():
-        if federated:
-            federated.note(response)
-        if response.status_code == 404:
-            _loaded("discovery").doubt(response)
-        if method in _WRITES and response.status_code < 400:
-            _loaded("writes").note(method, response, kwargs)
+    _learn(response, response.status_code, url, method, kwargs)
     return response
+
+
+def _learn(outcome: t.Any, status: int | None, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
+    if status in (None, 404):
+        with contextlib.suppress(Exception), left_alone():
+            _loaded("discovery").doubt(outcome)
+    # Of an answer that was lost, or came from a gateway, nobody can say that nothing was written.
+    if method in _WRITES and (status is None or not 400 <= status < 500):
+        with contextlib.suppress(Exception), left_alone():
+            _loaded("writes").note(method, getattr(outcome, "url", None) or url, kwargs)
 
 
 _WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {

@@ -19,6 +19,8 @@ _KEYWORDS = {"json", "headers", "authenticated", "log"}
 _HEADERS = {"accept", "x-auth-token"}
 #: Methods whose token cannot be had a second time by the same request, or lives no longer then.
 _SINGLE_USE = {"token", "totp"}
+#: Seconds for which keystoneauth waits at most before it tries again.
+_LONGEST_PAUSE = 60
 #: How the stand-in for a token begins that an explicit session hands out.
 HANDLE = "onetoken-session-"
 
@@ -33,13 +35,14 @@ class SignInRequest:
     tls: Tls
     #: Whether the same request later gets a token that lives longer.
     is_repeatable: bool = True
+    #: Seconds that it may take by the program's own limits; none where it has no limit of its own.
+    longest: float = 0.0
 
     @classmethod
     def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
         """The request of a call of Session.request; None if it holds something that is not understood."""
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
-        additional = dict(session.additional_headers)
-        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(is_secret(name) for name in additional):
+        if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(map(is_secret, session.additional_headers)):
             return None
         if _has_connection_parameters(session):
             return None
@@ -48,15 +51,14 @@ class SignInRequest:
             "url": url,
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
-            "tls": dataclasses.asdict(tls),
-            "headers": additional,
+            **connection_of(session),
         }
         try:
             canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
         except (TypeError, ValueError):
             return None
         methods = keywords["json"].get("auth", {}).get("identity", {}).get("methods", ())
-        return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods))
+        return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods), _longest(session))
 
     def name(self, key: bytes) -> str:
         """What a session calls the identity."""
@@ -78,6 +80,22 @@ def _has_connection_parameters(session: t.Any) -> bool:
     """Whether the session's plugin adds something of its own to each connection."""
     plugin = session.auth
     return plugin is not None and bool(plugin.get_connection_params(session))
+
+
+def _longest(session: t.Any) -> float:
+    """The time for a connection and the one for an answer, as often as they are tried, with the pauses between."""
+    timeout = session.timeout or 0.0
+    once = sum(part or 0.0 for part in timeout) if isinstance(timeout, tuple) else 2 * timeout
+    retries = getattr(session, "_connect_retries", 0) or 0
+    return float(once * (retries + 1) + _LONGEST_PAUSE * retries)
+
+
+def connection_of(session: t.Any) -> dict[str, t.Any]:
+    """What a session has of its own in each of its requests."""
+    return {
+        "tls": dataclasses.asdict(tls_of(session)),
+        "headers": dict(session.additional_headers),
+    }
 
 
 def tls_of(session: t.Any) -> Tls:

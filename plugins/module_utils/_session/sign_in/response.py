@@ -13,6 +13,7 @@ import urllib.parse
 
 with contextlib.suppress(ImportError):  # Ansible looks into every file of a collection; where this is used, it is there
     import requests
+    from keystoneauth1 import exceptions
 
 from ..store.refusals import Refusal
 from ..store.token import Token
@@ -73,3 +74,14 @@ def no_answer(error: Exception, url: str) -> Refusal:
 
 def of_refusal(refusal: Refusal) -> requests.Response:
     return made(refusal.status, refusal.headers, refusal.body, refusal.url)
+
+
+def error_of(name: str, text: str) -> Exception:
+    """An error of which the class's name and the text are left, as near to that class as these suffice for."""
+    error: Exception
+    try:
+        error = getattr(exceptions, name, exceptions.ConnectFailure)(text)
+    except TypeError:
+        # Some want the error that they were made of.
+        error = exceptions.ConnectionError(text)
+    return error

@@ -14,9 +14,6 @@ from ..store.session import Session
 from ..store.token import subject_of
 from ..util.errors import public
 
-if t.TYPE_CHECKING:
-    import requests
-
 #: Of these, a token carries something, whoever it is of: roles, the catalog, and what federation makes of somebody.
 _OF_EVERYBODY = {
     *("roles", "role_assignments", "groups", "OS-INHERIT", "OS-FEDERATION"),
@@ -27,12 +24,14 @@ _OWN = {"application_credentials", "access_rules", "credentials", "OS-TRUST"}
 _TOKENS = "/auth/tokens"
 
 
-def note(method: str, response: requests.Response, keywords: t.Mapping[str, t.Any]) -> None:
-    """Make stale what a request that succeeded may have changed; nothing, if it was not sent to Keystone."""
+def note(method: str, url: str, keywords: t.Mapping[str, t.Any]) -> None:
+    """Make stale what a request may have changed; nothing, if it was not sent to Keystone."""
     session = Session.of_environment(os.environ)
-    path = urllib.parse.urlsplit(str(response.url)).path
+    if not urllib.parse.urlsplit(url).netloc:
+        url = f"{keywords.get('endpoint_override') or ''}/{url}"
+    path = urllib.parse.urlsplit(url).path
     # Of one that is being revoked, nothing is served any more.
-    if session is None or session.closed or not _is_to_keystone(session, str(response.url), keywords):
+    if session is None or session.closed or not _is_to_keystone(session, url, keywords):
         return
     if path.endswith(_TOKENS):
         subject = _header(keywords, "X-Subject-Token")

@@ -24,6 +24,13 @@ class Answer:
     #: Which start that was.
     boot: str
 
+    def __post_init__(self) -> None:
+        """What is read from a damaged file is refused here, not by who gives it again."""
+        texts = [self.body, self.url, self.boot, *(dict(self.headers).values())]
+        numbers = isinstance(self.status, int) and isinstance(self.at, (int, float))
+        if not numbers or not all(isinstance(text, str) for text in texts):
+            raise TypeError("not an answer")
+
     @property
     def age(self) -> float:
         """Seconds since it came; of one from before this start of the machine, nobody knows."""

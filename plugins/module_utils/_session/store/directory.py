@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -194,6 +195,14 @@ def open_file(handle: int, name: str, flags: int = 0) -> int:
     file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, PRIVATE_FILE, dir_fd=handle)
     _give_to_owner(handle, file)
     return file
+
+
+def release(lock: int) -> None:
+    """Let go of a lock; closing its handle alone leaves it to the copies that a fork in another thread made."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    finally:
+        os.close(lock)
 
 
 def remove(handle: int, name: str) -> None:

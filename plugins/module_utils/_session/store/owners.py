@@ -195,7 +195,7 @@ def _is_held(folder: int, name: str) -> bool:
     else:
         return False
     finally:
-        os.close(file)
+        directory.release(file)
 
 
 def _read(folder: int, name: str) -> Owner | None:

@@ -229,21 +229,20 @@ class Session:
         try:
             yield
         finally:
-            os.close(lock)
+            directory.release(lock)
 
     @contextlib.contextmanager
     def changed(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from preparing and from revoking meanwhile, but not from signing in."""
         waiter = Waiter(timeout)
         with contextlib.ExitStack() as stack:
-            stack.callback(os.close, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
-            stack.callback(
-                os.close, self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
-            )
+            stack.callback(directory.release, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
+            changes = self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
+            stack.callback(directory.release, changes)
             yield
 
     def signing_in(self, timeout: float) -> int:
-        """A handle; until all copies of it are closed, nobody revokes the session."""
+        """A handle; until it is released, or all copies of it are closed, nobody revokes the session."""
         return self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout)
 
     def _wait_for_lock(self, name: str, kind: int, timeout: float) -> int:
@@ -284,7 +283,7 @@ class Session:
                     return lock
             except (BlockingIOError, FileNotFoundError):
                 pass
-            os.close(lock)
+            directory.release(lock)
             return None
 
     @property

@@ -44,7 +44,7 @@ def finishing(session: Session | None) -> t.Iterator[None]:
             # Without a session there is nothing to wait for, and the work goes on.
             with contextlib.suppress(SessionError, OSError):
                 file = _opened(session, FINISHING)
-                stack.callback(os.close, file)
+                stack.callback(directory.release, file)
                 fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
@@ -73,7 +73,7 @@ def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
                 return False
         return True
     finally:
-        os.close(file)
+        directory.release(file)
 
 
 def _is_unlocked(file: int) -> bool:

@@ -34,6 +34,15 @@ def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> N
         time.sleep(0.02)
 
 
+def copies_of_handles(path: str) -> list[int]:
+    """Copies of all handles of this process on files below a directory, as a fork leaves them to its child."""
+    return [
+        os.dup(int(handle))
+        for handle in os.listdir("/proc/self/fd")
+        if os.path.realpath(f"/proc/self/fd/{handle}").startswith(f"{path}/")
+    ]
+
+
 def let_end(process: subprocess.Popen[str]) -> None:
     """Let a process go on that waits for the end of its standard input, and wait for its own end."""
     assert process.stdin is not None

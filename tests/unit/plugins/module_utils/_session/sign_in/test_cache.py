@@ -10,10 +10,11 @@ import json
 import os
 import threading
 import time
+import types
 
 import pytest
 import requests.adapters
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, response
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import (
     directory,
     key,
@@ -34,6 +35,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     current,
     password_plugin,
@@ -160,6 +162,28 @@ class TestOneSignIn:
         session.post(f"{keystone.auth_url}/auth/tokens", json=body, authenticated=False)
 
         assert on_session.names() == []
+
+
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
+    """A process of a pool may live longer than the sign-in."""
+    copied = []
+    plain = keystone._answer
+
+    def answer(request):
+        copied.extend(copies_of_handles(on_session.path))
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    for options in ({}, {"password": "wrong"}):
+        with contextlib.suppress(exceptions.Unauthorized):
+            sign_in(**options)
+        assert [os.path.basename(os.readlink(f"/proc/self/fd/{handle}")) for handle in copied].count("lock") == 1
+        for name in os.listdir(os.path.join(on_session.path, "locks")):
+            os.close(on_session.lock_identity(name.partition(".")[0]))
+        with on_session.locked(0):
+            pass
+        while copied:
+            os.close(copied.pop())
 
 
 class TestRenewal:
@@ -305,6 +329,22 @@ class TestRefusal:
 
         assert [error.http_status for error in found] == [401] * 5
         assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize(
+        ("error", "heard"),
+        [
+            (exceptions.ConnectTimeout("lost"), exceptions.ConnectTimeout),
+            (exceptions.SSLError("lost"), exceptions.SSLError),
+            (exceptions.UnknownConnectionError("lost", OSError()), exceptions.ConnectionError),
+            (exceptions.ClientException("lost"), exceptions.ClientException),
+        ],
+        ids=repr,
+    )
+    def test_who_waits_hears_of_a_lost_connection_what_the_one_that_asked_does(self, error, heard):
+        with pytest.raises(heard, match="^lost$") as caught:
+            response.of_refusal(response.refusal_of_error(error, "http://keystone/v3"))
+
+        assert type(caught.value) is heard
 
     def test_a_task_that_tries_again_until_the_user_exists_succeeds(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0.1)
@@ -462,6 +502,15 @@ class TestARefusedToken:
         keystone.stuck["GET"] = Answer(500)
 
         assert sign_in() != token
+
+
+@pytest.mark.parametrize("ref", [object(), types.SimpleNamespace(auth_token=None)], ids=["none", "no text"])
+def test_a_plugin_without_a_token_of_keystone_s_is_invalidated_as_without_a_session(on_session, keystone, ref):
+    plugin = password_plugin(keystone)
+    plugin.auth_ref = ref
+
+    assert plugin.invalidate() is True
+    assert plugin.auth_ref is None
 
 
 class TestStrangeAnswers:

@@ -67,16 +67,42 @@ except exceptions.ConnectFailure as exc: print(exc)
     assert call(code) == "lost\n"
 
 
-@pytest.mark.parametrize("work", ["os.kill(os.getpid(), 9)", "os._exit(1)", "fail()"])
-def test_work_without_an_answer_that_can_be_handed_on_is_told_so(call, work):
+@pytest.mark.parametrize("work", ["os.kill(os.getpid(), 9)", "os._exit(1)"])
+def test_work_that_is_killed_is_told_so(call, work):
     code = f"""
-class OddError(Exception):
-    def __init__(self, one, other): super().__init__(one)
-def fail(): raise OddError(1, 2)
 try: print(detached.call(lambda: {work}))
 except detached.NoAnswerError: print('no answer')
 """
     assert call(code) == "no answer\n"
+
+
+@pytest.mark.parametrize("other", ["2", "lambda: 2"], ids=["not to be read", "not to be written"])
+def test_of_what_cannot_be_handed_on_the_name_and_the_text_are(call, other):
+    code = f"""
+class OddError(Exception):
+    def __init__(self, one, other):
+        super().__init__(one)
+        self.other = other
+def fail(): raise OddError('odd', {other})
+try: detached.call(fail)
+except detached.UnreadableError as exc: print(*exc.args)
+"""
+    assert call(code) == "OddError odd\n"
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0, "too long"), (30, "7")])
+def test_a_deadline_is_told_as_such_and_may_be_a_later_one(call, more, expected):
+    code = f"""
+import time
+detached.DEADLINE = 1
+def work():
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end: pass
+    return 7
+try: print(detached.call(work, {more}))
+except detached.DeadlineError: print('too long')
+"""
+    assert call(code) == f"{expected}\n"
 
 
 def test_it_leaves_neither_a_zombie_nor_an_open_file(call):
@@ -121,6 +147,104 @@ threading.Thread(target=event.wait, daemon=True).start()
 print(detached.is_possible())
 """
     assert call(code).split() == ["True", "False"]
+
+
+@pytest.mark.parametrize("module", ["eventlet", "gevent", "greenlet"])
+def test_nor_may_one_whose_thread_several_take_turns_in(call, module):
+    code = f"""
+import sys
+sys.modules[{module!r}] = object()
+print(detached.is_possible())
+"""
+    assert call(code) == "False\n"
+
+
+class TestACopyThatIsNotToBeHad:
+    """Nothing of the user's program is run in it, and nothing is left of it."""
+
+    def check(self, call, code: str) -> None:
+        code = f"""
+{code}
+before = os.listdir('/proc/self/fd')
+try: detached.call(lambda: print('works', flush=True))
+except detached.NoAnswerError: print('no answer', flush=True)
+finally: print('finally', flush=True)
+assert os.listdir('/proc/self/fd') == before
+import signal
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+        assert call(code) == "no answer\nfinally\n"
+
+    @pytest.mark.parametrize("number", [1, 2])
+    @pytest.mark.parametrize("error", ["BlockingIOError(11, 'none left')", "RuntimeError('not here')"])
+    def test_a_fork_that_fails(self, call, number, error):
+        self.check(
+            call,
+            f"""
+plain, calls = os.fork, []
+def fork():
+    calls.append(1)
+    if len(calls) == {number}: raise {error}
+    return plain()
+os.fork = fork
+""",
+        )
+
+    def test_one_that_the_system_allows_no_pipe(self, call):
+        self.check(
+            call,
+            """
+def pipe(): raise OSError(24, 'Too many open files')
+os.pipe = pipe
+""",
+        )
+
+    def test_one_that_an_audit_hook_forbids(self, call):
+        self.check(
+            call,
+            """
+import sys
+def hook(event, arguments):
+    if event == 'os.fork': raise RuntimeError('not here')
+sys.addaudithook(hook)
+""",
+        )
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_signal_to_a_copy_that_has_not_begun_its_work_runs_nothing_of_the_user_s_program(call, number):
+    """Such as Ctrl-C, which reaches the whole group."""
+    code = f"""
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print('handled', flush=True))
+plain, calls = os.fork, []
+def fork():
+    calls.append(1)
+    child = plain()
+    if child == 0 and len(calls) == {number}:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGUSR1)
+    return child
+os.fork = fork
+try: print(detached.call(lambda: 'works'), flush=True)
+finally: print('finally', flush=True)
+"""
+    assert call(code) == "works\nfinally\n"
+
+
+def test_a_signal_meanwhile_is_handled_afterwards_by_the_process_itself(call):
+    code = """
+import signal
+plain = os.fork
+def fork():
+    child = plain()
+    if child: os.kill(os.getpid(), signal.SIGINT)
+    return child
+os.fork = fork
+try: detached.call(lambda: None)
+except KeyboardInterrupt: print('interrupted')
+"""
+    assert call(code) == "interrupted\n"
 
 
 class TestSignals:

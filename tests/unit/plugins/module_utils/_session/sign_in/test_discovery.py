@@ -109,6 +109,7 @@ def test_it_is_so_for_ten_minutes(discover_it, keystone, on_session, seconds, as
         {"authenticated": False},
         {"verify": False},
         {"tls_min_version": "1.3"},
+        {"tls_ciphers": "HIGH"},
         {"additional_headers": {"X-Tenant": "a"}},
     ],
     ids=str,
@@ -262,6 +263,26 @@ class TestFailingOpen:
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
                 stream.write(text)
+
+        assert discover_it() == first
+        assert keystone.discoveries == 2
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            *({"body": None}, {"body": 5}, {"body": "<html>"}, {"body": "\ud800"}, {"url": []}, {"status": "200"}),
+            *({"headers": None}, {"headers": [1]}, {"headers": {"Link": 1}}, {"at": "now"}, {"boot": 1}),
+        ],
+        ids=str,
+    )
+    def test_documents_with_something_of_another_kind_in_them(self, discover_it, keystone, on_session, change):
+        first = discover_it()
+        folder = os.path.join(on_session.path, "discovery")
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                document = json.load(stream)
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+                json.dump({**document, **change}, stream)
 
         assert discover_it() == first
         assert keystone.discoveries == 2

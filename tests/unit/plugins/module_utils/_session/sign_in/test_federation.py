@@ -19,14 +19,16 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     REQUESTS,
     UNRECORDED,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     StandInKeystone,
     keystones_answer,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
-from keystoneauth1 import exceptions
+from keystoneauth1 import access, discover, exceptions
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.identity import v3
 
@@ -121,6 +123,7 @@ def test_one_without_a_scope_has_one_token(on_session, sign_in, keystone):
         {"project_id": None},
         {"session": {"verify": False}},
         {"session": {"tls_min_version": "1.3"}},
+        {"session": {"tls_ciphers": "HIGH"}},
         {"session": {"additional_headers": {"X-Tenant": "a"}}},
     ],
     ids=str,
@@ -135,6 +138,34 @@ def test_each_option_that_is_changed_is_another_identity(on_session, sign_in, ch
     assert [sign_in(**one) for one in order] == tokens
 
 
+@pytest.mark.skipif(not hasattr(v3.OidcPassword, "set_unscoped_auth_state"), reason="this keystoneauth has none")
+def test_the_unscoped_token_of_another_account_is_another_identity(on_session, keystone):
+    def sign_in(unscoped: str) -> str:
+        plugin = v3.OidcPassword(
+            keystone.auth_url, "company", "openid", "c", "s", access_token_endpoint=f"{keystone.url}/idp/token",
+            project_id=PROJECT_ID,
+        )  # fmt: skip
+        plugin.set_unscoped_auth_state(
+            json.dumps({"auth_token": unscoped, "body": {"token": keystone.alive[unscoped]}})
+        )
+        return plugin.get_token(keystone_session.Session())
+
+    ann, bob = keystone.issue(), keystone.issue()
+
+    assert sign_in(ann) != sign_in(bob)
+    assert sign_in(ann) == sign_in(ann)
+
+
+def test_a_relative_path_is_another_one_in_another_directory(on_session, sign_in, monkeypatch, tmp_path):
+    for folder in (tmp_path, tmp_path / "work"):
+        (folder / "cert.pem").touch()
+    token = sign_in(session={"cert": "cert.pem"})
+    assert sign_in(session={"cert": os.path.abspath("cert.pem")}) == token
+
+    monkeypatch.chdir(tmp_path)
+    assert sign_in(session={"cert": "cert.pem"}) != token
+
+
 def test_another_plugin_with_the_same_options_is_another_identity(on_session, sign_in, keystone):
     token = sign_in()
     options = {
@@ -145,6 +176,44 @@ def test_another_plugin_with_the_same_options_is_another_identity(on_session, si
     other = v3.OidcClientCredentials(keystone.auth_url, **options).get_token(keystone_session.Session())
 
     assert other != token
+
+
+class _ByGet(v3.OidcPassword):
+    """One whose token comes as the answer to a GET, as with SAML2 and ADFS."""
+
+    def get_unscoped_auth_ref(self, session):
+        return access.create(resp=session.get(self.federated_token_url, authenticated=False))
+
+
+@pytest.mark.parametrize("plugin", [_ByGet, v3.OidcPassword])
+def test_so_are_those_of_a_sign_in_that_asking_for_versions_needs(on_session, keystone, plugin):
+    auth = plugin(
+        keystone.auth_url, "company", "openid", "c", "s", access_token_endpoint=f"{keystone.url}/idp/token",
+        username="demo", password="secret", project_id=PROJECT_ID,
+    )  # fmt: skip
+
+    discover.get_version_data(keystone_session.Session(auth=auth), f"{keystone.url}/v3")
+
+    assert on_record(on_session) == set(keystone.alive)
+    assert len(keystone.alive) == 2
+    assert not [one for one in keystone.requests if one.method == "GET" and "/auth" in one.path][1:]
+
+
+def test_a_token_is_as_old_as_the_request_for_it(on_session, sign_in, keystone, monkeypatch):
+    """What was written before the answer came may not be in it."""
+    answered = []
+    plain = keystone._answer
+
+    def answer(request):
+        answered.append(boot.now())
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    token = sign_in()
+
+    stored = [on_session.read_tokens(name).current for name in on_session.names()]
+    (began,) = [one.began for one in stored if one.id.reveal() == token]
+    assert began < answered[-1]
 
 
 def test_it_is_not_repeated_while_the_token_lives(on_session, sign_in):
@@ -202,6 +271,25 @@ def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, m
     keystone.knows = True
     token = sign_in()
     assert sign_in() == token
+
+
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
+    copied = []
+    plain = keystone._answer
+
+    def answer(request):
+        copied.extend(copies_of_handles(on_session.path))
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    sign_in()
+
+    with on_session.locked(0):
+        pass
+    for name in os.listdir(os.path.join(on_session.path, "locks")):
+        os.close(on_session.lock_identity(name.partition(".")[0]))
+    for handle in copied:
+        os.close(handle)
 
 
 def test_a_plugin_whose_options_cannot_be_told_signs_in_each_time_and_its_tokens_are_on_record(

@@ -178,9 +178,10 @@ def test_how_strict_tls_was_is_recorded_too():
 
 
 class _Session:
-    """What of keystoneauth's session an identity is made of."""
+    """What of keystoneauth's session a request is made of."""
 
     auth = None
+    timeout: t.Any = None
     verify: t.Any = True
     cert: t.Any = None
     tls_min_version: t.Any = None
@@ -270,3 +271,25 @@ def test_what_is_good_once_is_not_sent_again_while_its_token_lives(methods, repe
 
     assert request is not None
     assert request.is_repeatable is repeatable
+
+
+@pytest.mark.parametrize(
+    ("options", "longest"),
+    [
+        ({}, 0),
+        ({"timeout": 600}, 1200),
+        ({"timeout": 10, "connect_retries": 2}, 3 * 20 + 2 * 60),
+        ({"connect_retries": 2}, 2 * 60),
+    ],
+    ids=str,
+)
+def test_it_may_take_as_long_as_the_program_allows(options, longest):
+    assert request_of({"auth": {}}, keystone_session.Session(**options)).longest == longest
+
+
+@pytest.mark.parametrize(("timeout", "longest"), [((5, 60), 65), ((5, None), 5)], ids=str)
+def test_of_two_limits_for_a_connection_and_an_answer_it_is_the_sum(timeout, longest):
+    session = _Session()
+    session.timeout = timeout
+
+    assert request_of({"auth": {}}, session).longest == longest

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import usage
@@ -17,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     ISSUED,
     REQUESTS,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     SIGN_IN,
@@ -26,6 +28,8 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 pytestmark = pytest.mark.processes
 
+#: Gives every sign-in a second.
+SHORT = "from onetoken_session.sign_in import detached\ndetached.DEADLINE = 1\n"
 CONNECT = """
 import openstack
 
@@ -89,6 +93,41 @@ def test_a_process_that_signed_in_holds_the_session_to_its_end(prepared, start, 
     assert usage.is_idle(prepared)
 
 
+class TestAnAnswerThatIsLost:
+    """Keystone may have issued a token: it is not asked for another, and the program hears what it would without."""
+
+    def test_one_that_breaks_off(self, prepared, run, keystone):
+        keystone.stuck["POST"] = Answer(201, {"X-Subject-Token": "t", "Transfer-Encoding": "chunked"}, "no chunk")
+
+        _output, errors, code = run(prepared, SIGN_IN, keystone.auth_url)
+
+        assert "ConnectionError: Unexpected exception for " in errors.splitlines()[-1]
+        assert (code, len(keystone.asked("POST"))) == (1, 1)
+
+    def test_one_that_comes_after_the_deadline(self, prepared, run, keystone):
+        keystone.slowness = 2
+
+        _output, errors, _code = run(prepared, SHORT + SIGN_IN, keystone.auth_url)
+
+        message = f"ConnectTimeout: Request to {keystone.auth_url}/auth/tokens timed out"
+        assert errors.splitlines()[-1].endswith(message)
+        assert len(keystone.asked("POST")) == 1
+
+    @pytest.mark.parametrize("limit", ["the program's own", "the time for a busy Keystone"])
+    def test_there_is_no_deadline_before_a_limit_that_was_chosen(self, prepared, run, keystone, limit):
+        keystone.slowness = 2
+        code = SHORT + SIGN_IN
+        if limit == "the program's own":
+            code = code.replace("session.Session()", "session.Session(timeout=20)")
+        else:
+            code = "from onetoken_session.sign_in import cache\ncache.patience = cache.BUSY + 20\n" + code
+
+        output, errors, _code = run(prepared, code, keystone.auth_url)
+
+        assert output == f"{current(prepared).id.reveal()}\n", errors
+        assert len(keystone.asked("POST")) == 1
+
+
 class TestAProcessThatEndsMeanwhile:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
     def test_its_token_is_on_record_all_the_same(self, prepared, start, keystone, number):
@@ -103,6 +142,22 @@ class TestAProcessThatEndsMeanwhile:
         assert current(prepared).id.reveal() in keystone.alive
         with contextlib.closing(_Lock(prepared.signing_in(30))):
             pass
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+    def test_nobody_revokes_the_session_before_that(self, prepared, start, keystone, monkeypatch, number):
+        may_answer = threading.Event()
+        plain = keystone._answer
+        monkeypatch.setattr(keystone, "_answer", lambda request: (may_answer.wait(60), plain(request))[1])
+        process = start(prepared, SIGN_IN, keystone.auth_url)
+        wait_until(lambda: keystone.asked("POST"))
+        os.killpg(process.pid, number)
+        process.wait(30)
+
+        with pytest.raises(SessionError, match="still locked"), prepared.locked(0):
+            pass
+        may_answer.set()
+        with prepared.locked(30):
+            assert current(prepared).id.reveal() in keystone.alive
 
     def test_what_asks_for_it_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
         """It is brief then, instead of as patient as it is while somebody does."""

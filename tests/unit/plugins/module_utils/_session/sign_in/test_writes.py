@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
+import requests.adapters
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, writes
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
@@ -151,11 +153,58 @@ def test_cinder_s_own_address_that_begins_like_keystone_s_is_told_by_its_service
     assert is_served(lambda: admin.post(f"/{PROJECT_ID}/volumes", endpoint_filter={"service_type": "block-storage"}))
 
 
-def test_a_write_that_is_refused_changes_nothing(is_served, admin, keystone):
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 429])
+@pytest.mark.parametrize("raise_exc", [True, False])
+def test_a_write_that_is_refused_changes_nothing(is_served, admin, keystone, status, raise_exc):
     def write():
-        keystone.status = 403
-        with pytest.raises(exceptions.Forbidden):
-            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}})
+        keystone.status = status
+        with contextlib.suppress(exceptions.HttpError):
+            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}}, raise_exc=raise_exc)
+
+    assert is_served(write)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("raise_exc", [True, False])
+def test_one_that_a_gateway_gave_up_may_have_changed_all_the_same(is_served, admin, keystone, status, raise_exc):
+    def write():
+        keystone.status = status
+        with contextlib.suppress(exceptions.HttpError):
+            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}}, raise_exc=raise_exc)
+
+    assert not is_served(write)
+
+
+@pytest.mark.parametrize("address", ["whole", "by the catalog", "by an endpoint"])
+@pytest.mark.parametrize(
+    "error", [requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError, requests.exceptions.InvalidHeader]
+)
+def test_so_may_one_whose_answer_was_lost(is_served, admin, keystone, monkeypatch, address, error):
+    def lose(*arguments, **more):
+        raise error("lost")
+
+    path, more = "/users/u1", {}
+    if address == "whole":
+        path = keystone.auth_url + path
+    elif address == "by an endpoint":
+        more = {"endpoint_override": keystone.auth_url}
+    else:
+        more = {"endpoint_filter": {"service_type": "identity"}}
+        monkeypatch.setattr(type(admin), "get_endpoint", lambda *args, **kwargs: keystone.auth_url)
+
+    def write():
+        with monkeypatch.context() as patch:
+            patch.setattr(requests.adapters.HTTPAdapter, "send", lose)
+            with pytest.raises(exceptions.ConnectionError):
+                admin.patch(path, json={"user": {}}, **more)
+
+    assert not is_served(write)
+
+
+def test_a_lost_answer_of_another_service_leaves_it_as_it_is(is_served, admin, keystone):
+    def write():
+        with pytest.raises(exceptions.ConnectFailure):
+            admin.post("http://127.0.0.1:1/v3/users/u1", json={})
 
     assert is_served(write)
 

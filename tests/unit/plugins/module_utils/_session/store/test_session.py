@@ -42,6 +42,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SessionError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
     SECRET,
@@ -440,6 +441,16 @@ class TestLock:
 
         assert not thread.is_alive()
         assert problems == []
+
+    def test_copies_of_the_handle_that_a_fork_in_another_thread_made_keep_no_lock(self, made):
+        with made.locked():
+            copied = copies_of_handles(made.path)
+
+        assert copied
+        with made.locked(0):
+            pass
+        for handle_on_it in copied:
+            os.close(handle_on_it)
 
 
 class TestLockOfAnIdentity:

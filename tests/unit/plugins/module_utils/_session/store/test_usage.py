@@ -12,6 +12,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    copies_of_handles,
     kill,
     let_end,
 )
@@ -52,6 +53,16 @@ def test_what_is_seen_through_is_told_from_mere_use(empty, use, finish):
 def test_without_a_session_nothing_is_held():
     with usage.finishing(None):
         pass
+
+
+def test_copies_of_a_handle_that_a_fork_in_another_thread_made_see_nothing_through(empty):
+    with usage.finishing(empty):
+        copied = copies_of_handles(empty.path)
+
+    assert copied
+    assert usage.is_finished(empty)
+    for handle in copied:
+        os.close(handle)
 
 
 def test_a_process_that_was_killed_works_on_nothing(empty, use):
