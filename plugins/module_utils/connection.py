@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import os
 import re
 import sys
@@ -25,7 +26,7 @@ if t.TYPE_CHECKING:
     import openstack.connection
 
 #: The oldest openstacksdk that the tests run with.
-OLDEST_SDK = (4, 13)
+OLDEST_SDK = "4.13"
 
 
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
@@ -52,12 +53,17 @@ def _refuse_old_sdk() -> None:
     # From a source tree without a version, it may be any.
     with contextlib.suppress(metadata.PackageNotFoundError):
         version = metadata.version("openstacksdk")
-        numbers = re.match(r"(\d+)\.(\d+)", version)
-        if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_SDK:
+        if _numbers(version) < _numbers(OLDEST_SDK):
             raise ConfigurationError(
-                f"openstacksdk {version} of {sys.executable} is too old: install {OLDEST_SDK[0]}.{OLDEST_SDK[1]} or "
-                "later there, or set ansible_python_interpreter to a Python that has it."
+                f"openstacksdk {version} of {sys.executable} is too old: install {OLDEST_SDK} or later there, or set "
+                "ansible_python_interpreter to a Python that has it."
             )
+
+
+def _numbers(version: str) -> tuple[float, ...]:
+    """The first two numbers of a version; of one that has none, nobody knows how old it is."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (math.inf,)
 
 
 def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:

@@ -340,9 +340,10 @@ class TestRefusal:
         ],
         ids=repr,
     )
-    def test_who_waits_hears_of_a_lost_connection_what_the_one_that_asked_does(self, error, heard):
-        with pytest.raises(heard, match="^lost$") as caught:
-            response.of_refusal(response.refusal_of_error(error, "http://keystone/v3"))
+    def test_an_error_of_which_name_and_text_are_left_is_as_near_to_it_as_they_suffice_for(self, error, heard):
+        made = response.error_of(type(error).__name__, str(error))
+
+        assert (type(made), str(made)) == (heard, "lost")
 
         assert type(caught.value) is heard
 
@@ -461,7 +462,7 @@ class TestARefusedToken:
         def fail(*arguments):
             raise SessionError("No space left on device")
 
-        monkeypatch.setattr(type(on_session), "count", fail)
+        monkeypatch.setattr(type(on_session), "_append", fail)
 
         assert sign_in() == first
         assert on_session.troubles() == set()
@@ -763,12 +764,17 @@ def test_while_a_session_is_revoked_nobody_puts_a_token_on_its_list(on_session, 
     sign_in()
     (name,) = on_session.names()
     token = on_session.read_tokens(name).current
+    request = cache.latest.request
+    found = response.of_token(token, request.url)
     monkeypatch.setattr(cache, "WAIT", 0)
 
+    def record():
+        cache.record_unlisted(on_session, found, request, token.began, token.obtained_at)
+
     with on_session.locked(), pytest.raises(SessionError, match="still locked by another process"):
-        cache.record_unlisted(on_session, token)
+        record()
     assert on_session.names() == [name]
-    cache.record_unlisted(on_session, token)
+    record()
     assert len(on_session.names()) == 2
 
 
