@@ -83,6 +83,7 @@ class CallbackModule(CallbackBase):
         self._play: t.Any = None
         self._warned: set[str] = set()
         self._lost = False
+        self._unreadable = False
         self._interrupted = False
         self._process = os.getpid()
         self._playbooks_left = len(context.CLIARGS.get("args") or ())
@@ -152,8 +153,8 @@ class CallbackModule(CallbackBase):
             self._lost = True
             run.exit()
             self._display.warning(
-                f"one_token: the session {run.session.path} was removed while the run goes on: tasks sign in by "
-                "themselves, and its tokens live until they expire."
+                f"one_token: the session {run.session.path} is not there any more: tasks sign in by themselves. What "
+                "is left of it is revoked at the end; a token that was removed with it lives until it expires."
             )
         if self._lost:
             return
@@ -194,10 +195,13 @@ class CallbackModule(CallbackBase):
     def _tell_news(self) -> None:
         if self._run is None:
             return
-        # A warning that cannot be found out is no reason to disturb the run.
-        with contextlib.suppress(OneTokenError, OSError):
-            for text in self._run.news():
-                self._display.warning(text)
+        try:
+            news = self._run.news()
+        except (OneTokenError, OSError) as exc:
+            news = [] if self._unreadable else [f"one_token: tasks may sign in by themselves: {exc}"]
+            self._unreadable = True
+        for text in news:
+            self._display.warning(text)
 
     def _explain(self, result: t.Any) -> None:
         """Say what is behind a failure whose own text does not tell."""
@@ -252,7 +256,9 @@ class CallbackModule(CallbackBase):
             run.leave()
             return
         report = run.end(drain, AFTER_AN_INTERRUPT if self._interrupted else math.inf)
-        if report is None:
+        if report is None and run.pending:
+            self._display.warning(f"{run.pending} A process in the background goes on trying.")
+        elif report is None:
             self._display.warning(
                 "Keystone has not confirmed yet that the token is revoked; a process in the background goes on asking."
             )
@@ -267,13 +273,15 @@ class CallbackModule(CallbackBase):
             )
         if report["problem"] and not self._lost:
             self._display.warning(report["problem"])
-        if not report["tokens_issued"]:
+        # Where a number could not be counted, the revoked tokens tell.
+        issued = max(report["tokens_issued"], report["revoked"] + report["already_dead"])
+        if not issued:
             return
         # The counts are those of the session, which other runs may have had before.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
         end = "left to another run" if report["left"] else counts_of_revoke(report)
         self._display.display(
-            f"{name}: identities: {report['identities']}, tokens issued: {report['tokens_issued']}, "
+            f"{name}: identities: {report['identities']}, tokens issued: {issued}, "
             f"sign-ins served from the session: {report['authentications']}, {end}",
             # A program reads what these callbacks print.
             stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),

@@ -50,7 +50,7 @@ def counts_of_revoke(result: dict[str, t.Any]) -> str:
 def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
     """What its user should know of a token, though it works."""
     warnings = []
-    if token.lifetime <= policy.min_remaining:
+    if 0 < token.lifetime <= policy.min_remaining:
         warnings.append(
             f"min_remaining asks for {policy.min_remaining} s, but this cloud's tokens live {token.lifetime:.0f} s."
         )

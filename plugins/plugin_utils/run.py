@@ -15,7 +15,7 @@ from ..module_utils._session import hook
 from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
 from ..module_utils._session.store import owners, usage
 from ..module_utils._session.store.renewal import RenewalPolicy
-from ..module_utils._session.store.session import BROKEN, ISSUED, TROUBLE, UNRECORDED, Session
+from ..module_utils._session.store.session import BROKEN, ISSUED, PACKAGE, UNRECORDED, Session
 from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
 from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.preparation import prepare
@@ -69,7 +69,7 @@ class Run:
         #: Whether something was started that may look for the session after the run.
         self.keep = False
         self._told: set[str] = set()
-        self._seen: tuple[int, ...] = ()
+        self._seen: tuple[int, set[str]] | None = None
 
     @classmethod
     def begin(cls, settings: Settings, environ: t.Mapping[str, str]) -> tuple[Run, dict[str, str]] | None:
@@ -115,7 +115,7 @@ class Run:
         self._seen = seen
         if not self.session.exists or self.session.closed:
             return []
-        news = [(trouble, _TROUBLES[trouble].format(self.session.path)) for trouble in self._troubles()]
+        news = [(trouble, _TROUBLES[trouble].format(self.session.path)) for trouble in sorted(self._troubles())]
         policy = self.session.read_record().policy
         for name in self.session.names():
             for token in self.session.readable_tokens(name)[0][:1]:
@@ -127,12 +127,16 @@ class Run:
         self._told.update(key for key, _text in news)
         return new
 
-    def _state(self) -> tuple[int, ...]:
+    def _state(self) -> tuple[int, set[str]]:
         """Something that is another after each sign-in and each trouble."""
-        return tuple(self.session.counted(name) for name in (ISSUED, TROUBLE))
+        return self.session.counted(ISSUED), self._troubles()
 
-    def _troubles(self) -> list[str]:
-        return sorted(self.session.troubles() & _TROUBLES.keys())
+    def _troubles(self) -> set[str]:
+        troubles = self.session.troubles()
+        # A process that does not find these cannot say so.
+        needed = ("sitecustomize.py", f"{PACKAGE}/hook.py", f"{PACKAGE}/util/broken.py")
+        found = all(os.path.isfile(os.path.join(self.session.site, file)) for file in needed)
+        return troubles if found else {*troubles, BROKEN}
 
     @property
     def idle(self) -> bool:
@@ -178,6 +182,11 @@ class Run:
                 report["problem"] = " ".join([_STOPPED, *([report["problem"]] if report["problem"] else [])])
             self._watcher.wait()
         return report
+
+    @property
+    def pending(self) -> str | None:
+        """What keeps the watcher from revoking, other than Keystone."""
+        return self._watcher.pending
 
     def _replace_watcher(self) -> None:
         """Have another watcher for one that was killed, or stopped."""

@@ -33,7 +33,7 @@ LAYERS = (
 ON_THE_CONTROLLER = ("plugin_utils", "callback", "inventory", "lookup", "action")
 #: How many of our files Ansible ships with a module that only looks at a session, itself included and files with
 #: nothing in them not. It may become less.
-SHIPPED_WITH_INFO = 27
+SHIPPED_WITH_INFO = 28
 #: Names that Python 3.8 does not have.
 PYTHON_3_9 = {"cache", "removeprefix", "removesuffix", "is_relative_to", "pairwise", "batched"}
 #: What Python 2 cannot parse.

@@ -101,13 +101,16 @@ class Watcher:
             start_new_session=True,
             bufsize=0,
         )
+        #: What keeps it from revoking, other than Keystone.
+        self.pending: str | None = None
         self._orders = t.cast(t.IO[bytes], self._process.stdin)
         self._answers = t.cast(t.IO[bytes], self._process.stdout)
 
     def end(
         self, drain_timeout: float, revoke_timeout: float, keep: bool = False, patience: float = _TURN
     ) -> dict[str, t.Any] | None:
-        """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time.
+        """Say that the run is over: what the watcher did, or None if it is gone, or still at it after that time; then
+        `pending` is what keeps it, if that is not Keystone.
 
         A session that no token was issued into is removed, unless something that was started may still look for it.
         """
@@ -119,7 +122,10 @@ class Watcher:
             return None
         drained = self._answer(drain_timeout + patience)
         report = None if drained is None else self._answer(revoke_timeout)
-        return None if drained is None or report is None else {**report, **drained}
+        if drained is None or report is None:
+            return None
+        self.pending = report.get("pending")
+        return None if self.pending else {**report, **drained}
 
     def _answer(self, timeout: float) -> dict[str, t.Any] | None:
         waiter = Waiter(timeout)
@@ -162,6 +168,7 @@ def main(path: str, name: str, revoke_now: bool) -> None:
     # Tokens are in its memory when it revokes them.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     session = Session(path)
+    code = _own_files()
     # What is wrong with the directory may be mended when the tokens are to be revoked.
     with contextlib.suppress(OneTokenError, OSError):
         owners.hold(session, name)
@@ -171,7 +178,7 @@ def main(path: str, name: str, revoke_now: bool) -> None:
         _sweep_others(session)
         order = None if watch is None else _wait_for_end(watch)
         _answer({"drained": _drain(session, name, order, watch)})
-    _answer(_end(session, name, keep=order is None or order["keep"]))
+    _answer(_end(session, name, order is None or order["keep"], code))
 
 
 def _watch(session: Session, name: str) -> owners.Watch | None:
@@ -196,11 +203,12 @@ def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: o
         return True
 
 
-def _end(session: Session, name: str, keep: bool) -> dict[str, t.Any]:
+def _end(session: Session, name: str, keep: bool, code: t.Mapping[str, str]) -> dict[str, t.Any]:
     """Until nothing is left that time could change: Keystone may come back, a directory may be mended."""
     waiter = Waiter(_LONGEST)
     # Of all turns together.
     counts = {"revoked": 0, "already_dead": 0}
+    told = False
     while True:
         report = {**NOTHING_DONE}
         try:
@@ -210,7 +218,20 @@ def _end(session: Session, name: str, keep: bool) -> dict[str, t.Any]:
             if not pending:
                 return report
         except (OneTokenError, OSError) as exc:
-            report.update(counts, problem=str(exc))
+            problem = str(exc) if isinstance(exc, OneTokenError) else _unusable(session, exc)
+            report.update(counts, problem=problem)
+            if not told:
+                # It may be mended later; the run does not wait for that.
+                told = True
+                _answer({"pending": problem})
+        except (ImportError, EOFError):
+            # The code of this process was removed or damaged under it.
+            with contextlib.suppress(OneTokenError, OSError):
+                session.write_site(code)
+            importlib.invalidate_caches()
+            report.update(
+                counts, problem=f"The code of the session {session.path} was removed or damaged while its run went on."
+            )
         except Exception as exc:  # pylint: disable=broad-exception-caught
             # Its text may quote anything, so only its kind is told.
             problem = (
@@ -223,6 +244,13 @@ def _end(session: Session, name: str, keep: bool) -> dict[str, t.Any]:
         waited = _LONGEST - waiter.seconds_left
         if _expired(session) or not waiter.pause(min(_LONGEST_PAUSE, max(_TURN, waited * _SHARE))):
             return report
+
+
+def _unusable(session: Session, error: OSError) -> str:
+    return (
+        f"The session {session.path} cannot be used ({error.strerror}): let its files be read and written, and run "
+        f"os_token_revoke with session={session.path}."
+    )
 
 
 def gone(session: Session) -> str:

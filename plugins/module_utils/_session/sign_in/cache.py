@@ -68,8 +68,8 @@ def refuse(token: str) -> None:
         refused.add(TokenId(token))
 
 
-def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Response | None:
-    """The answer to a request to sign in; None where the session is of no use, and the process asks by itself.
+def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Response:
+    """The answer to a request to sign in.
 
     :raises SessionClosedError: the session was revoked
     """
@@ -81,17 +81,18 @@ def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Respo
         raise
     except Exception:  # pylint: disable=broad-exception-caught
         session.note_trouble(BROKEN)
-        return None
+        turn = None
     if isinstance(turn, requests.Response):
         return turn
     if turn is None:
-        return _asked_besides(identity, ask)
+        return asked_besides(identity, ask)
     with turn:
         return turn.ask(ask)
 
 
-def _asked_besides(identity: Identity, ask: Ask) -> requests.Response:
-    """The answer to a process that waited for another one for too long; its token is on the list for the revoke."""
+def asked_besides(identity: Identity, ask: Ask) -> requests.Response:
+    """The answer to a process that has no turn, as another one took too long, or something is wrong with the session:
+    its token is on the list for the revoke, if that can be written."""
     began, obtained_at = boot.now(), clock.now()
     found = ask()
     try:
@@ -192,16 +193,21 @@ class Identity:
 
 def is_accepted_after_all(session: Session, token: Token) -> bool:
     """Whether the fault is the service's: Keystone accepts the token that the service refused."""
-    return token.id in refused and serving.is_usable(session, token) and is_accepted(session, token)
+    if token.id not in refused or not serving.is_usable(session, token):
+        return False
+    # Where nobody can say, a new token is asked for. A RuntimeError: no thread is to be had.
+    with contextlib.suppress(OneTokenError, OSError, RuntimeError):
+        return is_accepted(session, token)
+    return False
 
 
 def is_accepted(session: Session, token: Token) -> bool:
-    """Whether Keystone accepts a token, as far as it can be asked."""
+    """Whether Keystone accepts a token.
+
+    :raises KeystoneUnavailableError: it does not say
+    """
     session.count(REQUESTS)
-    # Where nobody can say, a new token is asked for. A RuntimeError: no thread is to be had.
-    with contextlib.suppress(OneTokenError, OSError, RuntimeError):
-        return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
-    return False
+    return Connection.of_token(token).accepts(token.id, Waiter(_QUESTION)) is True
 
 
 class Turn:

@@ -114,8 +114,7 @@ def _traded(
     traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
     # It goes to a Keystone whose certificate is checked as it was for the token.
     trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
-    found = cache.answer(traded, session, trade)
-    return trade() if found is None else found
+    return cache.answer(traded, session, trade)
 
 
 def _token(granted: Grant, session: Session) -> Token:

@@ -15,6 +15,8 @@ import os
 import threading
 import typing as t
 
+from ..util import broken
+
 if t.TYPE_CHECKING:
     # They are loaded by name when they are first needed; this has Ansible send them along with a module.
     from . import cache, discovery, federation, signing, writes  # noqa: F401  # pylint: disable=unused-import
@@ -29,8 +31,11 @@ _WRAPPED_BY = "_onetoken_wrapped_by"
 def wrap(module: t.Any) -> None:
     """Wrap the methods of one of hook.WANTED; what another copy of this package wrapped is this one's from here on."""
     owner, name, wrapper = _WRAPPERS[module.__name__]
-    holder = getattr(module, owner) if owner else module
-    plain = getattr(holder, name)
+    holder = getattr(module, owner, None) if owner else module
+    plain = getattr(holder, name, None)
+    if plain is None:
+        # A keystoneauth that is not as expected works as it does without this.
+        return
     wrapped_by = getattr(plain, _WRAPPED_BY, None)
     if wrapped_by == __name__:
         return
@@ -70,6 +75,7 @@ def _loaded(name: str) -> t.Any:
     try:
         return importlib.import_module(f".{name}", __package__)
     except Exception:  # pylint: disable=broad-exception-caught
+        broken.note()
         return None
 
 

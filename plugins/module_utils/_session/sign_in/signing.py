@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import typing as t
@@ -15,7 +16,7 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..store.session import Session
+from ..store.session import BROKEN, Session
 from ..util.errors import OneTokenError
 from . import cache, handle
 from .request import SignInRequest
@@ -27,16 +28,23 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
     """How to answer this request; None where it is none for the session."""
     session = Session.of_environment(os.environ)
     request = None if session is None else SignInRequest.of_call(keystone_session, url, keywords)
-    if session is None or request is None or not session.is_of_this_format:
+    if session is None or request is None:
         return None
-    granted = request.handle and handle.read(session, request.handle)
+    is_readable = _is_readable(session)
+    granted = request.handle and is_readable and handle.read(session, request.handle)
 
     def answer(call: t.Callable[..., requests.Response]) -> requests.Response:
         def ask(**changes: t.Any) -> requests.Response:
             return call(raise_exc=False, **changes)
 
+        found: requests.Response | None
         try:
-            found = handle.answer(granted, request, session, ask) if granted else cache.answer(request, session, ask)
+            if not is_readable:
+                found = cache.asked_besides(cache.Identity(session, request), ask)
+            elif granted:
+                found = handle.answer(granted, request, session, ask)
+            else:
+                found = cache.answer(request, session, ask)
         except OneTokenError as exc:
             raise unusable(exc) from None
         if found is None:
@@ -46,6 +54,14 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
         return found
 
     return answer
+
+
+def _is_readable(session: Session) -> bool:
+    with contextlib.suppress(OneTokenError, OSError):
+        if session.is_of_this_format:
+            return True
+    session.note_trouble(BROKEN)
+    return False
 
 
 def unusable(reason: OneTokenError) -> Exception:

@@ -41,8 +41,8 @@ def default_base(environ: t.Mapping[str, str]) -> str:
         if os.path.isabs(parent) and fits_search_path(base) and _is_usable(base):
             return base
     raise SessionError(
-        f"There is no directory for sessions: make {os.path.join(parents[0], 'onetoken')}, to which only this user can "
-        "write, or name another."
+        f"There is no directory for sessions: make {os.path.join(parents[0], 'onetoken')!r}, to which only this user "
+        "can write, or name another."
     )
 
 
@@ -203,6 +203,15 @@ def release(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_UN)
     finally:
         os.close(lock)
+
+
+def size(handle: int, name: str) -> int | None:
+    """The bytes in a file; None if there is none. What is no file is none."""
+    try:
+        status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def remove(handle: int, name: str) -> None:

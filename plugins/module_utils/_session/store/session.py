@@ -14,7 +14,7 @@ import secrets
 import stat
 import typing as t
 
-from ..util import clock
+from ..util import broken, clock
 from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import directory, key, tokens
@@ -39,10 +39,11 @@ REFUSALS = "refusals"
 STALE = "stale"
 IN_USE = "in-use"
 FINISHING = "finishing"
-TROUBLE = "trouble"
-#: What processes note of it, for the run to warn of.
+#: What processes note for the run to warn of, and the empty file that each removes for it: that needs no room on a disk
+#: that is full.
 UNRECORDED = "unrecorded"
 BROKEN = "broken"
+SIGNS = {UNRECORDED: "recorded", BROKEN: broken.SIGN}
 #: Files that grow by a byte for each thing that they count.
 AUTHENTICATIONS = "authentications"
 IDENTITIES = "identities"
@@ -66,7 +67,7 @@ _SITE_FOLDERS = (
 )
 _FOLDERS = (_TOKENS, _LOCKS, OWNERS, HANDLES, DOCUMENTS, REFUSALS, STALE)
 _FILES = (
-    *(IN_USE, FINISHING, TROUBLE, AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS),
+    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS),
     *(key.FILE, _CLOUDS, _CLOSED, _LOCK, _OLD_RECORD, _RECORD),
 )
 _OWN_ENDINGS = (".json", ".py", ".pyc", ".lock", "METADATA", "entry_points.txt")
@@ -198,8 +199,9 @@ class Session:
         if not made and not self.exists and self._has_strangers():
             raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
         try:
-            with self.opened():
-                pass
+            with self.opened() as handle:
+                for sign in SIGNS.values():
+                    os.close(directory.open_file(handle, sign))
         except SessionError:
             if made:
                 # Empty, unless another process is making the same session.
@@ -394,11 +396,7 @@ class Session:
     @property
     def closed(self) -> bool:
         with self.opened() as handle:
-            try:
-                os.stat(_CLOSED, dir_fd=handle, follow_symlinks=False)
-            except FileNotFoundError:
-                return False
-            return True
+            return directory.size(handle, _CLOSED) is not None
 
     def close(self) -> None:
         """From here on nobody signs in with it, unless os_token_issue opens it again."""
@@ -422,31 +420,25 @@ class Session:
         Where that cannot be written, nothing is counted: no work fails for want of a number.
         """
         with contextlib.suppress(SessionError, OSError):
-            self._append(file, b"." * number)
+            with self.opened() as handle:
+                counted = directory.open_file(handle, file, os.O_APPEND)
+            try:
+                os.write(counted, b"." * number)
+            finally:
+                os.close(counted)
 
     def counted(self, file: str) -> int:
         with self.opened() as handle:
-            try:
-                return os.stat(file, dir_fd=handle).st_size
-            except FileNotFoundError:
-                return 0
+            return directory.size(handle, file) or 0
 
     def note_trouble(self, trouble: str) -> None:
-        """Leave a line for the run to warn of: the output of a process is the result of its task."""
-        with contextlib.suppress(SessionError, OSError):
-            self._append(TROUBLE, f"{trouble}\n".encode())
-
-    def _append(self, name: str, data: bytes) -> None:
-        with self.opened() as handle:
-            file = directory.open_file(handle, name, os.O_APPEND)
-        try:
-            os.write(file, data)
-        finally:
-            os.close(file)
+        """Have the run warn of it: the output of a process is the result of its task."""
+        with contextlib.suppress(SessionError, OSError), self.opened() as handle:
+            directory.remove(handle, SIGNS[trouble])
 
     def troubles(self) -> set[str]:
         with self.opened() as handle:
-            return set((directory.read(handle, TROUBLE) or "").splitlines())
+            return {trouble for trouble, sign in SIGNS.items() if directory.size(handle, sign) is None}
 
     def discard(self) -> None:
         """Remove the session's own files, then the directories that this leaves empty: never a tree."""

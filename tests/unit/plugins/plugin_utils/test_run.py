@@ -353,9 +353,11 @@ class TestNews:
         session.note_trouble(trouble)
         assert run_with_token.news() == []
 
-    def test_what_somebody_else_noted_is_not_told(self, run_with_token):
-        run_with_token.session.note_trouble("something strange")
+    def test_code_that_processes_cannot_find_is_told_once_as_they_cannot_say_so(self, run_with_token):
+        os.remove(os.path.join(run_with_token.session.site, "sitecustomize.py"))
 
+        (text,) = run_with_token.news()
+        assert text.startswith("A process could not use the session")
         assert run_with_token.news() == []
 
     def test_something_odd_of_a_token_is_told_once_with_whose_it_is(self, begin, sign_in):

@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import pathlib
 import resource
 import shutil
 import signal
@@ -161,6 +162,32 @@ class TestAtTheRunsWord:
         assert watcher.end(0, 0, patience=0) is None
         assert keystone.revoked == []
         let_end(bulk_run)
+        wait_until(lambda: keystone.alive == {})
+
+    @pytest.mark.parametrize("code", ["", "onetoken_session", "onetoken_session/revoke/revocation.py"])
+    def test_it_revokes_though_its_code_is_gone(self, issued, run, watch, keystone, code):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        path = pathlib.Path(issued.site, code)
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+        for compiled in pathlib.Path(issued.path).rglob("revocation*.pyc"):
+            compiled.unlink()
+
+        report = watcher.end(drain_timeout=0, revoke_timeout=30)
+
+        assert report is not None
+        assert (report["revoked"], report["problem"]) == (1, None)
+        assert keystone.alive == {}
+
+    def test_what_time_alone_does_not_mend_is_told_at_once_and_tried_on(self, issued, run, watch, keystone):
+        watcher, name = watch(issued, run)
+        wait_until(lambda: is_on_watch(issued, name))
+        os.chmod(issued.path, 0o755)
+
+        assert watcher.end(drain_timeout=0, revoke_timeout=30) is None
+        assert watcher.pending is not None and issued.path in watcher.pending
+
+        os.chmod(issued.path, 0o700)
         wait_until(lambda: keystone.alive == {})
 
     def test_a_session_that_never_had_a_token_is_removed_without_a_request(self, empty, run, watch, keystone):

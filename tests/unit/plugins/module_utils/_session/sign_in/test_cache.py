@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import threading
 import time
 import types
@@ -453,18 +454,6 @@ class TestARefusedToken:
         assert {token.id.reveal() for token in current_list(on_session)} == {first, second}
         assert on_session.troubles() == set()
 
-    def test_a_counter_that_cannot_be_written_keeps_it_from_nobody(self, on_session, sign_in, keystone, monkeypatch):
-        first = sign_in()
-        cache.refuse(first)
-
-        def fail(*arguments):
-            raise SessionError("No space left on device")
-
-        monkeypatch.setattr(type(on_session), "_append", fail)
-
-        assert sign_in() == first
-        assert on_session.troubles() == set()
-
     def test_one_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
         token = sign_in()
         cache.refuse(token)
@@ -705,6 +694,33 @@ class TestFailingOpen:
 
         assert sign_in() == token
         assert on_session.troubles() == set()
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": [1]}', '{"format": 99}'])
+    def test_a_damaged_record_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, text):
+        first = sign_in()
+        with open(os.path.join(on_session.path, "session.json"), "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+        second = sign_in()
+
+        assert first != second
+        assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {first, second}
+        assert on_session.troubles() == {BROKEN}
+
+    @pytest.mark.parametrize("what", ["refusals", "locks"])
+    def test_what_cannot_be_used_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, what):
+        first = sign_in()
+        let_age(on_session, 9 * HOURS)
+        path = os.path.join(on_session.path, what)
+        shutil.rmtree(path, ignore_errors=True)
+        with open(path, "w", encoding="utf-8"):
+            pass
+
+        second = sign_in()
+
+        listed = [token for name in on_session.names() for token in on_session.read_tokens(name).newest_first]
+        assert {token.id.reveal() for token in listed} == {first, second}
+        assert on_session.troubles() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
     def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):

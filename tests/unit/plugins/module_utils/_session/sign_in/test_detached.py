@@ -99,7 +99,7 @@ def work():
     end = time.monotonic() + 1.5
     while time.monotonic() < end: pass
     return 7
-try: print(detached.call(work, {more}))
+try: print(detached.call(work, more={more}))
 except detached.DeadlineError: print('too long')
 """
     assert call(code) == f"{expected}\n"

@@ -449,5 +449,5 @@ def test_where_neither_is_usable_it_is_a_sentence_with_what_to_make(no_cloud, tm
     state.chmod(0o777)
     environ = {"XDG_RUNTIME_DIR": runtime_directory, "XDG_STATE_HOME": str(state), "TMPDIR": str(tmp_path)}
 
-    with pytest.raises(SessionError, match=f"There is no directory for sessions: make {state}/onetoken, to which"):
+    with pytest.raises(SessionError, match=f"There is no directory for sessions: make '{state}/onetoken', to which"):
         directory.default_base(environ)

@@ -29,6 +29,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     AUTHENTICATIONS,
     PACKAGE,
+    SIGNS,
     VARIABLE,
     LivingToken,
     Session,
@@ -199,7 +200,7 @@ class TestMaking:
         before = files_of(full)
         full.make()
 
-        assert files_of(full) == before
+        assert files_of(full) == before | set(SIGNS.values())
 
     def test_a_directory_with_something_else_in_it_is_left_alone(self, tmp_path):
         path = tmp_path / "photos"
@@ -281,7 +282,7 @@ class TestTokens:
 
     def test_whether_there_are_any_is_known_without_making_anything(self, made):
         assert not made.has_tokens
-        assert os.listdir(made.path) == []
+        assert set(os.listdir(made.path)) == set(SIGNS.values())
 
         made.write_tokens(IDENTITY, StoredTokens(make_token()))
         assert made.has_tokens
@@ -492,7 +493,8 @@ class TestSite:
         made.write_site(site.files())
 
         sources = {f"site/{name}" for name in site.files()}
-        assert files_of(made) == sources | {importlib.util.cache_from_source(source) for source in sources}
+        compiled = {importlib.util.cache_from_source(source) for source in sources}
+        assert files_of(made) == {*sources, *compiled, *SIGNS.values()}
 
     def test_files_as_shipped_are_not_written_again(self, made):
         made.write_site(site.files())
@@ -547,7 +549,7 @@ class TestSite:
 class TestCounting:
     def test_what_is_not_there_counts_nothing_and_is_not_made(self, made):
         assert made.counted(AUTHENTICATIONS) == 0
-        assert os.listdir(made.path) == []
+        assert set(os.listdir(made.path)) == set(SIGNS.values())
 
     def test_it_adds_up(self, made):
         made.count(AUTHENTICATIONS)
@@ -589,9 +591,17 @@ class TestTrouble:
         assert made.troubles() == {"broken", "unrecorded"}
 
     def test_where_it_cannot_be_noted_nothing_fails(self, session, made):
-        os.mkdir(os.path.join(made.path, "trouble"))
+        os.remove(os.path.join(made.path, "usable"))
+        os.mkdir(os.path.join(made.path, "usable"))
         made.note_trouble("broken")
+        assert made.troubles() == {"broken"}
         Session("/no/such/session").note_trouble("broken")
+
+    def test_the_next_run_on_it_begins_without_any(self, made):
+        made.note_trouble("broken")
+        made.make()
+
+        assert made.troubles() == set()
 
 
 class TestDiscarding:

@@ -19,6 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     Session,
     SessionRecord,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
@@ -61,6 +62,7 @@ VALUES = st.recursive(
 )
 BODIES = st.dictionaries(st.sampled_from(KEYS), VALUES)
 DEEP = "[" * 50_000
+CODE = site.files()
 TEXTS = st.one_of(VALUES.map(json.dumps), st.text(), st.sampled_from(["", "{", DEEP, '{"a":' * 50_000, "NaN", "1e999"]))
 STATUSES = st.sampled_from([200, 201, 204, 206, 301, 302, 304, 307, 400, 401, 403, 404, 405, 410, 418, 451])
 FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -102,7 +104,7 @@ class Left:
         file.write_text(json.dumps(data))
 
     def end(self) -> dict:
-        report = watcher._end(self.session, self.name, keep=True)
+        report = watcher._end(self.session, self.name, True, CODE)
         assert set(report) == set(watcher.NOTHING_DONE)
         assert "is gone" not in (report["problem"] or "")
         assert "unexpected" not in (report["problem"] or ""), report
@@ -156,7 +158,7 @@ def test_a_record_of_a_token_with_anything_in_it_does_not_save_the_others(keysto
 
 @FUZZ
 @given(
-    file=st.sampled_from(["session.json", "tokens/first.json", "clouds.yaml", "closed.json", "trouble", "owner"]),
+    file=st.sampled_from(["session.json", "tokens/first.json", "clouds.yaml", "closed.json", "usable", "owner"]),
     content=st.one_of(st.binary(), TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass"))),
 )
 def test_a_file_with_anything_in_it_does_not_save_the_tokens_of_others(keystone, file, content):
