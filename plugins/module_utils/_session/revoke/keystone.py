@@ -62,6 +62,10 @@ class Connection:
             **_strictness(tls),
         )
         self._session.session.hooks["response"].append(self._count)
+        if tls.proxy is not None:
+            # The environment of who revokes may be another one than that of the task that signed in.
+            self._session.session.trust_env = False
+            self._session.session.proxies = {"http": tls.proxy, "https": tls.proxy} if tls.proxy else {}
 
     @classmethod
     def of_token(cls, token: Token) -> Connection:

@@ -63,7 +63,7 @@ NOTHING_DONE: dict[str, t.Any] = {
     "identities": 0,
     "problem": None,
 }
-#: What of the run's environment a watcher needs: to be found, to reach Keystone, and to check its certificate.
+#: What of the run's environment a watcher needs. How Keystone is reached, each token has on record.
 _KEPT_VARIABLES = (
     "PATH",
     "HOME",
@@ -76,9 +76,6 @@ _KEPT_VARIABLES = (
     "LD_LIBRARY_PATH",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    *(name for proxy in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for name in (proxy, proxy.upper())),
 )
 
 

@@ -86,7 +86,7 @@ def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool
         "url": url,
         "asked with": dict(keywords.get("headers") or {}),
         "authenticated": authenticated,
-        **connection_of(self),
+        **connection_of(self, url),
     }
     return documents.name_of(url, json.dumps(question, sort_keys=True))
 

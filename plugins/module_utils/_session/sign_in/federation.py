@@ -84,9 +84,10 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
         if session is None or not session.is_of_this_format:
             return FederatedSignIn(None, None)
         session.refuse_closed()
-        canonical, tls = _canonical(plugin, keystone_session), tls_of(keystone_session)
+        url = str(plugin.auth_url)
+        canonical, tls = _canonical(plugin, keystone_session), tls_of(keystone_session, url)
         # Not repeated before the token expires: somebody may have to sit at a browser for it.
-        request = SignInRequest(str(plugin.auth_url), {}, canonical, tls, is_repeatable=False)
+        request = SignInRequest(url, {}, canonical, tls, is_repeatable=False)
         return FederatedSignIn(session, request)
     except SessionClosedError as exc:
         raise signing.unusable(exc) from None
@@ -105,7 +106,7 @@ def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
         "plugin": f"{kind.__module__}.{kind.__qualname__}",
         "options": options,
         "unscoped": _unscoped(plugin),
-        **connection_of(keystone_session),
+        **connection_of(keystone_session, str(plugin.auth_url)),
     }
     try:
         return json.dumps(identity, sort_keys=True).encode()

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
 import json
 import os
 import typing as t
+
+with contextlib.suppress(ImportError):  # Ansible looks into every file of a collection; where this is used, it is there
+    import requests
 
 from ..store.token import Tls
 
@@ -44,14 +48,14 @@ class SignInRequest:
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
         if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(map(is_secret, session.additional_headers)):
             return None
-        if _has_connection_parameters(session):
+        if _has_connection_parameters(session) or _has_credentials(session):
             return None
-        tls = tls_of(session)
+        tls = tls_of(session, url)
         identity = {
             "url": url,
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
-            **connection_of(session),
+            **connection_of(session, url),
         }
         try:
             canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
@@ -82,6 +86,11 @@ def _has_connection_parameters(session: t.Any) -> bool:
     return plugin is not None and bool(plugin.get_connection_params(session))
 
 
+def _has_credentials(session: t.Any) -> bool:
+    """Whether requests itself has something to send along, as to a gateway in front of Keystone."""
+    return bool(session.session.auth) or dict(session.session.headers) != dict(requests.utils.default_headers())
+
+
 def _longest(session: t.Any) -> float:
     """The time for a connection and the one for an answer, as often as they are tried, with the pauses between."""
     timeout = session.timeout or 0.0
@@ -90,17 +99,18 @@ def _longest(session: t.Any) -> float:
     return float(once * (retries + 1) + _LONGEST_PAUSE * retries)
 
 
-def connection_of(session: t.Any) -> dict[str, t.Any]:
+def connection_of(session: t.Any, url: str) -> dict[str, t.Any]:
     """What a session has of its own in each of its requests."""
     return {
-        "tls": dataclasses.asdict(tls_of(session)),
+        "tls": dataclasses.asdict(tls_of(session, url)),
         "headers": dict(session.additional_headers),
     }
 
 
-def tls_of(session: t.Any) -> Tls:
-    """With whole paths: the process that revokes the token may work in another directory."""
-    verify, cert = session.verify, session.cert
+def tls_of(session: t.Any, url: str) -> Tls:
+    """With whole paths, and what the environment says: the process that revokes the token may have another one."""
+    found = session.session.merge_environment_settings(url, {}, None, session.verify, session.cert)
+    verify, cert = found["verify"], found["cert"]
     paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
     return Tls(
         # As requests takes it: nothing said is a yes, and each text but an empty one is a path.
@@ -109,4 +119,5 @@ def tls_of(session: t.Any) -> Tls:
         # Releases of keystoneauth before do not have these.
         getattr(session, "tls_min_version", None),
         getattr(session, "tls_ciphers", None),
+        requests.utils.select_proxy(url, found["proxies"]) or "",
     )

@@ -44,13 +44,15 @@ class TokenId:
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """How a Keystone is reached by TLS, which certificates are trusted, and who asks: files and words, no secrets."""
+    """How a Keystone is reached: which certificates are trusted, who asks, how strict TLS is, and by which proxy."""
 
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     #: What keystoneauth calls tls_min_version and tls_ciphers; None for its own.
     min_version: str | None = None
     ciphers: str | None = None
+    #: The proxy, which may have a password; empty for none, None for that of the environment of who asks.
+    proxy: str | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,6 +75,7 @@ def _token_of(record: t.Any) -> Token:
         _typed(tls.cert, str, type(None))
     _typed(tls.min_version, str, type(None))
     _typed(tls.ciphers, str, type(None))
+    _typed(tls.proxy, str, type(None))
     return Token(
         TokenId(record["token"]),
         _typed(record["body"], dict),

@@ -327,6 +327,15 @@ class TestConnection:
         assert (connection.auth_url, connection._token_url) == ("https://k/v3", token_url)
         assert (connection._session.verify, connection._session.cert) == (tls.verify, tls.cert)
 
+    @pytest.mark.parametrize(("proxy", "expected"), [("", {}), ("http://p:1", {"http": "http://p:1"})])
+    def test_it_goes_by_the_proxy_that_the_token_was_got_by_and_no_other(self, monkeypatch, proxy, expected):
+        monkeypatch.setenv("http_proxy", "http://another:2")
+        token = dataclasses.replace(make_token(), tls=Tls(proxy=proxy))
+        session = Connection.of_token(token)._session.session
+
+        found = session.merge_environment_settings("http://k/v3/auth/tokens", {}, None, True, None)["proxies"]
+        assert {scheme: url for scheme, url in found.items() if scheme == "http"} == expected
+
     def test_it_accepts_no_weaker_tls_than_the_token_was_got_with(self, monkeypatch):
         class Now(keystone_session.Session):
             def __init__(self, tls_min_version, tls_ciphers, **options):

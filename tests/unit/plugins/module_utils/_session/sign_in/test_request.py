@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+import requests
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.request import SignInRequest, tls_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ SCOPES: dict[str, dict[str, t.Any]] = {
     "unscoped, said so": {"unscoped": True},
     "unscoped": {},
 }
+URL = "http://127.0.0.1/v3/auth/tokens"
 #: A project, by id: the scope that all others than the one that is changed have.
 BASE = {"project_id": "p1"}
 USER = {"username": "demo", "user_domain_name": "Default"}
@@ -164,17 +166,61 @@ def test_a_relative_path_is_another_one_in_another_directory(token_of, generous_
     [(True, True), (None, True), (False, False), (0, False), ("", False), ("/ca.pem", "/ca.pem")],
     ids=repr,
 )
-def test_a_certificate_is_checked_for_a_token_as_requests_checked_it_when_it_was_issued(verify, recorded):
-    assert tls_of(keystone_session.Session(verify=verify)).verify == recorded
+def test_a_certificate_is_checked_for_a_token_as_requests_checked_it_when_it_was_issued(verify, recorded, monkeypatch):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert tls_of(keystone_session.Session(verify=verify), URL).verify == recorded
 
 
 def test_how_strict_tls_was_is_recorded_too():
     session = _Session()
     session.tls_min_version, session.tls_ciphers = "1.3", "HIGH"
 
-    recorded = tls_of(session)
+    recorded = tls_of(session, URL)
 
     assert (recorded.min_version, recorded.ciphers) == ("1.3", "HIGH")
+
+
+@pytest.mark.parametrize(
+    ("variables", "proxy"),
+    [
+        ({"http_proxy": "http://us:pw@proxy:3128"}, "http://us:pw@proxy:3128"),
+        ({"http_proxy": "http://proxy:3128", "no_proxy": "127.0.0.1"}, ""),
+        ({"https_proxy": "http://proxy:3128"}, ""),
+        ({}, ""),
+    ],
+    ids=str,
+)
+def test_the_way_that_a_task_s_environment_names_is_recorded_and_makes_another_identity(monkeypatch, variables, proxy):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    before = request_of({"auth": {}}, keystone_session.Session())
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    after = request_of({"auth": {}}, keystone_session.Session())
+
+    assert before is not None and after is not None
+    assert (before.tls.proxy, after.tls.proxy) == ("", proxy)
+    assert (before.name(b"key") == after.name(b"key")) is (proxy == "")
+    assert "pw" not in repr(after)
+
+
+def test_the_certificates_that_a_task_s_environment_names_are_recorded(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/their/ca.pem")
+
+    assert tls_of(keystone_session.Session(), URL).verify == "/their/ca.pem"
+    assert tls_of(keystone_session.Session(verify="/ca.pem"), URL).verify == "/ca.pem"
+    assert tls_of(keystone_session.Session(verify=False), URL).verify is False
+
+
+@pytest.mark.parametrize(("name", "value"), [("auth", ("us", "pw")), ("headers", {"X-Realm": "b"})], ids=str)
+def test_a_request_with_credentials_for_a_gateway_is_left_alone(name, value):
+    inner = requests.Session()
+    setattr(inner, name, value)
+
+    assert request_of({"auth": {}}, keystone_session.Session(session=inner)) is None
 
 
 class _Session:
@@ -187,11 +233,12 @@ class _Session:
     tls_min_version: t.Any = None
     tls_ciphers: t.Any = None
     additional_headers: t.ClassVar[dict[str, str]] = {}
+    session: t.ClassVar[requests.Session] = requests.Session()
 
 
 def request_of(body: t.Any, session: t.Any = None, **keywords: t.Any) -> SignInRequest | None:
     told = {"json": body, "headers": {"Accept": "application/json"}, "authenticated": False, "log": False, **keywords}
-    return SignInRequest.of_call(session or _Session(), "http://127.0.0.1/v3/auth/tokens", told)
+    return SignInRequest.of_call(session or _Session(), URL, told)
 
 
 TEXTS = st.text(max_size=3)

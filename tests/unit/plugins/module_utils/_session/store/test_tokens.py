@@ -35,6 +35,7 @@ def of(token) -> dict:
         {"tls": Tls("/ca.pem", "/c.pem")},
         {"tls": Tls(True, ("/c.pem", "/k.pem"))},
         {"tls": Tls(min_version="1.3", ciphers="HIGH")},
+        {"tls": Tls(proxy="http://p:1")},
         {"renewable": False},
         {"token_url": "http://127.0.0.1:5000/identity/v3/auth/tokens"},
         {"began": 12.5, "boot": "a start"},
