@@ -53,7 +53,7 @@ from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
-from ..module_utils._session.util.errors import OneTokenError, without_sdk
+from ..module_utils._session.util.errors import OneTokenError, SessionAbsentError, without_sdk
 from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils.playbook_task import PlaybookTask
@@ -197,6 +197,9 @@ class CallbackModule(CallbackBase):
             return
         try:
             news = self._run.news()
+        except SessionAbsentError:
+            # That is told with the next task, which is then off the session.
+            return
         except (OneTokenError, OSError) as exc:
             news = [] if self._unreadable else [f"one_token: tasks may sign in by themselves: {exc}"]
             self._unreadable = True

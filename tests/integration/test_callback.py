@@ -171,7 +171,8 @@ def test_what_tasks_set_themselves_stays_and_wins(controller):
 def test_a_session_that_others_could_read_is_revoked_as_soon_as_it_is_mended(controller, issued):
     tasks = FLAVORS + "- file: {path: \"{{ lookup('env', 'PYTHONPATH') | dirname }}\", mode: '0755'}\n"
     run = controller.play(tasks, ONETOKEN_REVOKE_TIMEOUT="1", **CALLBACK)
-    assert run.ok and "goes on asking" in " ".join(run.output.split()), run.output
+    output = " ".join(run.output.split())
+    assert run.ok and "is open to other users (mode 0755)" in output and "goes on trying" in output, run.output
     assert len(issued.living()) == 1
     (session,) = controller.sessions
     session.chmod(0o700)

@@ -245,8 +245,6 @@ CONFIGURATION = [
 """,
         "made.cloud.auth_type, made.cloud.auth.auth_url, made.cloud.auth.keys() | sort",
         "unmade.changed",
-        # It may have been one that tokens are of.
-        more_requests=2,
     ),
     case(
         "profiles",
@@ -689,7 +687,7 @@ def test_a_session_that_vanishes_costs_sign_ins_and_one_warning(comparison):
     without, found = comparison.run(play([one]))
     assert found.answers == without.answers
     assert found.posts == without.posts
-    assert found.output.count("WARNING") == 1 and "was removed" in found.output, found.output
+    assert found.output.count("WARNING") == 1 and "is not there any more" in found.output, found.output
 
 
 @pytest.mark.parametrize(
@@ -698,8 +696,10 @@ def test_a_session_that_vanishes_costs_sign_ins_and_one_warning(comparison):
 def test_a_client_with_a_sourced_openrc_works_as_it_does_without(comparison, sandbox, controller, command):
     if not shutil.which(command.split()[0], path=controller.environment["PATH"]):
         pytest.skip(f"{command.split()[0]} is not installed")
-    tasks = f"- command: {command}\n  register: found\n- command: {command}\n"
-    one = case("client", "demo", tasks, "found.stdout_lines")
+    # The sandbox has no Heat, which both ways are to say alike.
+    one_try = f"- command: {command}\n  failed_when: false\n"
+    tasks = f"{one_try}  register: found\n{one_try}"
+    one = case("client", "demo", tasks, "found.rc", "found.stdout_lines", "found.stderr_lines")
     variables = {**sandbox.sourced_openrc(), "OS_PROJECT_NAME": "demo", "OS_CLIENT_CONFIG_FILE": ""}
     comparison.check([one], **variables)
 

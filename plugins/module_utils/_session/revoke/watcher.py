@@ -217,7 +217,7 @@ def _end(session: Session, name: str, keep: bool, code: t.Mapping[str, str]) -> 
         except (OneTokenError, OSError) as exc:
             problem = str(exc) if isinstance(exc, OneTokenError) else _unusable(session, exc)
             report.update(counts, problem=problem)
-            if not told:
+            if not told and os.path.lexists(session.path):
                 # It may be mended later; the run does not wait for that.
                 told = True
                 _answer({"pending": problem})
