@@ -256,7 +256,7 @@ class Turn:
             return work()
         except detached.DeadlineError:
             # As keystoneauth says it; Keystone may have issued a token, and is not asked for another.
-            error = exceptions.ConnectTimeout(f"Request to {request.url} timed out")
+            error = exceptions.ConnectTimeout(f"Request to {public(request.url)} timed out")
             self._record_failure(error)
             self.end()
             raise error from None
