@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 try:
-    from ansible.template import is_trusted_as_template
-    from ansible.template import trust_as_template as template
+    from ansible.template import is_trusted_as_template, trust_as_template
 except ImportError:  # before ansible-core 2.19, every text was a template that was not marked as unsafe
     from ansible.utils.unsafe_proxy import AnsibleUnsafe
 
     def is_trusted_as_template(value: object) -> bool:
         return not isinstance(value, AnsibleUnsafe)
 
-    def template(value: str) -> str:
+    def trust_as_template(value: str) -> str:
         return value
+
+
+def template(text: str) -> str:
+    """A text that Ansible is to read as a template."""
+    return trust_as_template(text)
 
 
 def literal(text: str) -> str:
