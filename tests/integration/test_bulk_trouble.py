@@ -117,7 +117,7 @@ def test_what_a_killed_run_left_in_the_queue_is_made_anew(controller, start, pla
 
 def test_a_storm_fails_no_server_and_doubles_no_image(controller, start, play, result):
     cloud = start(servers=60, snapshot_seconds=1)
-    cloud.control(storm_429="every third", storm_503=0.05, storm_cut=0.01)
+    cloud.control(storm_429="every third", storm_503=0.15, storm_cut=0.01)
     playbook, environment = play(requests_per_second="20"), {**cloud.environ, **CALLBACK}
     with controller.started("ansible-playbook", playbook, **environment) as terminal:
         wait_for(lambda: cloud.count("nova", "POST", "/action$") >= 20, 60, "20 servers were asked for")

@@ -110,7 +110,8 @@ def connection_of(session: t.Any, url: str) -> dict[str, t.Any]:
 def tls_of(session: t.Any, url: str) -> Tls:
     """With whole paths, and what the environment says: the process that revokes the token may have another one."""
     found = session.session.merge_environment_settings(url, {}, None, session.verify, session.cert)
-    verify, cert = found["verify"], found["cert"]
+    # Without TLS, a task whose environment was cleared, as by sudo, is nobody else for that.
+    verify, cert = (found["verify"], found["cert"]) if url.startswith("https:") else (session.verify, session.cert)
     paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
     return Tls(
         # As requests takes it: nothing said is a yes, and each text but an empty one is a path.

@@ -210,9 +210,11 @@ def test_the_way_that_a_task_s_environment_names_is_recorded_and_makes_another_i
 def test_the_certificates_that_a_task_s_environment_names_are_recorded(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/their/ca.pem")
 
-    assert tls_of(keystone_session.Session(), URL).verify == "/their/ca.pem"
-    assert tls_of(keystone_session.Session(verify="/ca.pem"), URL).verify == "/ca.pem"
-    assert tls_of(keystone_session.Session(verify=False), URL).verify is False
+    secure = URL.replace("http:", "https:")
+    assert tls_of(keystone_session.Session(), secure).verify == "/their/ca.pem"
+    assert tls_of(keystone_session.Session(verify="/ca.pem"), secure).verify == "/ca.pem"
+    assert tls_of(keystone_session.Session(verify=False), secure).verify is False
+    assert tls_of(keystone_session.Session(), URL).verify is True
 
 
 @pytest.mark.parametrize(("name", "value"), [("auth", ("us", "pw")), ("headers", {"X-Realm": "b"})], ids=str)
