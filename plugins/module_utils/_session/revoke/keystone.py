@@ -29,7 +29,7 @@ if t.TYPE_CHECKING:
 #: Refusals that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
 PASSING = (413, 429, 503)
 #: Where tokens are issued, validated and revoked, below the address of version 3.
-_TOKEN_PATH = "/auth/tokens"
+TOKEN_PATH = "/auth/tokens"
 #: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
 REQUEST_TIMEOUT = 60
 #: Seconds that a request about a token may take even where the time for all of them is up.
@@ -51,7 +51,7 @@ class Connection:
         tls = tls or Tls()
         self.auth_url = public(auth_url)
         self.requests = 0
-        self._token_url = token_url or f"{versioned(auth_url)}{_TOKEN_PATH}"
+        self._token_url = token_url or f"{versioned(auth_url)}{TOKEN_PATH}"
         self._timeout = timeout or REQUEST_TIMEOUT
         self._session = keystoneauth1.session.Session(
             verify=tls.verify,
@@ -213,7 +213,7 @@ def _safe_redirect(response: requests.Response) -> str | None:
         upgrade = (here.scheme, there.scheme) == ("http", "https") and there.hostname == here.hostname
     except ValueError:
         return None
-    same_thing = there.path.rstrip("/").endswith(_TOKEN_PATH)
+    same_thing = there.path.rstrip("/").endswith(TOKEN_PATH)
     return _without_query(there.geturl()) if (same_place or upgrade) and same_thing else None
 
 

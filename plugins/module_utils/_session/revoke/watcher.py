@@ -172,7 +172,7 @@ def main(path: str, name: str, revoke_now: bool) -> None:
     order: dict[str, t.Any] | None = None
     if not revoke_now:
         watch = _watch(session, name)
-        _sweep_others(session)
+        _sweep_others(session, code)
         order = None if watch is None else _wait_for_end(watch)
         _answer({"drained": _drain(session, name, order, watch)})
     _answer(_end(session, name, order is None or order["keep"], code))
@@ -288,7 +288,7 @@ def _wait_for_end(watch: owners.Watch) -> dict[str, t.Any] | None:
             return None
 
 
-def _sweep_others(session: Session) -> None:
+def _sweep_others(session: Session, code: t.Mapping[str, str]) -> None:
     """What runs before this one left behind, when a machine or a container went down under them."""
     # Whatever is wrong with those is not to keep this run's session from being watched.
     with contextlib.suppress(Exception):
@@ -299,7 +299,7 @@ def _sweep_others(session: Session) -> None:
             return
         # A session with tokens stays where it is; this one goes, and its code with it, if the run needs no token. The
         # orphans are of this user, and get the code of this process first.
-        lasting = next(orphan for orphan in orphans if _is_equipped(orphan))
+        lasting = next(orphan for orphan in orphans if _is_equipped(orphan, code))
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != session.site]
         # A Keystone that does not answer for them is not to hold up the revoke of this run.
         # pylint: disable-next=ansible-bad-function
@@ -313,12 +313,12 @@ def _sweep_others(session: Session) -> None:
         )
 
 
-def _is_equipped(session: Session) -> bool:
+def _is_equipped(session: Session, code: t.Mapping[str, str]) -> bool:
     """Give a session this code; whether that was possible."""
     try:
         # Another run's watcher may do the same.
         with session.locked(_TURN):
-            session.write_site(_own_files())
+            session.write_site(code)
     except (OneTokenError, OSError):
         return False
     return True

@@ -25,7 +25,7 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..revoke.keystone import PASSING, Connection, versioned
+from ..revoke.keystone import PASSING, TOKEN_PATH, Connection, versioned
 from ..store import directory, refusals, serving, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
@@ -49,7 +49,6 @@ RENEWAL_PAUSE = 60
 #: Seconds for which Keystone is asked whether a token lives that a service refused.
 _QUESTION = 30
 
-TOKEN_PATH = "/auth/tokens"
 _SUBJECT_TOKEN = "X-Subject-Token"
 
 Ask = t.Callable[[], "requests.Response"]

@@ -23,7 +23,7 @@ from ..store.session import REQUESTS, Session
 from ..util import boot
 from ..util.errors import public
 from . import response
-from .request import connection_of, is_secret
+from .request import connection_of, is_secret, tls_of
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
@@ -86,7 +86,7 @@ def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool
         "url": url,
         "asked with": dict(keywords.get("headers") or {}),
         "authenticated": authenticated,
-        **connection_of(self, url),
+        **connection_of(self, tls_of(self, url)),
     }
     return documents.name_of(url, json.dumps(question, sort_keys=True))
 

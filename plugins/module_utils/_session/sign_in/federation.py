@@ -17,6 +17,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     access = None
 
 from ..store.session import REQUESTS, UNRECORDED, Session
+from ..store.token import Tls
 from ..util import boot, clock
 from ..util.errors import SessionClosedError
 from . import cache, signing
@@ -85,7 +86,8 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
             return FederatedSignIn(None, None)
         session.refuse_closed()
         url = str(plugin.auth_url)
-        canonical, tls = _canonical(plugin, keystone_session), tls_of(keystone_session, url)
+        tls = tls_of(keystone_session, url)
+        canonical = _canonical(plugin, keystone_session, tls)
         # Not repeated before the token expires: somebody may have to sit at a browser for it.
         request = SignInRequest(url, {}, canonical, tls, is_repeatable=False)
         return FederatedSignIn(session, request)
@@ -95,7 +97,7 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
         return FederatedSignIn(None, None)
 
 
-def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
+def _canonical(plugin: t.Any, keystone_session: t.Any, tls: Tls) -> bytes:
     """What makes it the same sign-in: the plugin and all that it was made with; empty where that cannot be told."""
     options = {name: value for name, value in vars(plugin).items() if name not in _STATE}
     if any(name.startswith("_") for name in options):
@@ -106,7 +108,7 @@ def _canonical(plugin: t.Any, keystone_session: t.Any) -> bytes:
         "plugin": f"{kind.__module__}.{kind.__qualname__}",
         "options": options,
         "unscoped": _unscoped(plugin),
-        **connection_of(keystone_session, str(plugin.auth_url)),
+        **connection_of(keystone_session, tls),
     }
     try:
         return json.dumps(identity, sort_keys=True).encode()

@@ -20,7 +20,7 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..revoke.keystone import is_same
+from ..revoke.keystone import TOKEN_PATH, is_same
 from ..store import directory, serving, usage
 from ..store.session import BROKEN, HANDLES, Session
 from ..store.token import Token
@@ -96,7 +96,7 @@ def answer(
 
 def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
     """Another Keystone is neither shown the token nor believed what it says of it."""
-    there = public(url).partition("?")[0][: -len(cache.TOKEN_PATH)]
+    there = public(url).partition("?")[0][: -len(TOKEN_PATH)]
     if not is_same(token.auth_url, there):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is from Keystone at {token.auth_url} and is not sent to {there}: "

@@ -55,7 +55,7 @@ class SignInRequest:
             "url": url,
             "json": keywords["json"],
             "token": headers.get("x-auth-token"),
-            **connection_of(session, url),
+            **connection_of(session, tls),
         }
         try:
             canonical = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
@@ -99,10 +99,10 @@ def _longest(session: t.Any) -> float:
     return float(once * (retries + 1) + _LONGEST_PAUSE * retries)
 
 
-def connection_of(session: t.Any, url: str) -> dict[str, t.Any]:
+def connection_of(session: t.Any, tls: Tls) -> dict[str, t.Any]:
     """What a session has of its own in each of its requests."""
     return {
-        "tls": dataclasses.asdict(tls_of(session, url)),
+        "tls": dataclasses.asdict(tls),
         "headers": dict(session.additional_headers),
     }
 
