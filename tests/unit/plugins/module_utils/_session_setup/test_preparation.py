@@ -22,6 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import explicit, preparation, site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
     make_token,
@@ -53,7 +54,7 @@ class TestOfARun:
             assert pathlib.Path(session.path, SITE, file).read_text(encoding="utf-8") == text
         assert keystone.requests == []
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+    @needs_root
     def test_the_superuser_begins_no_run_on_a_session_of_another_user(self, session, owner):
         """Who could put other code into it while the run goes on."""
         session.make()

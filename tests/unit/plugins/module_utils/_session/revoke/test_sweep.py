@@ -33,6 +33,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     ended_run,
     run_elsewhere,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
     make_token,
@@ -41,7 +42,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 DAY = 24 * 3600
 NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 DEAD = 25 * 3600
 ENDED = ended_run()
 

@@ -40,6 +40,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     wait_until,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import IDENTITY
 
 pytestmark = pytest.mark.processes
@@ -500,7 +501,7 @@ def test_it_revokes_what_earlier_runs_left_behind(issued, own, run, watch, keyst
     assert not own.closed
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@needs_root
 def test_the_superuser_runs_nothing_that_another_user_left_behind(issued, own, run, watch, keystone, tmp_path):
     """In a directory of everybody's, each user can put down what looks like the session of a run that ended."""
     trap = Session(str(tmp_path / "a-trap"))

@@ -19,6 +19,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     SessionRecord,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, site
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     GenerousKeystone,
     password_plugin,
@@ -63,6 +64,20 @@ def on_session(prepared, monkeypatch):
 def sign_in(keystone):
     """Sign in as a process does that was just started; the token."""
     return lambda **options: password_plugin(keystone, **options).get_token(keystone_session.Session())
+
+
+@pytest.fixture
+def copied(on_session, keystone, monkeypatch):
+    """Copies of the session's handles, as a fork in another thread makes them while Keystone is asked."""
+    handles: list[int] = []
+    plain = keystone._answer
+
+    def answer(request):
+        handles.extend(copies_of_handles(on_session.path))
+        return plain(request)
+
+    monkeypatch.setattr(keystone, "_answer", answer)
+    return handles
 
 
 @pytest.fixture

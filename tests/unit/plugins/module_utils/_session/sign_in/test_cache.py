@@ -36,7 +36,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     current,
     password_plugin,
@@ -165,16 +164,8 @@ class TestOneSignIn:
         assert on_session.names() == []
 
 
-def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, copied):
     """A process of a pool may live longer than the sign-in."""
-    copied = []
-    plain = keystone._answer
-
-    def answer(request):
-        copied.extend(copies_of_handles(on_session.path))
-        return plain(request)
-
-    monkeypatch.setattr(keystone, "_answer", answer)
     for options in ({}, {"password": "wrong"}):
         with contextlib.suppress(exceptions.Unauthorized):
             sign_in(**options)

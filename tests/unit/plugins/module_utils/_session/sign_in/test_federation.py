@@ -21,7 +21,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     StandInKeystone,
@@ -273,15 +272,7 @@ def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, m
     assert sign_in() == token
 
 
-def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, keystone, monkeypatch):
-    copied = []
-    plain = keystone._answer
-
-    def answer(request):
-        copied.extend(copies_of_handles(on_session.path))
-        return plain(request)
-
-    monkeypatch.setattr(keystone, "_answer", answer)
+def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, copied):
     sign_in()
 
     with on_session.locked(0):

@@ -61,6 +61,18 @@ def admin(keystone):
 
 
 @pytest.fixture
+def answered(admin, keystone):
+    """Change a user, with this status for an answer."""
+
+    def answered(status: int, raise_exc: bool) -> None:
+        keystone.status = status
+        with contextlib.suppress(exceptions.HttpError):
+            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}}, raise_exc=raise_exc)
+
+    return answered
+
+
+@pytest.fixture
 def is_served(on_session, sign_in, keystone):
     """Whether a second sign-in is served from the session after something was done."""
 
@@ -155,24 +167,14 @@ def test_cinder_s_own_address_that_begins_like_keystone_s_is_told_by_its_service
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 429])
 @pytest.mark.parametrize("raise_exc", [True, False])
-def test_a_write_that_is_refused_changes_nothing(is_served, admin, keystone, status, raise_exc):
-    def write():
-        keystone.status = status
-        with contextlib.suppress(exceptions.HttpError):
-            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}}, raise_exc=raise_exc)
-
-    assert is_served(write)
+def test_a_write_that_is_refused_changes_nothing(is_served, answered, status, raise_exc):
+    assert is_served(lambda: answered(status, raise_exc))
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("raise_exc", [True, False])
-def test_one_that_a_gateway_gave_up_may_have_changed_all_the_same(is_served, admin, keystone, status, raise_exc):
-    def write():
-        keystone.status = status
-        with contextlib.suppress(exceptions.HttpError):
-            admin.patch(f"{keystone.auth_url}/users/u1", json={"user": {}}, raise_exc=raise_exc)
-
-    assert not is_served(write)
+def test_one_that_a_gateway_gave_up_may_have_changed_all_the_same(is_served, answered, status, raise_exc):
+    assert not is_served(lambda: answered(status, raise_exc))
 
 
 @pytest.mark.parametrize("address", ["whole", "by the catalog", "by an endpoint"])

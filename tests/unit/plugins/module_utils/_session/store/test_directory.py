@@ -11,9 +11,9 @@ import threading
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 
 NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 
 
 @pytest.fixture

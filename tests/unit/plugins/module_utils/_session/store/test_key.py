@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation, sweep
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give files to others")
 NOBODY = 65534
 
 
