@@ -56,6 +56,7 @@ from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, SessionAbsentError, without_sdk
 from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.token_report import counts_of_revoke
+from ..plugin_utils import ansible_internals
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
 
@@ -65,6 +66,8 @@ _DROPPED = {
     "fallback": "a process that cannot use the session always signs in by itself",
 }
 _SECTION = "callback_one_token"
+#: From -vvv on, Ansible says how each module is run.
+_VERBOSE = 3
 #: Seconds for which an interrupted run waits for the revoke, which goes on without it.
 AFTER_AN_INTERRUPT = 5
 
@@ -101,6 +104,8 @@ class CallbackModule(CallbackBase):
         self._warn_of_dropped_options()
         if exposed := exposure(self._run.session):
             self._display.warning(exposed)
+        if self.get_option("fork_server"):
+            self._take_over(self._run)
         atexit.register(self._at_exit)
         # Not in the main thread, Python lets no one listen to signals.
         with contextlib.suppress(ValueError):
@@ -130,6 +135,13 @@ class CallbackModule(CallbackBase):
         # end of this process.
         if self._playbooks_left <= 0:
             self._end(drain=bool(self.get_option("drain")))
+
+    def _take_over(self, run: Run) -> None:
+        reason = ansible_internals.take_over()
+        if reason is not None:
+            self._display.vvv(f"one_token: modules are processes of their own, because {reason}")
+        if self._display.verbosity >= _VERBOSE:
+            run.log_programs()
 
     def _warn_of_dropped_options(self) -> None:
         file = constants.CONFIG_FILE
@@ -195,6 +207,8 @@ class CallbackModule(CallbackBase):
     def _tell_news(self) -> None:
         if self._run is None:
             return
+        for line in self._run.logged_programs():
+            self._display.vvv(f"one_token: {line}")
         try:
             news = self._run.news()
         except SessionAbsentError:

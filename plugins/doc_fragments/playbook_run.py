@@ -54,4 +54,16 @@ options:
     default: 90
     ini: [{section: callback_one_token, key: revoke_timeout}]
     env: [{name: ONETOKEN_REVOKE_TIMEOUT}]
+  fork_server:
+    description:
+      - Whether modules of C(openstack.cloud) and the C(openstack) command run in forks of a process that has imported
+        openstacksdk already, instead of in processes that each import it themselves. Each still has a process of its
+        own, with its own environment, output and exit status.
+      - The first such task of a run starts that process, the fork server, and it ends with the run. Where a fork
+        cannot be like the process that it stands for, that process is started as without this. At C(-vvv) a line says
+        for each task which way it went, and why.
+    type: bool
+    default: true
+    ini: [{section: callback_one_token, key: fork_server}]
+    env: [{name: ONETOKEN_FORK_SERVER}]
 """

@@ -47,9 +47,11 @@ class IssuedToken:
     kept_because: str | None = None
 
 
-def issue(session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float) -> IssuedToken:
+def issue(
+    session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float, fork_server: bool = True
+) -> IssuedToken:
     """Sign in by the session, which asks Keystone if it has no good token of this identity."""
-    with prepared(session, policy, timeout) as policy:
+    with prepared(session, policy, timeout, fork_server) as policy:
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
         token = _token_of(session, identity)

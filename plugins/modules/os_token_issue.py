@@ -56,6 +56,15 @@ options:
     description: Whether to issue a token without any scope. It has no catalog and serves Keystone only.
     type: bool
     default: false
+  fork_server:
+    description:
+      - Whether modules of C(openstack.cloud) and the C(openstack) command run in forks of a process that has imported
+        openstacksdk already. Each still has a process of its own.
+      - That process, the fork server, is started where the run that issued the token goes on on the same machine, as
+        with the role on the controller, and ends with it.
+      - In the session of a playbook run, the C(fork_server) of that run counts instead.
+    type: bool
+    default: true
   return_token:
     description:
       - Whether to return the token's id as RV(token), and the variables of OS_TOKEN mode as RV(token_environment).
@@ -235,7 +244,7 @@ def issue(module: AnsibleModule) -> dict:
         changed, known_as = token is None, cloud.name
     else:
         is_new = not session.exists
-        issued = signing_in.issue(session, cloud, policy, params["timeout"])
+        issued = signing_in.issue(session, cloud, policy, params["timeout"], params["fork_server"])
         token, changed, known_as = issued.token, issued.changed, issued.cloud
         if issued.kept_because:
             module.warn(still_good(cloud.name, token, issued.kept_because))
@@ -273,6 +282,7 @@ def main() -> None:
             "domain": {"type": "str"},
             "system": {"type": "bool", "default": False},
             "unscoped": {"type": "bool", "default": False},
+            "fork_server": {"type": "bool", "default": True},
             "return_token": {"type": "bool", "default": False, "no_log": False},
         },
         required_by={"project_domain": ["project"]},

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import math
 import os
@@ -15,7 +16,7 @@ from ..module_utils._session import hook
 from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
 from ..module_utils._session.store import owners, usage
 from ..module_utils._session.store.renewal import RenewalPolicy
-from ..module_utils._session.store.session import BROKEN, ISSUED, PACKAGE, UNRECORDED, Session
+from ..module_utils._session.store.session import BROKEN, FORK_SERVER, ISSUED, PACKAGE, PROGRAM_LOG, UNRECORDED, Session
 from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
 from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.preparation import prepare
@@ -44,6 +45,7 @@ class Settings:
     drain: bool
     drain_timeout: int
     revoke_timeout: int
+    fork_server: bool
 
     def __post_init__(self) -> None:
         for name in ("drain_timeout", "revoke_timeout"):
@@ -70,6 +72,7 @@ class Run:
         self.keep = False
         self._told: set[str] = set()
         self._seen: tuple[int, set[str]] | None = None
+        self._log: t.TextIO | None = None
 
     @classmethod
     def begin(cls, settings: Settings, environ: t.Mapping[str, str]) -> tuple[Run, dict[str, str]] | None:
@@ -81,7 +84,7 @@ class Run:
         process = owners.Owner.of_process(os.getpid())
         if process is None:
             raise OneTokenError("This process cannot be found among the running ones.")
-        owner = prepare(session, RenewalPolicy(settings.renew_after), process)
+        owner = prepare(session, RenewalPolicy(settings.renew_after), process, settings.fork_server)
         return cls(session, owner, Watcher(session, owner, environ), settings), environment.of_session(session, environ)
 
     def enter(self, variables: dict[str, str]) -> None:
@@ -106,6 +109,16 @@ class Run:
         # The workers are copies of this process.
         if not self.ended and os.getpid() == self._process:
             self.end(self._settings.drain)
+
+    def log_programs(self) -> None:
+        """Have processes note which way their programs go."""
+        path = os.path.join(self.session.path, FORK_SERVER, PROGRAM_LOG)
+        with contextlib.suppress(OSError):
+            self._log = open(path, "x+", encoding="utf-8")  # noqa: SIM115
+
+    def logged_programs(self) -> list[str]:
+        """What was noted since the last time."""
+        return self._log.read().splitlines() if self._log is not None else []
 
     def news(self) -> list[str]:
         """What the user should hear and has not: what is wrong with the session, and with tokens that work."""
@@ -228,6 +241,7 @@ def settings_of(option: t.Callable[[str], t.Any]) -> Settings:
         drain=bool(option("drain")),
         drain_timeout=int(option("drain_timeout")),
         revoke_timeout=int(option("revoke_timeout")),
+        fork_server=bool(option("fork_server")),
     )
 
 

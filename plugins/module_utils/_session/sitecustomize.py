@@ -18,6 +18,10 @@ def _begin():
     from onetoken_session import hook
 
     hook.install()
+    if os.path.isdir(os.path.join(os.environ["ONETOKEN_SESSION_DIRECTORY"], "fork_server")):
+        from onetoken_session.fork_server import door
+
+        door.hand_over()
 
 
 def _load_hidden():

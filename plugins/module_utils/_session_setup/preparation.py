@@ -22,7 +22,7 @@ LOCKED_FOR_A_MOMENT = 30
 _REVOKE_TIMEOUT = 60
 
 
-def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str:
+def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner, fork_server: bool = True) -> str:
     """Make a session for a run; the owner's name in it."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
@@ -36,6 +36,7 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner) -> str
         record.policy, record.of_runs = policy, True
         try:
             session.write_site(site.files())
+            session.allow_fork_servers(fork_server)
             session.write_record(record)
             name = owners.add(session, owner)
         except BaseException:
@@ -52,7 +53,9 @@ def in_force(record: SessionRecord, policy: RenewalPolicy) -> RenewalPolicy:
 
 
 @contextlib.contextmanager
-def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Iterator[RenewalPolicy]:
+def prepared(
+    session: Session, policy: RenewalPolicy, timeout: float, fork_server: bool = True
+) -> t.Iterator[RenewalPolicy]:
     """A session for what is signed in meanwhile, with the policy there; one that got no token is removed again."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(timeout)):
@@ -62,6 +65,8 @@ def prepared(session: Session, policy: RenewalPolicy, timeout: float) -> t.Itera
             # Whatever can fail for want of space or rights comes before there is a token to lose.
             session.write_site(site.files())
             record.policy = in_force(record, policy)
+            if not record.of_runs:
+                session.allow_fork_servers(fork_server)
             # In any case: so another task that made the session sees that it is not alone with it any more.
             session.write_record(record)
         except BaseException:

@@ -37,6 +37,9 @@ HANDLES = "handles"
 DOCUMENTS = "discovery"
 REFUSALS = "refusals"
 STALE = "stale"
+#: Where processes find the servers that their programs can run in; without it, there are none.
+FORK_SERVER = "fork_server"
+PROGRAM_LOG = "log"
 IN_USE = "in-use"
 FINISHING = "finishing"
 #: What processes note for the run to warn of, and the empty file that each removes for it: that needs no room on a disk
@@ -49,6 +52,7 @@ AUTHENTICATIONS = "authentications"
 IDENTITIES = "identities"
 ISSUED = "issued"
 REQUESTS = "requests"
+SERVED = "served"
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
 _LOCK_POLL = 0.05
@@ -57,7 +61,10 @@ _RUN_PREFIX = "run-"
 #: What the processes of a run load at their start, and the package that this folder is in it.
 SITE = "site"
 PACKAGE = "onetoken_session"
-_PACKAGES = (*(f"{SITE}/{PACKAGE}/{layer}" for layer in ("util", "store", "revoke", "sign_in")), f"{SITE}/{PACKAGE}")
+_PACKAGES = (
+    *(f"{SITE}/{PACKAGE}/{layer}" for layer in ("util", "store", "revoke", "sign_in", "fork_server")),
+    f"{SITE}/{PACKAGE}",
+)
 #: Innermost first; the last but one is of versions before.
 _SITE_FOLDERS = (
     *(folder for package in _PACKAGES for folder in (f"{package}/__pycache__", package)),
@@ -65,12 +72,12 @@ _SITE_FOLDERS = (
     f"{SITE}/{PACKAGE}-0.1.0.dist-info",
     SITE,
 )
-_FOLDERS = (_TOKENS, _LOCKS, OWNERS, HANDLES, DOCUMENTS, REFUSALS, STALE)
+_FOLDERS = (_TOKENS, _LOCKS, OWNERS, HANDLES, DOCUMENTS, REFUSALS, STALE, FORK_SERVER)
 _FILES = (
-    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS),
+    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS, SERVED),
     *(key.FILE, _CLOUDS, _CLOSED, _LOCK, _OLD_RECORD, _RECORD),
 )
-_OWN_ENDINGS = (".json", ".py", ".pyc", ".lock", "METADATA", "entry_points.txt")
+_OWN_ENDINGS = (".json", ".py", ".pyc", ".lock", ".sock", ".zip", PROGRAM_LOG, "METADATA", "entry_points.txt")
 #: What reading a file raises that does not hold what this collection wrote into it.
 _DAMAGE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -345,6 +352,14 @@ class Session:
                         directory.write(folder, file, text)
                     # What was compiled before was removed, as nobody can see what is in it.
                     _compile(os.path.join(self.site, *folders, file))
+
+    def allow_fork_servers(self, allowed: bool) -> None:
+        """Whether programs of the run may run in forks of a server."""
+        with self.opened() as handle:
+            if allowed:
+                with directory.subdirectory(handle, FORK_SERVER):
+                    return
+            self._discard_folder(handle, FORK_SERVER)
 
     def key(self) -> bytes:
         return key.read_or_make(self.path)

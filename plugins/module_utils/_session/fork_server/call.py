@@ -1,0 +1,61 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A program that is to be run: what its process would be started with."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Importing this takes a process longer than all that it says.
+    import typing as t
+
+#: What a program is told apart by that is not to be found out in the process that runs it.
+LIMITS = tuple(sorted(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")))
+
+
+class DeclinedError(Exception):
+    """The program is to be run as without a server; the text says why."""
+
+
+class Call:
+    """A program that is to be run: what it is started with."""
+
+    def __init__(
+        self, program: str, interpreter: str, arguments: list[str], environ: dict[str, str], directory: str
+    ) -> None:
+        #: Which server runs it: the path of a command, or the same for all modules.
+        self.program = program
+        self.interpreter = interpreter
+        #: After the interpreter; without any, the program comes by standard input.
+        self.arguments = arguments
+        self.environ = environ
+        self.directory = directory
+        self.ignored = _signals("SigIgn")
+
+    def request(self) -> dict[str, t.Any]:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return {
+            "interpreter": self.interpreter,
+            "arguments": self.arguments,
+            "environment": self.environ,
+            "directory": self.directory,
+            "umask": umask,
+            "limits": [[limit, *resource.getrlimit(limit)] for limit in LIMITS],
+            "ignored": self.ignored,
+            "blocked": _signals("SigBlk"),
+        }
+
+
+def _signals(kind: str) -> list[int]:
+    """The numbers of the signals in a set of this process."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+        for line in stream:
+            if line.startswith(kind):
+                mask = int(line.split()[1], 16)
+                return [number for number in range(1, 65) if mask >> (number - 1) & 1]
+    return []

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a server to run a program in a fork of it.
+
+Whatever is wrong before the program begins means that it is run as without a server.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+
+from . import attributes, protocol
+from .call import DeclinedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Importing this takes a process longer than all that it says.
+    from _socket import socket
+
+    from .call import Call
+
+#: Seconds that a server has to be ready; under load, starting without one takes as long.
+READY_TIMEOUT = 20
+
+
+class Running:
+    """A program that runs in a fork."""
+
+    def __init__(self, connection: socket, pid: int) -> None:
+        self._connection = connection
+        self._pid = pid
+        # Another process may have its id once it has ended.
+        self._handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+
+    def wait(self) -> int | None:
+        """Its exit status, or the negative number of a signal; None if its server was killed with it."""
+        try:
+            return protocol.receive_status(self._connection)
+        except (OSError, protocol.EndedError):
+            return None
+
+    def send_signal(self, number: int) -> None:
+        try:
+            if self._handle is None:
+                os.kill(self._pid, number)
+            else:
+                signal.pidfd_send_signal(self._handle, number)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Whoever closes it before the program has ended ends the program."""
+        self._connection.close()
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+def run(session: str, call: Call, files: dict[int, int]) -> Running:
+    """Have a server of the session run it with these files: its number of each, and the one that it is here."""
+    try:
+        folder = protocol.open_folder(session)
+    except OSError:
+        raise DeclinedError("the session has no fork server") from None
+    connection = None
+    try:
+        connection = _connected(folder, session, call)
+        if protocol.peer(connection) != os.geteuid():
+            raise DeclinedError("the server belongs to another user")
+        request = call.request()
+        request["files"] = list(files)
+        protocol.send_request(connection, request, list(files.values()))
+        answer = protocol.receive(connection)
+        if answer[:1] != protocol.READY:
+            raise DeclinedError(answer[1:].decode() or "the server declined")
+        running = Running(connection, int(answer[1:]))
+        connection.settimeout(None)
+        connection.sendall(protocol.GO)
+    except (OSError, ValueError, struct.error, protocol.EndedError) as exc:
+        if connection is not None:
+            connection.close()
+        raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
+    except DeclinedError:
+        if connection is not None:
+            connection.close()
+        raise
+    finally:
+        os.close(folder)
+    return running
+
+
+def _connected(folder: int, session: str, call: Call) -> socket:
+    process = attributes.of_process(call.environ, call.directory)
+    server = attributes.name(process, attributes.of_interpreter(call.interpreter), call.program)
+    connection = protocol.connect(folder, server)
+    if connection is None:
+        # Needs modules that take a while to import.
+        from . import starting
+
+        connection = starting.start(folder, session, server, call)
+    connection.settimeout(READY_TIMEOUT)
+    return connection
+
+
+def note(session: str, text: str) -> None:
+    """Leave word of which way a program went, for a run that is asked to say so."""
+    try:
+        folder = protocol.open_folder(session)
+        try:
+            file = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            os.write(file, f"{text}\n".encode("utf-8", "replace"))
+        finally:
+            os.close(file)
+    except OSError:
+        pass

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process that Python has just started hands its program over to a server, and waits for it.
+
+It has imported nothing yet that takes time. Where no server takes the program, Python goes on to run it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
+
+    from . import client
+
+#: Who sends one of these to the process means its program.
+_FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT", "SIGWINCH")
+
+
+def hand_over() -> None:
+    """Does not come back where a server runs the program."""
+    session = os.environ.get("ONETOKEN_SESSION_DIRECTORY", "")
+    command = getattr(sys, "orig_argv", None)
+    if not command or not session or not os.path.isdir(os.path.join(session, "fork_server")):
+        return
+    if sys.flags.interactive or sys.flags.inspect or not sys.executable:
+        return
+    arguments = command[1:]
+    if arguments:
+        _hand_over_file(session, arguments)
+    elif not os.isatty(0):
+        _hand_over_input(session)
+
+
+def _hand_over_file(session: str, arguments: list[str]) -> None:
+    from . import programs
+
+    program = programs.of_arguments(arguments)
+    if program is not None:
+        _hand_over(session, program, arguments, os.path.basename(arguments[0]))
+
+
+def _hand_over_input(session: str) -> None:
+    """A script that comes by standard input, which is read whole before it begins in any case."""
+    from . import programs
+
+    script = b""
+    while True:
+        part = os.read(0, 1 << 20)
+        if not part:
+            break
+        script += part
+    file = os.memfd_create("script")
+    with os.fdopen(os.dup(file), "wb") as stream:
+        stream.write(script)
+    os.lseek(file, 0, os.SEEK_SET)
+    os.dup2(file, 0)
+    os.close(file)
+    if programs.is_module(script):
+        _hand_over(session, programs.MODULES, [], "a module")
+    os.lseek(0, 0, os.SEEK_SET)
+
+
+def _hand_over(session: str, program: str, arguments: list[str], label: str) -> None:
+    from . import client, protocol
+    from .call import Call, DeclinedError
+
+    try:
+        files = _inherited()
+        if len(files) > protocol.MOST_FILES or not {0, 1, 2} <= set(files):
+            raise DeclinedError("a standard stream is closed, or there are too many open files")
+        call = Call(program, sys.executable, arguments, dict(os.environ), os.getcwd())
+        running = client.run(session, call, {number: number for number in files})
+    except (OSError, DeclinedError) as exc:
+        client.note(session, f"{label} runs without the fork server: {exc}")
+        return
+    client.note(session, f"{label} runs in a fork of the server")
+    _see_through(running, call.ignored, label)
+
+
+def _inherited() -> list[int]:
+    """The open files that a program gets from who started it."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if not fcntl.fcntl(int(name), fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                found.append(int(name))
+        except OSError:
+            # The one that this list was read by.
+            pass
+    return sorted(found)
+
+
+def _see_through(running: client.Running, ignored: list[int], label: str) -> t.NoReturn:
+    for name in _FORWARDED:
+        number = getattr(signal, name)
+        if number not in ignored:
+            signal.signal(number, lambda number, _frame: running.send_signal(number))
+    signal.signal(signal.SIGTSTP, lambda _number, _frame: _stop(running))
+    status = running.wait()
+    if status is None:
+        os.write(2, f"The fork server was killed while it ran {label}: run it again.\n".encode())
+        status = 1
+    if status < 0:
+        _die(-status)
+    os._exit(status)
+
+
+def _stop(running: client.Running) -> None:
+    # A terminal stops only what is in its own session.
+    running.send_signal(signal.SIGSTOP)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    running.send_signal(signal.SIGCONT)
+
+
+def _die(number: int) -> None:
+    """End as the program has ended, without a second dump of memory."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)

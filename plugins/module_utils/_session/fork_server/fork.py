@@ -1,0 +1,224 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fork of a server becomes the process that a client would have been, and runs its program."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import fcntl
+import io
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+import types
+import typing as t
+
+from ..store.session import Session
+from . import archive, programs, protocol
+
+if t.TYPE_CHECKING:
+    import socket
+
+#: What Python itself ignores when it starts.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+#: Python's own status where the output could not be written.
+_NO_OUTPUT = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a fork has of its server."""
+
+    session: str
+    program: str
+    #: What the imports of the program print.
+    said: bytes
+
+
+def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
+    """Everything that a fork does; it never comes back."""
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        _close_all_but(connection.fileno())
+        try:
+            script, connection = _become(connection, surroundings)
+        except (OSError, ValueError, KeyError, TypeError, protocol.EndedError) as exc:
+            protocol.send(connection, protocol.DECLINED + f"the fork cannot be like it ({exc})".encode())
+            os._exit(0)
+        protocol.send(connection, protocol.READY + str(os.getpid()).encode())
+        if connection.recv(1) == protocol.GO:
+            Session(surroundings.session).count("served")
+            _finish(connection, _execute(script))
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close the files of the server, and of its other clients."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            # One is that which this list was read by.
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+class _Script(t.NamedTuple):
+    source: bytes
+    #: None for standard input.
+    path: str | None
+
+
+def _become(connection: socket.socket, surroundings: Surroundings) -> tuple[_Script, socket.socket]:
+    """Take over all that a process can set of itself."""
+    request, received = protocol.receive_request(connection)
+    connection = _take_files(connection, dict(zip(request["files"], received)))
+    os.chdir(request["directory"])
+    os.umask(request["umask"])
+    for limit, soft, hard in request["limits"]:
+        if resource.getrlimit(limit) != (soft, hard):
+            resource.setrlimit(limit, (soft, hard))
+    _set_environment(request["environment"])
+    _set_signals(request["ignored"], request["blocked"])
+    script = _read_script(request["arguments"])
+    _set_arguments(request["interpreter"], request["arguments"], script.path)
+    _make_streams()
+    tempfile.tempdir = None
+    if surroundings.program == programs.MODULES:
+        _use_compiled(script, surroundings)
+    sys.stderr.buffer.write(surroundings.said)
+    return script, connection
+
+
+def _take_files(connection: socket.socket, files: dict[int, int]) -> socket.socket:
+    """Put each file where the client has it, and the connection out of their way."""
+    place = max([*files, *files.values()]) + 1
+    moved = type(connection)(fileno=fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, place))
+    connection.close()
+    # First all of them above the places that they are to have.
+    lifted = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, place) for number, file in files.items()}
+    for file in files.values():
+        os.close(file)
+    for number, file in lifted.items():
+        os.dup2(file, number)
+        os.close(file)
+    return moved
+
+
+def _set_environment(environ: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+
+
+def _set_signals(ignored: list[int], blocked: list[int]) -> None:
+    for number in signal.valid_signals():
+        if number in (signal.SIGKILL, signal.SIGSTOP):
+            continue
+        if number in ignored or number in _IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_IGN)
+        elif number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+        elif signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _read_script(arguments: list[str]) -> _Script:
+    if not arguments:
+        source = b""
+        while part := os.read(0, 1 << 20):
+            source += part
+        return _Script(source, None)
+    with open(arguments[0], "rb") as stream:
+        return _Script(stream.read(), arguments[0])
+
+
+def _set_arguments(interpreter: str, arguments: list[str], path: str | None) -> None:
+    sys.argv = list(arguments) or [""]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = [interpreter, *arguments]
+    sys.path.insert(0, "" if path is None else os.path.dirname(os.path.realpath(path)))
+
+
+def _make_streams() -> None:
+    """As Python makes them when it starts: whether they are a terminal, and can seek, is another thing now."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        before = getattr(sys, f"__{name}__")
+        raw = open(number, f"{mode}b", -1, closefd=False)  # noqa: SIM115
+        raw_file = getattr(raw, "raw", raw)
+        raw_file.name = f"<{name}>"  # type: ignore[misc]
+        stream = io.TextIOWrapper(
+            raw,
+            before.encoding,
+            before.errors,
+            newline="\n" if mode == "w" else None,
+            line_buffering=name == "stderr" or raw_file.isatty(),
+            write_through=before.write_through,
+        )
+        stream.mode = mode  # type: ignore[misc]
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _use_compiled(script: _Script, surroundings: Surroundings) -> None:
+    # What another user can change, the superuser does not run more of than it must.
+    session = Session(surroundings.session)
+    if session.is_own:
+        folder = protocol.open_folder(surroundings.session)
+        try:
+            archive.use_compiled(script.source, folder, os.path.join(session.path, "fork_server"))
+        finally:
+            os.close(folder)
+
+
+def _execute(script: _Script) -> int:
+    """Run it as Python would; its exit status, or the negative number of a signal."""
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__builtins__=__builtins__, __loader__=None, __spec__=None)
+    if script.path is not None:
+        main.__dict__.update(__file__=script.path, __cached__=None)
+    sys.modules["__main__"] = main
+    try:
+        code = compile(script.source, script.path or "<stdin>", "exec", dont_inherit=True)
+        exec(code, main.__dict__)  # noqa: S102  # pylint: disable=exec-used
+        status = 0
+    except SystemExit as exc:
+        status = _status_of(exc.code)
+    except BaseException as exc:  # pylint: disable=broad-exception-caught
+        # Without the frame of this function.
+        traceback = exc.__traceback__ and exc.__traceback__.tb_next
+        sys.excepthook(type(exc), exc.with_traceback(traceback), traceback)
+        status = -signal.SIGINT if isinstance(exc, KeyboardInterrupt) else 1
+    return status
+
+
+def _status_of(code: t.Any) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _finish(connection: socket.socket, status: int) -> t.NoReturn:
+    """What Python does at its end, but for taking everything down."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{type(exc).__name__}: {exc}\n")
+        status = status or _NO_OUTPUT
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    protocol.send_status(connection, status)
+    os._exit(0)

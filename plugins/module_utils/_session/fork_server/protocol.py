@@ -1,0 +1,108 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a client and the fork of a server say to each other, over a socket that only their user can reach.
+
+The client sends a request, with its open files. The fork answers that it is ready, with its process id, or why it is
+not. Only when the client then says go does it run the program: so nothing runs twice, whoever is slow. At the end it
+sends the program's exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Importing this takes a process longer than all that it says.
+    import typing as t
+
+READY, DECLINED, GO = b"R", b"D", b"G"
+#: As many files as Linux hands over at a time.
+MOST_FILES = 253
+#: Nothing that a program is started with is longer, in bytes.
+_LONGEST = 64 << 20
+_LENGTH = struct.Struct("!I")
+_STATUS = struct.Struct("!i")
+_NUMBER = struct.Struct("i")
+_CREDENTIALS = struct.Struct("3i")
+
+
+class EndedError(Exception):
+    """The other side is gone."""
+
+
+def peer(connection: socket) -> int:
+    """The user of the other side."""
+    user: int = _CREDENTIALS.unpack(connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size))[1]
+    return user
+
+
+def send_request(connection: socket, request: dict[str, t.Any], files: list[int]) -> None:
+    numbers = struct.pack(f"{len(files)}i", *files)
+    connection.sendmsg([b"Q"], [(SOL_SOCKET, SCM_RIGHTS, numbers)])
+    send(connection, json.dumps(request).encode())
+
+
+def receive_request(connection: socket) -> tuple[dict[str, t.Any], list[int]]:
+    _data, ancillary, _flags, _address = connection.recvmsg(1, 1 << 12)
+    files: list[int] = []
+    for level, kind, numbers in ancillary:
+        if (level, kind) == (SOL_SOCKET, SCM_RIGHTS):
+            files += [number for (number,) in _NUMBER.iter_unpack(numbers)]
+    return json.loads(receive(connection)), files
+
+
+def send(connection: socket, data: bytes) -> None:
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def receive(connection: socket) -> bytes:
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    if length > _LONGEST:
+        raise EndedError
+    return _exactly(connection, length)
+
+
+def send_status(connection: socket, status: int) -> None:
+    """An exit status, or the negative number of the signal that ended the program."""
+    connection.sendall(_STATUS.pack(status))
+
+
+def receive_status(connection: socket) -> int:
+    status: int = _STATUS.unpack(_exactly(connection, _STATUS.size))[0]
+    return status
+
+
+def _exactly(connection: socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        part = connection.recv(min(length - len(data), 1 << 20))
+        if not part:
+            raise EndedError
+        data += part
+    return data
+
+
+def address(folder: int, server: str) -> str:
+    """The path of a server's socket, by the handle of its directory: the system takes no more than 107 characters."""
+    return f"/proc/self/fd/{folder}/{server}.sock"
+
+
+def open_folder(session: str) -> int:
+    """A handle on the directory in which a session's servers have their sockets; an OSError where it has none."""
+    return os.open(os.path.join(session, "fork_server"), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def connect(folder: int, server: str) -> socket | None:
+    """A connection to a server; None where none listens."""
+    connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    try:
+        connection.connect(address(folder, server))
+    except OSError:
+        connection.close()
+        return None
+    return connection

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts a server: the first process that would need one, for itself and all others like it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
+
+from ..store import owners
+from ..store.session import PACKAGE, Session
+from ..util.errors import OneTokenError
+from . import attributes, protocol
+from .call import Call, DeclinedError
+
+#: Servers of one session, each with the memory of a task: for modules and a command, of the user and of root, and more.
+MOST_SERVERS = 6
+#: How often one is started that ends by itself, as without openstacksdk.
+MOST_STARTS = 2
+#: As the session has it: whoever starts a server may have another copy of this package.
+_MAIN = f"{PACKAGE}/fork_server/main.py"
+
+
+def start(folder: int, session: str, server: str, call: Call) -> socket:
+    """A connection to the server that this process, or another at the same time, has started."""
+    lock = _opened(folder, f"{server}.lock")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = protocol.connect(folder, server)
+        if connection is None:
+            _check(folder, session, lock)
+            os.write(lock, b".")
+            _start(folder, session, server, call)
+            connection = protocol.connect(folder, server)
+    finally:
+        os.close(lock)
+    if connection is None:
+        raise DeclinedError("the server ended as it was started")
+    return connection
+
+
+def _opened(folder: int, name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(name, flags, 0o600, dir_fd=folder)
+
+
+def _check(folder: int, session: str, lock: int) -> None:
+    if os.fstat(lock).st_size >= MOST_STARTS:
+        raise DeclinedError("the server ended each time that it was started")
+    servers = [name for name in os.listdir(folder) if name.endswith(".sock")]
+    if len(servers) >= MOST_SERVERS:
+        raise DeclinedError(f"the session has {len(servers)} servers already")
+    try:
+        watched = owners.living(Session(session))
+    except (OneTokenError, OSError):
+        watched = False
+    if not watched:
+        # Nothing would end it.
+        raise DeclinedError("no run on this machine watches the session")
+
+
+def _start(folder: int, session: str, server: str, call: Call) -> None:
+    """It gets a socket on which clients can connect at once, and are answered when it is ready."""
+    path = protocol.address(folder, server)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    try:
+        listener.bind(path)
+        listener.listen(1024)
+        # A process that stays, which no module's run_command is for.
+        # pylint: disable-next=ansible-bad-function
+        subprocess.Popen(
+            [
+                call.interpreter,
+                os.path.join(Session(session).site, _MAIN),
+                session,
+                server,
+                str(listener.fileno()),
+                call.program,
+            ],
+            cwd=call.directory,
+            env=attributes.environment(call.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=[listener.fileno()],
+        )
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        raise
+    finally:
+        listener.close()

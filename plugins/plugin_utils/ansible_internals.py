@@ -1,0 +1,125 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that this collection needs of Ansible's private code: it takes over one step of the action that runs modules.
+
+Checked with ansible-core 2.17 to 2.21. On another release it stays out, and modules run as without it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import typing as t
+
+import ansible.plugins.action
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.text.converters import to_text
+from ansible.plugins.loader import action_loader
+from ansible.release import __version__
+from ansible.utils.display import Display
+
+from ..module_utils._session.fork_server.call import DeclinedError
+from . import direct_door
+
+CHECKED = ((2, 17), (2, 18), (2, 19), (2, 20), (2, 21))
+#: What runs a module that has no action of its own.
+_ACTION = "ansible.legacy.normal"
+_OVERRIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "action_override")
+_MODULES = "openstack.cloud."
+_display = Display()
+
+
+def take_over() -> str | None:
+    """Have modules of openstack.cloud run in forks of the session's server; why not, where that cannot be."""
+    if _release() not in CHECKED:
+        return f"ansible-core {__version__} is not one that it was checked with"
+    if not _comes_from(os.path.dirname(ansible.plugins.action.__file__)):
+        return f"somebody else's {_ACTION} is there"
+    action_loader.add_directory(_OVERRIDE)
+    return None if _comes_from(_OVERRIDE) else f"another {_ACTION} comes first"
+
+
+def _release() -> tuple[int, ...]:
+    return tuple(int(number) for number in __version__.split(".")[:2])
+
+
+def _comes_from(directory: str) -> bool:
+    found = action_loader.find_plugin(_ACTION)
+    return found is not None and os.path.dirname(os.path.realpath(found)) == os.path.realpath(directory)
+
+
+def _base() -> t.Any:
+    """Ansible's own action, by its file: its name is that of the override now."""
+    path = os.path.join(os.path.dirname(ansible.plugins.action.__file__), "normal.py")
+    spec = importlib.util.spec_from_file_location("onetoken_openstack_normal_action", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ActionModule
+
+
+class ActionModule(_base()):  # type: ignore[misc]
+    """Ansible prepares a module as ever; only the shell that would run it is left out."""
+
+    _goes_direct = False
+
+    def _execute_module(self, module_name: t.Any = None, module_args: t.Any = None, **options: t.Any) -> t.Any:
+        if module_name is not None or not str(self._task.resolved_action).startswith(_MODULES):
+            return super()._execute_module(module_name=module_name, module_args=module_args, **options)
+        hindrance = self._hindrance()
+        if hindrance is not None:
+            self._say(f"not directly: {hindrance}")
+            return super()._execute_module(module_name=module_name, module_args=module_args, **options)
+        pipelining = self._connection.get_option("pipelining")
+        # Then the module comes as a script, and no file of it is made first.
+        self._connection.set_option("pipelining", True)
+        self._goes_direct = True
+        try:
+            return super()._execute_module(module_name=module_name, module_args=module_args, **options)
+        finally:
+            self._goes_direct = False
+            self._connection.set_option("pipelining", pipelining)
+
+    def _hindrance(self) -> str | None:
+        if self._connection.transport not in ("local", "ansible.builtin.local"):
+            return "it runs over another connection than local"
+        if self._connection.become:
+            return "it becomes another user"
+        if self._task.async_val:
+            return "it is asynchronous"
+        if constants.DEFAULT_KEEP_REMOTE_FILES:
+            return "its files are to be kept"
+        return None
+
+    def _low_level_execute_command(
+        self, cmd: t.Any, sudoable: bool = True, in_data: t.Any = None, *rest: t.Any, **options: t.Any
+    ) -> t.Any:
+        if self._goes_direct and in_data is not None and not rest and not options:
+            try:
+                result = direct_door.run(str(cmd), bytes(in_data), self._loader.get_basedir(), os.environ)
+            except (DeclinedError, OSError) as exc:
+                self._say(f"without the fork server: {exc}")
+            except direct_door.KilledError as exc:
+                raise AnsibleError(str(exc)) from None
+            else:
+                self._say("in a fork of the server")
+                return _as_ansible_has_it(result)
+        return super()._low_level_execute_command(cmd, sudoable, in_data, *rest, **options)
+
+    def _say(self, how: str) -> None:
+        _display.vvv(f"one_token: {self._task.resolved_action} runs {how}", host=self._play_context.remote_addr)
+
+
+def _as_ansible_has_it(result: direct_door.Result) -> dict[str, t.Any]:
+    output = to_text(result.output, errors="surrogate_then_replace")
+    errors = to_text(result.errors, errors="surrogate_then_replace")
+    return {
+        "rc": result.status,
+        "stdout": output,
+        "stdout_lines": output.splitlines(),
+        "stderr": errors,
+        "stderr_lines": errors.splitlines(),
+    }

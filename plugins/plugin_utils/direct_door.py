@@ -1,0 +1,117 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module that Ansible has prepared for this machine in a fork of the session's server."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shlex
+import typing as t
+
+from ..module_utils._session.fork_server import client, programs
+from ..module_utils._session.fork_server.call import Call, DeclinedError
+from ..module_utils._session.store.session import VARIABLE
+from ..module_utils._session.util.errors import OneTokenError
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+#: What no shell makes anything else of.
+_PLAIN_PATH = re.compile(r"/[\w@%+:,./-]+")
+
+
+class KilledError(OneTokenError):
+    """The server ended with its fork, so nobody knows what became of the module."""
+
+
+class Result(t.NamedTuple):
+    status: int
+    output: bytes
+    errors: bytes
+
+
+def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str]) -> Result:
+    """What the shell would come to with this command, in this directory, and the script for its input.
+
+    :raises DeclinedError: when the shell is to do it
+    """
+    variables, interpreter = _parse(command)
+    environment = {**environ, **variables}
+    if "PWD" in environment and "PWD" not in variables:
+        # A shell sets it.
+        environment["PWD"] = directory
+    if not programs.is_module(script):
+        raise DeclinedError("it is no module of openstack.cloud")
+    session = environment.get(VARIABLE)
+    if not session:
+        raise DeclinedError("it is not on the session")
+    call = Call(programs.MODULES, interpreter, [], environment, directory)
+    with _Files(script) as files:
+        running = client.run(session, call, {0: files.script, 1: files.output[1], 2: files.errors[1]})
+        try:
+            output, errors = files.read()
+            status = running.wait()
+        finally:
+            running.close()
+    if status is None:
+        raise KilledError(
+            "The fork server was killed while it ran this task, so its result is unknown: see what the task has done, "
+            "then run it again."
+        )
+    return Result(status, output, errors)
+
+
+def _parse(command: str) -> tuple[dict[str, str], str]:
+    """The variables and the interpreter of a command of Ansible's shell plugin for sh."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    count = next((number for number, word in enumerate(words) if not _ASSIGNMENT.match(word)), 0)
+    if len(words) != count + 1 or not _PLAIN_PATH.fullmatch(words[count]):
+        raise DeclinedError("its command is not the path of an interpreter alone")
+    pairs = (word.split("=", 1) for word in words[:count])
+    return dict(pairs), words[count]
+
+
+class _Files:
+    """The script as a file, and pipes for what it prints."""
+
+    def __init__(self, script: bytes) -> None:
+        self.output = os.pipe()
+        self.errors = os.pipe()
+        self.script = os.memfd_create("script")
+        self._open = {*self.output, *self.errors, self.script}
+        with os.fdopen(os.dup(self.script), "wb") as stream:
+            stream.write(script)
+        os.lseek(self.script, 0, os.SEEK_SET)
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for number in self._open:
+            os.close(number)
+
+    def _close(self, number: int) -> None:
+        self._open.discard(number)
+        os.close(number)
+
+    def read(self) -> tuple[bytes, bytes]:
+        """All that is printed, until nobody can print any more."""
+        self._close(self.output[1])
+        self._close(self.errors[1])
+        parts: dict[int, list[bytes]] = {self.output[0]: [], self.errors[0]: []}
+        poller = select.poll()
+        for number in parts:
+            poller.register(number, select.POLLIN)
+        left = len(parts)
+        while left:
+            for number, _events in poller.poll():
+                part = os.read(number, 1 << 16)
+                parts[number].append(part)
+                if not part:
+                    poller.unregister(number)
+                    left -= 1
+        return b"".join(parts[self.output[0]]), b"".join(parts[self.errors[0]])
