@@ -21,7 +21,6 @@ _LIBRARIES = (
     *("grp", "json", "logging", "netrc", "pkgutil", "platform", "pwd", "runpy", "selectors", "shlex", "shutil"),
     *("syslog", "systemd.journal", "tempfile", "typing_extensions", "zipfile"),
 )
-_SERVICES = ("compute", "image", "network", "identity", "block_storage")
 
 
 def is_module(script: bytes) -> bool:
@@ -55,8 +54,6 @@ def _import_all(package: str) -> None:
 
 def _prepare_for_modules() -> None:
     importlib.import_module("openstack.connection")
-    for service in _SERVICES:
-        importlib.import_module(f"openstack.{service}.{service}_service")
     # Reads the entry points of all that is installed.
     importlib.import_module("keystoneauth1.loading").get_plugin_loader("password")
     for name in _LIBRARIES:
