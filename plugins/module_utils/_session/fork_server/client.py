@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+from _socket import timeout
 
 from . import attributes, protocol
 from .call import DeclinedError
@@ -64,13 +65,19 @@ def run(session: str, call: Call, files: dict[int, int]) -> Running:
         folder = protocol.open_folder(session)
     except OSError:
         raise DeclinedError("the session has no fork server") from None
-    connection = None
+    connection, server = None, ""
     try:
-        connection = _connected(folder, session, call)
+        server = attributes.name(
+            attributes.of_process(call.environ, call.directory),
+            attributes.of_interpreter(call.interpreter),
+            call.program,
+        )
+        connection = _connected(folder, session, server, call)
         if protocol.peer(connection) != os.geteuid():
             raise DeclinedError("the server belongs to another user")
         request = call.request()
         request["files"] = list(files)
+        connection.settimeout(READY_TIMEOUT)
         protocol.send_request(connection, request, list(files.values()))
         answer = protocol.receive(connection)
         if answer[:1] != protocol.READY:
@@ -78,29 +85,28 @@ def run(session: str, call: Call, files: dict[int, int]) -> Running:
         running = Running(connection, int(answer[1:]))
         connection.settimeout(None)
         connection.sendall(protocol.GO)
-    except (OSError, ValueError, struct.error, protocol.EndedError) as exc:
+    except BaseException as exc:
+        # Without its client, a fork ends: also where the time of a task is up.
         if connection is not None:
             connection.close()
-        raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
-    except DeclinedError:
-        if connection is not None:
-            connection.close()
+        if isinstance(exc, timeout):
+            # The next process is not to wait as long for a server that was stopped.
+            protocol.forget(folder, server)
+        if isinstance(exc, (OSError, ValueError, struct.error, protocol.EndedError)):
+            raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
         raise
     finally:
         os.close(folder)
     return running
 
 
-def _connected(folder: int, session: str, call: Call) -> socket:
-    process = attributes.of_process(call.environ, call.directory)
-    server = attributes.name(process, attributes.of_interpreter(call.interpreter), call.program)
+def _connected(folder: int, session: str, server: str, call: Call) -> socket:
     connection = protocol.connect(folder, server)
     if connection is None:
         # Needs modules that take a while to import.
         from . import starting
 
         connection = starting.start(folder, session, server, call)
-    connection.settimeout(READY_TIMEOUT)
     return connection
 
 

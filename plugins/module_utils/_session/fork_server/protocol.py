@@ -106,3 +106,11 @@ def connect(folder: int, server: str) -> socket | None:
         connection.close()
         return None
     return connection
+
+
+def forget(folder: int, server: str) -> None:
+    """Have no one connect to a server any more."""
+    try:
+        os.unlink(address(folder, server))
+    except OSError:
+        pass

@@ -125,6 +125,8 @@ def _revoke_locked(session: Session, waiter: Waiter) -> Revocation:
     # Under this lock nobody writes tokens, so a file that is not in place is one of a writer that was killed.
     for name in session.all_names():
         _revoke_identity(session, name, waiter, record, result)
+    with contextlib.suppress(SessionError):
+        session.allow_fork_servers(False)
     if readable:
         _write(result, lambda: session.write_record(record))
     with contextlib.suppress(SessionError):

@@ -361,6 +361,7 @@ def _end_without_tokens(session: Session, name: str, keep: bool) -> dict[str, t.
         if report["tokens_issued"] or keep:
             # It stays, closed: what the run left behind must not find nothing, and use the password.
             key.remove(session.path)
+            session.allow_fork_servers(False)
             owners.remove(session, name)
         else:
             session.discard()
