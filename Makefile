@@ -18,7 +18,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit integration test test-all test-repeats test-versions test-matrix test-fidelity benchmark bench stages build release clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit integration test test-all test-repeats test-versions test-devel test-matrix test-fidelity benchmark bench stages build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -85,6 +85,9 @@ integration: install sandbox-up ## tests against the sandbox
 
 test-versions: install sandbox-up ## tests against the sandbox, on the oldest and the newest ansible-core
 	PYTEST_ADDOPTS="$(SIDE_BY_SIDE) $$PYTEST_ADDOPTS" $(PYTHON) tests/tools/versions.py
+
+test-devel: install sandbox-up ## the same on Ansible's development branch, which this takes from GitHub
+	PYTEST_ADDOPTS="$(SIDE_BY_SIDE) $$PYTEST_ADDOPTS" $(PYTHON) tests/tools/versions.py devel
 
 test-matrix: install sandbox-up ## unit and sandbox tests on every combination of versions that this machine has a Python for
 	.venv/bin/python tests/tools/matrix.py $(NOX)

@@ -23,6 +23,8 @@ from ansible.utils.display import Display
 from ..module_utils._session.fork_server.call import DeclinedError
 from . import direct_door
 
+#: By this variable, tests use it on a release that comes next.
+ANY_RELEASE = "ONETOKEN_ANY_ANSIBLE"
 CHECKED = ((2, 17), (2, 18), (2, 19), (2, 20), (2, 21))
 #: What runs a module that has no action of its own.
 _ACTION = "ansible.legacy.normal"
@@ -33,7 +35,7 @@ _display = Display()
 
 def take_over() -> str | None:
     """Have modules of openstack.cloud run in forks of the session's server; why not, where that cannot be."""
-    if _release() not in CHECKED:
+    if _release() not in CHECKED and not os.environ.get(ANY_RELEASE):
         return f"ansible-core {__version__} is not one that it was checked with"
     if not _comes_from(os.path.dirname(ansible.plugins.action.__file__)):
         return f"somebody else's {_ACTION} is there"

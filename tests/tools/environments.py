@@ -163,6 +163,8 @@ MAIN = Environment(".venv", REPOSITORY / "tests" / "requirements.txt", PREFERRED
 # ansible-core 2.17 is made for up to Python 3.12, but works on 3.13; openstacksdk 4.14 needs 3.11.
 OLDEST = _of_core("oldest", (3, 11), (3, 12), (3, 13))
 NEWEST = _of_core("newest", (3, 14), (3, 13), (3, 12))
+#: With what comes next in the place of its ansible-core: versions.py.
+DEVEL = _of_core("devel", (3, 14), (3, 13), (3, 12))
 #: Every ansible-core that is supported; which one is in MAIN depends on its Python.
 EVERY = (OLDEST, _of_core("2.18", (3, 11), (3, 12), (3, 13)), MAIN, _of_core("2.20", (3, 12), (3, 13), (3, 14)), NEWEST)
 

@@ -88,6 +88,8 @@ def sentences() -> set[str]:
     trees = list(sources())
     nodes = [node for tree in trees for node in ast.walk(tree)]
     exceptions = {node.name for node in nodes if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
+    # Why a program runs without the fork server: nothing is wrong, and only -vvv shows it.
+    exceptions -= {"DeclinedError"}
     tellers = exceptions | TELLING
     found = set()
     for node in nodes:
