@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import dataclasses
 import fcntl
+import gc
 import io
 import os
 import resource
@@ -45,6 +46,7 @@ class Surroundings:
 def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
     """Everything that a fork does; it never comes back."""
     try:
+        gc.enable()
         os.setsid()
         signal.set_wakeup_fd(-1)
         _close_all_but(connection.fileno())

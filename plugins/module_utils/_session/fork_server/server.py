@@ -10,64 +10,66 @@ last of its forks.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import select
 import signal
 import socket
 import sys
+import tempfile
 import typing as t
 
 from ..store import owners
 from ..store.session import Session
 from ..util.errors import OneTokenError
-from . import attributes, fork, programs, protocol
+from . import attributes, fork, imports, protocol
 
 #: Seconds between two looks whether the run goes on.
 _LOOK = 1.0
+#: What imports print is no more than that, in bytes.
+_LONGEST_SAID = 1 << 20
 
 
 def main(session: str, name: str, listener: int, program: str) -> None:
     directory = os.getcwd()
-    said = _prepare(program)
+    # Imports leave little garbage, and looking for it takes a third of their time.
+    gc.disable()
+    # Each fork would have printed it.
+    said = _said(functools.partial(imports.at_once, program))
     own = attributes.name(
         attributes.of_process(dict(os.environ), directory), attributes.of_interpreter(sys.executable), program
     )
-    # Of a process with several threads, a fork has locks that nobody will ever release.
-    if own != name or len(os.listdir("/proc/self/task")) != 1:
+    if own != name:
         return
     # Nothing can be unmounted under the directory of a process.
     os.chdir("/")
     Server(Session(session), socket.socket(fileno=listener), fork.Surroundings(session, program, said)).serve()
 
 
-def _prepare(program: str) -> bytes:
-    """Import what forks need; what that prints, each of them would have printed."""
-    # Imports leave little garbage, and looking for it takes a tenth of their time.
-    gc.disable()
-    with _standard_error() as read:
-        programs.prepare(program)
-        sys.stderr.flush()
-        said = read()
-    # What is here now stays in all forks: it need not be copied there to be looked through.
-    gc.freeze()
-    gc.enable()
-    return said
-
-
-@contextlib.contextmanager
-def _standard_error() -> t.Iterator[t.Callable[[], bytes]]:
-    file = os.memfd_create("stderr") if hasattr(os, "memfd_create") else None
+def _said(work: t.Callable[[], object]) -> bytes:
+    """What the work prints to standard error."""
     before = os.dup(2)
-    if file is not None:
-        os.dup2(file, 2)
-    try:
-        yield lambda: os.pread(file, 1 << 20, 0) if file is not None else b""
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        if file is not None:
-            os.close(file)
+    with tempfile.TemporaryFile(buffering=0) as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            work()
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+        return os.pread(file.fileno(), _LONGEST_SAID, 0)
+
+
+def _import_quietly(work: t.Callable[[], object]) -> None:
+    """Import what forks may need; but what prints something is for each of them to import."""
+    known = set(sys.modules)
+    said = b""
+    with contextlib.suppress(Exception):
+        said = _said(work)
+    if said:
+        for name in set(sys.modules) - known:
+            del sys.modules[name]
 
 
 class Server:
@@ -78,6 +80,8 @@ class Server:
         #: The forks that run, by the connection to their client.
         self._forks: dict[int, tuple[socket.socket, int]] = {}
         self._poller = select.poll()
+        self._more = imports.when_idle(surroundings.program)
+        self._has_more = True
 
     def serve(self) -> None:
         self._listener.setblocking(False)
@@ -94,7 +98,11 @@ class Server:
                     return
 
     def _poll(self, wakeup: int) -> None:
-        for number, _events in self._poller.poll(_LOOK * 1000):
+        """Wait for clients and forks, and import one thing more when none is waiting."""
+        found = self._poller.poll(0 if self._has_more else _LOOK * 1000)
+        if self._has_more and not found:
+            self._import_more()
+        for number, _events in found:
             if self._listener.fileno() == number:
                 self._accept()
             elif number == wakeup:
@@ -103,6 +111,14 @@ class Server:
                 self._reap()
             elif number in self._forks:
                 self._end(number)
+
+    def _import_more(self) -> None:
+        work = None
+        with contextlib.suppress(Exception):
+            work = next(self._more, None)
+        self._has_more = work is not None
+        if work is not None:
+            _import_quietly(work)
 
     def _is_over(self) -> bool:
         with contextlib.suppress(OneTokenError, OSError):
@@ -119,10 +135,13 @@ class Server:
             connection, _address = self._listener.accept()
         except OSError:
             return
-        if protocol.peer(connection) != os.geteuid():
+        # Of a process with several threads, a fork has locks that nobody will ever release.
+        if protocol.peer(connection) != os.geteuid() or len(os.listdir("/proc/self/task")) != 1:
             connection.close()
             return
         connection.setblocking(True)
+        # What is here now stays in all forks: it need not be copied there to be looked through.
+        gc.freeze()
         try:
             pid = os.fork()
         except OSError:

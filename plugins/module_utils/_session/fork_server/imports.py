@@ -1,0 +1,59 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server imports for its forks before they are there."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import pkgutil
+import typing as t
+from importlib import metadata
+
+from .programs import MODULES
+
+#: How the groups of entry points begin in which the commands of openstackclient are.
+_COMMANDS = "openstack."
+#: What Ansible's library for modules imports, or openstacksdk when it is first used.
+_LIBRARIES = (
+    *("base64", "contextvars", "ctypes", "distro", "dogpile.cache.backends.null", "encodings.cp437", "encodings.idna"),
+    *("grp", "json", "logging", "netrc", "pkgutil", "platform", "pwd", "runpy", "selectors", "shlex", "shutil"),
+    *("syslog", "systemd.journal", "tempfile", "typing_extensions", "zipfile"),
+)
+
+
+def at_once(program: str) -> None:
+    """Import what each fork would import."""
+    _import_all("onetoken_session.sign_in")
+    if program == MODULES:
+        _import_for_modules()
+    else:
+        importlib.import_module("openstackclient.shell")
+
+
+def when_idle(program: str) -> t.Iterator[t.Callable[[], object]]:
+    """What a server that has nothing to do imports, one thing at a time: all commands, each of which imports them."""
+    if program != MODULES:
+        loading = importlib.import_module("keystoneauth1.loading")
+        yield loading.get_available_plugin_loaders
+        # Which distribution a command is of, for the end of its help, which each command makes and few show.
+        yield getattr(importlib.import_module("cliff.command"), "_get_distributions_by_modules", lambda: None)
+        points = [point for distribution in metadata.distributions() for point in distribution.entry_points]
+        for name in sorted({point.value.partition(":")[0] for point in points if point.group.startswith(_COMMANDS)}):
+            yield functools.partial(importlib.import_module, name)
+
+
+def _import_all(package: str) -> None:
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def _import_for_modules() -> None:
+    importlib.import_module("openstack.connection")
+    # Reads the entry points of all that is installed.
+    importlib.import_module("keystoneauth1.loading").get_plugin_loader("password")
+    for name in _LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
