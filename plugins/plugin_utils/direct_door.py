@@ -37,9 +37,10 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
     :raises DeclinedError: when the shell is to do it
     """
     variables, interpreter = _parse(command)
+    directory = os.path.realpath(directory)
     environment = {**environ, **variables}
-    if "PWD" in environment and "PWD" not in variables:
-        # A shell sets it.
+    if "PWD" not in variables and not _is(environ.get("PWD", directory), directory):
+        # As a shell does.
         environment["PWD"] = directory
     if not programs.is_module(script):
         raise DeclinedError("it is no module of openstack.cloud")
@@ -73,6 +74,10 @@ def _parse(command: str) -> tuple[dict[str, str], str]:
         raise DeclinedError("its command is not the path of an interpreter alone")
     pairs = (word.split("=", 1) for word in words[:count])
     return dict(pairs), words[count]
+
+
+def _is(path: str, directory: str) -> bool:
+    return os.path.isabs(path) and os.path.realpath(path) == directory
 
 
 class _Files:

@@ -36,12 +36,17 @@ def of_process(environ: dict[str, str], directory: str) -> list[object]:
         PROTOCOL,
         sorted(environment(environ).items()),
         directory,
-        [line for line in _read("status").splitlines() if line.partition(":")[0] in _STATUS],
+        [value for name, value in sorted(status().items()) if name in _STATUS],
         [_read(name) for name in ("cgroup", "oom_score_adj", "attr/current")],
         [os.readlink(f"/proc/self/ns/{name}") for name in sorted(os.listdir("/proc/self/ns"))],
         [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)],
         list(os.stat("/"))[1:3],
     ]
+
+
+def status() -> dict[str, str]:
+    """What the system says of this process."""
+    return dict(line.split(":", 1) for line in _read("status").splitlines() if ":" in line)
 
 
 def of_interpreter(path: str) -> list[object]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
+
+from . import attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,28 +35,25 @@ class Call:
         self.arguments = arguments
         self.environ = environ
         self.directory = directory
-        self.ignored = _signals("SigIgn")
+        status = attributes.status()
+        self.ignored = _signals(status["SigIgn"])
+        self.blocked = _signals(status["SigBlk"])
+        self.umask = int(status["Umask"], 8)
 
     def request(self) -> dict[str, t.Any]:
-        umask = os.umask(0o077)
-        os.umask(umask)
         return {
             "interpreter": self.interpreter,
             "arguments": self.arguments,
             "environment": self.environ,
             "directory": self.directory,
-            "umask": umask,
+            "umask": self.umask,
             "limits": [[limit, *resource.getrlimit(limit)] for limit in LIMITS],
             "ignored": self.ignored,
-            "blocked": _signals("SigBlk"),
+            "blocked": self.blocked,
         }
 
 
-def _signals(kind: str) -> list[int]:
-    """The numbers of the signals in a set of this process."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
-        for line in stream:
-            if line.startswith(kind):
-                mask = int(line.split()[1], 16)
-                return [number for number in range(1, 65) if mask >> (number - 1) & 1]
-    return []
+def _signals(mask: str) -> list[int]:
+    """The numbers of the signals in a set, as the system writes it."""
+    number = int(mask, 16)
+    return [signal for signal in range(1, 65) if number >> (signal - 1) & 1]
