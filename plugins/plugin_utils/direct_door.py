@@ -47,8 +47,8 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
     session = environment.get(VARIABLE)
     if not session:
         raise DeclinedError("it is not on the session")
-    call = Call(programs.MODULES, interpreter, [], environment, directory)
     with _Files(script) as files:
+        call = Call(programs.MODULES, interpreter, [], environment, directory)
         running = client.run(session, call, {0: files.script, 1: files.output[1], 2: files.errors[1]})
         try:
             output, errors = files.read()

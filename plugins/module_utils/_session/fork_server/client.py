@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 from _socket import timeout
 
 from . import attributes, protocol
@@ -92,9 +91,9 @@ def run(session: str, call: Call, files: dict[int, int]) -> Running:
         if isinstance(exc, timeout):
             # The next process is not to wait as long for a server that was stopped.
             protocol.forget(folder, server)
-        if isinstance(exc, (OSError, ValueError, struct.error, protocol.EndedError)):
-            raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
-        raise
+        if isinstance(exc, DeclinedError) or not isinstance(exc, Exception):
+            raise
+        raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
     finally:
         os.close(folder)
     return running

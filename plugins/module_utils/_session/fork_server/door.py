@@ -50,21 +50,24 @@ def _hand_over_input(session: str) -> None:
     """A script that comes by standard input, which is read whole before it begins in any case."""
     from . import programs
 
+    # First: what was read has to be somewhere.
+    file = os.memfd_create("script")
     script = b""
     while True:
         part = os.read(0, 1 << 20)
         if not part:
             break
         script += part
-    file = os.memfd_create("script")
     with os.fdopen(os.dup(file), "wb") as stream:
         stream.write(script)
     os.lseek(file, 0, os.SEEK_SET)
     os.dup2(file, 0)
     os.close(file)
-    if programs.is_module(script):
-        _hand_over(session, programs.MODULES, [], "a module")
-    os.lseek(0, 0, os.SEEK_SET)
+    try:
+        if programs.is_module(script):
+            _hand_over(session, programs.MODULES, [], "a module")
+    finally:
+        os.lseek(0, 0, os.SEEK_SET)
 
 
 def _hand_over(session: str, program: str, arguments: list[str], label: str) -> None:
@@ -77,7 +80,7 @@ def _hand_over(session: str, program: str, arguments: list[str], label: str) -> 
             raise DeclinedError("a standard stream is closed, or there are too many open files")
         call = Call(program, sys.executable, arguments, dict(os.environ), os.getcwd())
         running = client.run(session, call, {number: number for number in files})
-    except (OSError, DeclinedError) as exc:
+    except Exception as exc:  # pylint: disable=broad-exception-caught
         client.note(session, f"{label} runs without the fork server: {exc}")
         return
     client.note(session, f"{label} runs in a fork of the server")
