@@ -104,7 +104,7 @@ class Controller:
     def sessions(self) -> list[pathlib.Path]:
         """Sessions on this machine, by age."""
         base = self.home / ".local" / "state" / "onetoken"
-        # What begins with a dot is no session, such as the pace of bulk runs.
+        # What begins with a dot is no session, such as the rate limits.
         found = [path for path in base.iterdir() if not path.name.startswith(".")] if base.is_dir() else []
         return sorted(found, key=lambda path: path.stat().st_mtime)
 

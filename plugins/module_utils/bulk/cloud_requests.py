@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to a cloud's services at a set pace: refusals by a rate limit are waited out, pages followed, all counted.
+"""Requests to a cloud's services through the rate limiter: 429 is waited out, pages are followed, all is counted.
 
 openstacksdk's own calls are not used for this: an answer 429 in the middle of a listing ends its generator, and its
 proxies send a request again when the connection breaks, which makes a second image.
@@ -19,12 +19,12 @@ import time
 import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
+from .._session.rate_limit.limiter import RateLimiter
 from .._session.util import deadline
 from .._session.util.errors import OneTokenError, public
 from .._session.util.waiting import Waiter, delay_asked
 from ..redirects import RedirectedError
 from .cloud_clock import CloudClock
-from .pace import Pacer
 from .request_counts import IDENTITY, RequestCounts, requests_for
 
 try:
@@ -110,7 +110,7 @@ class CloudRequests:
     def __init__(
         self,
         connection: openstack.connection.Connection,
-        pacer: Pacer,
+        limiter: RateLimiter,
         timeout: float,
         counts: RequestCounts | None = None,
         clock: t.Callable[[], float] = time.monotonic,
@@ -123,7 +123,7 @@ class CloudRequests:
         self._new_waiter = new_waiter
         self._began_at = clock() if began_at is None else began_at
         self.timeout = timeout
-        self.pacer = pacer
+        self.limiter = limiter
         self.counts = counts or RequestCounts()
         self.cloud_clock = CloudClock(clock, wall_clock)
         #: Set by the run: whether nothing at all is to be sent any more.
@@ -391,7 +391,7 @@ class CloudRequests:
             else:
                 status, headers = response.status_code, response.headers
                 if not _rate_limited(status, headers):
-                    self.pacer.answered(service, headers, sent_at)
+                    self.limiter.answered(service, headers, sent_at)
                 if status < 300:
                     self.cloud_clock.record(headers, service)
                     return response
@@ -408,7 +408,7 @@ class CloudRequests:
                     continue
                 if not _rate_limited(status, headers):
                     raise RefusedError(refusal, status)
-            self.pacer.refused(refused_by, headers, sent_at)
+            self.limiter.refused(refused_by, headers, sent_at)
 
     def _request(self, service: Service, method: str, path: str, options: dict[str, t.Any]) -> requests.Response:
         proxy = self._proxy(service)
@@ -437,12 +437,12 @@ class CloudRequests:
         def unwanted() -> bool:
             return self.abandoned() or (given_up is not None and given_up())
 
-        if self.pacer.take(service, self._began_at + self.timeout, unwanted):
+        if self.limiter.take(service, self._began_at + self.timeout, unwanted):
             return
         if unwanted():
             raise GivenUpError("it was not wanted any more")
         limit = f", as the cloud limits the rate of requests: {refusal}" if refusal else ""
-        if not refusal and (held := self.pacer.holding(service)) >= 1:
+        if not refusal and (held := self.limiter.holding(service)) >= 1:
             limit = f" (the cloud's limit lets no request through for another {held:.0f} s)"
         raise TimeUpError(f"the time of {self.timeout:.0f} s was up before it could be sent{limit}")
 

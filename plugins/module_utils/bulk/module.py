@@ -13,6 +13,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._session.rate_limit.limit import RateLimit
+from .._session.rate_limit.limiter import RateLimiter
 from .._session.store import usage
 from .._session.store.session import ISSUED, Session
 from .._session.util import deadline
@@ -25,13 +27,13 @@ from .action import Action
 from .cloud_requests import ANSWER_TIMEOUT, CloudRequests, TimeUpError
 from .interruption import Interruption, patience
 from .max_failures import MaxFailures
-from .pace import Pace, Pacer
 from .place import Place
 from .plan import Plan
 from .progress import Progress
 from .report import Report, RunFailedError
 from .request_counts import RequestCounts
 from .run import SENDERS, Run
+from .slots import Slots
 from .turn import Turn
 
 if t.TYPE_CHECKING:
@@ -76,7 +78,7 @@ def run_bulk_module(prepare: PrepareAction, options: dict[str, t.Any], **module_
 
 def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    pace, max_failures = Pace.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
+    limit, max_failures = RateLimit.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
     for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
         if params.get(name, least) < least:
             raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
@@ -86,7 +88,7 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
             f"concurrency is {params['concurrency']}, of which each of {slices} slices would have less than one: give "
             f"at least {slices}, or 0 for no limit."
         )
-    pace = pace.share(slices)
+    limit = limit.share(slices)
     new_action = prepare(module)
     if params["report"] and not module.check_mode:
         report_files.check(params["report"])
@@ -94,8 +96,8 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
     connection, place = _sign_in(module, counts)
     # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
     shared = os.environ if slices == 1 else None
-    pacer = Pacer(place.key, pace, params["concurrency"] // slices, shared, timeout=params["timeout"])
-    requests = CloudRequests(connection, pacer, params["timeout"], counts, began_at=began_at)
+    limiter = RateLimiter(place.key, limit, shared, timeout=params["timeout"])
+    requests = CloudRequests(connection, limiter, params["timeout"], counts, began_at=began_at)
     progress = Progress.of_environment(os.environ)
     session = Session.of_environment(os.environ)
     interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
@@ -105,9 +107,10 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
         # Slices work on different servers, so none has to wait for what another one asks for.
         if params.get("run") and shared is not None and not module.check_mode:
             turn = Turn(shared, place.key.file_name(f"{action.name} {params['run']}"))
-        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn)
+        slots = Slots(place.key, params["concurrency"] // slices, shared)
+        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn, slots)
         run.plan()
-        plan = Plan.of(action, run.items, pacer.rate) if module.check_mode else None
+        plan = Plan.of(action, run.items, limiter.rate) if module.check_mode else None
         if plan is None:
             run.carry_out()
         report = Report(
@@ -119,8 +122,8 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
             seconds=requests.seconds_spent,
             requests=counts.by_service(),
             tokens_issued=_tokens_issued(session, counts),
-            throttled_seconds=pacer.throttled_seconds,
-            refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in pacer.refusals],
+            throttled_seconds=limiter.throttled_seconds,
+            refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in limiter.refusals],
             stopped=run.stopped,
             stopped_code=run.stopped_code,
             extras=action.extras(),

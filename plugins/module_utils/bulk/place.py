@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a bulk run works: cloud, project and region, as its report names them and as others share its pace."""
+"""Where a bulk run works: cloud, project and region, as its report names them and as others share its rate limit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from .._session.rate_limit.project_key import ProjectKey
 from .._session.util.errors import ConfigurationError
 from ..task_cloud import label_of
 from .cloud_requests import UNEXPECTED, CloudError, sentence
-from .pace import ProjectKey
 
 try:
     from keystoneauth1 import exceptions as keystoneauth

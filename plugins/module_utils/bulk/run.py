@@ -30,6 +30,7 @@ from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, SKIPPED,
 from .max_failures import MaxFailures
 from .progress import Progress
 from .reason import Code, Reason
+from .slots import Slots
 from .turn import Turn
 
 #: Requests that are under way at a time: enough for 20 a second where each takes a second and a half.
@@ -77,6 +78,7 @@ class Run:
         wait: bool = True,
         max_failures: MaxFailures | None = None,
         turn: Turn | None = None,
+        slots: Slots | None = None,
         new_executor: t.Callable[[int], futures.Executor] = futures.ThreadPoolExecutor,
     ) -> None:
         self._action = action
@@ -86,11 +88,12 @@ class Run:
         self._wait = wait
         self._max_failures = max_failures
         self._turn = turn
+        self._slots = slots
         self._new_executor = new_executor
         self.items: list[Item] = []
         self._waiting: deque[Item] = deque()
         self._sending: dict[futures.Future[None], Item] = {}
-        #: Those that hold a place among the actions under way.
+        #: Those that hold a slot.
         self._started: set[int] = set()
         self._watched: list[Item] = []
         self._look: futures.Future[None] | None = None
@@ -99,7 +102,7 @@ class Run:
         self._next_look = 0.0
         self._interval = FIRST_INTERVAL
         #: Whether items wait for others to come to an end.
-        self._lacks_places = False
+        self._lacks_slots = False
         #: How many items came to each outcome so far.
         self._tally: Counter[str] = Counter()
         #: How many of them count for max_failures.
@@ -231,7 +234,7 @@ class Run:
     def _send_more(self, executor: futures.Executor) -> None:
         while self._waiting and not self.stopped and len(self._sending) < SENDERS:
             if not self._may_start(self._waiting[0]):
-                self._lacks_places = True
+                self._lacks_slots = True
                 return
             item = self._waiting.popleft()
             item.state = State.ASKING
@@ -241,8 +244,8 @@ class Run:
                 self._look_in(FIRST_INTERVAL)
 
     def _may_start(self, item: Item) -> bool:
-        """Whether there is a place for it among the actions under way; one that is asked for again has its place."""
-        if id(item) not in self._started and not self._requests.pacer.try_start():
+        """Whether there is a slot for it; one that is asked for again has its slot."""
+        if self._slots and id(item) not in self._started and not self._slots.take():
             return False
         self._started.add(id(item))
         return True
@@ -339,10 +342,10 @@ class Run:
         for item in self._looked_at:
             self._file(item)
         self._interval = min(LONGEST_INTERVAL, self._interval * INTERVAL_GROWTH)
-        if self._lacks_places and any(item.settled for item in self._looked_at):
-            # Others of the same kind may be as quick, and more wait for their places.
+        if self._lacks_slots and any(item.settled for item in self._looked_at):
+            # Others of the same kind may be as quick, and more wait for their slots.
             self._interval = FIRST_INTERVAL
-        self._lacks_places = False
+        self._lacks_slots = False
         self._next_look = self._requests.seconds_spent + self._interval
 
     def _judge(self, item: Item, doubt: Reason) -> None:
@@ -363,9 +366,9 @@ class Run:
         self._failures += item.outcome == FAILED or (item.outcome == INCOMPLETE and item.refused)
         if item.started_at is not None:
             item.ended_at = self._requests.seconds_spent
-        if id(item) in self._started:
+        if self._slots and id(item) in self._started:
             self._started.remove(id(item))
-            self._requests.pacer.finish()
+            self._slots.free()
 
     def _look_in(self, seconds: float) -> None:
         self._interval = seconds
@@ -381,7 +384,7 @@ class Run:
             # Most of what senders have is not sent yet, but waits for its turn.
             waiting=len(self._waiting) + len(self._sending) + blocked,
             awaited=self._action.awaited,
-            limited=self._requests.pacer.holding(),
+            limited=self._requests.limiter.holding(),
             stopped=self.stopped,
         )
 

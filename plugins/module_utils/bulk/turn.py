@@ -14,8 +14,8 @@ import fcntl
 import os
 import typing as t
 
+from .._session.rate_limit.shared_file import open_shared
 from .._session.util.errors import SessionError
-from .pace_file import open_shared
 
 #: Pauses between two looks whether it is this call's turn, in seconds.
 POLL = 0.2

@@ -22,6 +22,7 @@ SESSION = "module_utils._session"
 LAYERS = (
     (f"{SESSION}.util",),
     (f"{SESSION}.store",),
+    (f"{SESSION}.rate_limit",),
     (f"{SESSION}.revoke",),
     (f"{SESSION}.sign_in",),
     (f"{SESSION}.fork_server",),

@@ -61,10 +61,8 @@ _RUN_PREFIX = "run-"
 #: What the processes of a run load at their start, and the package that this folder is in it.
 SITE = "site"
 PACKAGE = "onetoken_session"
-_PACKAGES = (
-    *(f"{SITE}/{PACKAGE}/{layer}" for layer in ("util", "store", "revoke", "sign_in", "fork_server")),
-    f"{SITE}/{PACKAGE}",
-)
+_LAYERS = ("util", "store", "rate_limit", "revoke", "sign_in", "fork_server")
+_PACKAGES = (*(f"{SITE}/{PACKAGE}/{layer}" for layer in _LAYERS), f"{SITE}/{PACKAGE}")
 #: Innermost first; the last but one is of versions before.
 _SITE_FOLDERS = (
     *(folder for package in _PACKAGES for folder in (f"{package}/__pycache__", package)),

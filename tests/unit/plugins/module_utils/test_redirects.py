@@ -10,9 +10,11 @@ import types
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection as connections
 from ansible_collections.onetoken.openstack.plugins.module_utils import redirects
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError, CloudRequests
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.place import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils.redirects import RedirectedError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -58,8 +60,8 @@ def connection(params):
 
 @pytest.fixture
 def requests(connection):
-    pacer = Pacer(ProjectKey("http://keystone", "p", "RegionOne"), Pace.parse("1000"), 0, None)
-    return CloudRequests(connection, pacer, 60)
+    limiter = RateLimiter(ProjectKey("http://keystone", "p", "RegionOne"), RateLimit.parse("1000"), None)
+    return CloudRequests(connection, limiter, 60)
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -8,14 +8,17 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudRequests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.max_failures import MaxFailures
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report import Report
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_counts import RequestCounts
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import Run
+from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.slots import Slots
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (
     PROJECT,
@@ -23,6 +26,13 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
     InlineExecutor,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import WireCloud
+
+KEY = ProjectKey("http://keystone", PROJECT, "RegionOne")
+
+
+@pytest.fixture
+def environ(tmp_path: t.Any) -> dict[str, str]:
+    return {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
 
 
 @pytest.fixture
@@ -36,17 +46,15 @@ def cloud(time: FakeTime) -> FakeConnection:
 
 
 @pytest.fixture
-def new_requests(time: FakeTime, cloud: FakeConnection, tmp_path: t.Any) -> t.Callable[..., CloudRequests]:
-    """Requests to the cloud in the time that is not real, at a pace at which they cost hardly any."""
+def new_requests(time: FakeTime, cloud: FakeConnection, environ: dict[str, str]) -> t.Callable[..., CloudRequests]:
+    """Requests to the cloud in the time that is not real, at a rate at which they cost hardly any."""
 
-    def new(timeout: float = 1800, concurrency: int = 0, connection: t.Any = None) -> CloudRequests:
-        environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-        key = ProjectKey("http://keystone", PROJECT, "RegionOne")
-        pace = Pace.parse("100000")
-        pacer = Pacer(key, pace, concurrency, environ, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock)
+    def new(timeout: float = 1800, connection: t.Any = None) -> CloudRequests:
+        limit = RateLimit.parse("100000")
+        limiter = RateLimiter(KEY, limit, environ, time.clock, time.sleep, time.wall_clock)
         return CloudRequests(
             connection or cloud,
-            pacer,
+            limiter,
             timeout,
             clock=time.clock,
             new_waiter=time.waiter,
@@ -63,7 +71,13 @@ def interruption() -> t.Any:
 
 
 @pytest.fixture
-def carry_out(new_requests: t.Any, time: FakeTime, interruption: t.Any) -> t.Callable[..., Report]:
+def new_slots(environ: dict[str, str]) -> t.Callable[[int], Slots]:
+    """Slots for so many actions under way; 0 is no limit."""
+    return lambda concurrency: Slots(KEY, concurrency, environ)
+
+
+@pytest.fixture
+def carry_out(new_requests: t.Any, new_slots: t.Any, time: FakeTime, interruption: t.Any) -> t.Callable[..., Report]:
     """Carry an action out: a function of the requests makes it."""
 
     def run(
@@ -71,6 +85,7 @@ def carry_out(new_requests: t.Any, time: FakeTime, interruption: t.Any) -> t.Cal
         check_mode: bool = False,
         wait: bool = True,
         max_failures: str | None = None,
+        concurrency: int = 0,
         on_plan: t.Callable[[Run], None] = lambda run: None,
         **options: t.Any,
     ) -> Report:
@@ -78,7 +93,7 @@ def carry_out(new_requests: t.Any, time: FakeTime, interruption: t.Any) -> t.Cal
         action = new_action(requests)
         progress = Progress(None, clock=time.clock)
         limit = MaxFailures.parse(max_failures)
-        run = Run(action, requests, progress, interruption, wait, limit, new_executor=InlineExecutor)
+        run = Run(action, requests, progress, interruption, wait, limit, None, new_slots(concurrency), InlineExecutor)
         run.plan()
         on_plan(run)
         if not check_mode:
@@ -105,17 +120,15 @@ def wired_connection(wire: WireCloud, no_cloud: t.Any) -> t.Any:
 
 
 @pytest.fixture
-def new_wired(wired_connection: t.Any, time: FakeTime, tmp_path: t.Any) -> t.Callable[..., CloudRequests]:
+def new_wired(wired_connection: t.Any, time: FakeTime, environ: dict[str, str]) -> t.Callable[..., CloudRequests]:
     """Requests over the socket, in a time that passes when somebody waits."""
 
     def new(timeout: float = 1800, signed_in: bool = True) -> CloudRequests:
-        environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-        key = ProjectKey("http://keystone", PROJECT, "RegionOne")
-        pacer = Pacer(key, Pace.parse("100000"), 0, environ, time.clock, time.sleep, time.wall_clock, timeout)
+        limiter = RateLimiter(KEY, RateLimit.parse("100000"), environ, time.clock, time.sleep, time.wall_clock, timeout)
         counts = RequestCounts()
         counts.watch(wired_connection, 32)
         if signed_in:
             wired_connection.authorize()
-        return CloudRequests(wired_connection, pacer, timeout, counts, time.clock, time.waiter)
+        return CloudRequests(wired_connection, limiter, timeout, counts, time.clock, time.waiter)
 
     return new

@@ -12,11 +12,13 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import CloudError, CloudRequests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_retention import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.retention_rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import Run
@@ -49,8 +51,10 @@ KINDS = {"volume_snapshot": SNAPSHOTS, "volume_backup": BACKUPS}
 def new_requests(cloud: t.Any, timeout: float = 1800) -> CloudRequests:
     time = cloud.time
     key = ProjectKey("http://keystone", PROJECT, "RegionOne")
-    pacer = Pacer(key, Pace.parse("100000"), 0, None, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock)
-    return CloudRequests(cloud, pacer, timeout, clock=time.clock, new_waiter=time.waiter)
+    limiter = RateLimiter(
+        key, RateLimit.parse("100000"), None, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock
+    )
+    return CloudRequests(cloud, limiter, timeout, clock=time.clock, new_waiter=time.waiter)
 
 
 def new_run(action: t.Any, requests: CloudRequests, wait: bool = True) -> Run:

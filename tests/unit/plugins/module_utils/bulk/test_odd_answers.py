@@ -11,6 +11,9 @@ import functools
 import json
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudRequests,
@@ -25,7 +28,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_rete
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_sources import image_sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.plan import Plan
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.report import Report
@@ -176,12 +178,12 @@ ACTIONS = {
 def carry_out(cloud, new_action):
     """The report of a run, and of what its check mode says."""
     time = cloud.time
-    pacer = Pacer(ProjectKey("http://k", PROJECT, "R"), Pace.parse("1000"), 0, None, time.clock, time.sleep)
-    requests = CloudRequests(cloud, pacer, 120, clock=time.clock, new_waiter=time.waiter)
+    limiter = RateLimiter(ProjectKey("http://k", PROJECT, "R"), RateLimit.parse("1000"), None, time.clock, time.sleep)
+    requests = CloudRequests(cloud, limiter, 120, clock=time.clock, new_waiter=time.waiter)
     action = new_action(requests)
     run = Run(action, requests, Progress(None, clock=time.clock), Interruption(), new_executor=InlineExecutor)
     run.plan()
-    Plan.of(action, run.items, pacer.rate)
+    Plan.of(action, run.items, limiter.rate)
     run.carry_out()
     return Report(action.name, action.resources, "r1", run.items, stopped=run.stopped)
 

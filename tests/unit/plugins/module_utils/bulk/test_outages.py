@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
     CloudError,
     OutageError,
     TimeUpError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_schedule import PROBE
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.wire_cloud import answer
 
 

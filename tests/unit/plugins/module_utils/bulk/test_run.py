@@ -111,11 +111,12 @@ class Told:
 
 
 class Started:
-    def __init__(self, run, work, told, requests):
+    def __init__(self, run, work, told, requests, slots):
         self.run = run
         self.work = work
         self.told = told
         self.requests = requests
+        self.slots = slots
 
     @property
     def items(self):
@@ -140,16 +141,22 @@ class Started:
 
 
 @pytest.fixture
-def start(new_requests, interruption):
+def start(new_requests, new_slots, interruption):
     def new(
-        names, executor=InlineExecutor, wait=True, max_failures=None, interruption=interruption, turn=None, **options
+        names,
+        executor=InlineExecutor,
+        wait=True,
+        max_failures=None,
+        interruption=interruption,
+        turn=None,
+        concurrency=0,
+        **options,
     ):
-        requests = new_requests(**options)
+        requests, slots = new_requests(**options), new_slots(concurrency)
         work, told = Work(requests, names), Told()
         limit = MaxFailures.parse(max_failures)
-        return Started(
-            Run(work, requests, told, interruption, wait, limit, turn, new_executor=executor), work, told, requests
-        )
+        run = Run(work, requests, told, interruption, wait, limit, turn, slots, executor)
+        return Started(run, work, told, requests, slots)
 
     return new
 
@@ -164,10 +171,10 @@ def raising(errors):
     return on_ask
 
 
-def free_places(pacer, most):
-    """How many places there are, of so many."""
+def free_slots(slots, most):
+    """How many slots are free, of so many."""
     free = 0
-    while free < most + 1 and pacer.try_start():
+    while free < most + 1 and slots.take():
         free += 1
     return free
 
@@ -213,7 +220,7 @@ def test_what_is_not_waited_for_is_accepted_and_not_done(start, time):
     assert started.items[2].reason_code == "in_progress"
     assert (started.work.looks, started.work.asked) == ([], ["a", "b"])
     assert time.clock() < 2
-    assert free_places(started.requests.pacer, 1) == 1
+    assert free_slots(started.slots, 1) == 1
 
 
 def test_what_is_not_waited_for_is_still_looked_for_when_its_answer_was_lost(start):
@@ -333,7 +340,7 @@ def test_an_item_that_a_look_wants_asked_for_again_is(start):
     assert started.work.asked == ["a", "a", "b", "b"]
 
 
-# Places among the actions under way
+# Slots of actions under way
 
 
 @pytest.mark.parametrize("executor", [InlineExecutor, ThreadPoolExecutor])
@@ -341,7 +348,7 @@ def test_no_more_are_under_way_than_there_may_be(start, executor):
     started = start([f"{number:02}" for number in range(20)], executor, concurrency=3).carry_out()
     assert started.counts == {DONE: 20}
     assert started.work.under_way_at_most <= 3
-    assert free_places(started.requests.pacer, 3) == 3
+    assert free_slots(started.slots, 3) == 3
 
 
 def test_one_that_is_asked_for_again_does_not_stand_in_line_behind_those_that_wait_for_its_place(start, time):
@@ -366,7 +373,7 @@ def test_places_are_returned_however_it_ends(start, error):
     started.work.seconds = 5 if error else 1000
     started.carry_out()
     assert all(item.settled for item in started.items)
-    assert free_places(started.requests.pacer, 4) == 4
+    assert free_slots(started.slots, 4) == 4
 
 
 # What stops a run
@@ -716,7 +723,7 @@ def test_in_a_storm_each_item_comes_to_one_end(start, seed, concurrency):
     assert len(storm.fates) == 6 and storm.fates["lost"] > 50
     if concurrency:
         assert started.work.under_way_at_most <= concurrency
-        assert free_places(started.requests.pacer, concurrency) == concurrency
+        assert free_slots(started.slots, concurrency) == concurrency
 
 
 def test_ten_thousand_items_cost_no_look_at_each_of_them_whenever_something_happens(start):

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_schedule import PROBE
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.selection import Criteria, Server
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk.fake_cloud import (

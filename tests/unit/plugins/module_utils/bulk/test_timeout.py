@@ -10,6 +10,9 @@ import types
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import connection as connections
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import cloud_requests
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import module as bulk_module
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.cloud_requests import (
@@ -22,7 +25,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_crea
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.image_sources import image_sources
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.marks import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.progress import Progress
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.request_counts import RequestCounts
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.run import PlanError, Run
@@ -58,7 +60,7 @@ def requests(wired_connection, wire, ended_soon):
     RequestCounts().watch(wired_connection, 32)
     for service in ("compute", "image"):
         getattr(wired_connection, service).get_endpoint_data()
-    return CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), TIMEOUT)
+    return CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
 
 
 def carry_out(requests, action):
@@ -125,7 +127,7 @@ def test_the_content_of_an_image_that_nobody_reads_is_sent_no_longer_than_the_ti
 def test_looking_for_versions_ends_with_the_time(wired_connection, wire, ended_soon, reaction):
     wired_connection.authorize()
     wire.react_to_discovery = lambda request: reaction
-    requests = CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), TIMEOUT)
+    requests = CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
     with pytest.raises(OutageError):
         requests.supports_microversion("compute", "2.45")
 
@@ -140,5 +142,5 @@ def test_signing_in_ends_with_the_time(wire, no_cloud, ended_soon):
 
 def test_the_time_that_signing_in_took_is_part_of_the_call_s(wired_connection):
     began_at = time.monotonic() - 100
-    requests = CloudRequests(wired_connection, Pacer(KEY, Pace.parse("1000"), 0, None), 60, began_at=began_at)
+    requests = CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), 60, began_at=began_at)
     assert requests.seconds_left == 0

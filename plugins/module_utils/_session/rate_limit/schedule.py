@@ -45,7 +45,7 @@ PROBE = 60.0
 #: After a delay that a service asked for, processes on several machines start within this many seconds.
 SPREAD = 0.25
 #: A request may be late by this many seconds and the next one be on time, else each late waking would lower the rate.
-#: It is a third of the room that pace.PACED leaves in a second.
+#: It is a third of the room that limit.PACED leaves in a second.
 LATE = 0.01
 #: What was learnt is forgotten after so many seconds without a request.
 KEPT = 600.0

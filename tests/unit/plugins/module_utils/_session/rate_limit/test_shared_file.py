@@ -9,8 +9,8 @@ import os
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk import pace_file
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace_file import SharedFile
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit import shared_file
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.shared_file import SharedFile
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_link_is_not_followed(environ, tmp_path):
         pass
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
-    (tmp_path / "state" / "onetoken" / ".pace" / "y").symlink_to(victim)
+    (tmp_path / "state" / "onetoken" / ".rate-limits" / "y").symlink_to(victim)
     file = SharedFile(environ, "y")
     with file.turn():
         assert file.read() == b""
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_locked_is_done_without(environ, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     file = SharedFile(environ, "x")
-    monkeypatch.setattr(pace_file.fcntl, "flock", refuse)
+    monkeypatch.setattr(shared_file.fcntl, "flock", refuse)
     with file.turn():
         file.write(b"mine")
         assert file.read() == b"mine"

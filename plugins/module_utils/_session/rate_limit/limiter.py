@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pacer of bulk runs: at most so many requests a second to a service, over all processes of the user on the machine
+"""The rate limiter: at most so many requests a second to a service, over all processes of the user on the machine
 that work in the same project of the same cloud.
 
 The processes share a small file for each service. Only one thread of a process at a time waits at it for its turn, and
@@ -13,113 +13,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import math
-import os
 import random
 import threading
 import time
 import typing as t
 
-from .._session.store.owners import Owner
-from .._session.util import waiting
-from .._session.util.errors import ConfigurationError
-from .pace_file import SharedFile
-from .pace_places import Places
-from .pace_schedule import FIRST_RATE, PROBE, Schedule
+from ..util import boot, waiting
+from .limit import RateLimit, Service
+from .project_key import ProjectKey
+from .schedule import PROBE, Schedule
+from .shared_file import SharedFile
+from .stopwatch import Stopwatch
 
-AUTO = "auto"
-#: The part of a set rate that is sent. Public clouds count in windows of a second that slide or begin at any moment: of
-#: 20 a second sent evenly, the 21st would come exactly a second after the first, and be refused when the network is a
-#: little faster for it. This way it comes 31 ms later, at any rate.
-PACED = 0.97
-#: The slowest rate that can be set, in requests a second.
-SLOWEST = 0.01
 #: How long a wait goes without asking whether it was given up, in seconds: at the head of the line, and in it, where
 #: most threads are most of the time.
 _ATTENTION, _ATTENTION_IN_LINE = 0.2, 1.0
 #: All processes wait for the same moment. Each oversleeps by up to so many seconds, else the same one would win most
-#: turns; the schedule makes up for it (pace_schedule.LATE).
+#: turns; the schedule makes up for it (schedule.LATE).
 _SHUFFLE = 0.001
 #: A wait below this, in seconds, is over: clocks are no finer.
 _NO_TIME = 1e-6
 
-Service = str
 GivenUp = t.Callable[[], bool]
 T = t.TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class Pace:
-    """How many requests a second the user lets through to each service; None: as many as the cloud does not refuse."""
-
-    number: float | None = None
-    #: What differs from it for a service.
-    by_service: t.Mapping[Service, float] = dataclasses.field(default_factory=dict)
-    #: How many jobs this is for together.
-    slices: int = 1
-
-    @classmethod
-    def parse(cls, option: t.Any) -> Pace:
-        if isinstance(option, str) and option.strip().lower() in _NAMED:
-            return _NAMED[option.strip().lower()]
-        try:
-            number = math.nan if isinstance(option, bool) else float(option)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not SLOWEST <= number < math.inf:
-            raise ConfigurationError(
-                f"requests_per_second is {option!r}, which is no rate: give a number from {SLOWEST} on, or one of "
-                f"{', '.join(_NAMED)}."
-            )
-        return cls(number)
-
-    def share(self, slices: int) -> Pace:
-        """What each of so many slices of a job may send, together no more than this."""
-        if min([self.number or FIRST_RATE, *self.by_service.values()]) / slices < SLOWEST:
-            raise ConfigurationError(
-                f"slices is {slices}, of which each would send less than {SLOWEST} requests a second: give fewer of "
-                "them."
-            )
-        return dataclasses.replace(self, slices=slices)
-
-    @property
-    def first_rate(self) -> float:
-        """The requests a second to begin with, where the most is to be found out."""
-        return FIRST_RATE / self.slices
-
-    def most(self, service: Service) -> float | None:
-        """The requests a second to be sent to a service at most; None where that is to be found out."""
-        number = self.by_service.get(service, self.number)
-        return None if number is None else number * PACED / self.slices
-
-
-#: The limits that public clouds publish. Others are not the same everywhere, or tell of themselves in their answers.
-_NAMED = {
-    AUTO: Pace(),
-    # By OVHcloud's page on the limits of its Public Cloud: 20 requests a second to each of Nova, Glance, Cinder and
-    # Neutron for a project, and 60 a minute to Keystone for a user.
-    "ovhcloud": Pace(20.0, {"identity": 1.0}),
-    # 100 POST a minute, by the Cloud Servers guide of Rackspace's OpenStack; nearly all that a bulk run sends is POST,
-    # and reading, with its 1000 GET a minute, takes few requests.
-    "rackspace": Pace(100 / 60),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class ProjectKey:
-    """What a cloud counts requests by."""
-
-    auth_url: str
-    project_id: str | None
-    region_name: str | None
-
-    def file_name(self, of: str) -> str:
-        # The same Keystone is written with its version and without.
-        cloud = self.auth_url.rstrip("/").removesuffix("/v3")
-        text = json.dumps([cloud, self.project_id, self.region_name, of])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclasses.dataclass
@@ -130,17 +47,16 @@ class _Line:
     head: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
 
-class Pacer:
-    """Lets this process's requests and actions through, from any number of threads.
+class RateLimiter:
+    """Lets this process's requests through, from any number of threads.
 
-    Without the environment that says where the shared files are, it has a pace of its own.
+    Without the environment that says where the shared files are, it has a rate of its own.
     """
 
     def __init__(
         self,
         key: ProjectKey,
-        pace: Pace,
-        concurrency: int,
+        limit: RateLimit,
         environ: t.Mapping[str, str] | None,
         clock: t.Callable[[], float] = time.monotonic,
         sleep: t.Callable[[float], None] = time.sleep,
@@ -150,17 +66,15 @@ class Pacer:
         self._key = key
         #: Whatever a service asks for, a run of so many seconds finds out in them whether it is still refused.
         self._patience = min(PROBE, timeout / 2)
-        self._pace = pace
+        self._limit = limit
         self._environ = environ
         self._clock = clock
         self._sleep = sleep
         self._wall_clock = wall_clock
-        process = Owner.of_process(os.getpid())
-        self._boot = process.boot if process else ""
-        self._places = Places(SharedFile(environ, key.file_name("places")), concurrency, process)
+        self._boot = boot.identifier()
         self._lines: dict[Service, _Line] = {}
         self._lock = threading.Lock()
-        self._throttled = _Stopwatch(clock)
+        self._throttled = Stopwatch(clock)
         #: Each refusal: the service, and when by the clock.
         self.refusals: list[tuple[Service, float]] = []
 
@@ -189,7 +103,7 @@ class Pacer:
     def refused(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
         """A limit on the rate turned a request away that was sent at this moment of the clock."""
         asked = waiting.delay_asked(headers, self._wall_clock())
-        most = self._pace.most(service)
+        most = self._limit.most(service)
         self._change(service, lambda schedule, now: schedule.refuse(now, sent_at, asked, most))
         self.refusals.append((service, self._clock()))
 
@@ -205,16 +119,8 @@ class Pacer:
 
     def rate(self, service: Service) -> float:
         """The requests a second that go to the service at present, over all processes."""
-        most = self._pace.most(service)
+        most = self._limit.most(service)
         return self._change(service, lambda schedule, _now: schedule.rate(most))
-
-    def try_start(self) -> bool:
-        """One more action under way; False when there are as many as there may be."""
-        return self._places.take()
-
-    def finish(self) -> None:
-        """An action that was started is under way no more."""
-        self._places.leave()
 
     def _come_to_head(self, line: _Line, deadline: float, given_up: GivenUp | None) -> bool:
         while not line.head.acquire(timeout=max(0.0, min(_ATTENTION_IN_LINE, deadline - self._clock()))):
@@ -223,7 +129,7 @@ class Pacer:
         return True
 
     def _wait_for_turn(self, service: Service, deadline: float, given_up: GivenUp | None) -> bool:
-        most = self._pace.most(service)
+        most = self._limit.most(service)
         had_to_wait = False
 
         def send(schedule: Schedule, now: float) -> tuple[float, float, float]:
@@ -249,7 +155,7 @@ class Pacer:
             content = file.read()
             # In one's turn, as no other process may have written of a later moment.
             now = self._clock()
-            schedule = Schedule.read(content, self._boot, now, self._pace.first_rate)
+            schedule = Schedule.read(content, self._boot, now, self._limit.first_rate)
             result = change(schedule, now)
             written = schedule.written(self._boot)
             if written != content:
@@ -261,31 +167,3 @@ class Pacer:
             if service not in self._lines:
                 self._lines[service] = _Line(SharedFile(self._environ, self._key.file_name(f"requests {service}")))
             return self._lines[service]
-
-
-class _Stopwatch:
-    """Runs while at least one thread is inside: the time that passed, not the sum over threads."""
-
-    def __init__(self, clock: t.Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._since = 0.0
-        self._seconds = 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._since = self._clock()
-            self._inside += 1
-
-    def __exit__(self, *_exc: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._seconds += self._clock() - self._since
-
-    @property
-    def seconds(self) -> float:
-        with self._lock:
-            return self._seconds + (self._clock() - self._since if self._inside else 0.0)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A few bytes that all processes of a user on a machine read and change in turn.
 
-Where there can be no such file, or it gives trouble, a process goes on with bytes of its own: pacing must never fail a
-run.
+Where there can be no such file, or it gives trouble, a process goes on with bytes of its own: a rate limiter must never
+fail a run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import time
 import typing as t
 import weakref
 
-from .._session.store import directory
-from .._session.util.errors import SessionError
+from ..store import directory
+from ..util.errors import SessionError
 
-_FOLDER = ".pace"
+_FOLDER = ".rate-limits"
 _LONGEST_CONTENT = 1 << 20
 #: A turn takes microseconds. A process that has its turn for this many seconds was stopped in the middle of it.
 _PATIENCE = 2.0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pacer in several processes at the same time, in real time."""
+"""The rate limiter in several processes at the same time, in real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import sys
 import time
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away, kill
 
 pytestmark = pytest.mark.processes
@@ -21,14 +23,16 @@ pytestmark = pytest.mark.processes
 PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 PREAMBLE = """
 import json, os, sys, threading, time
-from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.pace import Pace, Pacer, ProjectKey
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 
-def pacer(pace="auto", concurrency=0, **clock):
+def limiter(rate="auto", **clock):
     project = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
-    return Pacer(project, Pace.parse(pace), concurrency, os.environ, **clock)
+    return RateLimiter(project, RateLimit.parse(rate), os.environ, **clock)
 """
 #: Sends from four threads until the time is up, beginning at a word so that all processes do so together. The moment of
-#: each request is the last one that the pacer looked at: a busy machine may come to the next line much later.
+#: each request is the last one that the limiter looked at: a busy machine may come to the next line much later.
 SEND = """
 seen = threading.local()
 
@@ -36,7 +40,7 @@ def clock():
     seen.now = time.monotonic()
     return seen.now
 
-one = pacer(sys.argv[1], clock=clock)
+one = limiter(sys.argv[1], clock=clock)
 print("ready", flush=True)
 sys.stdin.readline()
 end = time.monotonic() + float(sys.argv[2])
@@ -53,15 +57,6 @@ for thread in threads:
     thread.join()
 print(json.dumps([sent, one.throttled_seconds]), flush=True)
 """
-#: Takes as many places as it can get, and keeps them.
-START = """
-one = pacer(concurrency=int(sys.argv[1]))
-started = 0
-while started < 100 and one.try_start():
-    started += 1
-print(started, flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -73,7 +68,7 @@ def environ(no_cloud, tmp_path):
 
 @pytest.fixture
 def start(environ, collections_path):
-    """Start code that uses a pacer in a process of its own."""
+    """Start code that uses a limiter in a process of its own."""
     started = []
 
     def start_process(code, *arguments):
@@ -116,7 +111,7 @@ def test_together_they_send_no_more_than_one_may(start):
 
 
 def test_a_refusal_of_one_process_holds_all(start, environ):
-    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+    one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
     results = send_together(
         start, 2, "20", 4, before=lambda: one.refused("compute", {"Retry-After": "2"}, time.monotonic())
     )
@@ -132,7 +127,7 @@ def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
-    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+    one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
     for _turn in range(5):
         assert one.take("compute", one._clock() + 10)
     kill(process)
@@ -142,27 +137,11 @@ def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
 
 def test_a_process_that_was_stopped_in_its_turn_does_not_stop_the_others(start, environ):
     process = start(
-        "one = pacer('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
+        "one = limiter('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
     )
     assert process.stdout.readline() == "in\n"
     process.send_signal(signal.SIGSTOP)
-    one = Pacer(PROJECT, Pace.parse("20"), 0, environ)
+    one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
 
     assert one.take("compute", one._clock() + 30)
     assert one.take("compute", one._clock() + 30)
-
-
-def test_the_places_of_a_process_that_was_killed_are_free_again(start, environ):
-    process = start(START, "5")
-    assert process.stdout.readline() == "5\n"
-    one = Pacer(PROJECT, Pace.parse("auto"), 5, environ)
-    assert not one.try_start()
-
-    kill(process)
-    assert [one.try_start() for _turn in range(6)] == [True] * 5 + [False]
-
-
-def test_processes_that_start_together_take_no_more_places_than_there_are(start):
-    processes = [start(START, "7") for _number in range(3)]
-
-    assert sum(int(process.stdout.readline()) for process in processes) == 7
