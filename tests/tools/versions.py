@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tests marked `versions` on the oldest and on the newest ansible-core, or on its development branch (devel)."""
+"""Run the tests marked `versions` on the oldest and the newest ansible-core, or on its development branch (devel)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ def passes_on_devel(environment: Environment) -> bool:
 
 
 def main() -> int:
-    if "devel" in sys.argv[1:]:
-        failed = failures([DEVEL], passes_on_devel)
-    else:
-        failed = failures((OLDEST, NEWEST), passes)
+    failed = failures([DEVEL], passes_on_devel) if "devel" in sys.argv[1:] else failures((OLDEST, NEWEST), passes)
     if failed:
         print(f"failed on {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
