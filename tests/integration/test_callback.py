@@ -13,6 +13,7 @@ import signal
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.tests.integration.test_endings import watchers_of
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
@@ -240,9 +241,10 @@ def test_a_run_within_a_session_leaves_it_to_whoever_made_it(controller, keyston
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone):
-    """They start side by side, on a token that was issued long ago."""
-    age = (
+def age(controller) -> pathlib.Path:
+    """A program that makes the only token of its session one that was issued nine hours ago."""
+    program = controller.home / "age.py"
+    program.write_text(
         "import json, glob, os, datetime\n"
         "(path,) = glob.glob(os.environ['ONETOKEN_SESSION_DIRECTORY'] + '/tokens/*.json')\n"
         "content = json.load(open(path))\n"
@@ -250,13 +252,17 @@ def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone
         "content['current'].update(obtained_at=moment.isoformat(), boot='')\n"
         "json.dump(content, open(path, 'w'))\n"
     )
-    (controller.home / "age.py").write_text(age)
+    return program
+
+
+def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone):
+    """They start side by side, on a token that was issued long ago."""
     plays = f"""
 - hosts: localhost
   gather_facts: false
   tasks:
     - openstack.cloud.compute_flavor_info: {{cloud: sandbox}}
-    - command: python3 {controller.home}/age.py
+    - command: python3 {age(controller)}
 - hosts: all
   gather_facts: false
   tasks:
@@ -269,8 +275,7 @@ def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone
 
 def test_a_run_whose_token_cannot_be_renewed_goes_on_with_what_is_left(controller, keystone, issued, limits):
     limits(token_requests_per_minute=1)
-    tasks = "- openstack.cloud.compute_flavor_info: {cloud: sandbox}\n  loop: [1, 2, 3]\n"
-    run = controller.play(tasks, ONETOKEN_RENEW_AFTER="1", **CALLBACK)
+    run = controller.play(f"{FLAVORS}- command: python3 {age(controller)}\n{FLAVORS}{FLAVORS}", **CALLBACK)
     assert run.ok, run.output
     statuses = [request.status for request in keystone.requests() if request.method == "POST"]
     assert statuses[0] == 201 and set(statuses[1:]) == {429}
@@ -337,7 +342,7 @@ def test_what_a_lost_machine_left_behind_is_swept(controller, issued, by):
     (controller.home / "held.yml").write_text(play_of(HELD))
     with controller.started("ansible-playbook", "held.yml", **CALLBACK) as lost:
         wait_for(lambda: (controller.home / "working").exists() or lost.ended, PATIENCE, "the first is at work")
-        (watcher,) = watchers(controller)
+        (watcher,) = watchers_of(controller)
         os.kill(watcher, signal.SIGKILL)
         lost.process.kill()
     (orphan,) = issued.living()
@@ -353,15 +358,3 @@ def test_what_a_lost_machine_left_behind_is_swept(controller, issued, by):
         wait_for(lambda: other.ended, PATIENCE, "the other has ended")
         assert other.process.returncode == 0, other.output
     assert issued.living() == []
-
-
-def watchers(controller) -> list[int]:
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if "onetoken_session.revoke.watcher" in words and str(controller.home) in words:
-            found.append(int(process.name))
-    return found

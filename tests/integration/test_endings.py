@@ -116,24 +116,28 @@ def stop_while_it_works(controller, issued, plays: str, end, **variables: str) -
         wait_for(lambda: terminal.process.poll() is not None, PATIENCE, "the play has ended")
         assert_all_refused(issued)
         assert "Traceback" not in terminal.output
-    no_watcher_is_left(controller)
+    no_process_is_left(controller)
 
 
-def no_watcher_is_left(controller) -> None:
+def no_process_is_left(controller) -> None:
     wait_for(lambda: not processes_of(controller), DEADLINE, "no process of the session is left, not even a zombie")
 
 
-def processes_of(controller) -> list[pathlib.Path]:
-    """Watchers of this test's sessions."""
-    found = []
+def processes_of(controller) -> dict[int, str]:
+    """The watchers and fork servers of this test's sessions, with their command lines."""
+    found = {}
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         if "onetoken_session" in words and str(controller.home) in words:
-            found.append(process)
+            found[int(process.name)] = words
     return found
+
+
+def watchers_of(controller) -> list[int]:
+    return [process for process, words in processes_of(controller).items() if "revoke.watcher" in words]
 
 
 def test_a_run_that_is_killed_in_the_middle_of_a_renewal_leaves_no_token(controller, issued, limits):
@@ -149,7 +153,7 @@ def test_a_run_that_is_killed_in_the_middle_of_a_renewal_leaves_no_token(control
         terminal.process.kill()
         wait_for(lambda: not issued.living(), 8 + DEADLINE, "both tokens are refused")
     assert len(issued.all()) == 2
-    no_watcher_is_left(controller)
+    no_process_is_left(controller)
 
 
 def workers_of(run: int) -> list[int]:
@@ -179,7 +183,7 @@ def test_a_keystone_that_is_away_at_the_end_is_asked_until_it_is_back(controller
     assert len(issued.living()) == 1
     limits(keystone_status="off")
     assert_all_refused(issued)
-    no_watcher_is_left(controller)
+    no_process_is_left(controller)
 
 
 WORKER = """

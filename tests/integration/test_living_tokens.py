@@ -9,7 +9,6 @@ import http
 import http.server
 import json
 import os
-import pathlib
 import re
 import secrets
 import signal
@@ -25,9 +24,9 @@ from ansible_collections.onetoken.openstack.tests.integration.test_endings impor
     ISSUE,
     PATIENCE,
     WORK,
-    no_watcher_is_left,
+    no_process_is_left,
     play,
-    processes_of,
+    watchers_of,
 )
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
@@ -111,7 +110,7 @@ def test_a_run_of_a_trust_says_until_when_its_token_lives_and_ends_at_once(contr
     assert len(issued.all()) == 1
     # It lives, but not on this disk.
     assert controller.tokens() == []
-    no_watcher_is_left(controller)
+    no_process_is_left(controller)
 
 
 @pytest.mark.usefixtures("trust")
@@ -212,15 +211,15 @@ def test_a_watcher_that_was_stopped_is_noticed_and_replaced(controller, issued):
     with controller.started("ansible-playbook", "play.yml", ONETOKEN_REVOKE_TIMEOUT="300", **CALLBACK) as terminal:
         at_work = controller.home / "working"
         wait_for(lambda: at_work.exists() or terminal.ended, PATIENCE, "the play is at work")
-        (watcher,) = processes_of(controller)
-        os.kill(int(pathlib.Path(watcher).name), signal.SIGSTOP)
+        (watcher,) = watchers_of(controller)
+        os.kill(watcher, signal.SIGSTOP)
         wait_for(lambda: terminal.ended, PATIENCE, "the play has ended")
 
     words = " ".join(terminal.output.split())
     assert "The watcher of this run was stopped by a signal, so another one took its place." in words, words
     assert "revoked: 1" in words
     assert (len(issued.all()), issued.living()) == (1, [])
-    no_watcher_is_left(controller)
+    no_process_is_left(controller)
 
 
 @pytest.mark.parametrize(
