@@ -48,7 +48,7 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
     if not session:
         raise DeclinedError("it is not on the session")
     with _Files(script) as files:
-        call = Call(programs.MODULES, interpreter, [], environment, directory)
+        call = Call(programs.MODULES, interpreter, [interpreter], environment, directory)
         running = client.run(session, call, {0: files.script, 1: files.output[1], 2: files.errors[1]})
         try:
             output, errors = files.read()

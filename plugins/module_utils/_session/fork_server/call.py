@@ -26,13 +26,13 @@ class Call:
     """A program that is to be run: what it is started with."""
 
     def __init__(
-        self, program: str, interpreter: str, arguments: list[str], environ: dict[str, str], directory: str
+        self, program: str, interpreter: str, command: list[str], environ: dict[str, str], directory: str
     ) -> None:
         #: Which server runs it: the path of a command, or the same for all modules.
         self.program = program
         self.interpreter = interpreter
-        #: After the interpreter; without any, the program comes by standard input.
-        self.arguments = arguments
+        #: The interpreter as it was named, and its arguments; without any, the program comes by standard input.
+        self.command = command
         self.environ = environ
         self.directory = directory
         status = attributes.status()
@@ -42,8 +42,7 @@ class Call:
 
     def request(self) -> dict[str, t.Any]:
         return {
-            "interpreter": self.interpreter,
-            "arguments": self.arguments,
+            "command": self.command,
             "environment": self.environ,
             "directory": self.directory,
             "umask": self.umask,

@@ -43,7 +43,7 @@ def _hand_over_file(session: str, arguments: list[str]) -> None:
 
     program = programs.of_arguments(arguments)
     if program is not None:
-        _hand_over(session, program, arguments, os.path.basename(arguments[0]))
+        _hand_over(session, program, os.path.basename(arguments[0]))
 
 
 def _hand_over_input(session: str) -> None:
@@ -65,12 +65,12 @@ def _hand_over_input(session: str) -> None:
     os.close(file)
     try:
         if programs.is_module(script):
-            _hand_over(session, programs.MODULES, [], "a module")
+            _hand_over(session, programs.MODULES, "a module")
     finally:
         os.lseek(0, 0, os.SEEK_SET)
 
 
-def _hand_over(session: str, program: str, arguments: list[str], label: str) -> None:
+def _hand_over(session: str, program: str, label: str) -> None:
     from . import client, protocol
     from .call import Call, DeclinedError
 
@@ -78,7 +78,7 @@ def _hand_over(session: str, program: str, arguments: list[str], label: str) -> 
         files = _inherited()
         if len(files) > protocol.MOST_FILES or not {0, 1, 2} <= set(files):
             raise DeclinedError("a standard stream is closed, or there are too many open files")
-        call = Call(program, sys.executable, arguments, dict(os.environ), os.getcwd())
+        call = Call(program, sys.executable, sys.orig_argv, dict(os.environ), os.getcwd())
         running = client.run(session, call, {number: number for number in files})
     except Exception as exc:  # pylint: disable=broad-exception-caught
         client.note(session, f"{label} runs without the fork server: {exc}")

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import contextlib
 import dataclasses
 import fcntl
 import gc
+import importlib.machinery
 import io
 import os
 import resource
@@ -89,8 +91,8 @@ def _become(connection: socket.socket, surroundings: Surroundings) -> tuple[_Scr
             resource.setrlimit(limit, (soft, hard))
     _set_environment(request["environment"])
     _set_signals(request["ignored"], request["blocked"])
-    script = _read_script(request["arguments"])
-    _set_arguments(request["interpreter"], request["arguments"], script.path)
+    script = _read_script(request["command"][1:])
+    _set_arguments(request["command"], script.path)
     _make_streams()
     tempfile.tempdir = None
     if surroundings.program == programs.MODULES:
@@ -143,10 +145,10 @@ def _read_script(arguments: list[str]) -> _Script:
         return _Script(stream.read(), arguments[0])
 
 
-def _set_arguments(interpreter: str, arguments: list[str], path: str | None) -> None:
-    sys.argv = list(arguments) or [""]
+def _set_arguments(command: list[str], path: str | None) -> None:
+    sys.argv = command[1:] or [""]
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv = [interpreter, *arguments]
+        sys.orig_argv = command
     sys.path.insert(0, "" if path is None else os.path.dirname(os.path.realpath(path)))
 
 
@@ -154,7 +156,8 @@ def _make_streams() -> None:
     """As Python makes them when it starts: whether they are a terminal, and can seek, is another thing now."""
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         before = getattr(sys, f"__{name}__")
-        raw = open(number, f"{mode}b", -1, closefd=False)  # noqa: SIM115
+        buffering = 0 if before.write_through and mode == "w" else -1
+        raw = open(number, f"{mode}b", buffering, closefd=False)  # noqa: SIM115
         raw_file = getattr(raw, "raw", raw)
         raw_file.name = f"<{name}>"  # type: ignore[misc]
         stream = io.TextIOWrapper(
@@ -162,7 +165,7 @@ def _make_streams() -> None:
             before.encoding,
             before.errors,
             newline="\n" if mode == "w" else None,
-            line_buffering=name == "stderr" or raw_file.isatty(),
+            line_buffering=not before.write_through and (name == "stderr" or raw_file.isatty()),
             write_through=before.write_through,
         )
         stream.mode = mode  # type: ignore[misc]
@@ -184,9 +187,11 @@ def _use_compiled(script: _Script, surroundings: Surroundings) -> None:
 def _execute(script: _Script) -> int:
     """Run it as Python would; its exit status, or the negative number of a signal."""
     main = types.ModuleType("__main__")
-    main.__dict__.update(__builtins__=__builtins__, __loader__=None, __spec__=None)
+    main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=importlib.machinery.BuiltinImporter)
     if script.path is not None:
-        main.__dict__.update(__file__=script.path, __cached__=None)
+        path = os.path.abspath(script.path)
+        loader = importlib.machinery.SourceFileLoader("__main__", path)
+        main.__dict__.update(__file__=path, __cached__=None, __loader__=loader)
     sys.modules["__main__"] = main
     try:
         code = compile(script.source, script.path or "<stdin>", "exec", dont_inherit=True)
