@@ -33,6 +33,8 @@ if t.TYPE_CHECKING:
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 #: Python's own status where the output could not be written.
 _NO_OUTPUT = 120
+#: The status of a fork that ends as it should not.
+_BROKEN = 70
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +54,11 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
         os.setsid()
         signal.set_wakeup_fd(-1)
         _close_all_but(connection.fileno())
+        request, received = protocol.receive_request(connection)
+        connection = _take_files(connection, dict(zip(request["files"], received)))
         try:
-            script, connection = _become(connection, surroundings)
-        except (OSError, ValueError, KeyError, TypeError, protocol.EndedError) as exc:
+            script = _become(request, surroundings)
+        except Exception as exc:  # pylint: disable=broad-exception-caught
             protocol.send(connection, protocol.DECLINED + f"the fork cannot be like it ({exc})".encode())
             os._exit(0)
         protocol.send(connection, protocol.READY + str(os.getpid()).encode())
@@ -62,7 +66,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
             Session(surroundings.session).count("served")
             _finish(connection, _execute(script))
     finally:
-        os._exit(0)
+        os._exit(_BROKEN)
 
 
 def _close_all_but(*kept: int) -> None:
@@ -80,10 +84,8 @@ class _Script(t.NamedTuple):
     path: str | None
 
 
-def _become(connection: socket.socket, surroundings: Surroundings) -> tuple[_Script, socket.socket]:
+def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
     """Take over all that a process can set of itself."""
-    request, received = protocol.receive_request(connection)
-    connection = _take_files(connection, dict(zip(request["files"], received)))
     os.chdir(request["directory"])
     os.umask(request["umask"])
     for limit, soft, hard in request["limits"]:
@@ -98,7 +100,7 @@ def _become(connection: socket.socket, surroundings: Surroundings) -> tuple[_Scr
     if surroundings.program == programs.MODULES:
         _use_compiled(script, surroundings)
     sys.stderr.buffer.write(surroundings.said)
-    return script, connection
+    return script
 
 
 def _take_files(connection: socket.socket, files: dict[int, int]) -> socket.socket:
@@ -221,11 +223,12 @@ def _finish(connection: socket.socket, status: int) -> t.NoReturn:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
     except (OSError, ValueError) as exc:
         sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{type(exc).__name__}: {exc}\n")
         status = status or _NO_OUTPUT
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     protocol.send_status(connection, status)
     os._exit(0)

@@ -72,6 +72,11 @@ def _import_quietly(work: t.Callable[[], object]) -> None:
             del sys.modules[name]
 
 
+def _status_of(status: int) -> int:
+    """An exit status as the system has it; the negative number of a signal."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
 class Server:
     def __init__(self, session: Session, listener: socket.socket, surroundings: fork.Surroundings) -> None:
         self._session = session
@@ -163,9 +168,9 @@ class Server:
                 return
             for number, (connection, fork_pid) in list(self._forks.items()):
                 if fork_pid == pid:
-                    if os.WIFSIGNALED(status):
-                        with contextlib.suppress(OSError):
-                            protocol.send_status(connection, -os.WTERMSIG(status))
+                    # A program that leaves by os._exit, or as another one, says nothing itself.
+                    with contextlib.suppress(OSError):
+                        protocol.send_status(connection, _status_of(status))
                     self._forget(number)
 
     def _end(self, number: int) -> None:

@@ -34,6 +34,11 @@ def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> N
         time.sleep(0.02)
 
 
+def ended(process: int) -> bool:
+    """Whether there is none of this id any more, or one that only its parent has not asked about yet."""
+    return Owner.of_process(process) is None
+
+
 def copies_of_handles(path: str) -> list[int]:
     """Copies of all handles of this process on files below a directory, as a fork leaves them to its child."""
     return [
