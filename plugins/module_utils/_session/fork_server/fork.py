@@ -64,7 +64,13 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
         protocol.send(connection, protocol.READY + str(os.getpid()).encode())
         if connection.recv(1) == protocol.GO:
             Session(surroundings.session).count("served")
-            _finish(connection, _execute(script))
+            pid = os.getpid()
+            status = _finish(_execute(script))
+            if os.getpid() == pid:
+                # Not a process that the program has forked: that has a status of its own.
+                with contextlib.suppress(OSError):
+                    protocol.send_status(connection, status)
+            _end(status)
     finally:
         os._exit(_BROKEN)
 
@@ -203,32 +209,55 @@ def _execute(script: _Script) -> int:
         status = _status_of(exc.code)
     except BaseException as exc:  # pylint: disable=broad-exception-caught
         # Without the frame of this function.
-        traceback = exc.__traceback__ and exc.__traceback__.tb_next
-        sys.excepthook(type(exc), exc.with_traceback(traceback), traceback)
-        status = -signal.SIGINT if isinstance(exc, KeyboardInterrupt) else 1
+        status = _show(exc.with_traceback(exc.__traceback__ and exc.__traceback__.tb_next))
     return status
+
+
+def _show(exc: BaseException) -> int:
+    """Show an exception that the program did not catch; the exit status that it means."""
+    try:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    except SystemExit as stop:
+        return _status_of(stop.code)
+    except BaseException as failure:  # pylint: disable=broad-exception-caught
+        traceback = failure.__traceback__ and failure.__traceback__.tb_next
+        failure.__context__ = None
+        sys.stderr.write("Error in sys.excepthook:\n")
+        sys.__excepthook__(type(failure), failure.with_traceback(traceback), traceback)
+        sys.stderr.write("\nOriginal exception was:\n")
+        sys.__excepthook__(type(exc), exc, exc.__traceback__)
+    return -signal.SIGINT if isinstance(exc, KeyboardInterrupt) else 1
 
 
 def _status_of(code: t.Any) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
-        return code & 0xFF
+        # Python takes what is no long of C for -1.
+        return (code if -(1 << 63) <= code < 1 << 63 else -1) & 0xFF
     sys.stderr.write(f"{code}\n")
     return 1
 
 
-def _finish(connection: socket.socket, status: int) -> t.NoReturn:
-    """What Python does at its end, but for taking everything down."""
+def _finish(status: int) -> int:
+    """What Python does at its end, but for taking everything down; the exit status after that."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
     except (OSError, ValueError) as exc:
-        sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{type(exc).__name__}: {exc}\n")
-        status = status or _NO_OUTPUT
-    with contextlib.suppress(AttributeError, OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{type(exc).__name__}: {exc}\n")
+        status = _NO_OUTPUT
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()
-    protocol.send_status(connection, status)
-    os._exit(0)
+    return status
+
+
+def _end(status: int) -> t.NoReturn:
+    """End with an exit status, or by a signal that is its negative number."""
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
