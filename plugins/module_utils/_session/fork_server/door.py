@@ -83,8 +83,12 @@ def _hand_over(session: str, program: str, label: str) -> None:
     except Exception as exc:  # pylint: disable=broad-exception-caught
         client.note(session, f"{label} runs without the fork server: {exc}")
         return
-    client.note(session, f"{label} runs in a fork of the server")
-    _see_through(running, call.ignored, label)
+    try:
+        client.note(session, f"{label} runs in a fork of the server")
+        _see_through(running, call.ignored, label)
+    finally:
+        # Whatever fails here, the program has begun: Python must not go on to run it again.
+        os._exit(1)
 
 
 def _inherited() -> list[int]:
