@@ -49,8 +49,9 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
         raise DeclinedError("it is not on the session")
     with _Files(script) as files:
         call = Call(programs.MODULES, interpreter, [interpreter], environment, directory)
-        running = client.run(session, call, {0: files.script, 1: files.output[1], 2: files.errors[1]})
+        running = client.ask(session, call, {0: files.script, 1: files.output[1], 2: files.errors[1]})
         try:
+            running.begin()
             output, errors = files.read()
             status = running.wait()
         finally:

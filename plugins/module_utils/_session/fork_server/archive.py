@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -23,6 +22,8 @@ import secrets
 import sys
 import typing as t
 import zipfile
+
+from .lock import LockedError, locked
 
 #: In the wrapper, nothing else that looks like this is that long.
 _ARCHIVE = re.compile(rb"[A-Za-z0-9+/]{1000,}={0,2}")
@@ -43,7 +44,7 @@ class Finder:
 
 def use_compiled(script: bytes, folder: int, path: str) -> None:
     """Have the script find its library compiled, in this folder of the session; if that cannot be, in its archive."""
-    with contextlib.suppress(OSError, ValueError, SyntaxError, zipfile.BadZipFile):
+    with contextlib.suppress(LockedError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
         found = max(_ARCHIVE.findall(script), key=len, default=None)
         if found is not None:
             name = f"{hashlib.sha256(found).hexdigest()[:32]}.{sys.implementation.cache_tag}.zip"
@@ -57,13 +58,9 @@ def _is_there(folder: int, name: str) -> bool:
 
 def _compile_once(folder: int, name: str, encoded: bytes, path: str) -> bool:
     """Others that need the same wait meanwhile: on a busy machine, that is faster than to do the same."""
-    lock = os.open("compile.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder, "compile.lock"):
         if not _is_there(folder, name):
             _write(folder, name, _compiled(base64.b64decode(encoded), path))
-    finally:
-        os.close(lock)
     return True
 
 

@@ -27,13 +27,25 @@ READY_TIMEOUT = 20
 
 
 class Running:
-    """A program that runs in a fork."""
+    """A program in a fork, which is ready to run it."""
 
     def __init__(self, connection: socket, pid: int) -> None:
         self._connection = connection
         self._pid = pid
         # Another process may have its id once it has ended.
         self._handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+
+    def begin(self) -> None:
+        """Have it run, once and for all: until then, it does nothing, and ends with this process.
+
+        :raises DeclinedError: when it does not run
+        """
+        try:
+            self._connection.settimeout(None)
+            self._connection.sendall(protocol.GO)
+        except OSError:
+            self.close()
+            raise DeclinedError("the server ended before the program began") from None
 
     def wait(self) -> int | None:
         """Its exit status, or the negative number of a signal; None if its server was killed with it."""
@@ -58,8 +70,8 @@ class Running:
             os.close(self._handle)
 
 
-def run(session: str, call: Call, files: dict[int, int]) -> Running:
-    """Have a server of the session run it with these files: its number of each, and the one that it is here."""
+def ask(session: str, call: Call, files: dict[int, int]) -> Running:
+    """Have a server of the session make a fork ready for it, with these files: its number of each, and that here."""
     try:
         folder = protocol.open_folder(session)
     except OSError:
@@ -82,8 +94,6 @@ def run(session: str, call: Call, files: dict[int, int]) -> Running:
         if answer[:1] != protocol.READY:
             raise DeclinedError(answer[1:].decode() or "the server declined")
         running = Running(connection, int(answer[1:]))
-        connection.settimeout(None)
-        connection.sendall(protocol.GO)
     except BaseException as exc:
         # Without its client, a fork ends: also where the time of a task is up.
         if connection is not None:

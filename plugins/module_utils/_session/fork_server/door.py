@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from . import client
 
 #: Who sends one of these to the process means its program.
-_FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT", "SIGWINCH")
+_FORWARDED = (
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGTERM",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGALRM",
+    "SIGCONT",
+    "SIGTSTP",
+    "SIGWINCH",
+)
 
 
 def hand_over() -> None:
@@ -79,16 +90,45 @@ def _hand_over(session: str, program: str, label: str) -> None:
         if len(files) > protocol.MOST_FILES or not {0, 1, 2} <= set(files):
             raise DeclinedError("a standard stream is closed, or there are too many open files")
         call = Call(program, sys.executable, sys.orig_argv, dict(os.environ), os.getcwd())
-        running = client.run(session, call, {number: number for number in files})
+        running = client.ask(session, call, {number: number for number in files})
+        _begin(running, call.ignored)
     except Exception as exc:  # pylint: disable=broad-exception-caught
         client.note(session, f"{label} runs without the fork server: {exc}")
         return
     try:
         client.note(session, f"{label} runs in a fork of the server")
-        _see_through(running, call.ignored, label)
+        _wait(running, label)
     finally:
         # Whatever fails here, the program has begun: Python must not go on to run it again.
         os._exit(1)
+
+
+def _begin(running: client.Running, ignored: list[int]) -> None:
+    """Have it run, and each signal from here on reach it."""
+    forwarded = [number for number in (getattr(signal, name) for name in _FORWARDED) if number not in ignored]
+    # One that comes before it runs is for this process, and waits until it is known whose it is.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
+    handlers = {number: signal.getsignal(number) for number in forwarded}
+    try:
+        for number in forwarded:
+            signal.signal(number, lambda number, _frame: _forward(running, number))
+        running.begin()
+    except BaseException:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _forward(running: client.Running, number: int) -> None:
+    if number != signal.SIGTSTP:
+        running.send_signal(number)
+        return
+    # A terminal stops only what is in its own session.
+    running.send_signal(signal.SIGSTOP)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    running.send_signal(signal.SIGCONT)
 
 
 def _inherited() -> list[int]:
@@ -104,12 +144,7 @@ def _inherited() -> list[int]:
     return sorted(found)
 
 
-def _see_through(running: client.Running, ignored: list[int], label: str) -> t.NoReturn:
-    for name in _FORWARDED:
-        number = getattr(signal, name)
-        if number not in ignored:
-            signal.signal(number, lambda number, _frame: running.send_signal(number))
-    signal.signal(signal.SIGTSTP, lambda _number, _frame: _stop(running))
+def _wait(running: client.Running, label: str) -> t.NoReturn:
     status = running.wait()
     if status is None:
         os.write(2, f"The fork server was killed while it ran {label}: run it again.\n".encode())
@@ -117,13 +152,6 @@ def _see_through(running: client.Running, ignored: list[int], label: str) -> t.N
     if status < 0:
         _die(-status)
     os._exit(status)
-
-
-def _stop(running: client.Running) -> None:
-    # A terminal stops only what is in its own session.
-    running.send_signal(signal.SIGSTOP)
-    os.kill(os.getpid(), signal.SIGSTOP)
-    running.send_signal(signal.SIGCONT)
 
 
 def _die(number: int) -> None:

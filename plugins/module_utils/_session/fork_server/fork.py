@@ -33,6 +33,8 @@ if t.TYPE_CHECKING:
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 #: Python's own status where the output could not be written.
 _NO_OUTPUT = 120
+#: Seconds that a client has for its request, and to say go.
+_CLIENT_TIMEOUT = 30
 #: The status of a fork that ends as it should not.
 _BROKEN = 70
 
@@ -54,6 +56,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
         os.setsid()
         signal.set_wakeup_fd(-1)
         _close_all_but(connection.fileno())
+        connection.settimeout(_CLIENT_TIMEOUT)
         request, received = protocol.receive_request(connection)
         connection = _take_files(connection, dict(zip(request["files"], received)))
         try:
@@ -63,6 +66,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
             os._exit(0)
         protocol.send(connection, protocol.READY + str(os.getpid()).encode())
         if connection.recv(1) == protocol.GO:
+            connection.settimeout(None)
             Session(surroundings.session).count("served")
             pid = os.getpid()
             status = _finish(_execute(script))
@@ -113,6 +117,7 @@ def _take_files(connection: socket.socket, files: dict[int, int]) -> socket.sock
     """Put each file where the client has it, and the connection out of their way."""
     place = max([*files, *files.values()]) + 1
     moved = type(connection)(fileno=fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, place))
+    moved.settimeout(connection.gettimeout())
     connection.close()
     # First all of them above the places that they are to have.
     lifted = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, place) for number, file in files.items()}

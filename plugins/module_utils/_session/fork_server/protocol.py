@@ -53,7 +53,10 @@ def receive_request(connection: socket) -> tuple[dict[str, t.Any], list[int]]:
     for level, kind, numbers in ancillary:
         if (level, kind) == (SOL_SOCKET, SCM_RIGHTS):
             files += [number for (number,) in _NUMBER.iter_unpack(numbers)]
-    return json.loads(receive(connection)), files
+    request = json.loads(receive(connection))
+    if len(request["files"]) != len(files):
+        raise EndedError
+    return request, files
 
 
 def send(connection: socket, data: bytes) -> None:
@@ -78,13 +81,13 @@ def receive_status(connection: socket) -> int:
 
 
 def _exactly(connection: socket, length: int) -> bytes:
-    data = b""
+    data = bytearray()
     while len(data) < length:
         part = connection.recv(min(length - len(data), 1 << 20))
         if not part:
             raise EndedError
         data += part
-    return data
+    return bytes(data)
 
 
 def address(folder: int, server: str) -> str:

@@ -98,6 +98,7 @@ class Server:
         while True:
             self._poll(wakeup)
             if self._is_over():
+                # Nobody connects to what is left of it in a directory that stays.
                 self._stop_listening()
                 if not self._forks:
                     return
@@ -177,8 +178,12 @@ class Server:
         """End the fork whose client is gone; it may be gone itself."""
         _connection, pid = self._forks[number]
         self._forget(number)
-        with contextlib.suppress(OSError):
+        try:
             os.killpg(pid, signal.SIGKILL)
+        except OSError:
+            # It may not have a group of its own yet.
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
     def _forget(self, number: int) -> None:
         connection, _pid = self._forks.pop(number)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import subprocess
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
@@ -17,6 +16,7 @@ from ..store.session import PACKAGE, Session
 from ..util.errors import OneTokenError
 from . import attributes, protocol
 from .call import Call, DeclinedError
+from .lock import locked
 
 #: Servers of one session, each with the memory of a task: for modules and a command, of the user and of root, and more.
 MOST_SERVERS = 6
@@ -28,33 +28,23 @@ _MAIN = f"{PACKAGE}/fork_server/main.py"
 
 def start(folder: int, session: str, server: str, call: Call) -> socket:
     """A connection to the server that this process, or another at the same time, has started."""
-    lock = _opened(folder, f"{server}.lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder, f"{server}.lock") as lock:
         connection = protocol.connect(folder, server)
         if connection is None:
             _check(folder, session, lock)
             os.write(lock, b".")
             _start(folder, session, server, call)
             connection = protocol.connect(folder, server)
-    finally:
-        os.close(lock)
     if connection is None:
         raise DeclinedError("the server ended as it was started")
     return connection
 
 
-def _opened(folder: int, name: str) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(name, flags, 0o600, dir_fd=folder)
-
-
 def _check(folder: int, session: str, lock: int) -> None:
     if os.fstat(lock).st_size >= MOST_STARTS:
         raise DeclinedError("the server ended each time that it was started")
-    servers = [name for name in os.listdir(folder) if name.endswith(".sock")]
-    if len(servers) >= MOST_SERVERS:
-        raise DeclinedError(f"the session has {len(servers)} servers already")
+    if _servers(folder) >= MOST_SERVERS:
+        raise DeclinedError(f"the session has {MOST_SERVERS} servers already")
     try:
         watched = owners.living(Session(session))
     except (OneTokenError, OSError):
@@ -62,6 +52,21 @@ def _check(folder: int, session: str, lock: int) -> None:
     if not watched:
         # Nothing would end it.
         raise DeclinedError("no run on this machine watches the session")
+
+
+def _servers(folder: int) -> int:
+    """How many there are; what those leave that were killed is removed."""
+    count = 0
+    for name in os.listdir(folder):
+        server, ending = os.path.splitext(name)
+        if ending == ".sock":
+            connection = protocol.connect(folder, server)
+            if connection is None:
+                protocol.forget(folder, server)
+            else:
+                connection.close()
+                count += 1
+    return count
 
 
 def _start(folder: int, session: str, server: str, call: Call) -> None:

@@ -134,6 +134,18 @@ def test_a_program_that_is_killed_with_its_server_fails_with_a_sentence_and_is_n
     assert len(begun(own_machine)) == 1
 
 
+def test_a_program_is_not_run_again_where_not_even_that_can_be_reported(own_machine, waiting):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        process = waiting(stderr=full)
+        for running in reversed(own_machine.servers()):
+            os.kill(running, signal.SIGSTOP)
+        for running in own_machine.servers():
+            os.kill(running, signal.SIGKILL)
+        assert process.communicate(timeout=30)[0] == ""
+    assert process.returncode == 1
+    assert len(begun(own_machine)) == 1
+
+
 def test_a_server_that_is_killed_while_it_starts_costs_no_program_its_result(own_machine):
     own_machine.write("print('done')")
     shell = own_machine.home / "packages" / "openstackclient" / "shell.py"
