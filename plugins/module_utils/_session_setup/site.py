@@ -12,14 +12,14 @@ import typing as t
 
 from .. import _session
 from .._session import hook, sitecustomize
-from .._session.rate_limit import limiter
 from .._session.revoke import sweep, watcher
 from .._session.sign_in import instrumentation
 from .._session.store.session import PACKAGE
+from .._session.transport import sending
 from .._session.util.errors import SessionError
 
 #: What the copy is loaded from first; the rest it imports itself.
-ENTRANCES = (hook, sitecustomize, instrumentation, limiter, sweep, watcher)
+ENTRANCES = (hook, sitecustomize, instrumentation, sending, sweep, watcher)
 
 
 def files() -> dict[str, str]:
