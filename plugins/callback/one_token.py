@@ -57,6 +57,7 @@ from ..module_utils._session.util.errors import OneTokenError, SessionAbsentErro
 from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils import ansible_internals
+from ..plugin_utils.closing_line import traffic_lines
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
 
@@ -294,15 +295,20 @@ class CallbackModule(CallbackBase):
         issued = max(report["tokens_issued"], report["revoked"] + report["already_dead"])
         if not issued:
             return
+        for line in traffic_lines(report, self._display.verbosity > 0):
+            self._say(line)
         # The counts are those of the session, which other runs may have had before.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
         end = "left to another run" if report["left"] else counts_of_revoke(report)
-        self._display.display(
+        self._say(
             f"{name}: identities: {report['identities']}, tokens issued: {issued}, "
-            f"sign-ins served from the session: {report['authentications']}, {end}",
-            # A program reads what these callbacks print.
-            stderr=any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml")),
+            f"sign-ins served from the session: {report['authentications']}, {end}"
         )
+
+    def _say(self, line: str) -> None:
+        # A program reads what these callbacks print.
+        is_for_programs = any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml"))
+        self._display.display(line, stderr=is_for_programs)
 
 
 def _without(run: Run) -> dict[str, str]:

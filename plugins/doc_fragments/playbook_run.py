@@ -66,4 +66,24 @@ options:
     default: true
     ini: [{section: callback_one_token, key: fork_server}]
     env: [{name: ONETOKEN_FORK_SERVER}]
+  requests_per_second:
+    description:
+      - How many requests a second tasks may send to each service for a project, such as V(20); all processes of this
+        user on this machine that work in the same project share it.
+      - V(auto) sets no limit until a service refuses a request by its own (429, or 413 with C(Retry-After)); from then
+        on, it finds out the rate that the service takes.
+      - V(ovhcloud) and V(rackspace) are the limits that these clouds publish.
+      - Whatever is set, a refusal by a rate limit is waited out, for as long as the cloud asks, and the request is sent
+        again.
+      - V(false) sends all requests as without this collection; a refusal is then the task's failure.
+    type: str
+    default: auto
+    ini: [{section: callback_one_token, key: requests_per_second}]
+    env: [{name: ONETOKEN_REQUESTS_PER_SECOND}]
+  limit_timeout:
+    description: The seconds for which a request waits for a limit before its task fails.
+    type: int
+    default: 600
+    ini: [{section: callback_one_token, key: limit_timeout}]
+    env: [{name: ONETOKEN_LIMIT_TIMEOUT}]
 """

@@ -13,10 +13,23 @@ import os
 import typing as t
 
 from ..module_utils._session import hook
+from ..module_utils._session.rate_limit.limit import RateLimit
 from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
 from ..module_utils._session.store import owners, usage
 from ..module_utils._session.store.renewal import RenewalPolicy
-from ..module_utils._session.store.session import BROKEN, FORK_SERVER, ISSUED, PACKAGE, PROGRAM_LOG, UNRECORDED, Session
+from ..module_utils._session.store.session import (
+    AUTO,
+    BROKEN,
+    FORK_SERVER,
+    ISSUED,
+    LIMIT_TIMEOUT,
+    OFF,
+    PACKAGE,
+    PROGRAM_LOG,
+    UNRECORDED,
+    LimitOptions,
+    Session,
+)
 from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
 from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.preparation import prepare
@@ -45,14 +58,22 @@ class Settings:
     drain: bool
     drain_timeout: int
     revoke_timeout: int
-    fork_server: bool
+    requests_per_second: str = AUTO
+    limit_timeout: int = LIMIT_TIMEOUT
+    fork_server: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("drain_timeout", "revoke_timeout"):
+        for name in ("drain_timeout", "revoke_timeout", "limit_timeout"):
             if not 0 <= getattr(self, name) <= LONGEST_TIMEOUT:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
                 )
+        if self.requests_per_second != OFF:
+            RateLimit.parse(self.requests_per_second)
+
+    @property
+    def limits(self) -> LimitOptions:
+        return LimitOptions(self.requests_per_second, self.limit_timeout)
 
 
 class Run:
@@ -84,7 +105,7 @@ class Run:
         process = owners.Owner.of_process(os.getpid())
         if process is None:
             raise OneTokenError("This process cannot be found among the running ones.")
-        owner = prepare(session, RenewalPolicy(settings.renew_after), process, settings.fork_server)
+        owner = prepare(session, RenewalPolicy(settings.renew_after), process, settings.limits, settings.fork_server)
         return cls(session, owner, Watcher(session, owner, environ), settings), environment.of_session(session, environ)
 
     def enter(self, variables: dict[str, str]) -> None:
@@ -242,7 +263,14 @@ def settings_of(option: t.Callable[[str], t.Any]) -> Settings:
         drain_timeout=int(option("drain_timeout")),
         revoke_timeout=int(option("revoke_timeout")),
         fork_server=bool(option("fork_server")),
+        requests_per_second=_rate(str(option("requests_per_second"))),
+        limit_timeout=int(option("limit_timeout")),
     )
+
+
+def _rate(option: str) -> str:
+    """A rate as the session has it; each no of YAML is one."""
+    return OFF if option.strip().lower() in ("false", "no", "off") else option
 
 
 def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:

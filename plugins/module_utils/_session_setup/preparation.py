@@ -11,7 +11,7 @@ import typing as t
 
 from .._session.store import directory, key, owners
 from .._session.store.renewal import RenewalPolicy
-from .._session.store.session import Session, SessionRecord
+from .._session.store.session import LimitOptions, Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
 from .._session.util.waiting import Waiter
 from . import site
@@ -22,7 +22,13 @@ LOCKED_FOR_A_MOMENT = 30
 _REVOKE_TIMEOUT = 60
 
 
-def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner, fork_server: bool = True) -> str:
+def prepare(
+    session: Session,
+    policy: RenewalPolicy,
+    owner: owners.Owner,
+    limits: LimitOptions | None = None,
+    fork_server: bool = True,
+) -> str:
     """Make a session for a run; the owner's name in it."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
@@ -33,7 +39,7 @@ def prepare(session: Session, policy: RenewalPolicy, owner: owners.Owner, fork_s
             )
         is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
-        record.policy, record.of_runs = policy, True
+        record.policy, record.of_runs, record.limits = policy, True, limits or record.limits
         try:
             session.write_site(site.files())
             session.allow_fork_servers(fork_server)

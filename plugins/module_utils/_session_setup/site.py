@@ -14,14 +14,14 @@ from .. import _session
 from .._session import hook, sitecustomize
 from .._session.fork_server import door, server
 from .._session.fork_server import main as fork_server
-from .._session.rate_limit import limiter
 from .._session.revoke import sweep, watcher
 from .._session.sign_in import instrumentation
 from .._session.store.session import PACKAGE
+from .._session.transport import sending
 from .._session.util.errors import SessionError
 
 #: What the copy is loaded from first; the rest it imports itself.
-ENTRANCES = (hook, sitecustomize, instrumentation, limiter, door, fork_server, server, sweep, watcher)
+ENTRANCES = (hook, sitecustomize, instrumentation, sending, door, fork_server, server, sweep, watcher)
 
 
 def files() -> dict[str, str]:

@@ -20,9 +20,10 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 from .._session.rate_limit.limiter import RateLimiter
+from .._session.rate_limit.throttling import is_throttled
 from .._session.util import deadline
 from .._session.util.errors import OneTokenError, public
-from .._session.util.waiting import Waiter, delay_asked
+from .._session.util.waiting import Waiter
 from ..redirects import RedirectedError
 from .cloud_clock import CloudClock
 from .request_counts import IDENTITY, RequestCounts, requests_for
@@ -48,9 +49,7 @@ VERSIONS_UNKNOWN = 15.0
 PAGE = 1000
 #: What Nova's "unexpected error" says when Glance refuses another image: asking again is of no use.
 IMAGE_QUOTA = "HTTPOverLimit"
-TOO_MANY_REQUESTS = 429
 BAD_REQUEST = 400
-ENTITY_TOO_LARGE = 413
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 #: How often one request is sent with another token after a 401.
@@ -386,11 +385,11 @@ class CloudRequests:
                 refusal, refused_by = sentence(exc), IDENTITY
                 if status >= 500:
                     raise LostAnswerError(refusal) from exc
-                if not _rate_limited(status, headers):
+                if not is_throttled(status, headers):
                     raise CloudError(refusal) from exc
             else:
                 status, headers = response.status_code, response.headers
-                if not _rate_limited(status, headers):
+                if not is_throttled(status, headers):
                     self.limiter.answered(service, headers, sent_at)
                 if status < 300:
                     self.cloud_clock.record(headers, service)
@@ -406,7 +405,7 @@ class CloudRequests:
                         raise CloudError(refusal)
                     self._forget_token(generation)
                     continue
-                if not _rate_limited(status, headers):
+                if not is_throttled(status, headers):
                     raise RefusedError(refusal, status)
             self.limiter.refused(refused_by, headers, sent_at)
 
@@ -475,13 +474,6 @@ def sentence(exc: Exception) -> str:
 
 def spoken(service: str) -> str:
     return service.replace("_", " ")
-
-
-def _rate_limited(status: int, headers: t.Mapping[str, str]) -> bool:
-    """Whether waiting helps. Of a quota that is used up, 413 says nothing on when to come back, or 0 seconds."""
-    if status == ENTITY_TOO_LARGE:
-        return bool(delay_asked(headers, time.time()))
-    return status == TOO_MANY_REQUESTS
 
 
 def _message(response: requests.Response) -> str:

@@ -11,6 +11,8 @@ import threading
 import typing as t
 from collections import Counter
 
+from .._session.transport.sending import OWN_LIMITER
+
 if t.TYPE_CHECKING:
     import openstack.connection
     import requests
@@ -40,8 +42,9 @@ class RequestCounts:
         self.tokens_issued = 0
 
     def watch(self, connection: openstack.connection.Connection, connections: int) -> None:
-        """Count what this connection sends, over so many sockets at a time."""
+        """Count what this connection sends, over so many sockets at a time. A bulk run has its own rate limiter."""
         session = connection.session.session
+        setattr(session, OWN_LIMITER, True)
         for prefix, adapter in list(session.adapters.items()):
             adapter.init_poolmanager(connections, connections)
             session.mount(prefix, _CountingAdapter(adapter, self))

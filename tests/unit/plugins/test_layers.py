@@ -23,6 +23,7 @@ LAYERS = (
     (f"{SESSION}.util",),
     (f"{SESSION}.store",),
     (f"{SESSION}.rate_limit",),
+    (f"{SESSION}.transport",),
     (f"{SESSION}.revoke",),
     (f"{SESSION}.sign_in",),
     (f"{SESSION}.fork_server",),
@@ -178,7 +179,9 @@ def test_the_session_s_code_imports_itself_relatively_and_little_else(name):
             continue
         top = one.module.partition(".")[0]
         lazy = {"openstack"} if layer_of(name) == layer_of(f"{SESSION}.sign_in") and not one.at_once else set()
-        assert top in {*sys.stdlib_module_names, "keystoneauth1", "requests", *own, *lazy}, f"{name} imports {top}"
+        assert top in {*sys.stdlib_module_names, "keystoneauth1", "requests", "urllib3", *own, *lazy}, (
+            f"{name} imports {top}"
+        )
 
 
 @pytest.mark.parametrize("name", OF_SESSION)

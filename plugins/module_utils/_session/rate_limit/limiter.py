@@ -89,6 +89,14 @@ class RateLimiter:
         finally:
             line.head.release()
 
+    def limits(self, service: Service) -> bool:
+        """Whether requests have to be taken: by the user's word, or since a limit was met. It waits for nobody."""
+        if self._limit.most(service) is not None:
+            return True
+        content = self._line(service).file.read()
+        now = self._clock()
+        return bool(content) and Schedule.read(content, self._boot, now).limits(now)
+
     def answered(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
         """A request was let through; where its answer says that it was the last one, others wait."""
         used_up = waiting.delay_when_used_up(headers, self._wall_clock())

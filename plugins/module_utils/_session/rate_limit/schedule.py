@@ -99,6 +99,10 @@ class Schedule:
         """The seconds until the next request may be sent, of a process that believes in a hold for so many seconds."""
         return max(0.0, self.next_at - now, min(self.held_until, self.quiet_since + patience) - now)
 
+    def limits(self, now: float) -> bool:
+        """Whether a limit was met, so that requests are sent at a rate."""
+        return self.backed_off_at != _NEVER or self.hold(now) > 0
+
     def hold(self, now: float) -> float:
         """The seconds for which requests are still held by a refusal."""
         return max(0.0, self.held_until - now)
@@ -127,6 +131,13 @@ class Schedule:
                 self._hold_for(now, self._own_hold())
             self.refusals_in_a_row += 1
             return
+        if self.next_at == _NEVER:
+            # Nothing was sent at a rate yet, so none was refused: it is found out from here on.
+            self.backed_off_at = now
+            if not asked:
+                self._hold_for(now, self._own_hold())
+            self.refusals_in_a_row += 1
+            return
         self.refused_rate = self.rate(most)
         self.learnt_rate = max(_SLOWEST, self.refused_rate * (BACK_OFF if most is None else BACK_OFF_OF_SET))
         self.backed_off_at = now
@@ -146,7 +157,7 @@ class Schedule:
 
     @property
     def _was_refused(self) -> bool:
-        return self.backed_off_at != _NEVER
+        return self.refused_rate > 0
 
     def _hold_for(self, now: float, seconds: float) -> None:
         self.held_until = max(self.held_until, now + seconds)

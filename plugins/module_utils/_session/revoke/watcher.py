@@ -12,6 +12,7 @@ did; when the run ends without a word, it revokes at once, unless a process sees
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -22,9 +23,10 @@ import subprocess
 import sys
 import typing as t
 
-from ..store import key, owners, usage
+from ..store import key, owners, traffic, usage
 from ..store.session import (
     AUTHENTICATIONS,
+    DOCUMENTS_SERVED,
     IDENTITIES,
     ISSUED,
     PACKAGE,
@@ -61,6 +63,8 @@ NOTHING_DONE: dict[str, t.Any] = {
     "keystone_requests": 0,
     "authentications": 0,
     "identities": 0,
+    "documents_served": 0,
+    "traffic": {},
     "problem": None,
 }
 #: What of the run's environment a watcher needs. How Keystone is reached, each token has on record.
@@ -411,6 +415,8 @@ def _report(session: Session) -> dict[str, t.Any]:
         "keystone_requests": session.counted(REQUESTS),
         "authentications": session.counted(AUTHENTICATIONS),
         "identities": session.counted(IDENTITIES),
+        "documents_served": session.counted(DOCUMENTS_SERVED),
+        "traffic": {service: dataclasses.asdict(one) for service, one in traffic.read(session).items()},
     }
 
 

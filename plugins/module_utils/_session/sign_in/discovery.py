@@ -19,7 +19,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
 
 from ..store import documents
 from ..store.documents import Document
-from ..store.session import REQUESTS, Session
+from ..store.session import DOCUMENTS_SERVED, REQUESTS, Session
 from ..util import boot
 from ..util.errors import public
 from . import response
@@ -44,8 +44,9 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
         if session is not None and not session.closed and session.is_of_this_format:
             name = _name(self, url, keywords, authenticated)
             kept = _kept(session, name) if name else None
-    if kept is not None:
+    if session is not None and kept is not None:
         _served.add(urllib.parse.urlsplit(url).netloc)
+        session.count(DOCUMENTS_SERVED)
         if kept.status_code >= 400:
             raise exceptions.from_response(kept, "GET", url)
         return kept

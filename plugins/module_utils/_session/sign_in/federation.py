@@ -18,9 +18,10 @@ except ImportError:  # Ansible looks into every file of a collection; where this
 
 from ..store.session import REQUESTS, UNRECORDED, Session
 from ..store.token import Tls
+from ..transport.errors import of_program
 from ..util import boot, clock
 from ..util.errors import SessionClosedError
-from . import cache, signing
+from . import cache
 from .request import SignInRequest, connection_of, tls_of
 
 #: What a plugin remembers of a sign-in, as opposed to what it was made with.
@@ -92,7 +93,7 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
         request = SignInRequest(url, {}, canonical, tls, is_repeatable=False)
         return FederatedSignIn(session, request)
     except SessionClosedError as exc:
-        raise signing.unusable(exc) from None
+        raise of_program(exc) from None
     except Exception:  # pylint: disable=broad-exception-caught
         return FederatedSignIn(None, None)
 

@@ -19,6 +19,7 @@ from ..util import broken
 
 if t.TYPE_CHECKING:
     # They are loaded by name when they are first needed; this has Ansible send them along with a module.
+    from ..transport import sending  # noqa: F401  # pylint: disable=unused-import
     from . import cache, discovery, federation, signing, writes  # noqa: F401  # pylint: disable=unused-import
 
 #: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
@@ -116,9 +117,12 @@ def _request(plain: t.Any, self: t.Any, url: str, method: str, *args: t.Any, **k
     call = functools.partial(plain, self, url, method, *args, **kwargs)
     if getattr(_thread, "left_alone", None) or args or not os.environ.get("ONETOKEN_SESSION_DIRECTORY"):
         return call()
+    sending = _loaded(".transport.sending")
     federated = getattr(_thread, "federates", None)
     if method == "POST" and not federated and getattr(_thread, "signs_in", None) is self and _is_sign_in(url, kwargs):
-        return _sign_in(call, self, url, kwargs)
+        return _sign_in(sending, call, self, url, kwargs)
+    if sending is not None:
+        call = functools.partial(sending.through, call, self, kwargs, True)
     discovery = _loaded("discovery") if getattr(_thread, "discovers", None) is self else None
     if method == "GET" and discovery is not None:
         return discovery.answer(call, self, url, kwargs)
@@ -129,10 +133,13 @@ def _is_sign_in(url: str, kwargs: t.Mapping[str, t.Any]) -> bool:
     return kwargs.get("authenticated") is False and url.partition("?")[0].endswith(_TOKEN_PATH)
 
 
-def _sign_in(call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[str, t.Any]) -> t.Any:
+def _sign_in(sending: t.Any, call: t.Callable[..., t.Any], self: t.Any, url: str, kwargs: dict[str, t.Any]) -> t.Any:
     answer = None
     with contextlib.suppress(Exception):
         answer = _loaded("signing").prepare(self, url, kwargs)
+    if sending is not None:
+        # Keystone's own limit is waited out once: by the cache, whose answer is for all who wait.
+        call = functools.partial(sending.through, call, self, kwargs, answer is None)
     return call() if answer is None else answer(call)
 
 

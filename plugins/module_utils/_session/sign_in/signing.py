@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import typing as t
 
 try:
@@ -17,6 +16,7 @@ except ImportError:  # Ansible looks into every file of a collection; where this
     exceptions = None
 
 from ..store.session import BROKEN, Session
+from ..transport.errors import of_program
 from ..util.errors import OneTokenError
 from . import cache, handle
 from .request import SignInRequest
@@ -46,7 +46,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
             else:
                 found = cache.answer(request, session, ask)
         except OneTokenError as exc:
-            raise unusable(exc) from None
+            raise of_program(exc) from None
         if found is None:
             return call()
         if found.status_code >= 400:
@@ -62,13 +62,3 @@ def _is_readable(session: Session) -> bool:
             return True
     session.note_trouble(BROKEN)
     return False
-
-
-def unusable(reason: OneTokenError) -> Exception:
-    """What a program sees of a session that cannot sign it in: the callers of both libraries know how to report it."""
-    sdk: t.Any = sys.modules.get("openstack.exceptions")
-    if sdk is None:
-        return exceptions.AuthorizationFailure(str(reason))
-    bases = (sdk.SDKException, exceptions.AuthorizationFailure)
-    error: Exception = type("SessionUnusableError", bases, {"__init__": sdk.SDKException.__init__})(str(reason))
-    return error

@@ -53,6 +53,13 @@ IDENTITIES = "identities"
 ISSUED = "issued"
 REQUESTS = "requests"
 SERVED = "served"
+DOCUMENTS_SERVED = "documents-served"
+#: A line for each request.
+TRAFFIC = "traffic"
+#: How many requests a second there may be: as many as are not refused; or nothing is done about limits.
+AUTO, OFF = "auto", "false"
+#: Seconds for which a request waits for a limit.
+LIMIT_TIMEOUT = 600
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
 _LOCK_POLL = 0.05
@@ -61,7 +68,7 @@ _RUN_PREFIX = "run-"
 #: What the processes of a run load at their start, and the package that this folder is in it.
 SITE = "site"
 PACKAGE = "onetoken_session"
-_LAYERS = ("util", "store", "rate_limit", "revoke", "sign_in", "fork_server")
+_LAYERS = ("util", "store", "rate_limit", "transport", "revoke", "sign_in", "fork_server")
 _PACKAGES = (*(f"{SITE}/{PACKAGE}/{layer}" for layer in _LAYERS), f"{SITE}/{PACKAGE}")
 #: Innermost first; the last but one is of versions before.
 _SITE_FOLDERS = (
@@ -72,7 +79,8 @@ _SITE_FOLDERS = (
 )
 _FOLDERS = (_TOKENS, _LOCKS, OWNERS, HANDLES, DOCUMENTS, REFUSALS, STALE, FORK_SERVER)
 _FILES = (
-    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS, SERVED),
+    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS, DOCUMENTS_SERVED, TRAFFIC),
+    SERVED,
     *(key.FILE, _CLOUDS, _CLOSED, _LOCK, _OLD_RECORD, _RECORD),
 )
 _OWN_ENDINGS = (".json", ".py", ".pyc", ".lock", ".sock", ".zip", PROGRAM_LOG, "METADATA", "entry_points.txt")
@@ -100,6 +108,15 @@ def last_end(living: t.Sequence[LivingToken]) -> str | None:
     return None if None in ends else max((end for end in ends if end is not None), default=None)
 
 
+@dataclasses.dataclass(frozen=True)
+class LimitOptions:
+    """What the user chose for the limits of services."""
+
+    #: A rate by number or name, AUTO, or OFF.
+    requests_per_second: str = AUTO
+    timeout: float = LIMIT_TIMEOUT
+
+
 @dataclasses.dataclass
 class SessionRecord:
     """What a session knows of itself, besides tokens: no secret is in it."""
@@ -109,6 +126,7 @@ class SessionRecord:
     of_runs: bool = False
     #: The tokens that Keystone refuses to revoke, which the session does not hold any more.
     living: list[LivingToken] = dataclasses.field(default_factory=list)
+    limits: LimitOptions = dataclasses.field(default_factory=LimitOptions)
 
 
 class Session:
@@ -311,7 +329,10 @@ class Session:
             )
         with self.undamaged(_RECORD):
             return SessionRecord(
-                RenewalPolicy(**data["renewal"]), bool(data["of_runs"]), [_living_of(one) for one in data["living"]]
+                RenewalPolicy(**data["renewal"]),
+                bool(data["of_runs"]),
+                [_living_of(one) for one in data["living"]],
+                LimitOptions(**data.get("limits", {})),
             )
 
     def write_record(self, record: SessionRecord) -> None:
@@ -320,6 +341,7 @@ class Session:
             "renewal": dataclasses.asdict(record.policy),
             "of_runs": record.of_runs,
             "living": [dataclasses.asdict(token) for token in record.living],
+            "limits": dataclasses.asdict(record.limits),
         }
         with self.opened() as handle:
             directory.write(handle, _RECORD, json.dumps(data, indent=2))

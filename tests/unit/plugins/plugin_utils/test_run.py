@@ -43,7 +43,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings("33%", None, str(tmp_path / "sessions"), False, 30, 30, False)
+    return Settings("33%", None, str(tmp_path / "sessions"), False, 30, 30, fork_server=False)
 
 
 @pytest.fixture

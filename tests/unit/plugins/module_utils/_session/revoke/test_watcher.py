@@ -100,6 +100,8 @@ class TestAtTheRunsWord:
             "keystone_requests": 1,
             "authentications": 0,
             "identities": 1,
+            "documents_served": 0,
+            "traffic": {},
             "problem": None,
         }
         assert keystone.alive == {}

@@ -1,0 +1,36 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the end of a run says of its requests: one line, and with -v one more for each service that set a limit."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
+    """The lines, none where nothing was sent; a part is added to the first one where there is something to say."""
+    traffic = report["traffic"]
+    if not traffic:
+        return []
+    counts = ", ".join(f"{_spoken(name)} {one['requests']}" for name, one in sorted(traffic.items()))
+    parts = [f"requests: {counts}"]
+    throttled = sum(one["throttled"] for one in traffic.values())
+    seconds = sum(one["seconds"] for one in traffic.values())
+    if throttled or seconds >= 1:
+        parts.append(f"throttled: {throttled}, waited for limits: {seconds:.0f} s")
+    if report["documents_served"]:
+        parts.append(f"version documents served from the session: {report['documents_served']}")
+    lines = [f"one_token: {'; '.join(parts)}"]
+    if verbose:
+        lines += [
+            f"one_token: {_spoken(name)}: requests: {one['requests']}, throttled: {one['throttled']}, "
+            f"waited for limits: {one['seconds']:.1f} s"
+            for name, one in sorted(traffic.items())
+            if one["throttled"] or one["seconds"]
+        ]
+    return lines
+
+
+def _spoken(service: str) -> str:
+    return service.replace("_", " ")

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unmodified tasks at the limit of every service: none fails, and none lacks data."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import pytest
+
+REPEATS = pytest.mark.repeats
+#: Twenty hosts with three tasks each.
+INVENTORY = """
+[all]
+host[01:20]
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
+MIXED = textwrap.dedent(
+    """
+    - hosts: all
+      gather_facts: false
+      tasks:
+        - openstack.cloud.compute_flavor_info: {cloud: sandbox}
+          register: flavors
+        - openstack.cloud.networks_info: {cloud: sandbox}
+          register: networks
+        - openstack.cloud.volume_info: {cloud: sandbox}
+          register: volumes
+        - copy:
+            dest: "{{ lookup('env', 'HOME') }}/{{ inventory_hostname }}.json"
+            content: "{{ [flavors.flavors, networks.networks, volumes.volumes] | to_json }}"
+    """
+)
+SERVERS = """
+- openstack.cloud.server_info: {cloud: sandbox}
+  register: found
+- copy: {dest: "{{ lookup('env', 'HOME') }}/servers.json", content: "{{ found.servers | to_json }}"}
+"""
+TEN_REQUESTS = (
+    "import openstack; ask = openstack.connect(cloud='sandbox').compute.get; "
+    "print(sorted(ask('/flavors').status_code for _ in range(10)))"
+)
+CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
+
+
+def unlimited(limits):
+    limits(requests_per_second=0, token_requests_per_minute=0)
+
+
+def kept(controller, pattern):
+    return [json.loads(file.read_text()) for file in sorted(controller.home.glob(pattern))]
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        "none",
+        *(pytest.param(name, marks=REPEATS) for name in ("retry-after", "x-ratelimit-reset", "x-retry-after", "413")),
+    ],
+)
+def test_sixty_tasks_on_twenty_forks_fail_without_the_session_alone(controller, limits, dialect):
+    (controller.home / "inventory").write_text(INVENTORY)
+    arguments = ("-i", "inventory", "--forks", "20")
+    unlimited(limits)
+    assert controller.play(None, *arguments, plays=MIXED, **CALLBACK).ok
+    expected = kept(controller, "host*.json")
+
+    limits(requests_per_second=3, dialect=dialect)
+    run = controller.play(None, *arguments, plays=MIXED, **CALLBACK)
+    assert run.ok, run.output
+    assert kept(controller, "host*.json") == expected
+    assert "throttled: " in run.output and "waited for limits: " in run.output
+
+    limits(requests_per_second=3, dialect=dialect)
+    assert controller.play(None, *arguments, plays=MIXED).status != 0
+
+
+def test_no_server_lacks_its_addresses_under_a_limit(controller, limits):
+    unlimited(limits)
+    assert controller.play(SERVERS, **CALLBACK).ok
+    (expected,) = kept(controller, "servers.json")
+
+    limits(requests_per_second=2)
+    run = controller.play(SERVERS, **CALLBACK)
+    assert run.ok, run.output
+    assert kept(controller, "servers.json") == [expected]
+
+
+def test_a_limit_that_outlasts_its_time_is_a_sentence(controller, limits):
+    limits(requests_per_second=1, token_requests_per_minute=0, dialect="retry-after")
+    run = controller.play(
+        "- openstack.cloud.server_info: {cloud: sandbox}",
+        ONETOKEN_LIMIT_TIMEOUT="0",
+        **CALLBACK,
+    )
+    assert run.status != 0
+    assert "limits the rate of requests" in run.output and "Traceback" not in run.output
+
+
+def test_switched_off_the_program_sees_the_limit(controller, limits):
+    limits(requests_per_second=1, token_requests_per_minute=0)
+    run = controller.play(
+        f"- command: {{argv: ['{{{{ ansible_playbook_python }}}}', -c, \"{TEN_REQUESTS}\"]}}",
+        "-v",
+        ONETOKEN_REQUESTS_PER_SECOND="false",
+        **CALLBACK,
+    )
+    assert run.ok and "429]" in run.output, run.output
