@@ -20,6 +20,8 @@ COSTS = {
     "os_token_mode": (1 + 1, 2),
     "several_clouds": (2, 2),
 }
+#: How often an example that is for both regions lists the servers of each.
+LISTS_IN_EACH_REGION = {"module_defaults": 1, "several_clouds": 2}
 
 
 #: To Ansible, and so to the collection, what it leads to is not this machine.
@@ -58,10 +60,25 @@ def run_example(reader, examples, repository):
 
 @pytest.mark.versions
 @pytest.mark.parametrize("name", COSTS)
-def test_an_example_costs_what_it_says(run_example, reader, keystone, name):
+def test_an_example_costs_what_it_says_and_works_in_every_region(run_example, reader, keystone, access_log, name):
+    servers = access_log("nova")
     run_example(name)
     assert (keystone.count("POST"), keystone.count("DELETE")) == COSTS[name]
     assert reader.tokens() == []
+    if times := LISTS_IN_EACH_REGION.get(name):
+        lists = [request.path for request in servers.requests() if request.path.endswith("/servers/detail")]
+        in_the_second = [path for path in lists if path.startswith("/RegionTwo/")]
+        assert (len(lists), len(in_the_second)) == (2 * times, times)
+    if name == "lookup":
+        says_until_when_and_holds_no_token(reader.home / "onetoken.env")
+
+
+def says_until_when_and_holds_no_token(file):
+    first, *exports = file.read_text().splitlines()
+    assert first.startswith("# demo in demo, until 2")
+    names = {line.split()[1].split("=")[0] for line in exports}
+    assert names == {"ONETOKEN_SESSION_DIRECTORY", "OS_CLOUD", "PYTHONPATH"}
+    assert "gAAAA" not in file.read_text()
 
 
 def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, repository):
@@ -69,25 +86,6 @@ def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, rep
     files = {str(file.relative_to(examples)) for file in examples.rglob("*.yml")}
     assert files == {"bastion.yml", "inventory/openstack.yml", *(f"{name}.yml" for name in COSTS)}
     assert {file for file in files if f"(../playbooks/examples/{file})" not in page} == set()
-
-
-@pytest.mark.parametrize(("name", "times"), [("module_defaults", 1), ("several_clouds", 2)])
-def test_an_example_for_regions_works_in_both(run_example, access_log, name, times):
-    servers = access_log("nova")
-    run_example(name)
-    lists = [request.path for request in servers.requests() if request.path.endswith("/servers/detail")]
-    in_the_second = [path for path in lists if path.startswith("/RegionTwo/")]
-    assert (len(lists), len(in_the_second)) == (2 * times, times)
-
-
-def test_the_file_of_the_lookup_says_until_when_and_holds_no_token(run_example, reader):
-    file = reader.home / "onetoken.env"
-    run_example("lookup")
-    first, *exports = file.read_text().splitlines()
-    assert first.startswith("# demo in demo, until 2")
-    names = {line.split()[1].split("=")[0] for line in exports}
-    assert names == {"ONETOKEN_SESSION_DIRECTORY", "OS_CLOUD", "PYTHONPATH"}
-    assert "gAAAA" not in file.read_text()
 
 
 @pytest.fixture
