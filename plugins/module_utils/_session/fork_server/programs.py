@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import pkgutil
+import sys
 
 #: The name that all modules of openstack.cloud have in common; a command has its path.
 MODULES = "modules"
@@ -44,6 +45,8 @@ def prepare(program: str) -> None:
     if program == MODULES:
         _prepare_for_modules()
     else:
+        # The name under which the command speaks of itself is that of the program which imports it.
+        sys.argv[0] = program
         importlib.import_module("openstackclient.shell")
 
 
