@@ -58,7 +58,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
             Session(surroundings.session).count("served")
             _finish(connection, _execute(script))
     finally:
-        os._exit(0)
+        os._exit(1)
 
 
 def _close_all_but(*kept: int) -> None:

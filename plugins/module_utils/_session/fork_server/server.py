@@ -144,9 +144,11 @@ class Server:
                 return
             for number, (connection, fork_pid) in list(self._forks.items()):
                 if fork_pid == pid:
-                    if os.WIFSIGNALED(status):
-                        with contextlib.suppress(OSError):
-                            protocol.send_status(connection, -os.WTERMSIG(status))
+                    # A fork has sent its own status, unless its program left Python behind; a client reads the first.
+                    with contextlib.suppress(OSError):
+                        protocol.send_status(
+                            connection, -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+                        )
                     self._forget(number)
 
     def _end(self, number: int) -> None:
