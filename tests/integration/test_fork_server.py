@@ -13,7 +13,8 @@ import pytest
 
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
 OFF = {**CALLBACK, "ONETOKEN_FORK_SERVER": "false"}
-DIRECT = "runs in a fork of the server"
+SERVED = "runs in a fork of the server"
+DIRECT = f"openstack.cloud.odd {SERVED}"
 #: Is a module of openstack.cloud, and ends in the way that it is asked to.
 ODD = """
 import os
@@ -97,9 +98,9 @@ def test_a_module_ends_as_without_the_server_whichever_way_it_ends(controller):
     tasks.append(odd("a check", check_mode=True, diff=True))
     pipelining = {"ANSIBLE_PIPELINING": "true"}
     run, served = results(controller, tasks, "-vvv", **pipelining, **CALLBACK)
-    assert run.output.count(DIRECT) >= len(tasks), run.output[-5000:]
+    assert run.output.count(DIRECT) == len(tasks) - 1, run.output[-5000:]
     run, alone = results(controller, tasks, "-vvv", **pipelining, **OFF)
-    assert DIRECT not in run.output
+    assert SERVED not in run.output
     for task, one, other in zip(tasks, served, alone, strict=True):
         if task.get("name") == "is killed":
             # The shell, which the direct door leaves out, says so on standard error.
@@ -126,7 +127,9 @@ def test_tasks_that_are_declined_run_another_way_and_a_timeout_ends_a_fork(contr
     by_name = {task.get("name"): result for task, result in zip(tasks, found, strict=True)}
     assert by_name["first"]["answer"] == "first", by_name["first"]
     assert by_name["async"]["answer"] == "async", by_name["async"]
-    assert by_name["sleeps"]["failed"] and "Timed out after 2" in str(by_name["sleeps"]["msg"]), by_name["sleeps"]
+    message = str(by_name["sleeps"]["msg"])
+    # Each release of ansible-core has its own words.
+    assert "Timed out after 2 second" in message or "in the expected time frame (2)" in message, by_name["sleeps"]
     assert by_name["delegated"]["answer"] == "delegated"
     assert by_name["alone"]["answer"] == "alone"
     assert "not directly: it is asynchronous" in run.output, run.output[-5000:]
@@ -146,7 +149,7 @@ for name in one two; do openstack --os-cloud sandbox flavor list -f value -c Nam
 
 def test_the_command_prints_and_returns_the_same_as_without_the_server(controller):
     task = {"shell": COMMAND, "args": {"executable": "/bin/bash", "chdir": str(controller.home)}}
-    _run, (served,) = results(controller, [task], "-vvv", **CALLBACK)
+    run_served, (served,) = results(controller, [task], "-vvv", **CALLBACK)
     run, (alone,) = results(controller, [task], **OFF)
     assert (served["rc"], served["stdout"], served["stderr"]) == (alone["rc"], alone["stdout"], alone["stderr"])
-    assert f"openstack {DIRECT}" in _run.output and DIRECT not in run.output, _run.output[-5000:]
+    assert f"openstack {SERVED}" in run_served.output and SERVED not in run.output, run_served.output[-5000:]
