@@ -109,7 +109,7 @@ def test_a_module_ends_as_without_the_server_whichever_way_it_ends(controller):
 
 
 @pytest.mark.versions
-def test_tasks_that_are_declined_run_another_way_and_a_timeout_ends_a_fork(controller):
+def test_tasks_that_are_declined_run_another_way_and_one_that_times_out_fails(controller):
     """Nothing shows what a task is not to log."""
     collection(controller)
     tasks = [
