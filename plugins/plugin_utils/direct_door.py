@@ -61,7 +61,8 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
             "The fork server was killed while it ran this task, so its result is unknown: see what the task has done, "
             "then run it again."
         )
-    return Result(status, output, errors)
+    # A shell reports the end by a signal in this way.
+    return Result(128 - status if status < 0 else status, output, errors)
 
 
 def _parse(command: str) -> tuple[dict[str, str], str]:

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import pkgutil
+import sys
 import typing as t
 from importlib import metadata
 
@@ -30,6 +31,8 @@ def at_once(program: str) -> None:
     if program == MODULES:
         _import_for_modules()
     else:
+        # cliff takes its name from there when it is imported.
+        sys.argv[0] = program
         importlib.import_module("openstackclient.shell")
 
 

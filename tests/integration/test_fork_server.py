@@ -1,0 +1,155 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fork server in playbooks: tasks that it serves end as they do without it, and tasks that it declines run."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import pytest
+
+CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
+OFF = {**CALLBACK, "ONETOKEN_FORK_SERVER": "false"}
+SERVED = "runs in a fork of the server"
+DIRECT = f"openstack.cloud.odd {SERVED}"
+#: Is a module of openstack.cloud, and ends in the way that it is asked to.
+ODD = """
+import os
+import signal
+import sys
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"how": {}, "secret": {"no_log": True}}, supports_check_mode=True)
+how = module.params["how"]
+if how == "fails":
+    module.fail_json(msg="it failed", reason=3)
+if how == "raises":
+    raise RuntimeError("it raised")
+if how == "leaves":
+    os._exit(3)
+if how == "is killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if how == "prints":
+    print("not JSON")
+    print("a complaint", file=sys.stderr)
+if how == "prints bytes":
+    os.write(1, b"\\xff\\xfe not UTF-8")
+    os._exit(0)
+if how == "sleeps":
+    signal.pause()
+umask = os.umask(0o77)
+os.umask(umask)
+module.exit_json(
+    answer="x" * (5 << 20) if how == "is long" else how,
+    umask=umask,
+    directory=os.getcwd(),
+    locale=os.environ.get("LC_ALL"),
+    encoding=sys.stdout.encoding,
+    check_mode=module.check_mode,
+    given=os.environ.get("GIVEN"),
+    diff={"before": "a", "after": "b"},
+)
+"""
+BROKEN = "from ansible.module_utils.basic import AnsibleModule\nraise ImportError('it cannot be imported')\n"
+WAYS_TO_END = ("works", "fails", "raises", "leaves", "is killed", "prints", "prints bytes", "is long")
+
+
+def collection(controller) -> None:
+    """An openstack.cloud that has these modules alone."""
+    root = controller.home / "collections" / "ansible_collections" / "openstack" / "cloud"
+    modules = root / "plugins" / "modules"
+    modules.mkdir(parents=True)
+    (root / "galaxy.yml").write_text("namespace: openstack\nname: cloud\nversion: 2.5.0\n")
+    (modules / "odd.py").write_text(ODD)
+    (modules / "broken.py").write_text(BROKEN)
+    before = controller.environment["ANSIBLE_COLLECTIONS_PATH"]
+    controller.environment["ANSIBLE_COLLECTIONS_PATH"] = f"{controller.home / 'collections'}:{before}"
+
+
+def odd(how: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"name": how, "openstack.cloud.odd": {"how": how}, "ignore_errors": True, **more}
+
+
+def without_places(text: str) -> str:
+    """A traceback names files, which are elsewhere in each run; so are temporary files."""
+    text = re.sub(r'File \\"[^"]*/(ansible(?:_collections)?/[^"]*)\\"', r"File \1", text)
+    text = re.sub(r'File \\"[^"]*AnsiballZ_[^"]*\\"', "File script", text)
+    return re.sub(r"/[^\s\"\\]*(?:\.zip|_payload[^\s\"\\]*)", "archive", text)
+
+
+def results(controller, tasks: list[dict[str, t.Any]], *arguments: str, **variables: str) -> tuple[t.Any, t.Any]:
+    registered = [{**task, "register": f"result_{number}"} for number, task in enumerate(tasks)]
+    every = ", ".join(f"result_{number}" for number in range(len(tasks)))
+    place = controller.home / "results.json"
+    save = {"copy": {"dest": str(place), "content": f"{{{{ [{every}] | to_json }}}}"}}
+    run = controller.play([*registered, save], *arguments, **variables)
+    assert run.ok, run.output[-5000:]
+    return run, json.loads(without_places(place.read_text()))
+
+
+@pytest.mark.versions
+def test_a_module_ends_as_without_the_server_whichever_way_it_ends(controller):
+    collection(controller)
+    tasks = [odd(how) for how in WAYS_TO_END]
+    tasks.append({"openstack.cloud.broken": {}, "ignore_errors": True})
+    tasks.append(odd("another locale", environment={"LC_ALL": "C", "GIVEN": "a 'b' $c"}))
+    tasks.append(odd("a check", check_mode=True, diff=True))
+    pipelining = {"ANSIBLE_PIPELINING": "true"}
+    run, served = results(controller, tasks, "-vvv", **pipelining, **CALLBACK)
+    assert run.output.count(DIRECT) == len(tasks) - 1, run.output[-5000:]
+    run, alone = results(controller, tasks, "-vvv", **pipelining, **OFF)
+    assert SERVED not in run.output
+    for task, one, other in zip(tasks, served, alone, strict=True):
+        if task.get("name") == "is killed":
+            # The shell, which the direct door leaves out, says so on standard error.
+            assert other.pop("module_stderr").strip() == "Killed" and one.pop("module_stderr") == ""
+        assert one == other, task
+
+
+@pytest.mark.versions
+def test_tasks_that_are_declined_run_another_way_and_one_that_times_out_fails(controller):
+    """Nothing shows what a task is not to log."""
+    collection(controller)
+    tasks = [
+        odd("first"),
+        odd("second", no_log=True, **{"openstack.cloud.odd": {"how": "second", "secret": "never-to-be-seen"}}),
+        odd("async", **{"async": 60}, poll=1),
+        odd("sleeps", timeout=2),
+        odd("alone", vars={"one_token": False}),
+        odd("delegated", delegate_to="localhost"),
+        {"command": 'grep -rl never-to-be-see[n] "{{ lookup(\'env\', \'ONETOKEN_SESSION_DIRECTORY\') }}"',
+         "failed_when": "result_6.rc != 1"},
+    ]  # fmt: skip
+    jobs = {"ANSIBLE_ASYNC_DIR": str(controller.home / "jobs")}
+    run, found = results(controller, tasks, "-vvv", **jobs, **CALLBACK)
+    by_name = {task.get("name"): result for task, result in zip(tasks, found, strict=True)}
+    assert by_name["first"]["answer"] == "first", by_name["first"]
+    assert by_name["async"]["answer"] == "async", by_name["async"]
+    message = str(by_name["sleeps"]["msg"])
+    # Each release of ansible-core has its own words.
+    assert "Timed out after 2 second" in message or "in the expected time frame (2)" in message, by_name["sleeps"]
+    assert by_name["delegated"]["answer"] == "delegated"
+    assert by_name["alone"]["answer"] == "alone"
+    assert "not directly: it is asynchronous" in run.output, run.output[-5000:]
+    assert "never-to-be-seen" not in run.output
+
+
+#: Prints what the command prints, and its status, with all kinds of input and output.
+COMMAND = """
+openstack --os-cloud sandbox flavor list -f json; echo $?
+openstack --os-cloud sandbox flavor show no-such-flavor; echo $?
+openstack --os-cloud sandbox no-such-command; echo $?
+echo unread | openstack --os-cloud sandbox flavor list -f value > file; echo $?; cat file
+openstack --os-cloud sandbox flavor list -f csv | head -1; echo "${PIPESTATUS[@]}"
+for name in one two; do openstack --os-cloud sandbox flavor list -f value -c Name; done
+"""
+
+
+def test_the_command_prints_and_returns_the_same_as_without_the_server(controller):
+    task = {"shell": COMMAND, "args": {"executable": "/bin/bash", "chdir": str(controller.home)}}
+    run_served, (served,) = results(controller, [task], "-vvv", **CALLBACK)
+    run, (alone,) = results(controller, [task], **OFF)
+    assert (served["rc"], served["stdout"], served["stderr"]) == (alone["rc"], alone["stdout"], alone["stderr"])
+    assert f"openstack {SERVED}" in run_served.output and SERVED not in run.output, run_served.output[-5000:]
