@@ -19,7 +19,7 @@ def with_password(cases: t.Sequence[Case]) -> list[Play]:
     return [_play(case, {"OS_CLOUD": case.cloud}) for case in cases]
 
 
-def on_session(cases: t.Sequence[Case]) -> list[Play]:
+def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
     """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs."""
     issues: list[dict[str, t.Any]] = []
     plays = []
@@ -28,7 +28,10 @@ def on_session(cases: t.Sequence[Case]) -> list[Play]:
             issues.append(case.issue)
         plays.append(_play(case, f"{{{{ issued_{issues.index(case.issue)}.environment }}}}"))
     issue = [
-        {"onetoken.openstack.os_token_issue": options, "register": f"issued_{number}"}
+        {
+            "onetoken.openstack.os_token_issue": {**options, "fork_server": fork_server},
+            "register": f"issued_{number}",
+        }
         for number, options in enumerate(issues)
     ]
     sessions = dict.fromkeys(options["session"] for options in issues)
