@@ -20,7 +20,10 @@ def with_password(cases: t.Sequence[Case]) -> list[Play]:
 
 
 def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
-    """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs."""
+    """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs.
+
+    Only a session without a name is watched by the run, and has a fork server.
+    """
     issues: list[dict[str, t.Any]] = []
     plays = []
     for case in cases:
@@ -34,8 +37,10 @@ def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
         }
         for number, options in enumerate(issues)
     ]
-    sessions = dict.fromkeys(options["session"] for options in issues)
-    revoke = [{"onetoken.openstack.os_token_revoke": {"session": session}} for session in sessions]
+    revoke = [
+        {"onetoken.openstack.os_token_revoke": {"session": f"{{{{ issued_{number}.session }}}}"}}
+        for number in range(len(issues))
+    ]
     return [_bare_play("issue", issue), *plays, _bare_play("revoke", revoke)]
 
 

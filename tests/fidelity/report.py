@@ -139,7 +139,7 @@ def _sources_table(outcomes: t.Sequence[Outcome]) -> str:
 
 
 def _options(issue: dict[str, t.Any]) -> str:
-    return ", ".join(f"`{key}: {yaml.safe_dump(value).split()[0]}`" for key, value in issue.items() if key != "session")
+    return ", ".join(f"`{key}: {yaml.safe_dump(value).split()[0]}`" for key, value in issue.items())
 
 
 def _not_run_table() -> str:

@@ -29,8 +29,8 @@ class Way(t.NamedTuple):
         if not self.issues:
             return [play]
         own = {"hosts": "localhost", "gather_facts": False}
-        issue: Task = {"onetoken.openstack.os_token_issue": {"session": "benchmark", "cloud": "sandbox"}}
-        revoke: Task = {"onetoken.openstack.os_token_revoke": {"session": "benchmark"}}
+        issue: Task = {"onetoken.openstack.os_token_issue": {"cloud": "sandbox"}}
+        revoke: Task = {"onetoken.openstack.os_token_revoke": {"session": "{{ issued.session }}"}}
         on_session = {**play, "environment": "{{ hostvars.localhost.issued.environment }}"}
         return [{**own, "tasks": [{**issue, "register": "issued"}]}, on_session, {**own, "tasks": [revoke]}]
 
@@ -53,4 +53,5 @@ def mitogen(strategies: str) -> Way:
     strategy = {"ANSIBLE_STRATEGY_PLUGINS": strategies, "ANSIBLE_STRATEGY": "mitogen_linear"}
     title = "on a session without the fork server, by Mitogen"
     title_fr = "sur une session sans le serveur de forks, par Mitogen"
-    return Way("mitogen", title, title_fr, "other", {**COLD.environment, **strategy})
+    # Its processes outlive the run, so that it would wait for them before it revokes the token.
+    return Way("mitogen", title, title_fr, "other", {**COLD.environment, **strategy, "ONETOKEN_DRAIN": "false"})
