@@ -95,11 +95,11 @@ test-matrix: install sandbox-up ## unit and sandbox tests on every combination o
 test-repeats: install sandbox-up ## tests against the sandbox that show once more what others do
 	$(PYTEST) $(SIDE_BY_SIDE) -m repeats tests/integration
 
-test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password and on a session: docs/fidelity.md
+test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password, on a session and in forks: docs/fidelity.md
 	$(PYTEST) -m fidelity tests/integration
 
-benchmark: install sandbox-up ## what the session costs and saves, measured side by side
-	.venv/bin/python tests/benchmarks/benchmark.py
+benchmark: install sandbox-up ## what tasks cost in each way that they can run: docs/figures.md, and the table of the README
+	.venv/bin/python tests/benchmarks/benchmark.py $(BENCHMARK)
 
 bench: install sandbox-up ## what bulk runs cost beside the loops that they replace: docs/benchmarks.md
 	.venv/bin/python tests/benchmarks/bulk.py $(BENCH)

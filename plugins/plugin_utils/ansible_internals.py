@@ -111,6 +111,8 @@ class ActionModule(_base()):  # type: ignore[misc]
             else:
                 self._say("in a fork of the server")
                 return _as_ansible_has_it(result)
+        elif self._goes_direct:
+            self._say("without the fork server: this ansible-core runs it in a way that is not known")
         return super()._low_level_execute_command(cmd, sudoable, in_data, *rest, **options)
 
     def _say(self, how: str) -> None:

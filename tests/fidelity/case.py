@@ -90,4 +90,4 @@ def _read(file: pathlib.Path, kind: str) -> list[Case]:
 
 
 def _case(name: str, entry: dict[str, t.Any]) -> Case:
-    return Case(name=name, issue={"cloud": entry["cloud"], "session": "fidelity", **entry.pop("issue", {})}, **entry)
+    return Case(name=name, issue={"cloud": entry["cloud"], **entry.pop("issue", {})}, **entry)

@@ -46,6 +46,12 @@ RULES = (
         re.compile(r"\b(?:10\.0\.\d{1,3}|192\.0\.2)\.\d{1,3}\b(?!/)"),
         "Neutron picks one of the network's free ones",
     ),
+    Rule(
+        "Ansible's library",
+        re.compile(r"/[^\s\"']*/(?:ansible_[\w.]+_payload_\w+|fork_server)/[\w.-]+\.zip"),
+        "each module unpacks it to a directory of its own, and forks share a compiled copy",
+        numbered=False,
+    ),
     Rule("instance name", re.compile(r"\binstance-[0-9a-f]{8}\b"), "Nova counts its servers"),
     Rule("reservation", re.compile(r"\br-[0-9a-z]{8}\b"), "Nova draws one at random for each request for servers"),
 )

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run cases with the password and on sessions, and say whether the answers are the same and what they cost."""
+"""Run cases with the password, on sessions, and in forks of their servers, and say whether the answers are the same and
+what they cost."""
 
 from __future__ import annotations
 
@@ -32,19 +33,24 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What a play's tasks said, and the requests for tokens that clients made meanwhile."""
+    """What a play's tasks said, and what came of it meanwhile."""
 
     answers: list[Answer]
+    #: Of clients.
     token_requests: int
+    #: The programs that ran in forks of a server.
+    served: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A case, run both ways."""
+    """A case, run in all ways."""
 
     case: Case
     with_password: Answers
+    #: Each task a process of its own.
     on_session: Answers
+    in_forks: Answers
 
     @property
     def tasks(self) -> int:
@@ -52,8 +58,13 @@ class Outcome:
 
     @functools.cached_property
     def differences(self) -> list[str]:
-        """Where the answers differ."""
-        return differences(self._comparable(self.with_password), self._comparable(self.on_session))
+        """Where the answers differ from those with the password."""
+        expected = self._comparable(self.with_password)
+        return [
+            f"{way}: {line}"
+            for way, answers in (("on a session", self.on_session), ("in a fork", self.in_forks))
+            for line in differences(expected, self._comparable(answers))
+        ]
 
     @property
     def failures(self) -> list[str]:
@@ -74,12 +85,13 @@ class Outcome:
 
 
 def measure(cases: t.Sequence[Case], controller: t.Any, keystone: t.Any) -> list[Outcome]:
-    """Run all cases both ways, in two ansible-playbook processes, judged by Keystone's access log."""
+    """Run all cases in all ways, an ansible-playbook process each, judged by Keystone's access log."""
     controller.timeout = PLAYBOOK_TIMEOUT
     (controller.home / "image").write_bytes(IMAGE_BYTES)
     with_password = _run(playbook.with_password(cases), controller, keystone)
-    on_session = _run(playbook.on_session(cases), controller, keystone)
-    return [Outcome(case, with_password[case.name], on_session[case.name]) for case in cases]
+    on_session = _run(playbook.on_session(cases, fork_server=False), controller, keystone)
+    in_forks = _run(playbook.on_session(cases, fork_server=True), controller, keystone)
+    return [Outcome(case, with_password[case.name], on_session[case.name], in_forks[case.name]) for case in cases]
 
 
 def _run(plays: list[playbook.Play], controller: t.Any, keystone: t.Any) -> dict[str, Answers]:
@@ -105,8 +117,11 @@ def _read(recording: pathlib.Path, keystone: t.Any) -> dict[str, Answers]:
     starts = [number for number, line in enumerate(lines) if "play" in line]
     found = {}
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        log_end = lines[end]["log_size"] if end < len(lines) else None
+        # The last play on sessions revokes them, and no case is after it.
+        log_end, served_end = (lines[end]["log_size"], lines[end]["served"]) if end < len(lines) else (None, 0)
         requests = keystone.requests(lines[start]["log_size"], log_end)
         tokens = sum(1 for request in requests if (request.method, request.path) == ("POST", "/v3/auth/tokens"))
-        found[lines[start]["play"]] = Answers([Answer(**line) for line in lines[start + 1 : end]], tokens)
+        found[lines[start]["play"]] = Answers(
+            [Answer(**line) for line in lines[start + 1 : end]], tokens, served_end - lines[start]["served"]
+        )
     return found

@@ -19,8 +19,11 @@ def with_password(cases: t.Sequence[Case]) -> list[Play]:
     return [_play(case, {"OS_CLOUD": case.cloud}) for case in cases]
 
 
-def on_session(cases: t.Sequence[Case]) -> list[Play]:
-    """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs."""
+def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
+    """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs.
+
+    Only a session without a name is watched by the run, and has a fork server.
+    """
     issues: list[dict[str, t.Any]] = []
     plays = []
     for case in cases:
@@ -28,11 +31,16 @@ def on_session(cases: t.Sequence[Case]) -> list[Play]:
             issues.append(case.issue)
         plays.append(_play(case, f"{{{{ issued_{issues.index(case.issue)}.environment }}}}"))
     issue = [
-        {"onetoken.openstack.os_token_issue": options, "register": f"issued_{number}"}
+        {
+            "onetoken.openstack.os_token_issue": {**options, "fork_server": fork_server},
+            "register": f"issued_{number}",
+        }
         for number, options in enumerate(issues)
     ]
-    sessions = dict.fromkeys(options["session"] for options in issues)
-    revoke = [{"onetoken.openstack.os_token_revoke": {"session": session}} for session in sessions]
+    revoke = [
+        {"onetoken.openstack.os_token_revoke": {"session": f"{{{{ issued_{number}.session }}}}"}}
+        for number in range(len(issues))
+    ]
     return [_bare_play("issue", issue), *plays, _bare_play("revoke", revoke)]
 
 

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules of openstack.cloud answer on a session what they answer with the password, and ask for no token.
+"""The modules of openstack.cloud answer on a session, and in forks of its server, what they answer with the password,
+and ask for no token.
 
 Those that write to Keystone may change what a token carries, so that the next task asks for another.
 """
@@ -42,12 +43,17 @@ def check(outcomes: list[Outcome], write_to_keystone: bool) -> None:
 
 def wrong_with(outcome: Outcome, write_to_keystone: bool) -> list[str]:
     wrong = outcome.failures + outcome.differences
-    if outcome.on_session.token_requests > (outcome.with_password.token_requests if write_to_keystone else 0):
-        wrong.append(f"{outcome.on_session.token_requests} token requests on the session")
+    most = outcome.with_password.token_requests if write_to_keystone else 0
+    for way, answers in (("on the session", outcome.on_session), ("in forks", outcome.in_forks)):
+        if answers.token_requests > most:
+            wrong.append(f"{answers.token_requests} token requests {way}")
+    if outcome.in_forks.served < len(outcome.in_forks.answers):
+        wrong.append(f"{outcome.in_forks.served} of {len(outcome.in_forks.answers)} tasks were served by forks")
+    if outcome.on_session.served:
+        wrong.append("the fork server is off, and served")
     return wrong
 
 
-@pytest.mark.repeats
 def test_a_sample_of_modules_answers_the_same_on_a_session(controller, keystone):
     sample = [entry for service, names in SAMPLE.items() for entry in cases_of(service) if entry.name in names]
     check(measure(sample, controller, keystone), write_to_keystone=True)

@@ -93,6 +93,12 @@ class Environment:
         return self.bin / "python"
 
     @property
+    def core(self) -> str:
+        """The release of ansible-core that is in it."""
+        info = next(self.directory.glob("lib/python3*/site-packages/ansible_core-*.dist-info"))
+        return ".".join(info.name.split("-")[1].split(".")[:2])
+
+    @property
     def collections(self) -> Path:
         """Where Ansible finds the checkout as a collection."""
         return self.directory / "collections"
@@ -165,6 +171,8 @@ OLDEST = _of_core("oldest", (3, 11), (3, 12), (3, 13))
 NEWEST = _of_core("newest", (3, 14), (3, 13), (3, 12))
 #: With what comes next in the place of its ansible-core: versions.py.
 DEVEL = _of_core("devel", (3, 14), (3, 13), (3, 12))
+#: A strategy plugin alone: the Ansible of MAIN, whose Python this is, loads it from there.
+MITOGEN = Environment(".venv-mitogen", REPOSITORY / "tests" / "requirements-mitogen.txt", PREFERRED)
 #: Every ansible-core that is supported; which one is in MAIN depends on its Python.
 EVERY = (OLDEST, _of_core("2.18", (3, 11), (3, 12), (3, 13)), MAIN, _of_core("2.20", (3, 12), (3, 13), (3, 14)), NEWEST)
 

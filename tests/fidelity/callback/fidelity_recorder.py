@@ -1,12 +1,14 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write down what every openstack.cloud task answered, and how long Keystone's log was when each play began."""
+"""Write down what every openstack.cloud task answered, and when each play began how long Keystone's log was, and how
+many programs fork servers had run."""
 
 from __future__ import annotations
 
 import json
 import os
+import pathlib
 import typing as t
 
 from ansible.parsing.ajson import AnsibleJSONEncoder
@@ -32,13 +34,17 @@ class CallbackModule(CallbackBase):
     def _log_size(self) -> int:
         return os.stat(os.environ["FIDELITY_KEYSTONE_LOG"]).st_size
 
+    def _served(self) -> int:
+        sessions = pathlib.Path.home() / ".local" / "state" / "onetoken"
+        return sum(counter.stat().st_size for counter in sessions.glob("*/served"))
+
     def _task(self, status: str, result: t.Any) -> None:
         action = result._task.action
         if action.startswith("openstack.cloud."):
             self._write(action=action, status=status, result=result._result)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
-        self._write(play=play.get_name(), log_size=self._log_size())
+        self._write(play=play.get_name(), log_size=self._log_size(), served=self._served())
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._task("ok", result)

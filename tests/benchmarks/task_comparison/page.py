@@ -1,0 +1,144 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tables of a comparison, for the terminal, docs/figures.md, its plot, and README's."""
+
+from __future__ import annotations
+
+import platform
+import typing as t
+from importlib.metadata import version
+
+from ..bulk_comparison.chart import Bar, Panel, svg
+from ..bulk_comparison.page import collection_version, machine
+from ..bulk_comparison.targets import Target
+from .parts import Costs, Part
+from .runs import SERVICES
+from .ways import DIRECT, GENERAL, PASSWORD, PING, Way
+
+BEGIN = "<!-- Written by `make benchmark` from here -->"
+END = "<!-- to here -->"
+COLUMNS = ("way", "time, ms", "of the password's", "CPU, ms", "of the password's", *map(str.capitalize, SERVICES))
+TEXT = """\
+The machine: {machine}. Made on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
+openstacksdk {sdk}; medians of rounds in turns. CPU is user and system time of all processes that come of the command,
+the fork server and what revokes the token among them. The last columns are requests in the services' access logs. What
+one more task costs is the difference between a longer and a shorter loop, by the tasks between them.
+{mitogen}
+
+![Time and CPU time of one more keypair_info](figures.svg)
+
+{tables}
+
+### What it has to hold
+
+| target | found | |
+| --- | --- | --- |
+{targets}
+"""
+
+
+class Language(t.NamedTuple):
+    file: str
+    head: str
+    task: str
+    title: t.Callable[[Way], str]
+    percent: str
+
+
+LANGUAGES = (
+    Language(
+        "README.md",
+        "one more `keypair_info` in a playbook | time | computing time",
+        "60 mixed tasks",
+        lambda way: way.title,
+        "%",
+    ),
+    Language(
+        "README.fr.md",
+        "un `keypair_info` de plus dans un playbook | durée | temps de calcul",
+        "60 tâches variées",
+        lambda way: way.title_fr,
+        " %",
+    ),
+)
+
+
+def between_markers(document: str, text: str) -> str:
+    before, rest = document.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{rest.split(END)[1]}"
+
+
+def figures(
+    found: dict[str, Costs], parts: t.Sequence[Part], targets: t.Sequence[Target], mitogen: str, date: str
+) -> str:
+    tables = [f"### {part.title}\n\n{_table(part, found[part.key])}" for part in parts]
+    rows = [f"| {one.text} | {one.found} | {'ok' if one.met else '**not ok**'} |" for one in targets]
+    return TEXT.format(
+        machine=machine(),
+        date=date,
+        python=platform.python_version(),
+        ansible=version("ansible-core"),
+        collection=collection_version(),
+        sdk=version("openstacksdk"),
+        mitogen=mitogen,
+        tables="\n\n".join(tables),
+        targets="\n".join(rows),
+    )
+
+
+def plain(part: Part, costs: Costs) -> str:
+    """For a terminal."""
+    heads = ["way", "ms", "ratio", "CPU ms", "ratio", *SERVICES]
+    rows = [heads, *([way.key, *_row(way, costs)[1:]] for way in part.ways)]
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip() for cells in rows
+    )
+
+
+def readme(language: Language, found: dict[str, Costs]) -> str:
+    light, mixed = found["light"], found["mixed"]
+    lines = [f"| {language.head} |", "| --- | ---: | ---: |"]
+    for way in (PASSWORD, GENERAL, DIRECT, PING):
+        cost = light[way.key]
+        lines.append(f"| {language.title(way)} | {_ms(cost.seconds)} ms | {_ms(cost.cpu_seconds)} ms |")
+    ratios = [mixed[DIRECT.key].seconds / mixed[PASSWORD.key].seconds]
+    ratios.append(mixed[DIRECT.key].cpu_seconds / mixed[PASSWORD.key].cpu_seconds)
+    cells = " | ".join(f"{ratio:.0%}".replace("%", language.percent) for ratio in ratios)
+    return "\n".join([*lines, f"| {language.task}, {language.title(DIRECT)} / {language.title(PASSWORD)} | {cells} |"])
+
+
+def plot(part: Part, costs: Costs) -> str:
+    def bars(value: t.Callable[[str], float]) -> list[Bar]:
+        return [Bar(way.key, max(1.0, value(way.key) * 1000), way.kind) for way in part.ways]
+
+    return svg(
+        "Time and CPU time of one more keypair_info, by the way that it runs",
+        [
+            Panel("Milliseconds by the clock (logarithmic)", bars(lambda key: costs[key].seconds), "{:,.0f}".format),
+            Panel("CPU milliseconds (logarithmic)", bars(lambda key: costs[key].cpu_seconds), "{:,.0f}".format),
+        ],
+    )
+
+
+def _table(part: Part, costs: Costs) -> str:
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
+    lines += ["| " + " | ".join(_row(way, costs)) + " |" for way in part.ways]
+    return "\n".join(lines)
+
+
+def _row(way: Way, costs: Costs) -> list[str]:
+    cost, password = costs[way.key], costs.get(PASSWORD.key)
+    return [
+        f"*{way.key}*: {way.title}",
+        _ms(cost.seconds),
+        f"{cost.seconds / password.seconds:.2f}" if password else "",
+        _ms(cost.cpu_seconds),
+        f"{cost.cpu_seconds / password.cpu_seconds:.2f}" if password else "",
+        *(f"{cost.requests[service]:.3g}" for service in SERVICES),
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f}"

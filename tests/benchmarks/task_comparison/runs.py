@@ -1,0 +1,97 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run playbooks and say what each cost: time, computing time of all its processes, and requests by service."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import statistics
+import typing as t
+from collections import Counter
+
+from ...integration.conftest import AccessLog, Controller
+from ...tools.environments import MAIN, Environment
+from ..bulk_comparison.clouds import REPOSITORY
+from ..bulk_comparison.measuring import measure
+from .ways import PING, Play, Task, Way
+
+SERVICES = ("keystone", "nova", "neutron", "glance", "cinder")
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+
+
+class Cost(t.NamedTuple):
+    """Of a run, or of one more task in it."""
+
+    seconds: float
+    cpu_seconds: float
+    #: By service.
+    requests: dict[str, float]
+    token_requests: float
+
+    def of_one(self, shorter: Cost, more: int) -> Cost:
+        """What one task costs, where this run has so many more than another."""
+        return Cost(
+            (self.seconds - shorter.seconds) / more,
+            (self.cpu_seconds - shorter.cpu_seconds) / more,
+            {service: (self.requests[service] - shorter.requests[service]) / more for service in SERVICES},
+            (self.token_requests - shorter.token_requests) / more,
+        )
+
+
+def median(costs: t.Sequence[Cost]) -> Cost:
+    """Each figure's; a task's slope by the clock and by CPU may come from two rounds."""
+    return Cost(
+        statistics.median(cost.seconds for cost in costs),
+        statistics.median(cost.cpu_seconds for cost in costs),
+        {service: statistics.median(cost.requests[service] for cost in costs) for service in SERVICES},
+        statistics.median(cost.token_requests for cost in costs),
+    )
+
+
+class Runner:
+    """A home of its own, and an Ansible in it."""
+
+    def __init__(self, home: pathlib.Path, ansible: Environment = MAIN) -> None:
+        self.home = home
+        self.ansible = ansible
+        home.mkdir(exist_ok=True)
+
+    def run(self, way: Way, plays: list[Play], hosts: int = 0, forks: int = 5, **variables: str) -> Cost:
+        playbook, inventory = self.home / "play.yml", self.home / "inventory.yml"
+        playbook.write_text(json.dumps(plays))
+        names = [f"host-{number:02}" for number in range(hosts)]
+        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, LOCAL)}}))
+        environment = {
+            **Controller(self.home).environment,
+            "PATH": f"{self.ansible.bin}:/usr/local/bin:/usr/bin:/bin",
+            "ANSIBLE_COLLECTIONS_PATH": str(self.ansible.collections),
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "OS_CLOUD": "sandbox",
+            **way.environment,
+        }
+        command = [str(self.ansible.bin / "ansible-playbook"), str(playbook), "--inventory", str(inventory)]
+        command += ["--forks", str(forks), "--extra-vars", json.dumps(variables)]
+        logs = {service: AccessLog(service) for service in SERVICES}
+        usage = measure(command, environment)
+        if usage.status:
+            raise SystemExit(f"{way.title}:\n{usage.output[-4000:]}")
+        sent = {service: log.requests() for service, log in logs.items()}
+        tokens = Counter(request.path.split("?")[0] for request in sent["keystone"] if request.method != "GET")
+        requests = {service: float(len(found)) for service, found in sent.items()}
+        return Cost(usage.seconds, usage.cpu_seconds, requests, tokens["/v3/auth/tokens"])
+
+    def loop(self, way: Way, task: Task, items: int) -> Cost:
+        """One task for so many items."""
+        looped = {**(PING_TASK if way is PING else task), "loop": list(range(items))}
+        return self.run(way, way.plays({"hosts": "localhost", "gather_facts": False, "tasks": [looped]}))
+
+    def commands(self, way: Way, command: str, times: int) -> Cost:
+        """One task in which a shell runs a command so many times."""
+        script = f"for _ in $(seq {times}); do {command} || exit; done"
+        task: Task = {"ansible.builtin.shell": script, "changed_when": False}
+        return self.run(way, way.plays({"hosts": "localhost", "gather_facts": False, "tasks": [task]}))
+
+
+PING_TASK: Task = {"ansible.builtin.ping": {}}
