@@ -21,6 +21,8 @@ def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
         parts.append(f"throttled: {throttled}, waited for limits: {seconds:.0f} s")
     if report["documents_served"]:
         parts.append(f"version documents served from the session: {report['documents_served']}")
+    if report["served"]:
+        parts.append(f"programs run in forks of the server: {report['served']}")
     lines = [f"one_token: {'; '.join(parts)}"]
     if verbose:
         lines += [

@@ -54,7 +54,7 @@ def main() -> int:
     checked = targets.check(found)
     print("\nTargets:\n\n" + "\n".join(target.line() for target in checked))
     if not options.parts and not options.rounds:
-        write(measured, page.figures(found, [part for part, _ in measured], checked, about_mitogen, today()))
+        write(measured, page.figures(found, [part for part, _costs in measured], checked, about_mitogen, today()))
     return 0 if all(target.met for target in checked) else 1
 
 

@@ -31,6 +31,7 @@ from ..store.session import (
     ISSUED,
     PACKAGE,
     REQUESTS,
+    SERVED,
     LivingToken,
     Session,
     last_end,
@@ -64,6 +65,7 @@ NOTHING_DONE: dict[str, t.Any] = {
     "authentications": 0,
     "identities": 0,
     "documents_served": 0,
+    "served": 0,
     "traffic": {},
     "problem": None,
 }
@@ -416,6 +418,7 @@ def _report(session: Session) -> dict[str, t.Any]:
         "authentications": session.counted(AUTHENTICATIONS),
         "identities": session.counted(IDENTITIES),
         "documents_served": session.counted(DOCUMENTS_SERVED),
+        "served": session.counted(SERVED),
         "traffic": {service: dataclasses.asdict(one) for service, one in traffic.read(session).items()},
     }
 

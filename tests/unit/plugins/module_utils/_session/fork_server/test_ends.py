@@ -150,7 +150,7 @@ def test_a_server_that_is_killed_while_it_starts_costs_no_program_its_result(own
     own_machine.write("print('done')")
     shell = own_machine.home / "packages" / "openstackclient" / "shell.py"
     shell.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", encoding="utf-8")
-    for _ in range(4):
+    for _number in range(4):
         assert own_machine.run() == (0, "done\n", "")
     assert own_machine.served == 0
     # It is started twice, and no more.

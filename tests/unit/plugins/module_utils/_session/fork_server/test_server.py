@@ -121,7 +121,7 @@ def test_a_program_does_not_begin_before_its_client_says_so(machine, server):
 
 def test_fifty_programs_at_once_are_all_served(machine, server):
     served, results = machine.served, []
-    threads = [threading.Thread(target=lambda: results.append(machine.run())) for _ in range(50)]
+    threads = [threading.Thread(target=lambda: results.append(machine.run())) for _number in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -138,7 +138,7 @@ def test_a_server_keeps_no_file_and_no_memory_of_what_it_served(machine, server)
 
     def serve(number: int) -> None:
         """Clients that leave before anything runs: for the server, that is all the same, and takes no time."""
-        for _ in range(number):
+        for _number in range(number):
             connection = connect(machine)
             connection.sendall(struct.pack("!I", 0))
             connection.close()

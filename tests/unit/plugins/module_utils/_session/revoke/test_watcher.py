@@ -101,6 +101,7 @@ class TestAtTheRunsWord:
             "authentications": 0,
             "identities": 1,
             "documents_served": 0,
+            "served": 0,
             "traffic": {},
             "problem": None,
         }
