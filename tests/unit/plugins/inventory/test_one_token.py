@@ -22,6 +22,9 @@ OPTIONS = {
     "drain": False,
     "drain_timeout": 30,
     "revoke_timeout": 30,
+    "fork_server": False,
+    "requests_per_second": "auto",
+    "limit_timeout": 600,
 }
 
 

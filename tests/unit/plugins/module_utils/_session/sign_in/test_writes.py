@@ -196,7 +196,7 @@ def test_so_may_one_whose_answer_was_lost(is_served, admin, keystone, monkeypatc
 
     def write():
         with monkeypatch.context() as patch:
-            patch.setattr(requests.adapters.HTTPAdapter, "send", lose)
+            patch.setattr(requests.Session, "send", lose)
             with pytest.raises(exceptions.ConnectionError):
                 admin.patch(path, json={"user": {}}, **more)
 
