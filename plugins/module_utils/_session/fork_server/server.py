@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import typing as t
 
 from ..store import owners
@@ -87,6 +88,8 @@ class Server:
         self._poller = select.poll()
         self._more = imports.when_idle(surroundings.program)
         self._has_more = True
+        #: When to look next whether the run goes on.
+        self._next_look = 0.0
 
     def serve(self) -> None:
         self._listener.setblocking(False)
@@ -97,7 +100,7 @@ class Server:
         self._poller.register(wakeup, select.POLLIN)
         while True:
             self._poll(wakeup)
-            if self._is_over():
+            if self._is_time_to_look() and self._is_over():
                 # Nobody connects to what is left of it in a directory that stays.
                 self._stop_listening()
                 if not self._forks:
@@ -125,6 +128,14 @@ class Server:
         self._has_more = work is not None
         if work is not None:
             _import_quietly(work)
+
+    def _is_time_to_look(self) -> bool:
+        """Once in a while, and at each event once the run is over, to leave with the last fork."""
+        now = time.monotonic()
+        if self._listener.fileno() != -1 and now < self._next_look:
+            return False
+        self._next_look = now + _LOOK
+        return True
 
     def _is_over(self) -> bool:
         with contextlib.suppress(OneTokenError, OSError):
