@@ -71,9 +71,9 @@ class ActionModule(_base()):  # type: ignore[misc]
     def _execute_module(self, module_name: t.Any = None, module_args: t.Any = None, **options: t.Any) -> t.Any:
         if module_name is not None or not str(self._task.resolved_action).startswith(_MODULES):
             return super()._execute_module(module_name=module_name, module_args=module_args, **options)
-        hindrance = self._hindrance()
-        if hindrance is not None:
-            self._say(f"not directly: {hindrance}")
+        reason = self._reason_against()
+        if reason is not None:
+            self._say(f"not directly: {reason}")
             return super()._execute_module(module_name=module_name, module_args=module_args, **options)
         pipelining = self._connection.get_option("pipelining")
         # Then the module comes as a script, and no file of it is made first.
@@ -85,7 +85,7 @@ class ActionModule(_base()):  # type: ignore[misc]
             self._goes_direct = False
             self._connection.set_option("pipelining", pipelining)
 
-    def _hindrance(self) -> str | None:
+    def _reason_against(self) -> str | None:
         if self._connection.transport not in ("local", "ansible.builtin.local"):
             return "it runs over another connection than local"
         if self._connection.become:

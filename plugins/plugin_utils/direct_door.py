@@ -22,7 +22,7 @@ _PLAIN_PATH = re.compile(r"/[\w@%+:,./-]+")
 
 
 class KilledError(OneTokenError):
-    """The server ended with its fork, so nobody knows what became of the module."""
+    """The server ended with its fork, so the result of the module is unknown."""
 
 
 class Result(t.NamedTuple):

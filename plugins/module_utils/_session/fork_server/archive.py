@@ -18,12 +18,13 @@ import io
 import marshal
 import os
 import re
-import secrets
 import sys
 import typing as t
 import zipfile
 
-from .lock import LockedError, locked
+from ..store import directory
+from ..util.errors import OneTokenError
+from .lock import locked
 
 #: In the wrapper, nothing else that looks like this is that long.
 _ARCHIVE = re.compile(rb"[A-Za-z0-9+/]{1000,}={0,2}")
@@ -44,24 +45,24 @@ class Finder:
 
 def use_compiled(script: bytes, folder: int, path: str) -> None:
     """Have the script find its library compiled, in this folder of the session; if that cannot be, in its archive."""
-    with contextlib.suppress(LockedError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
+    with contextlib.suppress(OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
         found = max(_ARCHIVE.findall(script), key=len, default=None)
         if found is not None:
             name = f"{hashlib.sha256(found).hexdigest()[:32]}.{sys.implementation.cache_tag}.zip"
-            if _is_there(folder, name) or _compile_once(folder, name, found, os.path.join(path, name)):
-                sys.meta_path.insert(0, Finder(os.path.join(path, name)))
+            if not _is_there(folder, name):
+                _compile_once(folder, name, found, os.path.join(path, name))
+            sys.meta_path.insert(0, Finder(os.path.join(path, name)))
 
 
 def _is_there(folder: int, name: str) -> bool:
     return os.access(name, os.R_OK, dir_fd=folder)
 
 
-def _compile_once(folder: int, name: str, encoded: bytes, path: str) -> bool:
+def _compile_once(folder: int, name: str, encoded: bytes, path: str) -> None:
     """Others that need the same wait meanwhile: on a busy machine, that is faster than to do the same."""
     with locked(folder, "compile.lock"):
         if not _is_there(folder, name):
-            _write(folder, name, _compiled(base64.b64decode(encoded), path))
-    return True
+            directory.write_bytes(folder, name, _compiled(base64.b64decode(encoded), path))
 
 
 def _compiled(archive: bytes, path: str) -> bytes:
@@ -76,16 +77,3 @@ def _compiled(archive: bytes, path: str) -> bytes:
                 header = importlib.util.MAGIC_NUMBER + _UNCHECKED.to_bytes(4, "little") + bytes(8)
                 target.writestr(f"{name}c", header + marshal.dumps(code))
     return copy.getvalue()
-
-
-def _write(folder: int, name: str, data: bytes) -> None:
-    temporary = f".{name}.{secrets.token_hex(4)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as stream:
-            stream.write(data)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
-        raise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     # Importing this takes a process longer than all that it says.
     import typing as t
 
-#: What a program is told apart by that is not to be found out in the process that runs it.
+#: The resource limits that a fork takes over from its client.
 LIMITS = tuple(sorted(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")))
 
 

@@ -64,7 +64,7 @@ class Running:
             pass
 
     def close(self) -> None:
-        """Whoever closes it before the program has ended ends the program."""
+        """Closing it before the program has ended ends the program."""
         self._connection.close()
         if self._handle is not None:
             os.close(self._handle)

@@ -23,7 +23,7 @@ import time
 import types
 import typing as t
 
-from ..store.session import Session
+from ..store.session import FORK_SERVER, SERVED, Session
 from . import archive, programs, protocol
 
 if t.TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
         protocol.send(connection, protocol.READY + str(os.getpid()).encode())
         if connection.recv(1) == protocol.GO:
             connection.settimeout(None)
-            Session(surroundings.session).count("served")
+            Session(surroundings.session).count(SERVED)
             pid = os.getpid()
             status = _finish(_execute(script))
             if os.getpid() == pid:
@@ -192,7 +192,7 @@ def _use_compiled(script: _Script, surroundings: Surroundings) -> None:
     if session.is_own:
         folder = protocol.open_folder(surroundings.session)
         try:
-            archive.use_compiled(script.source, folder, os.path.join(session.path, "fork_server"))
+            archive.use_compiled(script.source, folder, os.path.join(session.path, FORK_SERVER))
         finally:
             os.close(folder)
 

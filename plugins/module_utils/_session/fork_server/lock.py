@@ -10,6 +10,8 @@ import fcntl
 import os
 import typing as t
 
+from ..store import directory
+from ..util.errors import OneTokenError
 from ..util.waiting import Waiter
 
 #: Seconds for which a process waits for another that was stopped in that moment.
@@ -17,15 +19,14 @@ TIMEOUT = 5
 _POLL = 0.005
 
 
-class LockedError(Exception):
+class LockedError(OneTokenError):
     """Another process still had the lock when the time was up."""
 
 
 @contextlib.contextmanager
 def locked(folder: int, name: str) -> t.Iterator[int]:
     """A handle on the file, which this process alone has meanwhile."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(name, flags, 0o600, dir_fd=folder)
+    file = directory.open_file(folder, name, os.O_APPEND)
     waiter = Waiter(TIMEOUT)
     try:
         while not _try(file):
@@ -33,7 +34,7 @@ def locked(folder: int, name: str) -> t.Iterator[int]:
                 raise LockedError
         yield file
     finally:
-        os.close(file)
+        directory.release(file)
 
 
 def _try(file: int) -> bool:

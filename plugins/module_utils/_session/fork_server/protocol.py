@@ -4,8 +4,8 @@
 """What a client and the fork of a server say to each other, over a socket that only their user can reach.
 
 The client sends a request, with its open files. The fork answers that it is ready, with its process id, or why it is
-not. Only when the client then says go does it run the program: so nothing runs twice, whoever is slow. At the end it
-sends the program's exit status.
+not. Only when the client then says go does it run the program: so nothing runs twice, however slow either side is. At
+the end it sends the program's exit status.
 """
 
 from __future__ import annotations

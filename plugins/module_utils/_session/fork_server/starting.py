@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import subprocess
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
@@ -22,7 +20,7 @@ from .lock import locked
 MOST_SERVERS = 6
 #: How often one is started that ends by itself, as without openstacksdk.
 MOST_STARTS = 2
-#: As the session has it: whoever starts a server may have another copy of this package.
+#: As the session has it: the process that starts a server may have another copy of it.
 _MAIN = f"{PACKAGE}/fork_server/main.py"
 
 
@@ -72,8 +70,7 @@ def _servers(folder: int) -> int:
 def _start(folder: int, session: str, server: str, call: Call) -> None:
     """It gets a socket on which clients can connect at once, and are answered when it is ready."""
     path = protocol.address(folder, server)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    protocol.forget(folder, server)
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     try:
         listener.bind(path)
@@ -97,10 +94,8 @@ def _start(folder: int, session: str, server: str, call: Call) -> None:
             start_new_session=True,
             pass_fds=[listener.fileno()],
         )
-    except OSError as exc:
-        if exc.errno != errno.EADDRINUSE:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+    except OSError:
+        protocol.forget(folder, server)
         raise
     finally:
         listener.close()

@@ -164,14 +164,18 @@ def read(handle: int, name: str) -> str | None:
 
 
 def write(handle: int, name: str, text: str) -> None:
-    """Write a file whole under another name, then put it in place: a reader sees the old text or the new one."""
+    write_bytes(handle, name, text.encode("utf-8"))
+
+
+def write_bytes(handle: int, name: str, content: bytes) -> None:
+    """Write a file whole under another name, then put it in place: a reader sees the old content or the new one."""
     temporary = f".{name}.{secrets.token_hex(4)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         file = os.open(temporary, flags, PRIVATE_FILE, dir_fd=handle)
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
+        with os.fdopen(file, "wb") as stream:
             _give_to_owner(handle, file)
-            stream.write(text)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
