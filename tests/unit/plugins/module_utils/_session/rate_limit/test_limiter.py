@@ -33,13 +33,6 @@ PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 
 
 @pytest.fixture
-def environ(no_cloud, tmp_path):
-    state = tmp_path / "state"
-    state.mkdir(mode=0o700)
-    return {"XDG_STATE_HOME": str(state)}
-
-
-@pytest.fixture
 def fake():
     return FakeTime()
 

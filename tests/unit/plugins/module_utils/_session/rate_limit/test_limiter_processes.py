@@ -60,13 +60,6 @@ print(json.dumps([sent, one.throttled_seconds]), flush=True)
 
 
 @pytest.fixture
-def environ(no_cloud, tmp_path):
-    state = tmp_path / "state"
-    state.mkdir(mode=0o700)
-    return {"XDG_STATE_HOME": str(state)}
-
-
-@pytest.fixture
 def start(environ, collections_path):
     """Start code that uses a limiter in a process of its own."""
     started = []

@@ -13,13 +13,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_l
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.shared_file import SharedFile
 
 
-@pytest.fixture
-def environ(no_cloud, tmp_path):
-    state = tmp_path / "state"
-    state.mkdir(mode=0o700)
-    return {"XDG_STATE_HOME": str(state)}
-
-
 def enter(file):
     """Another thread that wants its turn."""
     entered = threading.Event()
