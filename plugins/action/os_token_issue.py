@@ -16,6 +16,9 @@ from ..module_utils._session.store.session import Session
 from ..module_utils._session.util.errors import OneTokenError
 from ..module_utils._session_setup import site
 
+#: Seconds for which a failed task waits for its session to be removed.
+_REMOVAL_TIMEOUT = 5
+
 
 class ActionModule(NormalAction):
     """Runs the module as any other, in a session that is chosen and watched here."""
@@ -34,7 +37,7 @@ class ActionModule(NormalAction):
         self._task.args["session"] = session.path
         result = super().run(tmp, task_vars)
         if result.get("failed"):
-            watcher.end(drain_timeout=0, revoke_timeout=0)
+            watcher.end(drain_timeout=0, revoke_timeout=_REMOVAL_TIMEOUT)
         return result
 
     def _new_session(self) -> Session | None:
