@@ -191,7 +191,7 @@ def test_a_run_that_succeeds_leaks_nothing(observer, way):
             "ansible-playbook", *observer.arguments(), **variables, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml"
         )
         evidence["output"] = run.output.encode()
-    assert run.ok and "EXEC" in run.output and "X-Auth-Token: {SHA256}" in run.output, run.output
+        assert run.ok and "EXEC" in run.output and "X-Auth-Token: {SHA256}" in run.output, run.output
     observer.assert_secret(evidence, "sdk.log", "copied", *KEPT)
 
 
@@ -204,8 +204,8 @@ def test_a_run_that_fails_leaks_nothing(observer, way):
             "ansible-playbook", *observer.arguments(), **variables, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json"
         )
         evidence["output"] = run.output.encode()
-    assert run.status == 2 and '"custom_stats"' in run.output, run.output
-    assert "died while it was at work" in run.output and "(HTTP 401)" in run.output, run.output
+        assert run.status == 2 and '"custom_stats"' in run.output, run.output
+        assert "died while it was at work" in run.output and "(HTTP 401)" in run.output, run.output
     observer.assert_secret(evidence, "sdk.log", "retry/play.retry")
 
 
@@ -230,7 +230,7 @@ def test_ansible_runner_keeps_no_secret(observer, way):
     with observer.observed() as evidence:
         run = run_with_ansible_runner(observer, variables)
         evidence["output"] = run.output.encode()
-    assert run.ok and "died while it was at work" in run.output, run.output
+        assert run.ok and "died while it was at work" in run.output, run.output
     observer.assert_secret(evidence, "sdk.log", *ARTIFACTS)
 
 
@@ -271,7 +271,7 @@ def test_a_password_that_the_user_exported_stays_where_it_is(observer, sandbox, 
             **{**variables, **sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": ""},
         )
         evidence["output"] = run.output.encode()
-    assert run.ok, run.output
+        assert run.ok, run.output
     evidence["environments"] = processes.environments(of=b"onetoken_session.revoke.watcher")
     observer.assert_secret(evidence)
 
@@ -292,7 +292,7 @@ def test_the_search_finds_what_does_leak(observer):
     with observer.observed() as evidence:
         run = run_with_ansible_runner(observer, observer.variables)
         evidence["output"] = run.output.encode()
-    assert run.ok, run.output
+        assert run.ok, run.output
     found = Secrets(*observer.issued.all()).places(evidence)
     places = [
         place
