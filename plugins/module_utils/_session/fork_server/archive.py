@@ -1,57 +1,55 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The library in an archive of Ansible's, compiled once for all programs that have the same one.
+"""Archives that Ansible makes of modules and their library, compiled once for all programs that have the same one.
 
-Ansible's wrapper puts its archive in front of the search path, from which Python would compile some seventy files, each
-time. What it imports is taken from a compiled copy instead; the name of that is made of the archive's content.
+The name of a compiled copy is made of the archive's content.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import importlib.machinery
 import importlib.util
 import io
+import json
 import marshal
 import os
 import re
 import sys
-import typing as t
 import zipfile
 
 from ..store import directory
-from ..util.errors import OneTokenError
 from .lock import locked
 
 #: In the wrapper, nothing else that looks like this is that long.
 _ARCHIVE = re.compile(rb"[A-Za-z0-9+/]{1000,}={0,2}")
 #: For a compiled file: never compared with its source, which cannot change.
 _UNCHECKED = 1
-_TOP = ("ansible", "ansible_collections")
+#: How a compiled copy is called for this Python, after the digest of its archive.
+ENDING = f".{sys.implementation.cache_tag}.zip"
+_CONTENTS = ".json"
 
 
-class Finder:
-    """Finds the library in the compiled copy, wherever else it is."""
+def compiled(script: bytes, folder: int, path: str) -> str | None:
+    """The name of the compiled copy of the script's archive, in this folder of the session, which has this path; None
+    without an archive.
 
-    def __init__(self, path: str) -> None:
-        self._path = [path]
+    :raises OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile: when there can be none
+    """
+    found = max(_ARCHIVE.findall(script), key=len, default=None)
+    if found is None:
+        return None
+    name = f"{hashlib.sha256(found).hexdigest()[:32]}{ENDING}"
+    if not _is_there(folder, name):
+        _compile_once(folder, name, found, os.path.join(path, name))
+    return name
 
-    def find_spec(self, name: str, path: t.Any = None, target: t.Any = None) -> t.Any:
-        return importlib.machinery.PathFinder.find_spec(name, self._path) if name in _TOP else None
 
-
-def use_compiled(script: bytes, folder: int, path: str) -> None:
-    """Have the script find its library compiled, in this folder of the session; if that cannot be, in its archive."""
-    with contextlib.suppress(OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
-        found = max(_ARCHIVE.findall(script), key=len, default=None)
-        if found is not None:
-            name = f"{hashlib.sha256(found).hexdigest()[:32]}.{sys.implementation.cache_tag}.zip"
-            if not _is_there(folder, name):
-                _compile_once(folder, name, found, os.path.join(path, name))
-            sys.meta_path.insert(0, Finder(os.path.join(path, name)))
+def contents(folder: int, name: str) -> dict[str, str]:
+    """The digest of each file in the archive of a compiled copy, by its path there."""
+    found = directory.read(folder, f"{name}{_CONTENTS}")
+    return {} if found is None else dict(json.loads(found))
 
 
 def _is_there(folder: int, name: str) -> bool:
@@ -62,7 +60,15 @@ def _compile_once(folder: int, name: str, encoded: bytes, path: str) -> None:
     """Others that need the same wait meanwhile: on a busy machine, that is faster than to do the same."""
     with locked(folder, "compile.lock"):
         if not _is_there(folder, name):
-            directory.write_bytes(folder, name, _compiled(base64.b64decode(encoded), path))
+            archive = base64.b64decode(encoded)
+            # Where there is a copy, there is the list of what is in it.
+            directory.write(folder, f"{name}{_CONTENTS}", json.dumps(_digests(archive)))
+            directory.write_bytes(folder, name, _compiled(archive, path))
+
+
+def _digests(archive: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        return {name: hashlib.sha256(source.read(name)).hexdigest() for name in source.namelist()}
 
 
 def _compiled(archive: bytes, path: str) -> bytes:

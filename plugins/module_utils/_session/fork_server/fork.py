@@ -24,7 +24,7 @@ import types
 import typing as t
 
 from ..store.session import FORK_SERVER, SERVED, Session
-from . import archive, programs, protocol
+from . import library, programs, protocol
 
 if t.TYPE_CHECKING:
     import socket
@@ -47,6 +47,8 @@ class Surroundings:
     program: str
     #: What the imports of the program print.
     said: bytes
+    #: What it has imported of Ansible, if anything.
+    library: library.Library | None = None
 
 
 def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
@@ -108,7 +110,7 @@ def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
     _make_streams()
     tempfile.tempdir = None
     if surroundings.program == programs.MODULES:
-        _use_compiled(script, surroundings)
+        _use_library(script, surroundings)
     sys.stderr.buffer.write(surroundings.said)
     return script
 
@@ -186,26 +188,29 @@ def _make_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _use_compiled(script: _Script, surroundings: Surroundings) -> None:
+def _use_library(script: _Script, surroundings: Surroundings) -> None:
     # What another user can change, the superuser does not run more of than it must.
     session = Session(surroundings.session)
     if session.is_own:
         folder = protocol.open_folder(surroundings.session)
         try:
-            archive.use_compiled(script.source, folder, os.path.join(session.path, FORK_SERVER))
+            path = os.path.join(session.path, FORK_SERVER)
+            library.use(script.source, folder, path, surroundings.library)
         finally:
             os.close(folder)
 
 
 def _execute(script: _Script) -> int:
     """Run it as Python would; its exit status, or the negative number of a signal."""
-    main = types.ModuleType("__main__")
+    # What was imported before may have a reference to this module.
+    main = sys.modules["__main__"]
+    main.__dict__.clear()
+    main.__dict__.update(types.ModuleType("__main__").__dict__)
     main.__dict__.update(__annotations__={}, __builtins__=builtins, __loader__=importlib.machinery.BuiltinImporter)
     if script.path is not None:
         path = os.path.abspath(script.path)
         loader = importlib.machinery.SourceFileLoader("__main__", path)
         main.__dict__.update(__file__=path, __cached__=None, __loader__=loader)
-    sys.modules["__main__"] = main
     try:
         code = compile(script.source, script.path or "<stdin>", "exec", dont_inherit=True)
         exec(code, main.__dict__)  # noqa: S102  # pylint: disable=exec-used

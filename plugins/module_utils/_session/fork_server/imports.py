@@ -15,6 +15,8 @@ from importlib import metadata
 
 from .programs import MODULES
 
+#: What a program needs of the session.
+_LAYERS = ("store", "rate_limit", "transport", "sign_in")
 #: How the groups of entry points begin in which the commands of openstackclient are.
 _COMMANDS = "openstack."
 #: What Ansible's library for modules imports, or openstacksdk when it is first used.
@@ -27,7 +29,8 @@ _LIBRARIES = (
 
 def at_once(program: str) -> None:
     """Import what each fork would import."""
-    _import_all("onetoken_session.sign_in")
+    for layer in _LAYERS:
+        _import_all(f"onetoken_session.{layer}")
     if program == MODULES:
         _import_for_modules()
     else:

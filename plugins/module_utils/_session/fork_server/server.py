@@ -10,6 +10,7 @@ last of its forks.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import os
@@ -22,9 +23,9 @@ import time
 import typing as t
 
 from ..store import owners
-from ..store.session import Session
+from ..store.session import FORK_SERVER, Session
 from ..util.errors import OneTokenError
-from . import attributes, fork, imports, protocol
+from . import attributes, fork, imports, library, programs, protocol
 
 #: Seconds between two looks whether the run goes on.
 _LOOK = 1.0
@@ -62,15 +63,15 @@ def _said(work: t.Callable[[], object]) -> bytes:
         return os.pread(file.fileno(), _LONGEST_SAID, 0)
 
 
-def _import_quietly(work: t.Callable[[], object]) -> None:
-    """Import what forks may need; but what prints something is for each of them to import."""
+def _import_quietly(work: t.Callable[[], object]) -> bool:
+    """Import what forks may need; but what prints something, or fails, is for each of them to import."""
     known = set(sys.modules)
-    said = b""
     with contextlib.suppress(Exception):
-        said = _said(work)
-    if said:
-        for name in set(sys.modules) - known:
-            del sys.modules[name]
+        if not _said(work):
+            return True
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+    return False
 
 
 def _status_of(status: int) -> int:
@@ -88,6 +89,9 @@ class Server:
         self._poller = select.poll()
         self._more = imports.when_idle(surroundings.program)
         self._has_more = True
+        #: Whether a library of Ansible's is still to be found. What another user can change, the superuser does not run
+        #: more of than it must.
+        self._needs_library = surroundings.program == programs.MODULES and session.is_own
         #: When to look next whether the run goes on.
         self._next_look = 0.0
 
@@ -128,6 +132,23 @@ class Server:
         self._has_more = work is not None
         if work is not None:
             _import_quietly(work)
+
+    def _import_library(self, found: library.Library) -> None:
+        if _import_quietly(functools.partial(library.import_from, found.path)):
+            self._surroundings = dataclasses.replace(self._surroundings, library=found)
+
+    def _find_library(self) -> None:
+        """Import the library that a fork has left compiled, as soon as no client waits."""
+        found = None
+        with contextlib.suppress(OneTokenError, OSError, ValueError):
+            folder = protocol.open_folder(self._session.path)
+            try:
+                found = library.find(folder, os.path.join(self._session.path, FORK_SERVER))
+            finally:
+                os.close(folder)
+        if found is not None:
+            self._needs_library = False
+            self._more, self._has_more = iter([functools.partial(self._import_library, found)]), True
 
     def _is_time_to_look(self) -> bool:
         """Once in a while, and at each event once the run is over, to leave with the last fork."""
@@ -184,6 +205,8 @@ class Server:
                     with contextlib.suppress(OSError):
                         protocol.send_status(connection, _status_of(status))
                     self._forget(number)
+            if self._needs_library:
+                self._find_library()
 
     def _end(self, number: int) -> None:
         """End the fork whose client is gone; it may be gone itself."""
