@@ -53,10 +53,11 @@ def clear(untouched: float) -> None:
         for name in os.listdir(_MEMORY):
             if name.startswith(f"{_PREFIX}{os.geteuid()}-"):
                 place = os.path.join(_MEMORY, name)
-                path = _content(place, os.geteuid())[_LENGTH:]
                 with contextlib.suppress(OSError):
-                    if path and not os.path.lexists(path) and time.time() - os.lstat(place).st_mtime > untouched:
-                        os.remove(place)
+                    if time.time() - os.lstat(place).st_mtime > untouched:
+                        path = _content(place, os.geteuid())[_LENGTH:]
+                        if path and not os.path.lexists(path):
+                            os.remove(place)
 
 
 def _places(path: str) -> t.Iterator[str]:
