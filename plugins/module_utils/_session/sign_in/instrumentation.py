@@ -140,7 +140,11 @@ def _sign_in(sending: t.Any, call: t.Callable[..., t.Any], self: t.Any, url: str
     if sending is not None:
         # Keystone's own limit is waited out once: by the cache, whose answer is for all who wait.
         call = functools.partial(sending.through, call, self, kwargs, answer is None)
-    return call() if answer is None else answer(call)
+    try:
+        return call() if answer is None else answer(call)
+    except Exception as exc:
+        _doubt(exc, getattr(exc, "http_status", None))
+        raise
 
 
 def _other(
@@ -157,13 +161,18 @@ def _other(
 
 
 def _learn(outcome: t.Any, status: int | None, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
-    if status in (None, 404):
-        with contextlib.suppress(Exception), left_alone():
-            _loaded("discovery").doubt(outcome)
+    _doubt(outcome, status)
     # Of an answer that was lost, or came from a gateway, nobody can say that nothing was written.
     if method in _WRITES and (status is None or not 400 <= status < 500):
         with contextlib.suppress(Exception), left_alone():
             _loaded("writes").note(method, getattr(outcome, "url", None) or url, kwargs)
+
+
+def _doubt(outcome: t.Any, status: int | None) -> None:
+    """Where nothing is there, a version document may have led that is out of date."""
+    if status in (None, 404):
+        with contextlib.suppress(Exception), left_alone():
+            _loaded("discovery").doubt(outcome)
 
 
 _WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {

@@ -203,6 +203,14 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == 2
 
+    def test_after_a_sign_in_where_nobody_signs_in_as_well(self, served, discover_it, keystone):
+        served(11)
+        with pytest.raises(exceptions.NotFound):
+            keystone_session.Session(auth=password_plugin(keystone, auth_url=f"{keystone.url}/moved/v3")).get_token()
+
+        discover_it()
+        assert keystone.discoveries == 2
+
     def test_after_a_lost_connection_as_well(self, served, discover_it, keystone):
         served(11)
         session = keystone_session.Session(auth=password_plugin(keystone))
