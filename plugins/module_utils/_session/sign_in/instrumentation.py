@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 #: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
+#: Nova and Glance list their versions, by 300, to whoever asks for something of one that they do not have.
+_NOTHING_THERE = (None, 300, 404)
 _TOKEN_PATH = "/auth/tokens"
 _WRAPPED_BY = "_onetoken_wrapped_by"
 
@@ -170,7 +172,7 @@ def _learn(outcome: t.Any, status: int | None, url: str, method: str, kwargs: t.
 
 def _doubt(outcome: t.Any, status: int | None) -> None:
     """Where nothing is there, a version document may have led that is out of date."""
-    if status in (None, 404):
+    if status in _NOTHING_THERE:
         with contextlib.suppress(Exception), left_alone():
             _loaded("discovery").doubt(outcome)
 
