@@ -50,9 +50,13 @@ def status() -> dict[str, str]:
 
 
 def of_interpreter(path: str) -> list[object]:
-    """The same for every name of an interpreter in one virtual environment, as python and python3."""
+    """The same for every name of an interpreter in one directory, as python and python3.
+
+    Where that is a link, its name decides where Python looks for packages, and its target which ones are there.
+    """
     status = os.stat(path)
-    return [os.path.realpath(os.path.dirname(path)), status.st_dev, status.st_ino]
+    directory = os.path.dirname(os.path.abspath(path))
+    return [directory, os.path.realpath(directory), status.st_dev, status.st_ino]
 
 
 def name(process: list[object], interpreter: list[object], program: str) -> str:

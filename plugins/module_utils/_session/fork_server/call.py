@@ -42,6 +42,7 @@ class Call:
 
     def request(self) -> dict[str, t.Any]:
         return {
+            "interpreter": self.interpreter,
             "command": self.command,
             "environment": self.environ,
             "directory": self.directory,

@@ -106,7 +106,7 @@ def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
     _set_environment(request["environment"])
     _set_signals(request["ignored"], request["blocked"])
     script = _read_script(request["command"][1:])
-    _set_arguments(request["command"], script.path)
+    _set_arguments(request["interpreter"], request["command"], script.path)
     _make_streams()
     tempfile.tempdir = None
     if surroundings.program == programs.MODULES:
@@ -160,7 +160,9 @@ def _read_script(arguments: list[str]) -> _Script:
         return _Script(stream.read(), arguments[0])
 
 
-def _set_arguments(command: list[str], path: str | None) -> None:
+def _set_arguments(interpreter: str, command: list[str], path: str | None) -> None:
+    # The server's has the same directory, but may have another name.
+    sys.executable = interpreter
     sys.argv = command[1:] or [""]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = command

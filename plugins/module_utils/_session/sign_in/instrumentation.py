@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 #: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
+#: Nova and Glance list their versions, by 300, to whoever asks for something of one that they do not have.
+_NOTHING_THERE = (None, 300, 404)
 _TOKEN_PATH = "/auth/tokens"
 _WRAPPED_BY = "_onetoken_wrapped_by"
 
@@ -140,7 +142,11 @@ def _sign_in(sending: t.Any, call: t.Callable[..., t.Any], self: t.Any, url: str
     if sending is not None:
         # Keystone's own limit is waited out once: by the cache, whose answer is for all who wait.
         call = functools.partial(sending.through, call, self, kwargs, answer is None)
-    return call() if answer is None else answer(call)
+    try:
+        return call() if answer is None else answer(call)
+    except Exception as exc:
+        _doubt(exc, getattr(exc, "http_status", None))
+        raise
 
 
 def _other(
@@ -157,13 +163,18 @@ def _other(
 
 
 def _learn(outcome: t.Any, status: int | None, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
-    if status in (None, 404):
-        with contextlib.suppress(Exception), left_alone():
-            _loaded("discovery").doubt(outcome)
+    _doubt(outcome, status)
     # Of an answer that was lost, or came from a gateway, nobody can say that nothing was written.
     if method in _WRITES and (status is None or not 400 <= status < 500):
         with contextlib.suppress(Exception), left_alone():
             _loaded("writes").note(method, getattr(outcome, "url", None) or url, kwargs)
+
+
+def _doubt(outcome: t.Any, status: int | None) -> None:
+    """Where nothing is there, a version document may have led that is out of date."""
+    if status in _NOTHING_THERE:
+        with contextlib.suppress(Exception), left_alone():
+            _loaded("discovery").doubt(outcome)
 
 
 _WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {

@@ -50,7 +50,7 @@ class Machine:
         """The program, in a fork of the server unless that declines."""
         environment = {**self.environment, **options.pop("variables", {})}
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        command = [sys.executable, str(self.program), *(arguments or ("list",))]
+        command = [options.pop("interpreter", sys.executable), str(self.program), *(arguments or ("list",))]
         return subprocess.Popen(command, env=environment, cwd=self.home, text=True, **options)
 
     def run(self, *arguments: str, given: str = "", **options: t.Any) -> tuple[int, str, str]:

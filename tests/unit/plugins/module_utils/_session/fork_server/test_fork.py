@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import resource
 import signal
@@ -99,6 +100,20 @@ def test_it_is_started_with_all_that_a_process_has(machine):
         assert (status, errors) == (0, "")
         assert machine.served == served + 1
         assert json.loads(output) == json.loads(machine.run_without("list", "-f", "json", **options)[1])
+
+
+def test_names_of_one_interpreter_share_a_server_and_links_to_its_directory_have_their_own(own_machine):
+    own_machine.write("import sys; print(sys.executable, sys.prefix)")
+    directory = pathlib.Path(sys.executable).parent
+    link = own_machine.home / "link"
+    link.symlink_to(directory.parent)
+    interpreters = [directory / "python", directory / "python3", link / directory.name / "python"]
+    for number, interpreter in enumerate(interpreters, 1):
+        found = own_machine.run(interpreter=str(interpreter))
+        assert found == own_machine.run_without(interpreter=str(interpreter))
+        assert found[1].split()[0] == str(interpreter)
+        assert own_machine.served == number
+    assert len(own_machine.servers()) == 2
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

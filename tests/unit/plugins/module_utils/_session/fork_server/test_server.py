@@ -10,6 +10,7 @@ import pathlib
 import re
 import socket
 import struct
+import sys
 import threading
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_program_does_not_begin_before_its_client_says_so(machine, server):
     with open(os.devnull, "r+b") as nothing:
         request = {
             "files": [0, 1, 2],
+            "interpreter": sys.executable,
             "command": ["python", str(machine.program), "list"],
             "environment": machine.environment,
             "directory": str(machine.home),

@@ -35,8 +35,8 @@ class Services(StandInKeystone):
                 return 401, {}, "{}"
             versions = [{"id": "v2.1", "status": "CURRENT", "links": [{"rel": "self", "href": f"{self.url}/service"}]}]
             return self.status, {}, "<html>" if self.is_html else json.dumps({"versions": versions})
-        if request.path.startswith("/gone"):
-            return 404, {}, "{}"
+        if request.path.startswith(("/gone", "/no-such-version")):
+            return 404 if request.path == "/gone" else 300, {}, "{}"
         return super()._answer(request)
 
     @property
@@ -195,10 +195,19 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == asked
 
-    def test_so_it_is_where_the_program_takes_that_for_no_error(self, served, discover_it, keystone):
+    @pytest.mark.parametrize("path", ["gone", "no-such-version"])
+    def test_so_it_is_where_the_program_takes_that_for_no_error(self, served, discover_it, keystone, path):
         served(11)
         session = keystone_session.Session(auth=password_plugin(keystone))
-        session.get(f"{keystone.url}/gone", raise_exc=False)
+        session.get(f"{keystone.url}/{path}", raise_exc=False)
+
+        discover_it()
+        assert keystone.discoveries == 2
+
+    def test_after_a_sign_in_where_nobody_signs_in_as_well(self, served, discover_it, keystone):
+        served(11)
+        with pytest.raises(exceptions.NotFound):
+            keystone_session.Session(auth=password_plugin(keystone, auth_url=f"{keystone.url}/moved/v3")).get_token()
 
         discover_it()
         assert keystone.discoveries == 2
