@@ -13,6 +13,7 @@ import os
 import typing as t
 
 import ansible.plugins.action
+import ansible.plugins.connection
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.text.converters import to_text
@@ -52,6 +53,12 @@ def _comes_from(directory: str) -> bool:
     return found is not None and os.path.dirname(os.path.realpath(found)) == os.path.realpath(directory)
 
 
+def _is_local(connection: t.Any) -> bool:
+    """Whether it is Ansible's own: somebody else's that derives from it has the same name, and does more."""
+    own = os.path.join(os.path.dirname(ansible.plugins.connection.__file__), "local.py")
+    return os.path.realpath(connection._original_path) == os.path.realpath(own)
+
+
 def _base() -> t.Any:
     """Ansible's own action, by its file: its name is that of the override now."""
     path = os.path.join(os.path.dirname(ansible.plugins.action.__file__), "normal.py")
@@ -86,7 +93,7 @@ class ActionModule(_base()):  # type: ignore[misc]
             self._connection.set_option("pipelining", pipelining)
 
     def _reason_against(self) -> str | None:
-        if self._connection.transport not in ("local", "ansible.builtin.local"):
+        if not _is_local(self._connection):
             return "it runs over another connection than local"
         if self._connection.become:
             return "it becomes another user"

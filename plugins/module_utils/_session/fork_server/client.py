@@ -103,7 +103,7 @@ def ask(session: str, call: Call, files: dict[int, int]) -> Running:
             protocol.forget(folder, server)
         if isinstance(exc, DeclinedError) or not isinstance(exc, Exception):
             raise
-        raise DeclinedError(f"the server gave no answer ({type(exc).__name__})") from None
+        raise DeclinedError(f"the server gave no answer ({str(exc) or type(exc).__name__})") from None
     finally:
         os.close(folder)
     return running

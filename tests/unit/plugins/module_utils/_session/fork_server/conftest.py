@@ -49,8 +49,9 @@ class Machine:
     def start(self, *arguments: str, **options: t.Any) -> subprocess.Popen[str]:
         """The program, in a fork of the server unless that declines."""
         environment = {**self.environment, **options.pop("variables", {})}
+        interpreter = options.pop("interpreter", sys.executable)
+        command = [*options.pop("through", []), interpreter, str(self.program), *(arguments or ("list",))]
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        command = [options.pop("interpreter", sys.executable), str(self.program), *(arguments or ("list",))]
         return subprocess.Popen(command, env=environment, cwd=self.home, text=True, **options)
 
     def run(self, *arguments: str, given: str = "", **options: t.Any) -> tuple[int, str, str]:
@@ -107,12 +108,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Machine]:
 
 
 @pytest.fixture
-def make_own_machine(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[[int], Machine]]:
+def make_own_machine(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., Machine]]:
     """One for a test that ends the server, or that begins without one; with the process that is the run."""
     machines = []
 
-    def make(run: int) -> Machine:
-        machines.append(make_machine(tmp_path, run))
+    def make(run: int, home: pathlib.Path = tmp_path) -> Machine:
+        home.mkdir(exist_ok=True)
+        machines.append(make_machine(home, run))
         return machines[-1]
 
     yield make
@@ -122,5 +124,5 @@ def make_own_machine(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[[int], Mac
 
 
 @pytest.fixture
-def own_machine(make_own_machine: t.Callable[[int], Machine]) -> Machine:
+def own_machine(make_own_machine: t.Callable[..., Machine]) -> Machine:
     return make_own_machine(os.getpid())
