@@ -23,7 +23,9 @@ TEXT = """\
 The machine: {machine}. Made on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
 openstacksdk {sdk}; medians of rounds in turns. CPU is user and system time of all processes that come of the command,
 the fork server and what revokes the token among them. The last columns are requests in the services' access logs. What
-one more task costs is the difference between a longer and a shorter loop, by the tasks between them.
+one more task costs is the difference between a longer and a shorter loop, by the tasks between them; both do more than
+once what a run does once. Mitogen keeps the library imported as well, and forks for a module on the other side of a
+connection that stays; it does not help the `openstack` command.
 {mitogen}
 
 ![Time and CPU time of one more keypair_info](figures.svg)

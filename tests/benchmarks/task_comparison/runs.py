@@ -15,8 +15,10 @@ from ...integration.conftest import AccessLog, Controller
 from ...tools.environments import MAIN, Environment
 from ..bulk_comparison.clouds import REPOSITORY
 from ..bulk_comparison.measuring import measure
-from .ways import PING, Play, Task, Way
+from .ways import DIRECT, PING, Play, Task, Way
 
+#: How the lines at the end of a run begin, and say that tasks ran in forks.
+REQUESTS, SERVED = "one_token: requests:", "programs run in forks of the server:"
 SERVICES = ("keystone", "nova", "neutron", "glance", "cinder")
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
@@ -77,6 +79,8 @@ class Runner:
         usage = measure(command, environment)
         if usage.status:
             raise SystemExit(f"{way.title}:\n{usage.output[-4000:]}")
+        if way is DIRECT and REQUESTS in usage.output and SERVED not in usage.output:
+            raise SystemExit(f"{way.title}: no task ran in a fork of the server.\n{usage.output[-4000:]}")
         sent = {service: log.requests() for service, log in logs.items()}
         tokens = Counter(request.path.split("?")[0] for request in sent["keystone"] if request.method != "GET")
         requests = {service: float(len(found)) for service, found in sent.items()}

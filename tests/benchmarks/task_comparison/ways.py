@@ -31,8 +31,12 @@ class Way(t.NamedTuple):
         own = {"hosts": "localhost", "gather_facts": False}
         issue: Task = {"onetoken.openstack.os_token_issue": {"cloud": "sandbox"}}
         revoke: Task = {"onetoken.openstack.os_token_revoke": {"session": "{{ issued.session }}"}}
+        # On the controller, where it costs no process.
+        served: Task = {
+            "ansible.builtin.assert": {"that": "lookup('file', issued.session + '/served') | length > 0", "quiet": True}
+        }
         on_session = {**play, "environment": "{{ hostvars.localhost.issued.environment }}"}
-        return [{**own, "tasks": [{**issue, "register": "issued"}]}, on_session, {**own, "tasks": [revoke]}]
+        return [{**own, "tasks": [{**issue, "register": "issued"}]}, on_session, {**own, "tasks": [served, revoke]}]
 
 
 PING = Way("ping", "`ansible.builtin.ping`, for comparison", "`ansible.builtin.ping`, pour comparer", "floor")
