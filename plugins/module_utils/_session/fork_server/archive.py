@@ -23,7 +23,6 @@ import typing as t
 import zipfile
 
 from ..store import directory
-from ..util.errors import OneTokenError
 from .lock import locked
 
 #: In the wrapper, nothing else that looks like this is that long.
@@ -45,7 +44,8 @@ class Finder:
 
 def use_compiled(script: bytes, folder: int, path: str) -> None:
     """Have the script find its library compiled, in this folder of the session; if that cannot be, in its archive."""
-    with contextlib.suppress(OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
+    # What is wrong with an archive, zipfile, zlib and the compiler report by exceptions of many kinds.
+    with contextlib.suppress(Exception):
         found = max(_ARCHIVE.findall(script), key=len, default=None)
         if found is not None:
             name = f"{hashlib.sha256(found).hexdigest()[:32]}.{sys.implementation.cache_tag}.zip"
