@@ -35,7 +35,7 @@ def compiled(script: bytes, folder: int, path: str) -> str | None:
     """The name of the compiled copy of the script's archive, in this folder of the session, which has this path; None
     without an archive.
 
-    :raises OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile: when there can be none
+    What is wrong with an archive, zipfile, zlib and the compiler report by exceptions of many kinds.
     """
     found = max(_ARCHIVE.findall(script), key=len, default=None)
     if found is None:

@@ -17,9 +17,7 @@ import importlib.machinery
 import os
 import sys
 import typing as t
-import zipfile
 
-from ..util.errors import OneTokenError
 from . import archive
 from .call import DeclinedError
 
@@ -89,7 +87,7 @@ def use(script: bytes, folder: int, path: str, imported: Library | None) -> None
     :raises DeclinedError: when it cannot use what is imported
     """
     name = None
-    with contextlib.suppress(OneTokenError, OSError, ValueError, SyntaxError, zipfile.BadZipFile):
+    with contextlib.suppress(Exception):
         name = archive.compiled(script, folder, path)
     if imported is not None:
         if name is None:

@@ -155,19 +155,22 @@ class Sending:
             _release(answer)
 
     def _wait(self, limiter: RateLimiter) -> None:
-        began, is_sent = time.monotonic(), True
-        try:
+        is_sent = True
+        # A limiter that does not work holds up nobody.
+        with contextlib.suppress(Exception):
             if self._traffic.throttled or limiter.limits(self._target.service):
-                is_sent = limiter.take(self._target.service, self._deadline)
-        except Exception:  # pylint: disable=broad-exception-caught
-            # A limiter that does not work holds up nobody.
-            is_sent = True
+                is_sent = self._take(limiter)
+        if not is_sent:
+            raise errors.of_limit(self._too_late(limiter))
+
+    def _take(self, limiter: RateLimiter) -> bool:
+        began = time.monotonic()
+        try:
+            return limiter.take(self._target.service, self._deadline)
         finally:
             waited = time.monotonic() - began
             # Looking is no waiting.
             self._traffic.seconds += waited if waited > 0.005 else 0.0
-        if not is_sent:
-            raise errors.of_limit(self._too_late(limiter))
 
     def _learn_refusal(self, limiter: RateLimiter, answer: requests.Response, sent_at: float) -> None:
         try:

@@ -9,9 +9,11 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import protocol
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import client, protocol
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server.call import Call, DeclinedError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     close_pipes,
     ended,
@@ -155,6 +157,27 @@ def test_a_server_that_is_killed_while_it_starts_costs_no_program_its_result(own
     assert own_machine.served == 0
     # It is started twice, and no more.
     assert sum(file.stat().st_size for file in own_machine.folder.glob("*.lock")) == 2
+
+
+def test_a_server_that_was_stopped_is_given_up_and_replaced(own_machine, monkeypatch):
+    own_machine.write("import os; print(os.getppid())")
+    assert own_machine.run()[0] == 0
+    (stopped,) = own_machine.servers()
+    os.kill(stopped, signal.SIGSTOP)
+    # As long as it is, this process would wait for it.
+    monkeypatch.setattr(client, "READY_TIMEOUT", 0.2)
+    call = Call(str(own_machine.program), sys.executable, ["python"], own_machine.environment, str(own_machine.home))
+    with open(os.devnull, "r+b") as nothing, pytest.raises(DeclinedError, match=r"no answer \(timed out\)"):
+        client.ask(own_machine.session.path, call, {number: nothing.fileno() for number in range(3)})
+
+    # Nobody else waits for it, and all the next ones have the same.
+    (first, second) = (int(own_machine.run()[1]) for _number in range(2))
+    assert first == second != stopped
+    assert own_machine.served == 3
+    os.kill(stopped, signal.SIGCONT)
+    wait_until(lambda: own_machine.servers() == sorted([stopped, first]))
+    own_machine.session.close()
+    wait_until(lambda: own_machine.servers() == [], 5)
 
 
 def test_a_python_without_the_library_has_no_server(own_machine):
