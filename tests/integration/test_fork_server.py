@@ -5,89 +5,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-import typing as t
-
 import pytest
-
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
-OFF = {**CALLBACK, "ONETOKEN_FORK_SERVER": "false"}
-SERVED = "runs in a fork of the server"
-DIRECT = f"openstack.cloud.odd {SERVED}"
-#: Is a module of openstack.cloud, and ends in the way that it is asked to.
-ODD = """
-import os
-import signal
-import sys
-import time
-from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({"how": {}, "secret": {"no_log": True}}, supports_check_mode=True)
-how = module.params["how"]
-if how == "fails":
-    module.fail_json(msg="it failed", reason=3)
-if how == "raises":
-    raise RuntimeError("it raised")
-if how == "leaves":
-    os._exit(3)
-if how == "is killed":
-    os.kill(os.getpid(), signal.SIGKILL)
-if how == "prints":
-    print("not JSON")
-    print("a complaint", file=sys.stderr)
-if how == "prints bytes":
-    os.write(1, b"\\xff\\xfe not UTF-8")
-    os._exit(0)
-if how == "sleeps":
-    time.sleep(60)
-umask = os.umask(0o77)
-os.umask(umask)
-module.exit_json(
-    answer="x" * (5 << 20) if how == "is long" else how,
-    umask=umask,
-    directory=os.getcwd(),
-    locale=os.environ.get("LC_ALL"),
-    encoding=sys.stdout.encoding,
-    check_mode=module.check_mode,
-    given=os.environ.get("GIVEN"),
-    diff={"before": "a", "after": "b"},
+from ansible_collections.onetoken.openstack.tests.integration.odd_module import (
+    CALLBACK,
+    DIRECT,
+    OFF,
+    SERVED,
+    collection,
+    odd,
+    results,
 )
-"""
-BROKEN = "from ansible.module_utils.basic import AnsibleModule\nraise ImportError('it cannot be imported')\n"
+
 WAYS_TO_END = ("works", "fails", "raises", "leaves", "is killed", "prints", "prints bytes", "is long")
-
-
-def collection(controller) -> None:
-    """An openstack.cloud that has these modules alone."""
-    root = controller.home / "collections" / "ansible_collections" / "openstack" / "cloud"
-    modules = root / "plugins" / "modules"
-    modules.mkdir(parents=True)
-    (root / "galaxy.yml").write_text("namespace: openstack\nname: cloud\nversion: 2.5.0\n")
-    (modules / "odd.py").write_text(ODD)
-    (modules / "broken.py").write_text(BROKEN)
-    before = controller.environment["ANSIBLE_COLLECTIONS_PATH"]
-    controller.environment["ANSIBLE_COLLECTIONS_PATH"] = f"{controller.home / 'collections'}:{before}"
-
-
-def odd(how: str, **more: t.Any) -> dict[str, t.Any]:
-    return {"name": how, "openstack.cloud.odd": {"how": how}, "ignore_errors": True, **more}
-
-
-def without_places(text: str) -> str:
-    """A traceback names files, which are elsewhere in each run; so are temporary files."""
-    text = re.sub(r'File \\"[^"]*/(ansible(?:_collections)?/[^"]*)\\"', r"File \1", text)
-    text = re.sub(r'File \\"[^"]*AnsiballZ_[^"]*\\"', "File script", text)
-    return re.sub(r"/[^\s\"\\]*(?:\.zip|_payload[^\s\"\\]*)", "archive", text)
-
-
-def results(controller, tasks: list[dict[str, t.Any]], *arguments: str, **variables: str) -> tuple[t.Any, t.Any]:
-    registered = [{**task, "register": f"result_{number}"} for number, task in enumerate(tasks)]
-    every = ", ".join(f"result_{number}" for number in range(len(tasks)))
-    place = controller.home / "results.json"
-    save = {"copy": {"dest": str(place), "content": f"{{{{ [{every}] | to_json }}}}"}}
-    run = controller.play([*registered, save], *arguments, **variables)
-    assert run.ok, run.output[-5000:]
-    return run, json.loads(without_places(place.read_text()))
 
 
 @pytest.mark.versions

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks of a module that ends as it is asked to, and the way that each of them went."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import typing as t
+
+CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
+OFF = {**CALLBACK, "ONETOKEN_FORK_SERVER": "false"}
+SERVED = "runs in a fork of the server"
+DIRECT = f"openstack.cloud.odd {SERVED}"
+GENERAL = f"AnsiballZ_odd.py {SERVED}"
+#: Is a module of openstack.cloud, and ends in the way that it is asked to.
+ODD = """
+import os
+import signal
+import sys
+import time
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"how": {}, "secret": {"no_log": True}}, supports_check_mode=True)
+how = module.params["how"]
+if how == "fails":
+    module.fail_json(msg="it failed", reason=3)
+if how == "raises":
+    raise RuntimeError("it raised")
+if how == "leaves":
+    os._exit(3)
+if how == "is killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if how == "prints":
+    print("not JSON")
+    print("a complaint", file=sys.stderr)
+if how == "prints bytes":
+    os.write(1, b"\\xff\\xfe not UTF-8")
+    os._exit(0)
+if how == "sleeps":
+    time.sleep(60)
+umask = os.umask(0o77)
+os.umask(umask)
+module.exit_json(
+    answer="x" * (5 << 20) if how == "is long" else how,
+    umask=umask,
+    directory=os.getcwd(),
+    locale=os.environ.get("LC_ALL"),
+    encoding=sys.stdout.encoding,
+    check_mode=module.check_mode,
+    user=os.geteuid(),
+    executable=sys.executable,
+    given=os.environ.get("GIVEN"),
+    diff={"before": "a", "after": "b"},
+)
+"""
+BROKEN = "from ansible.module_utils.basic import AnsibleModule\nraise ImportError('it cannot be imported')\n"
+
+
+def collection(controller) -> pathlib.Path:
+    """Make an openstack.cloud that has these modules alone: where they are."""
+    root = controller.home / "collections" / "ansible_collections" / "openstack" / "cloud"
+    modules = root / "plugins" / "modules"
+    modules.mkdir(parents=True)
+    (root / "galaxy.yml").write_text("namespace: openstack\nname: cloud\nversion: 2.5.0\n")
+    (modules / "odd.py").write_text(ODD)
+    (modules / "broken.py").write_text(BROKEN)
+    before = controller.environment["ANSIBLE_COLLECTIONS_PATH"]
+    controller.environment["ANSIBLE_COLLECTIONS_PATH"] = f"{controller.home / 'collections'}:{before}"
+    return modules
+
+
+def odd(how: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"name": how, "openstack.cloud.odd": {"how": how}, "ignore_errors": True, **more}
+
+
+def without_places(text: str) -> str:
+    """A traceback names files, which are elsewhere in each run; so are temporary files."""
+    text = re.sub(r'File \\"[^"]*/(ansible(?:_collections)?/[^"]*)\\"', r"File \1", text)
+    text = re.sub(r'File \\"[^"]*AnsiballZ_[^"]*\\"', "File script", text)
+    return re.sub(r"/[^\s\"\\]*(?:\.zip|_payload[^\s\"\\]*)", "archive", text)
+
+
+def results(controller, tasks: list[dict[str, t.Any]], *arguments: str, **variables: str) -> tuple[t.Any, t.Any]:
+    registered = [{**task, "register": f"result_{number}"} for number, task in enumerate(tasks)]
+    every = ", ".join(f"result_{number}" for number in range(len(tasks)))
+    place = controller.home / "results.json"
+    save = {"copy": {"dest": str(place), "content": f"{{{{ [{every}] | to_json }}}}"}}
+    run = controller.play([*registered, save], *arguments, **variables)
+    assert run.ok, run.output[-5000:]
+    return run, json.loads(without_places(place.read_text()))
+
+
+def ways(run) -> dict[str, list[str]]:
+    """What a run at -vvv says of the ways of each task, by its name."""
+    found: dict[str, list[str]] = {}
+    task = ""
+    for line in run.output.splitlines():
+        header = re.match(r"TASK \[(.*)\] \*", line)
+        if header:
+            task = header[1]
+        elif "one_token: " in line and " runs " in line:
+            found.setdefault(task, []).append(line.partition("one_token: ")[2])
+    return found

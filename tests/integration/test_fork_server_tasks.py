@@ -1,0 +1,170 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a playbook says of how its tasks run holds for those that the fork server serves: they answer as without it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import sysconfig
+import typing as t
+import venv
+
+import pytest
+import yaml
+from ansible_collections.onetoken.openstack.tests.integration.conftest import ANSIBLE_BIN, Run
+from ansible_collections.onetoken.openstack.tests.integration.odd_module import (
+    CALLBACK,
+    DIRECT,
+    GENERAL,
+    OFF,
+    SERVED,
+    collection,
+    odd,
+    results,
+    ways,
+)
+
+INTERPRETER = "ansible_python_interpreter"
+NOT_ON_THE_SESSION = "openstack.cloud.odd runs without the fork server: it is not on the session"
+#: Of a result, what is another in each run.
+NAMED_ANEW = ("ansible_job_id", "results_file")
+#: The connection local under another name.
+OTHER_CONNECTION = """
+DOCUMENTATION = '''
+name: other
+short_description: Other
+author: Somebody
+extends_documentation_fragment: [connection_pipelining]
+'''
+from ansible.plugins.connection import local
+
+class Connection(local.Connection):
+    transport = "other"
+"""
+#: A play may set them for what it calls; the session's own variables stay.
+ENVIRONMENT = {"GIVEN": "{{ 1 + 1 }}", "PYTHONPATH": "/nowhere", "LC_ALL": "C"}
+
+
+def not_directly(reason: str) -> str:
+    return f"openstack.cloud.odd runs not directly: {reason}"
+
+
+@contextlib.contextmanager
+def umask(mask: int) -> t.Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def compare(controller, tasks: list[dict[str, t.Any]], **variables: str) -> tuple[t.Any, list[t.Any]]:
+    """Run them with and without the server: the run with it, and their results."""
+    run, served = results(controller, tasks, "-vvv", **variables, **CALLBACK)
+    run_alone, alone = results(controller, tasks, "-vvv", **variables, **OFF)
+    assert SERVED not in run_alone.output
+    for task, one, other in zip(tasks, served, alone, strict=True):
+        if "become_user" in task:
+            # Instead of a directory that it may not enter, it is in a temporary one.
+            assert one.pop("directory") != other.pop("directory")
+        for name in NAMED_ANEW:
+            assert (one.pop(name, None) is None) == (other.pop(name, None) is None)
+        assert one == other, task
+    return run, served
+
+
+def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(controller):
+    collection(controller)
+    plugins = controller.home / "connection_plugins"
+    plugins.mkdir()
+    (plugins / "other.py").write_text(OTHER_CONNECTION)
+    script = controller.home / "script"
+    script.write_text("#!/bin/sh\numask\nopenstack --os-cloud sandbox flavor list -f value\n")
+    expected: list[tuple[dict[str, t.Any], list[str]]] = [
+        (odd("plain"), [DIRECT]),
+        (odd("environment", environment=ENVIRONMENT), [DIRECT]),
+        (odd("connection", vars={"ansible_connection": "ansible.builtin.local"}), [DIRECT]),
+        (
+            odd("other connection", vars={"ansible_connection": "other"}),
+            [not_directly("it runs over another connection than local"), GENERAL],
+        ),
+        (odd("async", **{"async": 60}, poll=1), [not_directly("it is asynchronous"), GENERAL]),
+        (odd("off the session", vars={"one_token": False}), [NOT_ON_THE_SESSION]),
+        (odd("off by its environment", environment={"ONETOKEN_SESSION_DIRECTORY": ""}), [NOT_ON_THE_SESSION]),
+        ({"name": "script", "script": str(script)}, [f"openstack {SERVED}"]),
+    ]
+    with umask(0o027):
+        run, _found = compare(controller, [task for task, _ways in expected], ANSIBLE_ASYNC_DIR=str(controller.home))
+    assert ways(run) == {task["name"]: way for task, way in expected}, run.output[-5000:]
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("su"), reason="only root becomes another user without a password"
+)
+def test_root_is_served_after_become_and_another_user_never_is(controller):
+    collection(controller)
+    # So that others can read the module that they are to run.
+    controller.home.chmod(0o755)
+    become = {"ansible_become_method": "su", "ansible_become_flags": "-s /bin/sh"}
+    tasks = [
+        odd("root", become=True, vars=become),
+        odd("nobody", become=True, become_user="nobody", vars={**become, INTERPRETER: "/usr/bin/python3"}),
+    ]
+    run, (root, nobody) = compare(controller, tasks)
+    assert (root["user"], nobody["user"]) == (0, pwd.getpwnam("nobody").pw_uid)
+    becomes = not_directly("it becomes another user")
+    assert ways(run) == {"root": [becomes, GENERAL], "nobody": [becomes]}, run.output[-5000:]
+    assert "must not read the session" in run.output
+
+
+def test_each_task_runs_on_its_own_interpreter(controller):
+    """In another virtual environment, in the same one by another name, and by a link to it."""
+    collection(controller)
+    other, link = controller.home / "other", controller.home / "link"
+    venv.create(other)
+    (packages,) = other.glob("lib/python*/site-packages")
+    (packages / "all.pth").write_text(sysconfig.get_path("purelib"))
+    link.symlink_to(ANSIBLE_BIN.parent)
+    interpreters = [
+        *(ANSIBLE_BIN / name for name in ("python", "python3")),
+        other / "bin" / "python",
+        link / "bin/python",
+    ]
+    tasks = [odd(str(path), vars={INTERPRETER: str(path)}) for path in interpreters]
+    run, found = compare(controller, tasks)
+    assert [result["executable"] for result in found] == [str(path) for path in interpreters]
+    assert ways(run) == {str(path): [DIRECT] for path in interpreters}, run.output[-5000:]
+
+
+def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(controller):
+    """Ansible itself reads it once a run."""
+    module = collection(controller) / "odd.py"
+    content = module.read_text()
+    inner = controller.home / "inner.yml"
+    inner.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [odd("inner")]}]))
+    tasks = [
+        odd("first"),
+        {"copy": {"dest": str(module), "content": content.replace("answer=", "new=True, answer=")}},
+        odd("second"),
+        {
+            "name": "inner",
+            "command": f"ansible-playbook -vvv {inner}",
+            # A run of its own, which joins the session by its name.
+            "environment": {"ONETOKEN_SESSION": "shared"},
+            "vars": {"one_token": False},
+        },
+    ]
+    found = {}
+    for name, variables in (("served", CALLBACK), ("alone", OFF)):
+        module.write_text(content)
+        run, (first, _copied, second, inner_run) = results(
+            controller, tasks, "-vvv", ONETOKEN_SESSION="shared", **variables
+        )
+        found[name] = "new" in first, "new" in second, '"new": true' in inner_run["stdout"]
+        went = [ways(run).get("first"), ways(run).get("second"), ways(Run(0, inner_run["stdout"])).get("inner")]
+        assert went == ([[DIRECT]] * 3 if name == "served" else [None] * 3), run.output[-5000:]
+    assert found["served"] == found["alone"] == (False, False, True)
