@@ -92,7 +92,8 @@ test-devel: install sandbox-up ## the same on Ansible's development branch, whic
 test-matrix: install sandbox-up ## unit and sandbox tests on every combination of versions that this machine has a Python for
 	.venv/bin/python tests/tools/matrix.py $(NOX)
 
-test-repeats: install sandbox-up ## tests against the sandbox that show once more what others do
+test-repeats: install sandbox-up ## tests that show once more what others do, at a larger size or in another way
+	$(PYTEST) $(UNITS_SIDE_BY_SIDE) -m "repeats or hypothesis" --hypothesis-profile=many tests/unit
 	$(PYTEST) $(SIDE_BY_SIDE) -m repeats tests/integration
 
 test-fidelity: install sandbox-up ## every module of openstack.cloud, with the password, on a session and in forks: docs/fidelity.md

@@ -22,6 +22,10 @@ import yaml
 from ansible_collections.onetoken.openstack.tests.integration.issued_tokens import AGENT, IssuedTokens
 from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import Layout
+from ansible_collections.onetoken.openstack.tests.sandbox.control.limits import DEFAULTS, write_limits
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FIRST_SANDBOX = REPOSITORY / ".sandbox"
@@ -168,7 +172,8 @@ class Sandbox:
 
     def up(self) -> None:
         # The first one has what all of them share, and its ports were chosen.
-        self._run("up")
+        if not NUMBER or not self._is_up():
+            self._run("up")
         if NUMBER:
             self.command("up")
 
@@ -179,6 +184,16 @@ class Sandbox:
 
     def command(self, *arguments: str) -> None:
         self._run(*arguments, **(self._own() if NUMBER else {}))
+
+    def limit(self, **values: object) -> None:
+        """As `sandbox.py limits` does, without a process for it."""
+        write_limits(Layout(SANDBOX), values)
+
+    @staticmethod
+    def _is_up() -> bool:
+        """Whether the first one is, which takes its time to find that everything is there."""
+        script = REPOSITORY / "tests" / "sandbox" / "sandbox.py"
+        return subprocess.run([sys.executable, script, "status"], check=False, capture_output=True).returncode == 0
 
     def _own(self) -> dict[str, str]:
         ports = json.loads((FIRST_SANDBOX / "ports.json").read_text())
@@ -217,6 +232,15 @@ def sandbox() -> t.Iterator[Sandbox]:
     cloud.up()
     yield cloud
     cloud.down()
+
+
+@pytest.fixture(scope="session")
+def demo_cloud(sandbox: Sandbox) -> Connection:
+    """The user's cloud for what a test prepares and looks at, signed in to before any test counts requests."""
+    config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
+    cloud = Connection(config=config.get_one("sandbox"))
+    cloud.authorize()
+    return cloud
 
 
 @pytest.fixture
@@ -281,15 +305,5 @@ def reader(controller: Controller, sandbox: Sandbox) -> Controller:
 @pytest.fixture
 def limits(sandbox: Sandbox) -> t.Iterator[t.Callable[..., None]]:
     """Change the cloud's limits for one test."""
-    changed = []
-
-    def change(**values: object) -> None:
-        changed.append(values)
-        sandbox.command("limits", *(f"--{name.replace('_', '-')}={value}" for name, value in values.items()))
-
-    yield change
-    if changed:
-        sandbox.command(
-            "limits", "--token-requests-per-minute=60", "--requests-per-second=20", "--dialect=none",
-            "--keystone-status=off", "--keystone-seconds=0", "--spawn-seconds=0",
-        )  # fmt: skip
+    yield sandbox.limit
+    sandbox.limit(**DEFAULTS)

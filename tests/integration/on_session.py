@@ -1,12 +1,13 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables that lead to a session which an earlier play issued."""
+"""Sessions that outlive the play which issued them: the variables that lead to one, and its end."""
 
 from __future__ import annotations
 
 import pathlib
 
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, issued
 
@@ -16,3 +17,8 @@ def variables_of(path: pathlib.Path) -> dict[str, str]:
     session = Session(str(path))
     (one,) = issued.read(session)
     return environment.of_issued(session, {}, one.cloud, one.is_plain, one.region_name)
+
+
+def end(path: pathlib.Path) -> None:
+    """Tidy up after a test that is not about revoking."""
+    assert revocation.revoke(Session(str(path)), timeout=10).living == []

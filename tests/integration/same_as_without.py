@@ -52,7 +52,9 @@ def play(cases: t.Sequence[Case], head: str = "") -> str:
         tasks += yaml.safe_load(one.tasks)
     expressions = (f"{json.dumps(one.name)}: [{', '.join(one.answers)}]" for one in cases)
     content = "{{ {" + ", ".join(expressions) + "} | to_json }}"
-    tasks.append({"copy": {"dest": "{{ answers }}", "content": content}, "vars": {"one_token": False}})
+    tasks.append(
+        {"copy": {"dest": "{{ answers }}", "content": content}, "vars": {"one_token": False}, "run_once": True}
+    )
     options = yaml.safe_load(head) if head else {}
     return yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, **options, "tasks": tasks}], sort_keys=False)
 

@@ -11,6 +11,7 @@ import re
 import secrets
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.integration.on_session import end, variables_of
 
 
 @pytest.fixture
@@ -24,15 +25,9 @@ def run_name() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-def openstack(controller, *arguments: str) -> list[dict]:
-    done = controller.command("openstack", "--os-cloud", "sandbox", *arguments, "-f", "json")
-    assert done.ok, done.output
-    return json.loads(done.output)
-
-
 @pytest.mark.versions
 def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twice(
-    controller, keystone, playbook, run_name
+    controller, keystone, demo_cloud, playbook, run_name
 ):
     arguments = ("-e", f"run_name={run_name}", "-e", "name_pattern='web-*'", "-e", "cloud=sandbox", "-e", "report=run")
     run = controller.run(playbook, *arguments)
@@ -45,9 +40,9 @@ def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twi
     assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} done, in " in run.output
     assert f"done: {', '.join(made[:5])} and {len(made) - 5} more" in run.output
     assert f"Report: {controller.home / 'run.html'}" in run.output
-    images = openstack(controller, "image", "list", "--property", f"onetoken_run={run_name}", "--long")
-    assert sorted(image["Name"] for image in images) == sorted(f"{name}-{run_name}" for name in made)
-    assert {image["Status"] for image in images} == {"active"}
+    images = [image for image in demo_cloud.image.images() if image.properties.get("onetoken_run") == run_name]
+    assert sorted(image.name for image in images) == sorted(f"{name}-{run_name}" for name in made)
+    assert {image.status for image in images} == {"active"}
     report = re.search(r"Keystone requests of this run: (\d+), tokens issued: 1, revoked: 1", run.output)
     assert report, run.output
 
@@ -56,25 +51,17 @@ def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twi
     assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} already, in " in again.output
 
 
-def test_the_requests_that_it_reports_are_those_in_keystones_log(controller, keystone, playbook, run_name):
-    run = controller.run(playbook, "-e", f"run_name={run_name}", "-e", '{"servers": ["web-01"]}', "-e", "cloud=sandbox")
+def test_a_volume_backed_server_gets_its_volume_snapshots_and_the_requests_told_are_those_in_keystones_log(
+    controller, keystone, demo_cloud, playbook, run_name
+):
+    name = next(server.name for server in demo_cloud.compute.servers() if not (server.image and server.image.id))
+    run = controller.run(playbook, "-e", json.dumps({"servers": [name], "run_name": run_name, "cloud": "sandbox"}))
     assert run.ok, run.output
+    assert f"done: {name}" in run.output
     reported = int(re.search(r"Keystone requests of this run: (\d+)", run.output)[1])
     assert reported == len(keystone.requests())
-
-
-def test_a_volume_backed_server_gets_its_volume_snapshots(controller, playbook, run_name):
-    servers = openstack(controller, "server", "list", "--long")
-    volume_backed = [server["Name"] for server in servers if not server.get("Image Name") or "booted" in str(server)]
-    assert volume_backed
-    run = controller.run(
-        playbook, "-e", json.dumps({"servers": volume_backed[:1], "run_name": run_name, "cloud": "sandbox"})
-    )
-    assert run.ok, run.output
-    assert f"done: {volume_backed[0]}" in run.output
-    snapshots = openstack(controller, "volume", "snapshot", "list")
-    mine = [one for one in snapshots if run_name in one["Name"]]
-    assert mine and {one["Status"] for one in mine} == {"available"}
+    mine = [one for one in demo_cloud.block_storage.snapshots() if run_name in one.name]
+    assert mine and {one.status for one in mine} == {"available"}
 
 
 def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controller, keystone, playbook, run_name):
@@ -101,27 +88,14 @@ def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, 
 
 
 def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, keystone, playbook, run_name):
-    variables = str(controller.home / "variables.json")
-    issued = controller.play(
-        [
-            {"onetoken.openstack.os_token_issue": {"cloud": "sandbox", "session": "shared"}, "register": "issued"},
-            {
-                "ansible.builtin.copy": {
-                    "content": "{{ issued.environment | to_json }}",
-                    "dest": variables,
-                    "mode": "0600",
-                }
-            },
-        ]
-    )
-    assert issued.ok, issued.output
-    environment = json.loads(pathlib.Path(variables).read_text())
+    assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: shared}").ok
+    environment = variables_of(controller.sessions[0])
     arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, **environment)
     assert run.ok, run.output
     assert "The token is of the session that this run works on" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 0)
-    assert controller.play("- onetoken.openstack.os_token_revoke: {session: shared}").ok
+    end(controller.sessions[0])
 
 
 def test_under_the_callback_it_works_on_the_run_s_token_and_says_whose_it_is(controller, keystone, playbook, run_name):
@@ -151,6 +125,7 @@ def test_picking_no_server_is_a_failure(controller, keystone, playbook, run_name
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+@pytest.mark.repeats
 def test_the_collection_is_built_installed_and_run_by_its_name(controller, keystone, run_name, repository, tmp_path):
     galaxy = "ansible-galaxy"
     built = controller.command(galaxy, "collection", "build", str(repository), "--output-path", str(tmp_path / "dist"))

@@ -48,6 +48,7 @@ def test_what_a_run_says_of_its_requests_is_what_the_services_got(snapshot_all: 
     assert run.token_requests == run.told["tokens_issued"] == 1
 
 
+@pytest.mark.repeats
 def test_ten_thousand_servers_fit_into_little_memory(snapshot_all: Snapshot) -> None:
     run = snapshot_all(10_000, 1000)
     assert run.failed == 0

@@ -221,7 +221,9 @@ def wrong_password(controller, sandbox) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("callback", ["ansible.posix.json", "ansible.posix.jsonl"])
+@pytest.mark.parametrize(
+    "callback", ["ansible.posix.json", pytest.param("ansible.posix.jsonl", marks=pytest.mark.repeats)]
+)
 def test_what_a_program_reads_stays_readable(controller, callback):
     (controller.home / "play.yml").write_text(play_of(FLAVORS))
     run = controller.command(
@@ -255,7 +257,8 @@ def age(controller) -> pathlib.Path:
     return program
 
 
-def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone):
+@pytest.mark.parametrize("forks", [6, pytest.param(20, marks=pytest.mark.repeats)])
+def test_forks_that_find_the_token_due_renew_it_once(controller, keystone, forks):
     """They start side by side, on a token that was issued long ago."""
     plays = f"""
 - hosts: localhost
@@ -267,7 +270,7 @@ def test_twenty_forks_that_find_the_token_due_renew_it_once(controller, keystone
   gather_facts: false
   tasks:
 {indented(FLAVORS)}"""
-    run = controller.play(None, "-i", hosts(controller, 20), "--forks", "20", plays=plays, **CALLBACK)
+    run = controller.play(None, "-i", hosts(controller, forks), "--forks", str(forks), plays=plays, **CALLBACK)
     assert run.ok, run.output
     assert [request.status for request in keystone.requests() if request.method == "POST"] == [201, 201]
     assert keystone.count("DELETE") == 2

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.integration.on_session import end
+from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 LIST_SERVERS = """
 - openstack.cloud.server_info:
@@ -55,23 +57,22 @@ def test_os_cloud_chooses_the_cloud(controller):
     assert run.ok, run.output
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ("project: demo", "project"),
-        ("domain: default", "domain"),
-        ("system: true", "system"),
-        ("unscoped: true", "unscoped"),
-    ],
-)
-def test_the_scope_is_the_one_asked_for(controller, options, expected):
+def test_the_scope_is_the_one_asked_for(controller, issued):
+    scopes = {
+        "project: demo": "session.scope == 'project' and session.project.name == 'demo'",
+        "domain: default": "session.scope == 'domain'",
+        "system: true": "session.scope == 'system'",
+        "unscoped: true": "session.scope == 'unscoped'",
+    }
     run = controller.play(
-        issue(f"cloud: sandbox-admin, {options}")
-        + f"- assert: {{that: session.scope == '{expected}'}}\n"
-        + ("- assert: {that: session.project.name == 'demo'}\n" if expected == "project" else "")
-        + REVOKE
+        "".join(
+            f'{issue(f"cloud: sandbox-admin, {options}")}- assert: {{that: "{expected}"}}\n'
+            for options, expected in scopes.items()
+        )
     )
     assert run.ok, run.output
+    # The next test counts requests.
+    wait_for(lambda: not issued.living(), 10, "the end of the run has revoked them")
 
 
 def test_every_cloud_of_the_users_file_works_in_one_session_each_on_first_use(controller, keystone):
@@ -134,7 +135,7 @@ def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox)
     assert run.ok, run.output
     assert [(controller.home / "token").read_text()] == controller.tokens()
     assert "'gA'" not in run.output and '"gA"' not in run.output
-    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok
+    end(controller.sessions[0])
 
 
 def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keystone, sandbox):
@@ -160,7 +161,7 @@ def test_no_token_is_returned_unless_asked_for(controller):
     assert run.ok, run.output
     (token,) = controller.tokens()
     assert token not in run.output and "token_environment" not in run.output
-    assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {controller.sessions[0]}}}").ok
+    end(controller.sessions[0])
 
 
 def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(controller, keystone, sandbox):

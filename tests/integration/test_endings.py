@@ -181,7 +181,7 @@ def test_a_keystone_that_is_away_at_the_end_is_asked_until_it_is_back(controller
         assert "a process in the background goes on asking" in " ".join(terminal.output.split())
     wait_for(lambda: keystone.count("DELETE") > 8, PATIENCE, "it asked again and again")
     assert len(issued.living()) == 1
-    limits(keystone_status="off")
+    limits(keystone_status=None)
     assert_all_refused(issued)
     no_process_is_left(controller)
 

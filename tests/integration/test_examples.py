@@ -37,13 +37,14 @@ from openstack.connection import Connection
 PAGES = pages.pages(REPOSITORY)
 ORIGINALS = [page for page in PAGES if pages.original(page) == page]
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
-#: Modules whose examples take seconds; those of the others do what the tests of these modules do.
-QUICK_MODULES = ("os_token_info", "os_token_issue", "os_token_revoke")
+REPEATS = pytest.mark.repeats
+#: The examples of the others do what the tests of these modules do.
+OF_EVERY_CHANGE = ("os_token_issue",)
 
 #: Whose readers have an openrc file, and nothing else.
 FOR_OPENRC_ONLY = ("docs/guide.md",)
-#: Pages that go through what the tests of the playbooks go through, in minutes.
-LONG_PAGES = ("docs/bulk_runs.md",)
+#: Pages that go through what the tests of modules, role, callback and playbooks go through, in minutes.
+LONG_PAGES = ("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "CONTRIBUTING.md")
 
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
@@ -128,19 +129,16 @@ def shell_of(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[l
     return run
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=pytest.mark.repeats) if page in LONG_PAGES else page
-        for page in ORIGINALS
-        if page not in FOR_OPENRC_ONLY
-    ],
-)
+def long_ones_repeat(names: t.Iterable[str]) -> list[t.Any]:
+    return [pytest.param(page, marks=REPEATS) if page in LONG_PAGES else page for page in names]
+
+
+@pytest.mark.parametrize("page", long_ones_repeat(page for page in ORIGINALS if page not in FOR_OPENRC_ONLY))
 def test_what_a_page_shows_works(page, shell):
     shell(PAGES[page])
 
 
-@pytest.mark.parametrize("page", FOR_OPENRC_ONLY)
+@pytest.mark.parametrize("page", long_ones_repeat(FOR_OPENRC_ONLY))
 def test_what_a_page_shows_works_with_nothing_but_an_openrc_file(page, bare_shell):
     bare_shell(PAGES[page])
 
@@ -207,7 +205,7 @@ def plugin(path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK_MODULES else pytest.param(name, marks=pytest.mark.repeats) for name in MODULES]
+    "name", [name if name in OF_EVERY_CHANGE else pytest.param(name, marks=REPEATS) for name in MODULES]
 )
 def test_the_examples_of_a_module_work(name, reader, cloud, example):
     examples = pages.examples_of_plugin(plugin(f"modules/{name}.py"))
@@ -231,6 +229,7 @@ def test_the_examples_of_the_lookup_work(reader, example):
     call("os_token_revoke", f"session={session}")
 
 
+@REPEATS
 def test_the_example_of_the_callback_works(reader, example):
     shown = pages.examples_of_plugin(plugin("callback/one_token.py"))
     settings = [line.removeprefix("#").removeprefix(" ") for line in shown.splitlines() if line.startswith("#")]

@@ -181,12 +181,19 @@ def test_an_image_of_a_volume_that_was_not_named_yet_is_taken_up(controller, clo
 
 
 def test_options_that_do_not_fit_together_are_refused(controller, file):
-    for options, expected in (
+    wrong: list[tuple[dict[str, t.Any], str]] = [
         ({}, "Either images or from_volumes"),
         ({"images": [{"name": "a", "file": str(file)}] * 2}, "Several of the images are called a"),
         ({"images": [{"name": "a", "file": str(file), "url": "http://a/a.raw"}]}, "mutually exclusive"),
         ({"images": [{"name": "a", "url": "http://a/a.img"}]}, "disk_format of image a"),
         ({"images": [], "name_pattern": "*"}, "name_pattern selects volumes"),
-    ):
-        answer = call(controller, **options)[1]
+    ]
+    answers = controller.home / "answers.json"
+    calls = [{"onetoken.openstack.os_image_create": {"cloud": "sandbox", **options}} for options, _said in wrong]
+    names = [f"answer_{number}" for number in range(len(calls))]
+    tasks = [{**one, "register": name, "ignore_errors": True} for one, name in zip(calls, names, strict=True)]
+    keep = {"ansible.builtin.copy": {"content": f"{{{{ [{', '.join(names)}] | to_json }}}}", "dest": str(answers)}}
+    run = controller.play([*tasks, keep])
+    assert run.ok, run.output
+    for (_options, expected), answer in zip(wrong, json.loads(answers.read_text()), strict=True):
         assert answer["failed"] and expected in answer["msg"], answer

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import typing as t
 
 import openstack
 import pytest
@@ -22,7 +24,10 @@ WAYS = {
         {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"},
     ),
 }
+REPEATS = pytest.mark.repeats
 ways = pytest.mark.parametrize("way", WAYS)
+#: For what the module says wherever it runs: the callback shows it.
+mostly_module = pytest.mark.parametrize("way", ["module", pytest.param("callback", marks=REPEATS)])
 #: What a provider's guide leaves behind, and what is said of it.
 GUIDE_UNSETS = (
     "The OS_* variables lack OS_USER_DOMAIN_NAME, which step 3 of the provider's guide unsets: source the openrc"
@@ -36,6 +41,19 @@ def sign_in(controller, way: str, cloud: str | None = "sandbox", *arguments: str
     run = controller.play([{task: {"cloud": cloud} if cloud else None}], *arguments, **chosen, **variables)
     assert "Traceback" not in run.output and "unexpected" not in run.output, run.output
     return " ".join(run.output.split())
+
+
+def refusals(controller, clouds: dict[str, t.Any]) -> list[str]:
+    """What the module says of each of these clouds, none of which signs in."""
+    place, path = controller.home / "said.json", controller.home / "clouds.yaml"
+    path.write_text(yaml.safe_dump({"clouds": clouds}))
+    task = {WAYS["module"][0]: {"cloud": "{{ item }}"}, "loop": list(clouds), "register": "said", "ignore_errors": True}
+    content = "{{ said.results | selectattr('failed') | map(attribute='msg') | to_json }}"
+    run = controller.play([task, {"copy": {"dest": str(place), "content": content}}], OS_CLIENT_CONFIG_FILE=str(path))
+    assert run.ok and "Traceback" not in run.output and "unexpected" not in run.output, run.output
+    said: list[str] = json.loads(place.read_text())
+    assert len(said) == len(clouds), run.output
+    return said
 
 
 def bare_python(controller, *startup: str) -> str:
@@ -54,7 +72,7 @@ def test_a_python_without_openstacksdk_is_named(controller, way):
     assert f"This task runs on {python}, which cannot import openstacksdk: install it there" in said, said
 
 
-@ways
+@mostly_module
 def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller, way):
     """The attribute that openstacksdk 4.15 dropped is taken away from the one that is there."""
     from ansible_collections.openstack.cloud.plugins.module_utils import openstack as openstack_cloud
@@ -73,7 +91,7 @@ def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller
     ("change", "sentence"),
     [
         ({"OS_PASSWORD": ""}, "The OS_* variables lack OS_PASSWORD: source the openrc file again"),
-        ({"OS_USER_DOMAIN_NAME": ""}, GUIDE_UNSETS),
+        pytest.param({"OS_USER_DOMAIN_NAME": ""}, GUIDE_UNSETS, marks=REPEATS),
         ({"OS_USER_DOMAIN_NAME": "", "OS_TOKEN": "gAAAAAsecret"}, GUIDE_UNSETS),
         (
             {"OS_AUTH_TYPE": "token", "OS_TOKEN": "gAAAAAsecret", "OS_PASSWORD": "", "OS_USERNAME": ""},
@@ -98,15 +116,22 @@ def test_variables_that_do_not_fit_are_named(controller, sandbox, change, senten
     "command",
     [
         "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide",
-        "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide --check",
-        "onetoken.openstack.retention -e kind=image -e name_pattern=** -e keep_last=9",
+        *(
+            pytest.param(command, marks=REPEATS)
+            for command in (
+                "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide --check",
+                "onetoken.openstack.retention -e kind=image -e name_pattern=** -e keep_last=9",
+            )
+        ),
         "module.yml --check",
     ],
 )
 def test_who_did_the_steps_of_a_guide_is_told_to_source_the_file_again(reader, keystone, command):
     """Which is enough, even with the guide's token still in the shell."""
     tasks = [{"onetoken.openstack.os_server_snapshot": {"name_pattern": "web-01"}}]
-    (reader.home / "module.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "tasks": tasks}]))
+    (reader.home / "module.yml").write_text(
+        yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}])
+    )
     steps = "source openrc.sh; export OS_TOKEN=gAAAAAsecret; unset OS_USER_DOMAIN_NAME"
     run = reader.command("bash", "-c", f"{steps}; ansible-playbook {command}")
     said = " ".join(run.output.split())
@@ -135,7 +160,7 @@ def test_a_malformed_clouds_yaml_is_named(controller, text, sentence):
     assert controller.sessions == []
 
 
-@pytest.mark.parametrize("named_by", ["task", "variable"])
+@pytest.mark.parametrize("named_by", [pytest.param("task", marks=REPEATS), "variable"])
 def test_an_unknown_cloud_is_told_with_those_that_are_known(controller, sandbox, named_by):
     by_task = named_by == "task"
     said = sign_in(controller, "module", "nowhere" if by_task else None, **({} if by_task else {"OS_CLOUD": "nowhere"}))
@@ -162,12 +187,11 @@ def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(cont
     with keystone_v2() as address:
         auth = {"username": "demo", "password": "s3cret", "project_name": "demo"}
         domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+        clouds = {}
         for name in ("v2.0", "", "v3"):
             entry = {**auth, **(domains if name != "v2.0" else {}), "auth_url": f"{address}/{name}".rstrip("/")}
-            clouds = {"old": {"auth": entry}}
-            path = controller.home / "clouds.yaml"
-            path.write_text(yaml.safe_dump({"clouds": clouds}))
-            said = sign_in(controller, "module", "old", OS_CLIENT_CONFIG_FILE=str(path))
+            clouds[f"old-{name}"] = {"auth": entry}
+        for said in refusals(controller, clouds):
             assert "speaks only version 2 of its interface" in said and "ends with /v3" in said, said
 
 
@@ -195,16 +219,14 @@ def test_a_token_that_no_other_is_given_for_is_no_source(controller, connected, 
     auth["project_domain_name"] = "Default"
     clouds = {"delegated": {"auth_type": "token", "auth": auth}}
     clouds["dead"] = {"auth_type": "token", "auth": {**auth, "token": "gAAAAAsecret"}}
-    path = controller.home / "clouds.yaml"
-    path.write_text(yaml.safe_dump({"clouds": clouds}))
-    for cloud, status in (("delegated", 403), ("dead", 404)):
-        said = sign_in(controller, "module", cloud, OS_CLIENT_CONFIG_FILE=str(path))
-        assert f"gives no token for the one of cloud '{cloud}' (HTTP {status})" in said.replace("\\'", "'"), said
+    statuses = {"delegated": 403, "dead": 404}
+    for (cloud, status), said in zip(statuses.items(), refusals(controller, clouds), strict=True):
+        assert f"gives no token for the one of cloud '{cloud}' (HTTP {status})" in said, said
         assert "sign in with a password or an application credential instead" in said
         assert token not in said and "gAAAAAsecret" not in said
 
 
-@ways
+@mostly_module
 def test_a_token_got_for_another_one_works_and_its_end_is_told(controller, connected, sandbox, way):
     auth = {"auth_url": sandbox.clouds["sandbox"]["auth"]["auth_url"], "token": connected("sandbox").auth_token}
     auth.update(project_name="demo", project_domain_name="Default")
@@ -214,7 +236,7 @@ def test_a_token_got_for_another_one_works_and_its_end_is_told(controller, conne
     assert "failed=0" in said and "This token was got for another one and ends with it" in said, said
 
 
-@ways
+@mostly_module
 def test_a_trust_works_and_its_limit_is_told(controller, connected, sandbox, way):
     name = f"trustee-{os.getpid()}-{way}"
     trustor, identity = connected("sandbox"), connected("sandbox-admin").identity
@@ -252,7 +274,7 @@ def mounted(controller):
 
 
 @needs_root
-@ways
+@mostly_module
 def test_a_full_file_system_is_said_and_nothing_is_left_on_it(controller, keystone, mounted, way):
     mounted("size=64k")
     said = sign_in(controller, way)

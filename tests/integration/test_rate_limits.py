@@ -11,13 +11,13 @@ import textwrap
 import pytest
 
 REPEATS = pytest.mark.repeats
-#: Twenty hosts with three tasks each.
+#: Hosts with three tasks each.
 INVENTORY = """
 [all]
-host[01:20]
+host[01:{hosts:02}]
 [all:vars]
 ansible_connection=local
-ansible_python_interpreter="{{ ansible_playbook_python }}"
+ansible_python_interpreter="{{{{ ansible_playbook_python }}}}"
 """
 MIXED = textwrap.dedent(
     """
@@ -56,26 +56,29 @@ def kept(controller, pattern):
 
 
 @pytest.mark.parametrize(
-    "dialect",
+    ("dialect", "hosts", "limit"),
     [
-        "none",
-        *(pytest.param(name, marks=REPEATS) for name in ("retry-after", "x-ratelimit-reset", "x-retry-after", "413")),
+        ("none", 6, 2),
+        *(
+            pytest.param(name, 20, 3, marks=REPEATS)
+            for name in ("none", "retry-after", "x-ratelimit-reset", "x-retry-after", "413")
+        ),
     ],
 )
-def test_sixty_tasks_on_twenty_forks_fail_without_the_session_alone(controller, limits, dialect):
-    (controller.home / "inventory").write_text(INVENTORY)
-    arguments = ("-i", "inventory", "--forks", "20")
+def test_many_tasks_at_a_time_fail_without_the_session_alone(controller, limits, dialect, hosts, limit):
+    (controller.home / "inventory").write_text(INVENTORY.format(hosts=hosts))
+    arguments = ("-i", "inventory", "--forks", str(hosts))
     unlimited(limits)
     assert controller.play(None, *arguments, plays=MIXED, **CALLBACK).ok
     expected = kept(controller, "host*.json")
 
-    limits(requests_per_second=3, dialect=dialect)
+    limits(requests_per_second=limit, dialect=dialect)
     run = controller.play(None, *arguments, plays=MIXED, **CALLBACK)
     assert run.ok, run.output
     assert kept(controller, "host*.json") == expected
     assert "throttled: " in run.output and "waited for limits: " in run.output
 
-    limits(requests_per_second=3, dialect=dialect)
+    limits(requests_per_second=limit, dialect=dialect)
     assert controller.play(None, *arguments, plays=MIXED).status != 0
 
 

@@ -21,6 +21,8 @@ COSTS = {
     "several_clouds": (2, 2),
 }
 #: How often an example that is for both regions lists the servers of each.
+#: What these show is tested of the role, the lookup and the modules.
+AS_TESTED_ELSEWHERE = ("with_role", "lookup", "os_token_mode")
 LISTS_IN_EACH_REGION = {"module_defaults": 1, "several_clouds": 2}
 
 
@@ -59,7 +61,9 @@ def run_example(reader, examples, repository):
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.repeats) if name in AS_TESTED_ELSEWHERE else name for name in COSTS]
+)
 def test_an_example_costs_what_it_says_and_works_in_every_region(run_example, reader, keystone, access_log, name):
     servers = access_log("nova")
     run_example(name)

@@ -18,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_i
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
 from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
+from ansible_collections.onetoken.openstack.tests.unit import module_process
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     StandInKeystone,
 )
@@ -29,7 +30,8 @@ REPOSITORY = UNIT.parents[1]
 PROCESS_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 # The same examples each time, and nothing kept: what a change breaks must not depend on when it is tested.
-settings.register_profile("default", derandomize=True, max_examples=30, deadline=None, database=None)
+settings.register_profile("default", derandomize=True, max_examples=15, deadline=None, database=None)
+settings.register_profile("many", derandomize=True, max_examples=100, deadline=None, database=None)
 settings.register_profile("long", max_examples=1000, deadline=None, database=None, print_blob=True)
 settings.load_profile("default")
 
@@ -192,6 +194,17 @@ def run_playbook(no_cloud: pathlib.Path, collections_path: str) -> t.Any:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def module_processes(
+    collections_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> t.Iterator[module_process.ModuleProcesses]:
+    """What runs modules in processes of their own."""
+    path = [collections_path, *(entry for entry in sys.path if entry)]
+    processes = module_process.ModuleProcesses(tmp_path_factory.mktemp("nobody"), path)
+    yield processes
+    processes.end()
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from .layout import (
     write_json,
 )
 from .processes import Daemon, answers, environment, interrupted, require_free, run
+from .template import Template
 
 START_SECONDS = 180.0
 # Placement makes its tables as it starts.
@@ -82,6 +83,11 @@ class Cloud:
         program = install.ensure_database_server(self.layout, self.say)
         install.ensure_venv(self.layout, self.say)
         save_settings(self.layout, settings)
+        is_new, statements = not self.layout.state.exists(), ""
+        template = Template(settings)
+        if is_new and template.exists:
+            self.say("copying the data of a new sandbox")
+            statements = template.copy_to(self.layout)
         passwords = ensure_passwords(self.layout)
         if limit_changes or not self.layout.limits.exists():
             limits.write_limits(self.layout, limit_changes)
@@ -92,9 +98,14 @@ class Cloud:
             self.say(f"mariadb: already up on port {database.port}")
         else:
             self.say("mariadb: starting")
-            database.start()
+            database.start(statements)
             self.say(f"mariadb: up on port {database.port}")
         Start(self, settings, Configuration(self.layout, settings, passwords), passwords).run()
+        if is_new and not template.exists:
+            self.say("keeping a copy for further sandboxes")
+            Daemon(self.layout, "mariadb").stop(patience=60)
+            template.keep(self.layout)
+            database.start()
 
     def down(self) -> None:
         """Stop everything; the data stays."""

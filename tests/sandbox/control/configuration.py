@@ -133,6 +133,8 @@ class Configuration:
         state = self.state("keystone")
         return {
             "database": self.database("keystone"),
+            # As in any cloud that is used; with the one process, what is changed is forgotten at once.
+            "cache": {"enabled": True, "backend": "dogpile.cache.memory_pickle"},
             "token": {"provider": "fernet", "expiration": self.settings.token_seconds},
             "fernet_tokens": {"key_repository": f"{state}/fernet-keys"},
             "fernet_receipts": {"key_repository": f"{state}/fernet-keys"},

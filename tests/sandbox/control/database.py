@@ -54,13 +54,13 @@ class Database:
     def is_up(self) -> bool:
         return self.daemon.fingerprint == self.fingerprint and accepts(self.port)
 
-    def start(self) -> None:
-        """Start the server, with a new data directory if there is none."""
+    def start(self, statements: str = "") -> None:
+        """Start the server, with a new data directory if there is none; it runs these statements first."""
         self.daemon.stop()
         if not self.data.exists():
             self._create()
         init_file = self.layout.configuration / "mariadb" / "accounts.sql"
-        write_private(init_file, accounts(self.password))
+        write_private(init_file, accounts(self.password) + statements)
         command = [*self._command(self.data), f"--port={self.port}", "--bind-address=127.0.0.1"]
         command += [
             # Relative, thus in the data directory: an absolute path may be too long for a socket.

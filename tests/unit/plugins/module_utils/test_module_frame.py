@@ -33,7 +33,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 pytestmark = pytest.mark.processes
 
-MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 YEAR = str(datetime.datetime.now(datetime.timezone.utc).year)
 
 
@@ -49,7 +48,7 @@ class Ran:
 
 
 @pytest.fixture
-def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
+def run_module(no_cloud, module_processes, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(name, check=False, environ=None, **options):
@@ -57,16 +56,7 @@ def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
         if "inject_invocation" in PASS_VARS:
             # From ansible-core 2.20 on, the options are returned only where that is asked for.
             control["_ansible_inject_invocation"] = True
-        process = subprocess.run(
-            [sys.executable, "-m", f"{MODULES}.{name}"],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**options, **control}}),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([collections_path, *sys.path]), **(environ or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Ran(process)
+        return Ran(module_processes.run(name, {**options, **control}, {**os.environ, **(environ or {})}))
 
     return run
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
@@ -22,7 +20,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils.bulk
 
 pytestmark = pytest.mark.processes
 
-MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
 PASSWORD = "s3cret-word"
 #: What each needs, beside a criterion.
 BULK = {
@@ -71,7 +68,7 @@ def auth(wire, monkeypatch):
 
 
 @pytest.fixture
-def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
+def run_module(no_cloud, module_processes, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(name="os_server_snapshot", check=False, **options):
@@ -79,16 +76,7 @@ def run_module(no_cloud, collections_path, tmp_path, monkeypatch):
         if "inject_invocation" in PASS_VARS:
             # From ansible-core 2.20 on, the options are returned only where that is asked for.
             control["_ansible_inject_invocation"] = True
-        process = subprocess.run(
-            [sys.executable, "-m", f"{MODULES}.{name}"],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**EVERYTHING, **options, **control}}),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([collections_path, *sys.path])},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Ran(process)
+        return Ran(module_processes.run(name, {**EVERYTHING, **options, **control}, os.environ))
 
     return run
 
