@@ -48,7 +48,7 @@ def script(content: bytes) -> bytes:
     return b'ZIPDATA = "' + base64.b64encode(content) + b'"\nSHORT = "QUJD"\n'
 
 
-def imported(name: str):
+def imported(name):
     """A module of the library as the finder that was added has it."""
     spec = sys.meta_path[0].find_spec("ansible")
     package = type(sys)("ansible")
