@@ -105,7 +105,7 @@ def test_what_is_asked_for_in_another_way_has_a_server_of_its_own(given):
         lambda _path: write("/proc/self/oom_score_adj", "500"),
         lambda _path: call(LIBC.unshare, CLONE_NEWUTS),
         lambda _path: call(LIBC.unshare, CLONE_NEWIPC),
-        lambda path: chroot_to(path),
+        chroot_to,
     ],
     ids=["user", "group", "groups", "privileges", "capabilities", "nice", "scheduler", "memory", "uts", "ipc", "root"],
 )

@@ -123,6 +123,6 @@ def test_a_program_with_another_library_runs_without_the_server(own_machine):
 @pytest.mark.parametrize("trouble", ["sys.stderr.write('printed')", "assert not sys.argv[0].endswith('main.py')"])
 def test_one_that_prints_or_fails_in_the_server_is_for_each_program_to_import(own_machine, trouble):
     content = archive("one", f"{LIBRARY}import sys\n{trouble}\n")
-    for _ in range(4):
+    for _time in range(4):
         told, served = run(own_machine, "one", content)
         assert served and not told["imported"]
