@@ -168,3 +168,34 @@ def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(co
         went = [ways(run).get("first"), ways(run).get("second"), ways(Run(0, inner_run["stdout"])).get("inner")]
         assert went == ([[DIRECT]] * 3 if name == "served" else [None] * 3), run.output[-5000:]
     assert found["served"] == found["alone"] == (False, False, True)
+
+
+@pytest.mark.parametrize("items", [2, pytest.param(50, marks=pytest.mark.repeats)])
+def test_twenty_hosts_at_once_get_their_own_answers(controller, items):
+    collection(controller)
+    host = {"ansible_connection": "local", INTERPRETER: "{{ ansible_playbook_python }}"}
+    inventory = {"all": {"hosts": {f"host-{number:02}": host for number in range(20)}}}
+    numbers = list(range(items))
+    tasks = [
+        {"openstack.cloud.odd": {"how": "{{ inventory_hostname }}-{{ item }}"}, "loop": numbers, "register": "looped"},
+        {"openstack.cloud.odd": {"how": "{{ inventory_hostname }}"}, "delegate_to": "host-00", "register": "delegated"},
+        {"openstack.cloud.odd": {"how": "for all"}, "run_once": True, "register": "once"},
+        {
+            "assert": {
+                "that": [
+                    "looped.results | map(attribute='answer') | list == "
+                    f"{numbers} | map('string') | map('regex_replace', '^', inventory_hostname ~ '-') | list",
+                    "delegated.answer == inventory_hostname",
+                    "once.answer == 'for all'",
+                ]
+            }
+        },
+    ]
+    (controller.home / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+    (controller.home / "play.yml").write_text(yaml.safe_dump([play]))
+    run = controller.command(
+        "ansible-playbook", "play.yml", "--inventory", "hosts.yml", "--forks", "20", "-vvv", **CALLBACK
+    )
+    assert run.ok, run.output[-5000:]
+    assert run.output.count(DIRECT) == 20 * items + 20 + 1
