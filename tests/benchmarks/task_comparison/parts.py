@@ -72,7 +72,7 @@ def parts(runner: Runner, mitogen: t.Sequence[Way]) -> list[Part]:
         Part(
             "command",
             "One more `openstack image list` in a shell loop",
-            (PASSWORD, COLD, GENERAL, DIRECT),
+            (PASSWORD, COLD, DIRECT),
             2,
             functools.partial(one_command, runner),
         ),
