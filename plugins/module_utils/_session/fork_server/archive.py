@@ -60,26 +60,23 @@ def _compile_once(folder: int, name: str, encoded: bytes, path: str) -> None:
     """Others that need the same wait meanwhile: on a busy machine, that is faster than to do the same."""
     with locked(folder, "compile.lock"):
         if not _is_there(folder, name):
-            archive = base64.b64decode(encoded)
+            copy, digests = _compiled(base64.b64decode(encoded), path)
             # Where there is a copy, there is the list of what is in it.
-            directory.write(folder, f"{name}{_CONTENTS}", json.dumps(_digests(archive)))
-            directory.write_bytes(folder, name, _compiled(archive, path))
+            directory.write(folder, f"{name}{_CONTENTS}", json.dumps(digests))
+            directory.write_bytes(folder, name, copy)
 
 
-def _digests(archive: bytes) -> dict[str, str]:
-    with zipfile.ZipFile(io.BytesIO(archive)) as source:
-        return {name: hashlib.sha256(source.read(name)).hexdigest() for name in source.namelist()}
-
-
-def _compiled(archive: bytes, path: str) -> bytes:
-    copy = io.BytesIO()
+def _compiled(archive: bytes, path: str) -> tuple[bytes, dict[str, str]]:
+    """The copy, and the digest of each file in the archive."""
+    copy, digests = io.BytesIO(), {}
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
         for name in source.namelist():
             data = source.read(name)
+            digests[name] = hashlib.sha256(data).hexdigest()
             # With the source, for tracebacks.
             target.writestr(name, data)
             if name.endswith(".py"):
                 code = compile(data, os.path.join(path, name), "exec", dont_inherit=True)
                 header = importlib.util.MAGIC_NUMBER + _UNCHECKED.to_bytes(4, "little") + bytes(8)
                 target.writestr(f"{name}c", header + marshal.dumps(code))
-    return copy.getvalue()
+    return copy.getvalue(), digests
