@@ -11,17 +11,17 @@ import pkgutil
 import typing as t
 
 from .. import _session
-from .._session import hook, sitecustomize
-from .._session.fork_server import door, server
-from .._session.fork_server import main as fork_server
-from .._session.revoke import sweep, watcher
-from .._session.sign_in import instrumentation
 from .._session.store.session import PACKAGE
-from .._session.transport import sending
 from .._session.util.errors import SessionError
 
-#: What the copy is loaded from first; the rest it imports itself.
-ENTRANCES = (hook, sitecustomize, instrumentation, sending, door, fork_server, server, sweep, watcher)
+if t.TYPE_CHECKING:
+    # What the copy is loaded from first, and all that this imports, is to be sent along with a module; to be read as
+    # text, it need not be imported, which takes longer than all else at the start of a run.
+    from .._session import hook, sitecustomize  # noqa: F401  # pylint: disable=unused-import
+    from .._session.fork_server import door, main, server  # noqa: F401  # pylint: disable=unused-import
+    from .._session.revoke import sweep, watcher  # noqa: F401  # pylint: disable=unused-import
+    from .._session.sign_in import instrumentation  # noqa: F401  # pylint: disable=unused-import
+    from .._session.transport import sending  # noqa: F401  # pylint: disable=unused-import
 
 
 def files() -> dict[str, str]:
