@@ -167,8 +167,11 @@ def write(handle: int, name: str, text: str) -> None:
     write_bytes(handle, name, text.encode("utf-8"))
 
 
-def write_bytes(handle: int, name: str, content: bytes) -> None:
-    """Write a file whole under another name, then put it in place: a reader sees the old content or the new one."""
+def write_bytes(handle: int, name: str, content: bytes, outlasts_crash: bool = True) -> None:
+    """Write a file whole under another name, then put it in place: a reader sees the old content or the new one.
+
+    What is to outlast a crash of the machine waits for the disk.
+    """
     temporary = f".{name}.{secrets.token_hex(4)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -177,7 +180,8 @@ def write_bytes(handle: int, name: str, content: bytes) -> None:
             _give_to_owner(handle, file)
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if outlasts_crash:
+                os.fsync(stream.fileno())
         os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
     except OSError as exc:
         remove(handle, temporary)
