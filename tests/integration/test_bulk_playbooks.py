@@ -141,6 +141,7 @@ def test_snapshots_on_both_ways_and_old_images_go_only_of_servers_with_a_good_on
     assert images(demo_cloud, run_name) == [f"web-06-{run_name}-3", f"web-07-{run_name}-2"]
 
 
+@REPEATS
 def test_volumes_of_the_plays_hosts_are_those_of_the_same_servers_named(demo_cloud, playbook, from_plugin, run_name):
     keeping = {"keep_last": 1, "run_pattern": f"{run_name}-*"}
     hosts = (*from_plugin, "--limit", "db-01,web-02")
@@ -165,6 +166,7 @@ def test_images_of_the_volumes_of_the_plays_hosts_are_planned_without_a_session(
     assert sessions(controller) == []
 
 
+@REPEATS
 def test_images_are_made_of_files(controller, demo_cloud, playbook, run_name):
     (controller.home / "disk.raw").write_bytes(b"disk")
     image = {"name": f"disk-{run_name}", "file": str(controller.home / "disk.raw")}
@@ -283,6 +285,7 @@ def test_a_list_without_names_means_none_of_the_servers(playbook):
     assert "No server of the project is as the variables say" in run.output
 
 
+@REPEATS
 def test_a_second_import_makes_its_own_images_alone(controller, repository):
     path = repository / "playbooks" / "bulk_image_create.yml"
     (controller.home / "disk.raw").write_bytes(b"disk")

@@ -64,6 +64,7 @@ def test_a_volume_backed_server_gets_its_volume_snapshots_and_the_requests_told_
     assert mine and {one.status for one in mine} == {"available"}
 
 
+@pytest.mark.repeats
 def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controller, keystone, playbook, run_name):
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
@@ -75,6 +76,7 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+@pytest.mark.repeats
 def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, access_log, playbook, run_name):
     nova = access_log("nova")
     variables = {"servers": ["web-01"], "run_name": run_name, "cloud": "sandbox", "region_name": "RegionTwo"}
@@ -119,6 +121,7 @@ def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_
     assert not list(controller.home.glob(".local/state/onetoken/run-*"))
 
 
+@pytest.mark.repeats
 def test_picking_no_server_is_a_failure(controller, keystone, playbook, run_name):
     run = controller.run(playbook, "-e", "name_pattern=wbe-*", "-e", "cloud=sandbox")
     assert run.status == 2 and "nothing was snapshotted" in run.output

@@ -138,6 +138,7 @@ def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox)
     end(controller.sessions[0])
 
 
+@pytest.mark.repeats
 def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keystone, sandbox):
     """The variables stand up to an openrc file that was sourced before."""
     run = controller.play(

@@ -44,7 +44,10 @@ OF_EVERY_CHANGE = ("os_token_issue",)
 #: Whose readers have an openrc file, and nothing else.
 FOR_OPENRC_ONLY = ("docs/guide.md",)
 #: Pages that go through what the tests of modules, role, callback and playbooks go through, in minutes.
-LONG_PAGES = ("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "CONTRIBUTING.md")
+LONG_PAGES = (
+    *("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "docs/limits.md", "docs/ways_in.md"),
+    "CONTRIBUTING.md",
+)
 
 #: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
@@ -215,6 +218,7 @@ def test_the_examples_of_a_module_work(name, reader, cloud, example):
     assert run.output.count("[WARNING]") == run.output.count(TOO_YOUNG), run.output
 
 
+@REPEATS
 def test_the_examples_of_the_lookup_work(reader, example):
     """The last is for a run that was started in the environment of a session."""
     session = reader.home / ".local" / "state" / "onetoken" / "lookup"

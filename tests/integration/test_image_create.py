@@ -144,6 +144,7 @@ def test_a_url_is_imported_by_the_cloud_and_its_secrets_are_told_to_nobody(contr
     assert outcomes(call(controller, **options)[1]) == {"web": "already"}
 
 
+@pytest.mark.repeats
 def test_a_url_that_leads_nowhere_fails_soon_and_leaves_nothing_behind(controller, cloud, run_name, web):
     answer = call(controller, run=run_name, timeout=120, images=[{"name": "web", "url": f"{web}/absent.raw"}])[1]
     assert outcomes(answer) == {"web": "failed"}, answer
@@ -180,6 +181,7 @@ def test_an_image_of_a_volume_that_was_not_named_yet_is_taken_up(controller, clo
     assert image["onetoken_volume_id"] == volume.id and "onetoken_server_id" not in image
 
 
+@pytest.mark.repeats
 def test_options_that_do_not_fit_together_are_refused(controller, file):
     wrong: list[tuple[dict[str, t.Any], str]] = [
         ({}, "Either images or from_volumes"),

@@ -115,10 +115,10 @@ def test_variables_that_do_not_fit_are_named(controller, sandbox, change, senten
 @pytest.mark.parametrize(
     "command",
     [
-        "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide",
         *(
             pytest.param(command, marks=REPEATS)
             for command in (
+                "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide",
                 "onetoken.openstack.bulk_snapshot -e name_pattern=web-01 -e run_name=guide --check",
                 "onetoken.openstack.retention -e kind=image -e name_pattern=** -e keep_last=9",
             )
@@ -168,7 +168,7 @@ def test_an_unknown_cloud_is_told_with_those_that_are_known(controller, sandbox,
     assert sentence in said.replace("\\'", "'"), said
 
 
-@ways
+@mostly_module
 def test_a_directory_that_others_can_write_is_refused_and_left_as_it_is(controller, way):
     place = controller.home / "open"
     place.mkdir()
@@ -285,7 +285,7 @@ def test_a_full_file_system_is_said_and_nothing_is_left_on_it(controller, keysto
 
 
 @needs_root
-@ways
+@mostly_module
 def test_a_directory_that_cannot_be_written_is_said_with_the_remedy(controller, mounted, way):
     mounted("ro")
     place = controller.home / ".local" / "state" / "onetoken"

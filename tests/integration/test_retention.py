@@ -144,6 +144,7 @@ def test_what_a_user_made_from_a_copy_is_no_copy_and_what_a_server_was_booted_fr
     assert [image.id for image in cloud.image.images(name=golden)] == [users.id]
 
 
+@pytest.mark.repeats
 def test_volume_snapshots_are_deleted_and_those_by_hand_are_not(copies, retain, cloud, volume, run_name):
     by_hand = cloud.block_storage.create_snapshot(volume_id=volume.id, name=f"by-hand-{run_name}")
     copies("os_volume_snapshot", 3, volumes=[volume.id])

@@ -62,6 +62,7 @@ def test_run_issues_runs_the_users_tasks_and_revokes(controller, keystone):
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+@pytest.mark.repeats
 def test_run_takes_a_role_and_revokes_when_it_fails(controller, keystone):
     tasks = controller.home / "roles" / "work" / "tasks"
     tasks.mkdir(parents=True)
@@ -90,6 +91,7 @@ def test_run_says_what_it_needs(controller, keystone, variables):
     assert keystone.requests() == []
 
 
+@pytest.mark.repeats
 def test_renewing_signs_in_as_before_without_being_told_again(controller):
     run = controller.play(
         """

@@ -113,7 +113,8 @@ def test_servers_are_stopped_and_started_and_what_is_there_is_left_alone(call, s
     assert set(statuses().values()) == {"ACTIVE"}
 
 
-@pytest.mark.parametrize("reboot_type", ["SOFT", pytest.param("HARD", marks=pytest.mark.repeats)])
+@pytest.mark.repeats
+@pytest.mark.parametrize("reboot_type", ["SOFT", "HARD"])
 def test_a_run_reboots_a_server_once(call, access_log, run_name, reboot_type):
     nova = access_log("nova")
     options = {"state": "rebooted", "reboot_type": reboot_type, "run": run_name}
@@ -125,6 +126,7 @@ def test_a_run_reboots_a_server_once(call, access_log, run_name, reboot_type):
     assert posts(nova, second, "action") == 2
 
 
+@pytest.mark.repeats
 def test_nova_keeps_as_many_backups_as_it_is_told(call, demo_cloud, run_name):
     options = {"servers": ["web-10"], "backup_type": run_name, "rotation": 1}
     for number in (1, 2):

@@ -79,12 +79,14 @@ def test_the_password_costs_a_token_request_a_task(controller, keystone):
     assert keystone.count("POST") == 3
 
 
+@pytest.mark.repeats
 def test_two_plays_in_a_row_get_a_token_each(controller, keystone):
     run = controller.play(plays=PLAY_OF_ITS_OWN * 2)
     assert run.ok, run.output
     assert keystone.count("POST") == keystone.count("DELETE") == 2
 
 
+@pytest.mark.repeats
 def test_a_named_session_is_used_again_by_the_next_play(controller, keystone):
     issue = ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: nightly")
     for expected in ("changed=1", "changed=0"):
@@ -98,6 +100,7 @@ def test_a_named_session_is_used_again_by_the_next_play(controller, keystone):
     end(controller.sessions[0])
 
 
+@pytest.mark.repeats
 @pytest.mark.versions
 def test_the_token_is_revoked_when_a_task_fails(controller, keystone):
     run = controller.play(
@@ -139,6 +142,7 @@ def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, ke
     assert keystone.count("POST") == 1
 
 
+@pytest.mark.repeats
 def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keystone):
     assert controller.play(ISSUE_NAMED).ok
     (session,) = controller.sessions
@@ -163,6 +167,7 @@ def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, k
     assert keystone.count("POST") == 2
 
 
+@pytest.mark.repeats
 def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, keystone, sandbox):
     auth = {**sandbox.clouds["sandbox"]["auth"]}
     issue = [{"onetoken.openstack.os_token_issue": {"auth": auth, "session": "kept"}}]

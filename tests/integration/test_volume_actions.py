@@ -86,6 +86,7 @@ def test_volumes_are_snapshotted_once_a_run(bulk, run_name, cinder):
     assert again["requests"]["block_storage"] <= 3
 
 
+@pytest.mark.repeats
 def test_the_volumes_of_a_server_are_snapshotted_while_they_are_attached(bulk, run_name, cinder):
     answer = bulk("os_volume_snapshot", servers=["web-01"], run=run_name)
     assert outcomes(answer) == {"data-01": "done"}

@@ -22,7 +22,7 @@ COSTS = {
 }
 #: How often an example that is for both regions lists the servers of each.
 #: What these show is tested of the role, the lookup and the modules.
-AS_TESTED_ELSEWHERE = ("with_role", "lookup", "os_token_mode")
+AS_TESTED_ELSEWHERE = ("with_role", "lookup", "os_token_mode", "module_defaults", "several_clouds")
 LISTS_IN_EACH_REGION = {"module_defaults": 1, "several_clouds": 2}
 
 

@@ -131,6 +131,7 @@ def test_what_the_schedule_and_the_workflow_answer_comes_through_to_the_playbook
         assert {name: str(value).lower() for name, value in read.items()} == {k: str(v) for k, v in given.items()}
 
 
+@pytest.mark.repeats
 def test_the_workflow_plans_asks_snapshots_and_clears_away(first):
     api, _run = first
     nodes = api.named("workflow_job_template_nodes")
@@ -148,6 +149,7 @@ def test_the_workflow_plans_asks_snapshots_and_clears_away(first):
     assert approval["name"] == "Snapshot these servers?"
 
 
+@pytest.mark.repeats
 def test_the_next_time_it_changes_what_differs_and_nothing_that_was_done_in_awx(configured, controller):
     (project,) = configured.items["projects"].values()
     assert project["scm_revision"] == "first"
@@ -193,6 +195,7 @@ def test_a_sync_that_failed_is_tried_again(tries):
     assert api.named("job_templates")["Snapshot servers"]["project"]
 
 
+@pytest.mark.repeats
 def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
     run = configure(controller, empty, "--check", awx_sign_in_with="password")
     assert run.ok, run.output

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 
+@pytest.mark.repeats
 def test_the_build_context_has_the_collection_and_what_it_needs(execution_environment):
     built = execution_environment.context / "_build"
     assert list((built / "collections").glob("onetoken-openstack-*.tar.gz"))
