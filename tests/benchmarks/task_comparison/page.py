@@ -25,7 +25,8 @@ openstacksdk {sdk}; medians of rounds in turns. CPU is user and system time of a
 the fork server and what revokes the token among them. The last columns are requests in the services' access logs. What
 one more task costs is the difference between a longer and a shorter loop, by the tasks between them; both do more than
 once what a run does once. Mitogen keeps the library imported as well, and forks for a module on the other side of a
-connection that stays; it does not help the `openstack` command.
+connection that stays; it does not help the `openstack` command. An answer with a token takes 0.24 s longer than the
+sandbox would, as hashing a password does with Keystone's defaults.
 {mitogen}
 
 ![Time and CPU time of one more keypair_info](figures.svg)

@@ -84,7 +84,7 @@ def parts(runner: Runner, mitogen: t.Sequence[Way]) -> list[Part]:
             2,
             functools.partial(many_hosts, runner),
         ),
-        Part("none", "A playbook without OpenStack", (PASSWORD, COLD, DIRECT), 5, functools.partial(nothing, runner)),
+        Part("none", "A playbook without OpenStack", (PASSWORD, COLD, DIRECT), 9, functools.partial(nothing, runner)),
         Part("one", "A playbook of one `keypair_info`", (PASSWORD, COLD, DIRECT), 5, functools.partial(single, runner)),
     ]
 
