@@ -105,15 +105,6 @@ def cloud_of(params: t.Mapping[str, t.Any], session: Session) -> TaskCloud:
     return TaskCloud.of_params(params, os.environ)
 
 
-def keystone_of(params: t.Mapping[str, t.Any]) -> Connection:
-    """The Keystone that the options mean, to be reached without their credentials."""
-    region = TaskCloud.of_params(params, os.environ, validate=False).region
-    url = auth_value(region.config, "auth_url")
-    if not url:
-        raise ConfigurationError("Keystone's address is not known: set cloud, or auth with an auth_url.")
-    return Connection(str(url), Tls(*region.get_requests_verify_args()), region.config.get("api_timeout"))
-
-
 def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token | None:
     """The token that is there for the same credentials and is not due; nobody is asked, and nothing is written."""
     if not session.exists or session.closed or not session.is_of_this_format:

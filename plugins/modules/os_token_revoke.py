@@ -161,7 +161,7 @@ from ..module_utils._session.store.token import TokenId
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, TokenNotRevokedError
 from ..module_utils._session.util.waiting import Waiter
 from ..module_utils.module_frame import run_module
-from ..module_utils.signing_in import keystone_of
+from ..module_utils.task_keystone import keystone_of
 
 
 def revoke(module: AnsibleModule) -> dict:

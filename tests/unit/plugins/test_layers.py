@@ -35,9 +35,9 @@ LAYERS = (
 )
 SCRIPTS = (f"{SESSION}.sitecustomize", f"{SESSION}.fork_server.main")
 ON_THE_CONTROLLER = ("plugin_utils", "callback", "inventory", "lookup", "action")
-#: How many of our files Ansible ships with a module that only looks at a session, itself included and files with
-#: nothing in them not. It may become less.
-SHIPPED_WITH_INFO = 28
+#: How many of our files Ansible ships with a module that only looks at a session, and with one that revokes it, itself
+#: included and files with nothing in them not. It may become less.
+SHIPPED = {"os_token_info": 28, "os_token_revoke": 30}
 #: Names that Python 3.8 does not have.
 PYTHON_3_9 = {"cache", "removeprefix", "removesuffix", "is_relative_to", "pairwise", "batched"}
 #: What Python 2 cannot parse.
@@ -210,10 +210,11 @@ def test_python_2_can_read_what_each_process_loads_first():
             assert node.module != "__future__"
 
 
-def test_a_module_that_only_looks_at_a_session_ships_little():
-    shipped = [name for name in shipped_with("modules.os_token_info") if FILES[name].stat().st_size]
+@pytest.mark.parametrize("module", SHIPPED)
+def test_a_module_that_does_not_sign_in_ships_little(module):
+    shipped = [name for name in shipped_with(f"modules.{module}") if FILES[name].stat().st_size]
 
-    assert len(shipped) <= SHIPPED_WITH_INFO, sorted(shipped)
+    assert len(shipped) <= SHIPPED[module], sorted(shipped)
 
 
 def test_who_makes_a_session_has_all_the_code_that_it_is_to_hold():

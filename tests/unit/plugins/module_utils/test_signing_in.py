@@ -419,37 +419,3 @@ class TestForeseeing:
         issue()
 
         assert foresee(task_cloud(cloud="sandbox", **other)) is None
-
-
-class TestKeystoneOf:
-    @pytest.mark.parametrize("given", [{"cloud": "sandbox"}, {"cloud": {"auth": {}}}, {"auth": {}}], ids=str)
-    def test_its_address_is_found_without_credentials(self, clouds_yaml, keystone, given):
-        bare = {"auth_url": keystone.auth_url}
-        if "auth" in given:
-            given = {"auth": bare}
-        elif isinstance(given["cloud"], dict):
-            given = {"cloud": {"auth": bare}}
-
-        assert signing_in.keystone_of(task_options(**given)).auth_url == keystone.auth_url
-
-    def test_without_the_scope_options_it_works_as_well(self, clouds_yaml, keystone):
-        """os_token_revoke has none."""
-        scope = ("project", "project_domain", "domain", "system", "unscoped")
-        params = {name: value for name, value in task_options(cloud="sandbox").items() if name not in scope}
-
-        assert signing_in.keystone_of(params).auth_url == keystone.auth_url
-
-    def test_the_options_of_tls_are_those_of_the_cloud_and_of_the_task(self, write_clouds, keystone):
-        write_clouds({"clouds": {"sandbox": keystone.entry(verify=False)}})
-
-        assert signing_in.keystone_of(task_options(cloud="sandbox"))._session.verify is False
-        assert signing_in.keystone_of(task_options(cloud="sandbox", validate_certs=True))._session.verify is True
-
-    def test_an_openrc_names_it_too(self, no_cloud, monkeypatch):
-        monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1:5000/v3")
-
-        assert signing_in.keystone_of(task_options()).auth_url == "http://127.0.0.1:5000/v3"
-
-    def test_without_an_address_the_sentence_says_what_to_set(self, no_cloud):
-        with pytest.raises(ConfigurationError, match="set cloud, or auth with an auth_url"):
-            signing_in.keystone_of(task_options(auth={"username": "u"}))
