@@ -47,6 +47,12 @@ class Case:
         return [*self.tasks, *self.clean_up]
 
     @property
+    def other_clouds(self) -> set[str]:
+        """The clouds that some of its tasks sign in to, besides its own."""
+        options = [task.get(key) for task in self.all_tasks for key in task if key.startswith(COLLECTION)]
+        return {one["cloud"] for one in options if isinstance(one, dict) and "cloud" in one} - {self.cloud}
+
+    @property
     def modules(self) -> list[str]:
         """The modules of openstack.cloud that its tasks use, each once, in the order of their first use."""
         keys = [key for task in self.all_tasks for key in task if key.startswith(COLLECTION)]

@@ -41,7 +41,7 @@ LEGEND = """\
 The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
 of a project, *administrator* one with the role admin. Tasks that prepare and clean up for the module are counted and
 compared as well. Where a session asks for tokens, something was written to Keystone that earlier answers may not know
-of, such as a role or an endpoint.
+of, such as a role or an endpoint, or a task is the first one of another user.
 """
 SOURCES_INTRODUCTION = """\
 The same tasks, signing in with other credentials: without a session as clouds.yaml has them, and on a session that was
