@@ -86,6 +86,7 @@ def compare(controller, tasks: list[dict[str, t.Any]], **variables: str) -> tupl
     return run, served
 
 
+@pytest.mark.versions
 def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(controller):
     collection(controller)
     write_other_connection(controller)
@@ -109,6 +110,7 @@ def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(co
     assert ways(run) == {task["name"]: way for task, way in expected}, run.output[-5000:]
 
 
+@pytest.mark.versions
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("su"), reason="only root becomes another user without a password"
 )
@@ -156,6 +158,7 @@ def test_a_task_whose_time_is_up_fails_and_the_server_serves_the_next_one(contro
     no_process_is_left(controller)
 
 
+@pytest.mark.versions
 def test_each_task_runs_on_its_own_interpreter(controller):
     """In another virtual environment, in the same one by another name, and by a link to it."""
     collection(controller)
@@ -175,6 +178,7 @@ def test_each_task_runs_on_its_own_interpreter(controller):
     assert ways(run) == {str(path): [DIRECT] for path in interpreters}, run.output[-5000:]
 
 
+@pytest.mark.versions
 def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(controller):
     """Ansible itself reads it once a run."""
     module = collection(controller) / "odd.py"
@@ -205,7 +209,9 @@ def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(co
     assert found["served"] == found["alone"] == (False, False, True)
 
 
-@pytest.mark.parametrize("items", [2, pytest.param(50, marks=pytest.mark.repeats)])
+@pytest.mark.parametrize(
+    "items", [pytest.param(2, marks=pytest.mark.versions), pytest.param(50, marks=pytest.mark.repeats)]
+)
 def test_twenty_hosts_at_once_get_their_own_answers(controller, items):
     collection(controller)
     host = {"ansible_connection": "local", INTERPRETER: "{{ ansible_playbook_python }}"}
