@@ -198,7 +198,11 @@ class CallbackModule(CallbackBase):
     def _user() -> str:
         import getpass
 
-        return getpass.getuser()
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            # In a container it may have none.
+            return str(os.getuid())
 
     def _warn_once(self, task: PlaybookTask, text: str) -> None:
         if task.key not in self._warned:

@@ -20,7 +20,6 @@ ODD = """
 import os
 import signal
 import sys
-import time
 from ansible.module_utils.basic import AnsibleModule
 module = AnsibleModule({"how": {}, "secret": {"no_log": True}}, supports_check_mode=True)
 how = module.params["how"]
@@ -38,8 +37,6 @@ if how == "prints":
 if how == "prints bytes":
     os.write(1, b"\\xff\\xfe not UTF-8")
     os._exit(0)
-if how == "sleeps":
-    time.sleep(60)
 umask = os.umask(0o77)
 os.umask(umask)
 module.exit_json(

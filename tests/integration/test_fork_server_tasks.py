@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import sysconfig
 import typing as t
@@ -27,6 +28,8 @@ from ansible_collections.onetoken.openstack.tests.integration.odd_module import 
     results,
     ways,
 )
+from ansible_collections.onetoken.openstack.tests.integration.silent_service import silent_service
+from ansible_collections.onetoken.openstack.tests.integration.test_endings import no_process_is_left
 
 INTERPRETER = "ansible_python_interpreter"
 NOT_ON_THE_SESSION = "openstack.cloud.odd runs without the fork server: it is not on the session"
@@ -53,6 +56,12 @@ def not_directly(reason: str) -> str:
     return f"openstack.cloud.odd runs not directly: {reason}"
 
 
+def write_other_connection(controller) -> None:
+    plugins = controller.home / "connection_plugins"
+    plugins.mkdir()
+    (plugins / "other.py").write_text(OTHER_CONNECTION)
+
+
 @contextlib.contextmanager
 def umask(mask: int) -> t.Iterator[None]:
     before = os.umask(mask)
@@ -77,11 +86,10 @@ def compare(controller, tasks: list[dict[str, t.Any]], **variables: str) -> tupl
     return run, served
 
 
+@pytest.mark.versions
 def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(controller):
     collection(controller)
-    plugins = controller.home / "connection_plugins"
-    plugins.mkdir()
-    (plugins / "other.py").write_text(OTHER_CONNECTION)
+    write_other_connection(controller)
     script = controller.home / "script"
     script.write_text("#!/bin/sh\numask\nopenstack --os-cloud sandbox flavor list -f value\n")
     expected: list[tuple[dict[str, t.Any], list[str]]] = [
@@ -102,6 +110,7 @@ def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(co
     assert ways(run) == {task["name"]: way for task, way in expected}, run.output[-5000:]
 
 
+@pytest.mark.versions
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("su"), reason="only root becomes another user without a password"
 )
@@ -121,6 +130,35 @@ def test_root_is_served_after_become_and_another_user_never_is(controller):
     assert "must not read the session" in run.output
 
 
+@pytest.mark.versions
+def test_a_task_whose_time_is_up_fails_and_the_server_serves_the_next_one(controller, sandbox):
+    """Ansible leaves the process of a module running; only what it started directly ends with the task."""
+    write_other_connection(controller)
+    file = controller.home / "clouds.yaml"
+    with silent_service() as silent:
+        cloud = {**sandbox.clouds["sandbox"], "image_endpoint_override": silent.url}
+        file.write_text(yaml.safe_dump({"clouds": {"sandbox": cloud}}))
+        flavors = {"openstack.cloud.compute_flavor_info": {"cloud": "sandbox"}}
+        images = {"openstack.cloud.image_info": {"cloud": "sandbox"}, "ignore_errors": True, "timeout": 3}
+        tasks = [
+            {"name": "before", **flavors},
+            {"name": "directly", **images},
+            {"name": "its fork is gone", "wait_for": {"port": silent.port, "state": "drained", "timeout": 20}},
+            {"name": "other connection", **images, "vars": {"ansible_connection": "other"}},
+            {"name": "after", **flavors},
+        ]
+        variables = {**CALLBACK, "OS_CLIENT_CONFIG_FILE": str(file), "ONETOKEN_DRAIN": "false"}
+        run, (_before, directly, _gone, by_other, after) = results(controller, tasks, "-vvv", **variables)
+    for failed in (directly, by_other):
+        # Each release of ansible-core has its own words.
+        assert re.search(r"Timed out after 3 second|in the expected time frame \(3\)", str(failed["msg"])), failed
+    assert after["flavors"]
+    assert ways(run)["after"] == [f"openstack.cloud.compute_flavor_info {SERVED}"], run.output[-5000:]
+    assert "programs run in forks of the server: 4" in run.output, run.output[-5000:]
+    no_process_is_left(controller)
+
+
+@pytest.mark.versions
 def test_each_task_runs_on_its_own_interpreter(controller):
     """In another virtual environment, in the same one by another name, and by a link to it."""
     collection(controller)
@@ -140,6 +178,7 @@ def test_each_task_runs_on_its_own_interpreter(controller):
     assert ways(run) == {str(path): [DIRECT] for path in interpreters}, run.output[-5000:]
 
 
+@pytest.mark.versions
 def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(controller):
     """Ansible itself reads it once a run."""
     module = collection(controller) / "odd.py"
@@ -170,7 +209,9 @@ def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(co
     assert found["served"] == found["alone"] == (False, False, True)
 
 
-@pytest.mark.parametrize("items", [2, pytest.param(50, marks=pytest.mark.repeats)])
+@pytest.mark.parametrize(
+    "items", [pytest.param(2, marks=pytest.mark.versions), pytest.param(50, marks=pytest.mark.repeats)]
+)
 def test_twenty_hosts_at_once_get_their_own_answers(controller, items):
     collection(controller)
     host = {"ansible_connection": "local", INTERPRETER: "{{ ansible_playbook_python }}"}

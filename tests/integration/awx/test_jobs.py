@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator, left_as_found
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job, devstack, inventory_of
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
+from ansible_collections.onetoken.openstack.tests.integration.silent_service import silent_service
 from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.stand_in.running import StandIn
 from openstack.connection import Connection
@@ -160,19 +161,35 @@ def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work
     assert _images(demo_cloud, run["run_name"]) == [f"web-{number:02}" for number in range(1, 5)]
 
 
-def test_a_cancelled_job_under_the_callback_leaves_nothing_alive(new_job, sandbox, assert_clean, access_log):
+def under_the_callback(*tasks: dict[str, t.Any]) -> dict[str, str]:
     """An unmodified playbook, and one line in the project's ansible.cfg."""
-    tasks = [{"openstack.cloud.server_info": {}}] * 100
-    play = yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}])
-    keystone, nova = access_log("keystone"), access_log("nova")
-    project = {
-        "site.yml": play,
+    return {
+        "site.yml": yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]),
         "ansible.cfg": "[defaults]\ncallbacks_enabled = onetoken.openstack.one_token\n",
     }
-    clouds = devstack(sandbox.clouds["sandbox"])
-    job = new_job().prepare(clouds, {}, project=project).start("site.yml")
-    wait_for(lambda: len(nova.requests()) >= 2, 120, lambda: f"servers are listed: {job.output}")
-    assert job.cancel().startswith("canceled")
+
+
+def test_the_tasks_of_a_job_under_the_callback_run_in_forks(new_job, sandbox, assert_clean, keystone):
+    project = under_the_callback({"openstack.cloud.server_info": {}}, {"openstack.cloud.image_info": {}})
+    job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {}, project=project)
+    assert job.run("site.yml") == "", job.output
+    assert "programs run in forks of the server: 2" in job.output, job.output
+    assert keystone.count("POST") == 1
+    assert_clean(job)
+
+
+def test_a_cancelled_job_under_the_callback_leaves_nothing_alive(new_job, sandbox, assert_clean, keystone, issued):
+    """Of a run that is killed, Ansible leaves a module that waits for a service, with the fork server and without."""
+    project = under_the_callback({"openstack.cloud.server_info": {}}, {"openstack.cloud.image_info": {}})
+    with silent_service() as silent:
+        clouds = devstack(sandbox.clouds["sandbox"])
+        clouds["clouds"]["devstack"]["image_endpoint_override"] = silent.url
+        job = new_job().prepare(clouds, {}, project=project).start("site.yml")
+        wait_for(lambda: silent.is_asked, 120, lambda: f"images are listed: {job.output}")
+        # The server and its fork.
+        assert sum("fork_server" in command for command in job.processes()) == 2
+        assert job.cancel().startswith("canceled")
+        wait_for(lambda: issued.living() == [], SOON, "its token is refused")
     assert_dead_soon(job, assert_clean)
     assert keystone.count("POST") == 1
 

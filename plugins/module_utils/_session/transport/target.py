@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import typing as t
 import urllib.parse
+import weakref
 
 from ..rate_limit.project_key import ProjectKey
 
@@ -20,6 +21,8 @@ _TYPES = {
     "computev21": "compute",
     "identityv3": IDENTITY,
 }
+#: Where catalogs have Keystone: keystoneauth copies a catalog each time that it looks into it.
+_keystones: weakref.WeakKeyDictionary[t.Any, str] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +65,10 @@ def _keystone(plugin: t.Any, access: t.Any) -> str:
     """As the catalog has it, which is the same for everybody; not all catalogs do."""
     found = None
     with contextlib.suppress(Exception):
-        found = access.service_catalog.url_for(service_type=IDENTITY, interface="public")
+        catalog = access.service_catalog
+        found = _keystones.get(catalog)
+        if found is None:
+            found = _keystones[catalog] = catalog.url_for(service_type=IDENTITY, interface="public")
     return str(found or getattr(plugin, "auth_url", None) or "")
 
 
