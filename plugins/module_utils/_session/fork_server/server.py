@@ -23,7 +23,7 @@ import time
 import typing as t
 
 from ..store import owners
-from ..store.session import FORK_SERVER, Session
+from ..store.session import Session
 from ..util.errors import OneTokenError
 from . import attributes, fork, imports, library, programs, protocol
 
@@ -138,12 +138,8 @@ class Server:
     def _find_library(self) -> None:
         """Import the library that a fork has left compiled, as soon as no client waits."""
         found = None
-        with contextlib.suppress(OneTokenError, OSError, ValueError):
-            folder = protocol.open_folder(self._session.path)
-            try:
-                found = library.find(folder, os.path.join(self._session.path, FORK_SERVER))
-            finally:
-                os.close(folder)
+        with contextlib.suppress(OneTokenError, OSError, ValueError), protocol.Folder(self._session.path) as folder:
+            found = library.find(folder.handle, folder.path)
         if found is not None:
             self._needs_library, self._found_library = False, found
             self._more, self._has_more = iter([functools.partial(library.import_from, found.path)]), True
