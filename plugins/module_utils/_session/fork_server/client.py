@@ -83,7 +83,7 @@ def _ask(folder: int, session: str, call: Call, files: dict[int, int]) -> Runnin
     connection, server = None, ""
     try:
         server = attributes.name(
-            attributes.of_process(call.environ, call.directory),
+            attributes.of_process(call.environ, call.directory, call.status),
             attributes.of_interpreter(call.interpreter),
             call.program,
         )

@@ -39,9 +39,8 @@ def main(session: str, name: str, listener: int, program: str) -> None:
     gc.disable()
     # Each fork would have printed it.
     said = _said(functools.partial(imports.at_once, program))
-    own = attributes.name(
-        attributes.of_process(dict(os.environ), directory), attributes.of_interpreter(sys.executable), program
-    )
+    process = attributes.of_process(dict(os.environ), directory, attributes.status())
+    own = attributes.name(process, attributes.of_interpreter(sys.executable), program)
     if own != name:
         return
     # Nothing can be unmounted under the directory of a process.
