@@ -301,13 +301,10 @@ class Session:
                     f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
                     "the session in another directory."
                 ) from None
-            try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
-                # The session may have been removed in between, and its lock with it: then this one guards nothing.
-                if os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
+            # The session may have been removed in between, and its lock with it: then this one guards nothing.
+            with contextlib.suppress(FileNotFoundError):
+                if directory.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
                     return lock
-            except (BlockingIOError, FileNotFoundError):
-                pass
             directory.release(lock)
             return None
 
