@@ -282,8 +282,8 @@ class Session:
             lock = self._try_lock(name, kind)
         return lock
 
-    def lock_identity(self, name: str) -> int | None:
-        """A handle on an identity's lock; None when another process signs it in."""
+    def lock_for(self, name: str) -> int | None:
+        """A handle on the lock of an identity or a document; None while another process asks for that."""
         return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
 
     def _lock_file(self, name: str) -> str:
