@@ -125,6 +125,21 @@ def test_later_processes_ask_for_what_they_are_to_do_and_for_nothing_else(asked)
     assert by_command == {**nothing, **own, "keystone": [SIGN_OUT]}
 
 
+def test_processes_that_start_together_ask_for_each_document_once(controller, access_log):
+    logs = {name: access_log(name) for name in SERVICES}
+    host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    inventory = {"all": {"hosts": {f"host-{number:02}": host for number in range(20)}}}
+    (controller.home / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    play = {"hosts": "all", "gather_facts": False, "tasks": tasks(*SERVICES)}
+    (controller.home / "play.yml").write_text(yaml.safe_dump([play]))
+    run = controller.command("ansible-playbook", "play.yml", "--inventory", "hosts.yml", "--forks", "20", **CALLBACK)
+    assert run.ok, run.output[-5000:]
+    for name, service in SERVICES.items():
+        asked = [_line(request) for request in logs[name].requests()]
+        assert asked.count(service.request) == 20
+        assert {line: asked.count(line) for line in service.discovery} == dict.fromkeys(service.discovery, 1)
+
+
 def test_that_nothing_is_there_is_asked_by_each_process(asked, controller, sandbox, ports):
     options = {service.option: f"http://127.0.0.1:{ports[name]}{service.nothing}" for name, service in SERVICES.items()}
     clouds = controller.home / "clouds.yaml"

@@ -10,11 +10,11 @@ call has its turn from before it lists until all is asked for, and waits for the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import typing as t
 
 from .._session.rate_limit.shared_file import open_shared
+from .._session.store import directory
 from .._session.util.errors import SessionError
 
 #: Pauses between two looks whether it is this call's turn, in seconds.
@@ -42,12 +42,10 @@ class Turn:
         if self._file is None:
             return True
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return directory.try_lock(self._file)
         except OSError:
             self.end()
-        return True
+            return True
 
     def end(self) -> None:
         """Let the next call have its turn; safe to repeat."""

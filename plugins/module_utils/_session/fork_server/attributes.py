@@ -30,13 +30,13 @@ def environment(environ: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(_PREFIXES)}
 
 
-def of_process(environ: dict[str, str], directory: str) -> list[object]:
-    """Of this process, for a program that it runs with these variables in this directory."""
+def of_process(environ: dict[str, str], directory: str, status: dict[str, str]) -> list[object]:
+    """Of this process, which has this status, for a program that it runs with these variables in this directory."""
     return [
         PROTOCOL,
         sorted(environment(environ).items()),
         directory,
-        [value for name, value in sorted(status().items()) if name in _STATUS],
+        [value for name, value in sorted(status.items()) if name in _STATUS],
         [_read(name) for name in ("cgroup", "oom_score_adj", "attr/current")],
         [os.readlink(f"/proc/self/ns/{name}") for name in sorted(os.listdir("/proc/self/ns"))],
         [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)],

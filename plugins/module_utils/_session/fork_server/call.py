@@ -35,10 +35,11 @@ class Call:
         self.command = command
         self.environ = environ
         self.directory = directory
-        status = attributes.status()
-        self.ignored = _signals(status["SigIgn"])
-        self.blocked = _signals(status["SigBlk"])
-        self.umask = int(status["Umask"], 8)
+        #: What the system says of this process.
+        self.status = attributes.status()
+        self.ignored = _signals(self.status["SigIgn"])
+        self.blocked = _signals(self.status["SigBlk"])
+        self.umask = int(self.status["Umask"], 8)
 
     def request(self) -> dict[str, t.Any]:
         return {

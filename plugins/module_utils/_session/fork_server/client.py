@@ -73,13 +73,17 @@ class Running:
 def ask(session: str, call: Call, files: dict[int, int]) -> Running:
     """Have a server of the session make a fork ready for it, with these files: its number of each, and that here."""
     try:
-        folder = protocol.open_folder(session)
+        with protocol.Folder(session) as folder:
+            return _ask(folder.handle, session, call, files)
     except OSError:
         raise DeclinedError("the session has no fork server") from None
+
+
+def _ask(folder: int, session: str, call: Call, files: dict[int, int]) -> Running:
     connection, server = None, ""
     try:
         server = attributes.name(
-            attributes.of_process(call.environ, call.directory),
+            attributes.of_process(call.environ, call.directory, call.status),
             attributes.of_interpreter(call.interpreter),
             call.program,
         )
@@ -104,8 +108,6 @@ def ask(session: str, call: Call, files: dict[int, int]) -> Running:
         if isinstance(exc, DeclinedError) or not isinstance(exc, Exception):
             raise
         raise DeclinedError(f"the server gave no answer ({str(exc) or type(exc).__name__})") from None
-    finally:
-        os.close(folder)
     return running
 
 
@@ -122,11 +124,8 @@ def _connected(folder: int, session: str, server: str, call: Call) -> socket:
 def note(session: str, text: str) -> None:
     """Leave word of which way a program went, for a run that is asked to say so."""
     try:
-        folder = protocol.open_folder(session)
-        try:
-            file = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        finally:
-            os.close(folder)
+        with protocol.Folder(session) as folder:
+            file = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.handle)
         try:
             os.write(file, f"{text}\n".encode("utf-8", "replace"))
         finally:

@@ -23,7 +23,7 @@ import time
 import types
 import typing as t
 
-from ..store.session import FORK_SERVER, SERVED, Session
+from ..store.session import SERVED, Session
 from . import library, programs, protocol
 
 if t.TYPE_CHECKING:
@@ -194,12 +194,8 @@ def _use_library(script: _Script, surroundings: Surroundings) -> None:
     # What another user can change, the superuser does not run more of than it must.
     session = Session(surroundings.session)
     if session.is_own:
-        folder = protocol.open_folder(surroundings.session)
-        try:
-            path = os.path.join(session.path, FORK_SERVER)
-            library.use(script.source, folder, path, surroundings.library)
-        finally:
-            os.close(folder)
+        with protocol.Folder(session.path) as folder:
+            library.use(script.source, folder.handle, folder.path, surroundings.library)
 
 
 def _execute(script: _Script) -> int:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import typing as t
 
@@ -27,19 +26,9 @@ class LockedError(OneTokenError):
 def locked(folder: int, name: str) -> t.Iterator[int]:
     """A handle on the file, which this process alone has meanwhile."""
     file = directory.open_file(folder, name, os.O_APPEND)
-    waiter = Waiter(TIMEOUT)
     try:
-        while not _try(file):
-            if not waiter.pause(_POLL):
-                raise LockedError
+        if not directory.wait_for_lock(file, Waiter(TIMEOUT), _POLL):
+            raise LockedError
         yield file
     finally:
         directory.release(file)
-
-
-def _try(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

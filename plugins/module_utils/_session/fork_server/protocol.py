@@ -95,9 +95,19 @@ def address(folder: int, server: str) -> str:
     return f"/proc/self/fd/{folder}/{server}.sock"
 
 
-def open_folder(session: str) -> int:
-    """A handle on the directory in which a session's servers have their sockets; an OSError where it has none."""
-    return os.open(os.path.join(session, "fork_server"), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+class Folder:
+    """The directory in which a session's servers have their sockets, open meanwhile; an OSError where it has none."""
+
+    def __init__(self, session: str) -> None:
+        self.path = os.path.join(session, "fork_server")
+        self.handle = -1
+
+    def __enter__(self) -> Folder:
+        self.handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self.handle)
 
 
 def connect(folder: int, server: str) -> socket | None:

@@ -23,7 +23,7 @@ import time
 import typing as t
 
 from ..store import owners
-from ..store.session import FORK_SERVER, Session
+from ..store.session import Session
 from ..util.errors import OneTokenError
 from . import attributes, fork, imports, library, programs, protocol
 
@@ -39,9 +39,8 @@ def main(session: str, name: str, listener: int, program: str) -> None:
     gc.disable()
     # Each fork would have printed it.
     said = _said(functools.partial(imports.at_once, program))
-    own = attributes.name(
-        attributes.of_process(dict(os.environ), directory), attributes.of_interpreter(sys.executable), program
-    )
+    process = attributes.of_process(dict(os.environ), directory, attributes.status())
+    own = attributes.name(process, attributes.of_interpreter(sys.executable), program)
     if own != name:
         return
     # Nothing can be unmounted under the directory of a process.
@@ -92,6 +91,8 @@ class Server:
         #: Whether a library of Ansible's is still to be found. What another user can change, the superuser does not run
         #: more of than it must.
         self._needs_library = surroundings.program == programs.MODULES and session.is_own
+        #: The one that was found: where this is set, it is what is imported next.
+        self._found_library: library.Library | None = None
         #: When to look next whether the run goes on.
         self._next_look = 0.0
 
@@ -130,25 +131,17 @@ class Server:
         with contextlib.suppress(Exception):
             work = next(self._more, None)
         self._has_more = work is not None
-        if work is not None:
-            _import_quietly(work)
-
-    def _import_library(self, found: library.Library) -> None:
-        if _import_quietly(functools.partial(library.import_from, found.path)):
-            self._surroundings = dataclasses.replace(self._surroundings, library=found)
+        if work is not None and _import_quietly(work) and self._found_library is not None:
+            self._surroundings = dataclasses.replace(self._surroundings, library=self._found_library)
 
     def _find_library(self) -> None:
         """Import the library that a fork has left compiled, as soon as no client waits."""
         found = None
-        with contextlib.suppress(OneTokenError, OSError, ValueError):
-            folder = protocol.open_folder(self._session.path)
-            try:
-                found = library.find(folder, os.path.join(self._session.path, FORK_SERVER))
-            finally:
-                os.close(folder)
+        with contextlib.suppress(OneTokenError, OSError, ValueError), protocol.Folder(self._session.path) as folder:
+            found = library.find(folder.handle, folder.path)
         if found is not None:
-            self._needs_library = False
-            self._more, self._has_more = iter([functools.partial(self._import_library, found)]), True
+            self._needs_library, self._found_library = False, found
+            self._more, self._has_more = iter([functools.partial(library.import_from, found.path)]), True
 
     def _is_time_to_look(self) -> bool:
         """Once in a while, and at each event once the run is over, to leave with the last fork."""

@@ -13,12 +13,12 @@ import contextlib
 import fcntl
 import os
 import threading
-import time
 import typing as t
 import weakref
 
 from ..store import directory
 from ..util.errors import SessionError
+from ..util.waiting import Waiter
 
 _FOLDER = ".rate-limits"
 _LONGEST_CONTENT = 1 << 20
@@ -70,18 +70,10 @@ class SharedFile:
         self._content = content
 
     def _lock(self) -> None:
-        end = time.monotonic() + _PATIENCE
-        while self._file is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError):
+            if self._file is None or directory.wait_for_lock(self._file, Waiter(_PATIENCE), _POLL):
                 return
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    self._file = None
-                else:
-                    time.sleep(_POLL)
-            except OSError:
-                self._file = None
+        self._file = None
 
     def _go_on_alone(self) -> None:
         if self._file is not None:

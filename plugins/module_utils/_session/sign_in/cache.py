@@ -139,7 +139,7 @@ class Identity:
             stored = self._stored()
             if stored and serving.is_good(self.session, stored.current, policy, refused):
                 return self.served(stored.current)
-            lock = self.session.lock_identity(self.name)
+            lock = self.session.lock_for(self.name)
             if lock is not None:
                 break
             if stored and serving.is_usable(self.session, stored.current, refused):

@@ -17,11 +17,12 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..store import documents
+from ..store import directory, documents
 from ..store.documents import Document
 from ..store.session import DOCUMENTS_SERVED, REQUESTS, Session
 from ..util import boot
 from ..util.errors import public
+from ..util.waiting import Waiter
 from . import response
 from .request import connection_of, is_secret, tls_of
 
@@ -29,13 +30,16 @@ _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
 #: What is in Keystone's documents alone, of either version of its interface.
 _KEYSTONE_S = "application/vnd.openstack.identity-"
+#: Seconds for which a process waits for another that asks for the same document, before it does so by itself.
+WAIT = 5
+_POLL = 0.02
 #: The hosts of which this process was served a document.
 _served: set[str] = set()
 
 
 def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keywords: dict[str, t.Any]) -> t.Any:
     """The session's answer to a request for versions, or the service's."""
-    session = name = kept = None
+    session = name = kept = lock = None
     authenticated = keywords.get("authenticated")
     if authenticated is None:
         authenticated = bool(self.auth)
@@ -43,13 +47,50 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
         session = Session.of_environment(os.environ)
         if session is not None and not session.closed and session.is_of_this_format:
             name = _name(self, url, keywords, authenticated)
-            kept = _kept(session, name) if name else None
+            kept, lock = _kept_or_lock(session, name) if name else (None, None)
     if session is not None and kept is not None:
         _served.add(urllib.parse.urlsplit(url).netloc)
         session.count(DOCUMENTS_SERVED)
         if kept.status_code >= 400:
             raise exceptions.from_response(kept, "GET", url)
         return kept
+    try:
+        return _ask(call, session, name, authenticated)
+    finally:
+        if lock is not None:
+            directory.release(lock)
+
+
+def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None, int | None]:
+    """A document that is kept; or else the lock for which others wait while this process asks.
+
+    Neither, if another process asks for too long, or its answer was not kept: then all who waited ask at once.
+    """
+    waiter, waited = Waiter(WAIT), False
+    while True:
+        kept = _kept(session, name)
+        if kept is not None:
+            return kept, None
+        lock = session.lock_for(name)
+        if lock is not None:
+            break
+        if not waiter.pause(_POLL):
+            return None, None
+        waited = True
+    with contextlib.ExitStack() as stack:
+        stack.callback(directory.release, lock)
+        # Another process may have kept it between the look and the lock.
+        kept = _kept(session, name)
+        if kept is None and not waited:
+            stack.pop_all()
+            return None, lock
+    return kept, None
+
+
+def _ask(
+    call: t.Callable[..., requests.Response], session: Session | None, name: str | None, authenticated: bool
+) -> requests.Response:
+    """The service's answer, which the session keeps for others."""
     try:
         found = call()
     except exceptions.Unauthorized as exc:

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 #: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
-#: Nova and Glance list their versions, by 300, to whoever asks for something of one that they do not have.
+#: Nova and Glance answer 300, with a list of their versions, to a request for a version that they do not have.
 _NOTHING_THERE = (None, 300, 404)
 _TOKEN_PATH = "/auth/tokens"
 _WRAPPED_BY = "_onetoken_wrapped_by"
@@ -145,7 +145,7 @@ def _sign_in(sending: t.Any, call: t.Callable[..., t.Any], self: t.Any, url: str
     try:
         return call() if answer is None else answer(call)
     except Exception as exc:
-        _doubt(exc, getattr(exc, "http_status", None))
+        _doubt(exc)
         raise
 
 
@@ -156,23 +156,29 @@ def _other(
     try:
         response = federated.ask(call) if federated else call()
     except Exception as exc:
-        _learn(exc, getattr(exc, "http_status", None), url, method, kwargs)
+        _learn(exc, url, method, kwargs)
         raise
-    _learn(response, response.status_code, url, method, kwargs)
+    _learn(response, url, method, kwargs)
     return response
 
 
-def _learn(outcome: t.Any, status: int | None, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
-    _doubt(outcome, status)
+def _learn(outcome: t.Any, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
+    _doubt(outcome)
+    status = _status_of(outcome)
     # Of an answer that was lost, or came from a gateway, nobody can say that nothing was written.
     if method in _WRITES and (status is None or not 400 <= status < 500):
         with contextlib.suppress(Exception), left_alone():
             _loaded("writes").note(method, getattr(outcome, "url", None) or url, kwargs)
 
 
-def _doubt(outcome: t.Any, status: int | None) -> None:
+def _status_of(outcome: t.Any) -> int | None:
+    """Of a response, or of an exception; None where no answer came."""
+    return getattr(outcome, "status_code", getattr(outcome, "http_status", None))
+
+
+def _doubt(outcome: t.Any) -> None:
     """Where nothing is there, a version document may have led that is out of date."""
-    if status in _NOTHING_THERE:
+    if _status_of(outcome) in _NOTHING_THERE:
         with contextlib.suppress(Exception), left_alone():
             _loaded("discovery").doubt(outcome)
 

@@ -16,6 +16,7 @@ import tempfile
 import typing as t
 
 from ..util.errors import SessionAbsentError, SessionError
+from ..util.waiting import Waiter
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
@@ -203,6 +204,23 @@ def open_file(handle: int, name: str, flags: int = 0) -> int:
     file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, PRIVATE_FILE, dir_fd=handle)
     _give_to_owner(handle, file)
     return file
+
+
+def try_lock(file: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file; False when another process has the lock."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for_lock(file: int, waiter: Waiter, poll: float) -> bool:
+    """Lock an open file; False when another process still has the lock when the time is up."""
+    while not try_lock(file):
+        if not waiter.pause(poll):
+            return False
+    return True
 
 
 def release(lock: int) -> None:

@@ -126,17 +126,10 @@ def remove_ended(session: Session) -> None:
 
 def hold(session: Session, name: str) -> None:
     """Show that this owner's watcher is there, until this process ends."""
-    waiter = Waiter(_HOLD_TIMEOUT)
     with _folder(session) as folder:
         file = directory.open_file(folder, name)
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Somebody looks; or another watcher of this run has it, which shows the same.
-                if waiter.pause(_HOLD_POLL):
-                    continue
-            return
+        # Others have it for a moment, to look; another watcher of this run keeps it, which shows the same.
+        directory.wait_for_lock(file, Waiter(_HOLD_TIMEOUT), _HOLD_POLL)
 
 
 def known(session: Session) -> dict[str, Owner | None]:
@@ -189,11 +182,7 @@ def _is_held(folder: int, name: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
+        return not directory.try_lock(file, fcntl.LOCK_SH)
     finally:
         directory.release(file)
 

@@ -282,8 +282,8 @@ class Session:
             lock = self._try_lock(name, kind)
         return lock
 
-    def lock_identity(self, name: str) -> int | None:
-        """A handle on an identity's lock; None when another process signs it in."""
+    def lock_for(self, name: str) -> int | None:
+        """A handle on the lock of an identity or a document; None while another process asks for that."""
         return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
 
     def _lock_file(self, name: str) -> str:
@@ -301,13 +301,10 @@ class Session:
                     f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
                     "the session in another directory."
                 ) from None
-            try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
-                # The session may have been removed in between, and its lock with it: then this one guards nothing.
-                if os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
+            # The session may have been removed in between, and its lock with it: then this one guards nothing.
+            with contextlib.suppress(FileNotFoundError):
+                if directory.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
                     return lock
-            except (BlockingIOError, FileNotFoundError):
-                pass
             directory.release(lock)
             return None
 

@@ -68,20 +68,9 @@ def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
         return True
     file = _opened(session, name)
     try:
-        while not _is_unlocked(file):
-            if not waiter.pause(_POLL):
-                return False
-        return True
+        return directory.wait_for_lock(file, waiter, _POLL)
     finally:
         directory.release(file)
-
-
-def _is_unlocked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def is_idle(session: Session) -> bool:

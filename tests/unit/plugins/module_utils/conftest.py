@@ -32,6 +32,35 @@ def issued(empty, keystone):
     return empty
 
 
+@pytest.fixture
+def environ(no_cloud, tmp_path):
+    """Where the rate limiters and bulk runs of a test share what they know."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    return {"HOME": str(tmp_path), "XDG_STATE_HOME": str(state)}
+
+
+@pytest.fixture
+def start_python(environ, collections_path):
+    """Start Python code that has the collection, in a process that shares what these of the test know."""
+    started = []
+
+    def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, **environ, "PYTHONPATH": collections_path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        clear_away(process)
+
+
 @pytest.fixture(scope="session")
 def site_path(tmp_path_factory):
     """The session's code, for processes that the tests start."""

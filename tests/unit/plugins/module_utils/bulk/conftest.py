@@ -31,11 +31,6 @@ KEY = ProjectKey("http://keystone", PROJECT, "RegionOne")
 
 
 @pytest.fixture
-def environ(tmp_path: t.Any) -> dict[str, str]:
-    return {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-
-
-@pytest.fixture
 def time() -> FakeTime:
     return FakeTime()
 

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.plugins.module_utils.bulk.slots import Slots
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away, kill
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import kill
 
 PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 #: Takes as many slots as it can get, and keeps them.
@@ -31,13 +29,6 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def environ(no_cloud, tmp_path):
-    state = tmp_path / "state"
-    state.mkdir(mode=0o700)
-    return {"XDG_STATE_HOME": str(state)}
-
-
-@pytest.fixture
 def slots(environ):
     """Make slots as another process has them."""
 
@@ -45,27 +36,6 @@ def slots(environ):
         return Slots(key, most, environ)
 
     return make
-
-
-@pytest.fixture
-def start(environ, collections_path):
-    """Start a process that takes slots."""
-    started = []
-
-    def start_process(most):
-        process = subprocess.Popen(
-            [sys.executable, "-c", TAKE, str(most)],
-            env={**os.environ, **environ, "PYTHONPATH": collections_path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start_process
-    for process in started:
-        clear_away(process)
 
 
 def test_no_more_are_under_way_than_may_be(slots):
@@ -159,8 +129,8 @@ def test_a_disk_that_fails_in_the_middle_fails_nothing(slots, monkeypatch):
 
 
 @pytest.mark.processes
-def test_the_slots_of_a_process_that_was_killed_are_free_again(start, slots):
-    process = start(5)
+def test_the_slots_of_a_process_that_was_killed_are_free_again(start_python, slots):
+    process = start_python(TAKE, "5")
     assert process.stdout.readline() == "5\n"
     one = slots(5)
     assert not one.take()
@@ -170,7 +140,7 @@ def test_the_slots_of_a_process_that_was_killed_are_free_again(start, slots):
 
 
 @pytest.mark.processes
-def test_processes_that_start_together_take_no_more_slots_than_there_are(start):
-    processes = [start(7) for _number in range(3)]
+def test_processes_that_start_together_take_no_more_slots_than_there_are(start_python):
+    processes = [start_python(TAKE, "7") for _number in range(3)]
 
     assert sum(int(process.stdout.readline()) for process in processes) == 7

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
@@ -68,5 +69,5 @@ def test_where_the_file_cannot_be_locked_nobody_waits(new_turn, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     first, second = new_turn(), new_turn()
-    monkeypatch.setattr(turn_module.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     assert is_free(first) and is_free(second)

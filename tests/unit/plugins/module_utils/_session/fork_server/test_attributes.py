@@ -46,7 +46,7 @@ def name_of(change: t.Callable[[], object] = lambda: None, **given: t.Any) -> st
     if child == 0:
         try:
             change()
-            process = attributes.of_process(environ, given.get("directory", "/tmp"))
+            process = attributes.of_process(environ, given.get("directory", "/tmp"), attributes.status())
             interpreter = attributes.of_interpreter(given.get("interpreter", sys.executable))
             os.write(writer, attributes.name(process, interpreter, given.get("program", "modules")).encode())
         finally:

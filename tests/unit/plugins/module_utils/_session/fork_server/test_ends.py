@@ -225,7 +225,6 @@ class TestTheEndOfTheRun:
 
 
 def listens(machine) -> bool:
-    folder = protocol.open_folder(machine.session.path)
-    connections = [protocol.connect(folder, file.stem) for file in machine.folder.glob("*.sock")]
-    os.close(folder)
+    with protocol.Folder(machine.session.path) as folder:
+        connections = [protocol.connect(folder.handle, file.stem) for file in machine.folder.glob("*.sock")]
     return any(connections)

@@ -36,10 +36,9 @@ def server(machine):
 
 
 def connect(machine):
-    folder = protocol.open_folder(machine.session.path)
     (file,) = machine.folder.glob("*.sock")
-    connection = protocol.connect(folder, file.stem)
-    os.close(folder)
+    with protocol.Folder(machine.session.path) as folder:
+        connection = protocol.connect(folder.handle, file.stem)
     assert connection is not None
     return connection
 

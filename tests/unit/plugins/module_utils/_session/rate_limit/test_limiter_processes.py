@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away, kill
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import kill
 
 pytestmark = pytest.mark.processes
 
@@ -33,7 +30,7 @@ def limiter(rate="auto", **clock):
 """
 #: Sends from four threads until the time is up, beginning at a word so that all processes do so together. The moment of
 #: each request is the last one that the limiter looked at: a busy machine may come to the next line much later.
-SEND = """
+SEND = f"""{PREAMBLE}
 seen = threading.local()
 
 def clock():
@@ -59,30 +56,9 @@ print(json.dumps([sent, one.throttled_seconds]), flush=True)
 """
 
 
-@pytest.fixture
-def start(environ, collections_path):
-    """Start code that uses a limiter in a process of its own."""
-    started = []
-
-    def start_process(code, *arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PREAMBLE + code, *arguments],
-            env={**os.environ, **environ, "PYTHONPATH": collections_path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start_process
-    for process in started:
-        clear_away(process)
-
-
-def send_together(start, count, pace, seconds, before=lambda: None):
+def send_together(start_python, count, pace, seconds, before=lambda: None):
     """What each of the processes sent, and for how long it was throttled."""
-    processes = [start(SEND, pace, str(seconds)) for _number in range(count)]
+    processes = [start_python(SEND, pace, str(seconds)) for _number in range(count)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     before()
@@ -92,8 +68,8 @@ def send_together(start, count, pace, seconds, before=lambda: None):
     return [json.loads(process.stdout.readline()) for process in processes]
 
 
-def test_together_they_send_no_more_than_one_may(start):
-    sent = [moments for moments, _throttled in send_together(start, 3, "100", 3)]
+def test_together_they_send_no_more_than_one_may(start_python):
+    sent = [moments for moments, _throttled in send_together(start_python, 3, "100", 3)]
     together = sorted(moment for moments in sent for moment in moments)
 
     windows = [sum(begin <= moment < begin + 1 for moment in together) for begin in together]
@@ -103,10 +79,10 @@ def test_together_they_send_no_more_than_one_may(start):
     assert min(len(moments) for moments in sent) > len(together) / 3 / 3
 
 
-def test_a_refusal_of_one_process_holds_all(start, environ):
+def test_a_refusal_of_one_process_holds_all(start_python, environ):
     one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
     results = send_together(
-        start, 2, "20", 4, before=lambda: one.refused("compute", {"Retry-After": "2"}, time.monotonic())
+        start_python, 2, "20", 4, before=lambda: one.refused("compute", {"Retry-After": "2"}, time.monotonic())
     )
     refused_at = one.refusals[0][1]
 
@@ -115,8 +91,8 @@ def test_a_refusal_of_one_process_holds_all(start, environ):
         assert 0 < throttled < 4
 
 
-def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
-    process = start(SEND, "20", "60")
+def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start_python, environ):
+    process = start_python(SEND, "20", "60")
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
@@ -128,10 +104,9 @@ def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start, environ):
     assert one.take("compute", one._clock() + 10)
 
 
-def test_a_process_that_was_stopped_in_its_turn_does_not_stop_the_others(start, environ):
-    process = start(
-        "one = limiter('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
-    )
+def test_a_process_that_was_stopped_in_its_turn_does_not_stop_the_others(start_python, environ):
+    code = "one = limiter('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
+    process = start_python(PREAMBLE + code)
     assert process.stdout.readline() == "in\n"
     process.send_signal(signal.SIGSTOP)
     one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)

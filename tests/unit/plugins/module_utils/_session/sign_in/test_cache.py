@@ -171,7 +171,7 @@ def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in,
             sign_in(**options)
         assert [os.path.basename(os.readlink(f"/proc/self/fd/{handle}")) for handle in copied].count("lock") == 1
         for name in os.listdir(os.path.join(on_session.path, "locks")):
-            os.close(on_session.lock_identity(name.partition(".")[0]))
+            os.close(on_session.lock_for(name.partition(".")[0]))
         with on_session.locked(0):
             pass
         while copied:
@@ -239,7 +239,7 @@ class TestRenewal:
         old = sign_in()
         let_age(on_session, 9 * HOURS)
         (name,) = on_session.names()
-        lock = on_session.lock_identity(name)
+        lock = on_session.lock_for(name)
 
         assert sign_in() == old
         os.close(lock)
@@ -728,7 +728,7 @@ class TestFailingOpen:
         let_age(on_session, 25 * HOURS)
         monkeypatch.setattr(cache, "WAIT", 0)
         (name,) = on_session.names()
-        lock = on_session.lock_identity(name)
+        lock = on_session.lock_for(name)
 
         assert sign_in() in keystone.alive
         assert len(on_session.read_tokens(name).replaced) == 0
@@ -742,7 +742,7 @@ class TestFailingOpen:
         let_age(on_session, 25 * HOURS)
         monkeypatch.setattr(cache, "WAIT", 0)
         (name,) = on_session.names()
-        lock = on_session.lock_identity(name)
+        lock = on_session.lock_for(name)
         token = keystone.issue()
         body = json.dumps({"token": keystone.alive[token] if is_usable else None})
         keystone.answers["POST"] = [Answer(200, {"X-Subject-Token": token}, body)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import discovery
@@ -255,7 +256,27 @@ def test_of_the_headers_those_are_kept_that_say_something_of_versions(discover_i
     )
 
 
+def test_a_document_that_is_kept_is_found_without_a_lock(discover_it, keystone, on_session):
+    first = discover_it()
+    (name,) = os.listdir(os.path.join(on_session.path, "discovery"))
+    lock = os.path.join(on_session.path, "locks", f"{name}.lock")
+    os.unlink(lock)
+
+    assert discover_it() == first
+    assert not os.path.exists(lock)
+
+
 class TestFailingOpen:
+    def test_locks_that_cannot_be_made(self, discover_it, keystone, on_session):
+        discover_it()
+        shutil.rmtree(os.path.join(on_session.path, "locks"))
+        shutil.rmtree(os.path.join(on_session.path, "discovery"))
+        with open(os.path.join(on_session.path, "locks"), "wb"):
+            pass
+
+        assert discover_it() == discover_it()
+        assert keystone.discoveries == 2
+
     def test_documents_that_cannot_be_written(self, discover_it, keystone, monkeypatch):
         def full(*arguments):
             raise SessionError("No space left on device")

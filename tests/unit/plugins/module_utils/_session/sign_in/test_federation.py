@@ -278,7 +278,7 @@ def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in,
     with on_session.locked(0):
         pass
     for name in os.listdir(os.path.join(on_session.path, "locks")):
-        os.close(on_session.lock_identity(name.partition(".")[0]))
+        os.close(on_session.lock_for(name.partition(".")[0]))
     for handle in copied:
         os.close(handle)
 

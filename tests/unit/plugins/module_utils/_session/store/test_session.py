@@ -68,7 +68,7 @@ def full(made):
     made.write_clouds("clouds: {}")
     made.write_site(site.files())
     made.write_tokens(IDENTITY, StoredTokens(make_token()))
-    os.close(made.lock_identity(IDENTITY))
+    os.close(made.lock_for(IDENTITY))
     owners.add(made, Owner(1, "start", "boot", "namespace"))
     handle.grant(made, IDENTITY, None)
     documents.write(made, "document.json", documents.Document(200, {}, "{}", "http://k", 0.0, ""))
@@ -456,12 +456,12 @@ class TestLock:
 
 class TestLockOfAnIdentity:
     def test_one_at_a_time_has_it_and_those_of_others_are_free(self, made):
-        lock = made.lock_identity(IDENTITY)
+        lock = made.lock_for(IDENTITY)
 
-        assert made.lock_identity(IDENTITY) is None
-        os.close(made.lock_identity("another"))
+        assert made.lock_for(IDENTITY) is None
+        os.close(made.lock_for("another"))
         os.close(lock)
-        os.close(made.lock_identity(IDENTITY))
+        os.close(made.lock_for(IDENTITY))
 
     def test_while_somebody_signs_in_others_sign_in_and_nobody_revokes(self, made):
         first, second = made.signing_in(10), made.signing_in(10)
