@@ -13,7 +13,7 @@ from ._session import hook
 from ._session.revoke.keystone import Connection, unreachable, versioned
 from ._session.store import refusals, serving
 from ._session.store.renewal import RenewalPolicy
-from ._session.store.session import VARIABLE, Session
+from ._session.store.session import VARIABLE, LimitOptions, Session
 from ._session.store.token import Tls, Token, TokenId
 from ._session.util import boot
 from ._session.util.errors import (
@@ -48,10 +48,15 @@ class IssuedToken:
 
 
 def issue(
-    session: Session, cloud: TaskCloud, policy: RenewalPolicy, timeout: float, fork_server: bool = True
+    session: Session,
+    cloud: TaskCloud,
+    policy: RenewalPolicy,
+    timeout: float,
+    limits: LimitOptions | None = None,
+    fork_server: bool = True,
 ) -> IssuedToken:
     """Sign in by the session, which asks Keystone if it has no good token of this identity."""
-    with prepared(session, policy, timeout, fork_server) as policy:
+    with prepared(session, policy, timeout, limits, fork_server) as policy:
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
         token = _token_of(session, identity)

@@ -62,9 +62,30 @@ options:
         openstacksdk already. Each still has a process of its own.
       - That process, the fork server, is started where the run that issued the token goes on on the same machine, as
         with the role on the controller, and ends with it.
+      - There is none in a session that O(session) names, as no run watches it, unless a playbook run shares it by the
+        callback.
       - In the session of a playbook run, the C(fork_server) of that run counts instead.
     type: bool
     default: true
+  requests_per_second:
+    description:
+      - How many requests a second tasks may send to each service for a project, such as V(20); all processes of this
+        user on this machine that work in the same project share it.
+      - V(auto) sets no limit until a service refuses a request by its own (429, or 413 with C(Retry-After)); from then
+        on, it finds out the rate that the service takes.
+      - V(ovhcloud) and V(rackspace) are the limits that these clouds publish.
+      - Whatever is set, a refusal by a rate limit is waited out, for as long as the cloud asks, and the request is sent
+        again.
+      - V(false) sends all requests as without this collection; a refusal is then the task's failure.
+      - In the session of a playbook run, the C(requests_per_second) of that run counts instead.
+    type: str
+    default: auto
+  limit_timeout:
+    description:
+      - The seconds for which a request waits for a limit before its task fails.
+      - In the session of a playbook run, the C(limit_timeout) of that run counts instead.
+    type: int
+    default: 600
   return_token:
     description:
       - Whether to return the token's id as RV(token), and the variables of OS_TOKEN mode as RV(token_environment).
@@ -229,6 +250,7 @@ from ..module_utils._session.revoke import sweep
 from ..module_utils._session.store.renewal import RenewalPolicy
 from ..module_utils._session.store.session import Session
 from ..module_utils._session_setup import environment
+from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import exposure
 from ..module_utils.module_frame import run_module
 from ..module_utils.token_report import describe, still_good, warnings_of
@@ -237,6 +259,7 @@ from ..module_utils.token_report import describe, still_good, warnings_of
 def issue(module: AnsibleModule) -> dict:
     params = module.params
     policy = RenewalPolicy(params["renew_after"], params["min_remaining"])
+    limits = limit_options(params["requests_per_second"], params["limit_timeout"])
     session = Session.named(params["session"], os.environ)
     cloud = signing_in.cloud_of(params, session)
     if module.check_mode:
@@ -244,7 +267,7 @@ def issue(module: AnsibleModule) -> dict:
         changed, known_as = token is None, cloud.name
     else:
         is_new = not session.exists
-        issued = signing_in.issue(session, cloud, policy, params["timeout"], params["fork_server"])
+        issued = signing_in.issue(session, cloud, policy, params["timeout"], limits, params["fork_server"])
         token, changed, known_as = issued.token, issued.changed, issued.cloud
         if issued.kept_because:
             module.warn(still_good(cloud.name, token, issued.kept_because))
@@ -283,6 +306,8 @@ def main() -> None:
             "system": {"type": "bool", "default": False},
             "unscoped": {"type": "bool", "default": False},
             "fork_server": {"type": "bool", "default": True},
+            "requests_per_second": {"type": "str", "default": "auto"},
+            "limit_timeout": {"type": "int", "default": 600},
             "return_token": {"type": "bool", "default": False, "no_log": False},
         },
         required_by={"project_domain": ["project"]},

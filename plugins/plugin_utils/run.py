@@ -13,7 +13,6 @@ import os
 import typing as t
 
 from ..module_utils._session import hook
-from ..module_utils._session.rate_limit.limit import RateLimit
 from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
 from ..module_utils._session.store import owners, usage
 from ..module_utils._session.store.renewal import RenewalPolicy
@@ -23,7 +22,6 @@ from ..module_utils._session.store.session import (
     FORK_SERVER,
     ISSUED,
     LIMIT_TIMEOUT,
-    OFF,
     PACKAGE,
     PROGRAM_LOG,
     UNRECORDED,
@@ -32,11 +30,11 @@ from ..module_utils._session.store.session import (
 )
 from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
 from ..module_utils._session_setup import environment
+from ..module_utils._session_setup.limits import LONGEST_TIMEOUT
+from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import prepare
 from ..module_utils.token_report import warnings_of
 
-#: Seconds, a week.
-LONGEST_TIMEOUT = 604800
 #: What processes of the run note, and what it means.
 _TROUBLES = {
     BROKEN: "A process could not use the session {}, so it signed in by itself: let its files be read and written.",
@@ -63,17 +61,16 @@ class Settings:
     fork_server: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("drain_timeout", "revoke_timeout", "limit_timeout"):
+        for name in ("drain_timeout", "revoke_timeout"):
             if not 0 <= getattr(self, name) <= LONGEST_TIMEOUT:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
                 )
-        if self.requests_per_second != OFF:
-            RateLimit.parse(self.requests_per_second)
+        limit_options(self.requests_per_second, self.limit_timeout)
 
     @property
     def limits(self) -> LimitOptions:
-        return LimitOptions(self.requests_per_second, self.limit_timeout)
+        return limit_options(self.requests_per_second, self.limit_timeout)
 
 
 class Run:
@@ -263,14 +260,9 @@ def settings_of(option: t.Callable[[str], t.Any]) -> Settings:
         drain_timeout=int(option("drain_timeout")),
         revoke_timeout=int(option("revoke_timeout")),
         fork_server=bool(option("fork_server")),
-        requests_per_second=_rate(str(option("requests_per_second"))),
+        requests_per_second=str(option("requests_per_second")),
         limit_timeout=int(option("limit_timeout")),
     )
-
-
-def _rate(option: str) -> str:
-    """A rate as the session has it; each no of YAML is one."""
-    return OFF if option.strip().lower() in ("false", "no", "off") else option
 
 
 def _session(settings: Settings, environ: t.Mapping[str, str]) -> Session:

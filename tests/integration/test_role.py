@@ -96,12 +96,22 @@ def test_renewing_signs_in_as_before_without_being_told_again(controller):
     run = controller.play(
         """
 - include_role: {name: onetoken.openstack.os_token}
-  vars: {os_token_cloud: sandbox-admin, os_token_project: demo}
+  vars:
+    os_token_cloud: sandbox-admin
+    os_token_project: demo
+    os_token_requests_per_second: 15
+    os_token_limit_timeout: 9
+- assert: {that: "record.limits == {'requests_per_second': '15', 'timeout': 9}"}
+  vars: {record: "{{ lookup('file', os_token_issued.session ~ '/session.json') | from_json }}"}
 # It is due when it is a second old, which on a quick machine it may not be yet.
 - wait_for: {timeout: 1}
 - include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
-  vars: {os_token_renew_after: "1"}
-- assert: {that: [os_token_issued.changed, os_token_issued.project.name == 'demo']}
+  vars: {os_token_renew_after: "1", os_token_requests_per_second: false}
+- assert:
+    that:
+      - os_token_issued.changed and os_token_issued.project.name == 'demo'
+      - record.limits.requests_per_second == 'false'
+  vars: {record: "{{ lookup('file', os_token_issued.session ~ '/session.json') | from_json }}"}
 - include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}
 - assert: {that: os_token_revoked.revoked == 2}
 """

@@ -60,7 +60,11 @@ def in_force(record: SessionRecord, policy: RenewalPolicy) -> RenewalPolicy:
 
 @contextlib.contextmanager
 def prepared(
-    session: Session, policy: RenewalPolicy, timeout: float, fork_server: bool = True
+    session: Session,
+    policy: RenewalPolicy,
+    timeout: float,
+    limits: LimitOptions | None = None,
+    fork_server: bool = True,
 ) -> t.Iterator[RenewalPolicy]:
     """A session for what is signed in meanwhile, with the policy there; one that got no token is removed again."""
     _clear_old(session)
@@ -73,6 +77,7 @@ def prepared(
             record.policy = in_force(record, policy)
             if not record.of_runs:
                 session.allow_fork_servers(fork_server)
+                record.limits = limits or record.limits
             # In any case: so another task that made the session sees that it is not alone with it any more.
             session.write_record(record)
         except BaseException:

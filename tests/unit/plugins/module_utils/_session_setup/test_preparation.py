@@ -14,12 +14,22 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SITE, LivingToken
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
+    OFF,
+    SITE,
+    LimitOptions,
+    LivingToken,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     SessionDamagedError,
     SessionError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import explicit, preparation, site
+from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import (
+    explicit,
+    limits,
+    preparation,
+    site,
+)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import Answer
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
@@ -237,6 +247,15 @@ class TestOfATask:
 
         assert issued.read_record().policy == RenewalPolicy("300")
         assert issued.names() == [IDENTITY]
+
+    @pytest.mark.parametrize("of_a_run", [False, True])
+    def test_the_limits_that_it_chooses_are_those_of_its_own_session_alone(self, session, owner, of_a_run):
+        if of_a_run:
+            preparation.prepare(session, POLICY, owner)
+
+        with preparation.prepared(session, POLICY, 10, limits.options("no", 60)):
+            pass
+        assert session.read_record().limits == (LimitOptions() if of_a_run else LimitOptions(OFF, 60))
 
     def test_that_of_a_run_stays_but_for_the_time_that_the_task_needs(self, session, owner):
         preparation.prepare(session, RenewalPolicy("3000"), owner)

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users say of the limits of services, as a session has it."""
+
+from __future__ import annotations
+
+from .._session.rate_limit.limit import RateLimit
+from .._session.store.session import OFF, LimitOptions
+from .._session.util.errors import ConfigurationError
+
+#: Seconds of the longest time that an option may be.
+LONGEST_TIMEOUT = 604800
+
+
+def options(requests_per_second: str, timeout: int) -> LimitOptions:
+    """Of a rate, which each no of YAML switches off, and the seconds for which a request waits.
+
+    :raises ConfigurationError: when one of them has no meaning
+    """
+    is_off = requests_per_second.strip().lower() in ("false", "no", "off")
+    chosen = LimitOptions(OFF if is_off else requests_per_second, timeout)
+    if not 0 <= timeout <= LONGEST_TIMEOUT:
+        raise ConfigurationError(
+            f"limit_timeout is {timeout}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
+        )
+    if chosen.requests_per_second != OFF:
+        RateLimit.parse(chosen.requests_per_second)
+    return chosen
