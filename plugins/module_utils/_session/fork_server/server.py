@@ -181,7 +181,7 @@ class Server:
         if pid == 0:
             fork.run(connection, self._surroundings)
         self._forks[connection.fileno()] = (connection, pid)
-        # A client that goes away closes its end, and never writes more than its fork reads.
+        # A client that goes away closes its end, and writes no more than its fork reads, and that the program ended.
         self._poller.register(connection, select.POLLHUP)
 
     def _reap(self) -> None:
@@ -203,8 +203,14 @@ class Server:
 
     def _end(self, number: int) -> None:
         """End the fork whose client is gone; it may be gone itself."""
-        _connection, pid = self._forks[number]
+        connection, pid = self._forks[number]
+        has_ended = False
+        with contextlib.suppress(OSError):
+            has_ended = connection.recv(1, socket.MSG_DONTWAIT) == protocol.ENDED
         self._forget(number)
+        if has_ended:
+            # What it leaves behind stays, as that of any process.
+            return
         try:
             os.killpg(pid, signal.SIGKILL)
         except OSError:

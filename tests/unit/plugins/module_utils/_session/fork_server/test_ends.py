@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import client, protocol
@@ -228,3 +229,19 @@ def listens(machine) -> bool:
     with protocol.Folder(machine.session.path) as folder:
         connections = [protocol.connect(folder.handle, file.stem) for file in machine.folder.glob("*.sock")]
     return any(connections)
+
+
+def test_what_a_program_leaves_behind_outlives_it(own_machine):
+    own_machine.write("""
+        import subprocess
+        null = subprocess.DEVNULL
+        print(subprocess.Popen(["sleep", "60"], stdin=null, stdout=null, stderr=null).pid)
+        # So that its end takes a while.
+        memory = b"x" * (200 << 20)
+    """)
+    for _number in range(10):
+        status, output, _errors = own_machine.run()
+        time.sleep(0.1)
+        assert (status, ended(int(output))) == (0, False)
+        os.kill(int(output), signal.SIGKILL)
+    assert own_machine.served == 10
