@@ -231,6 +231,20 @@ def listens(machine) -> bool:
     return any(connections)
 
 
+def test_a_server_is_replaced_when_packages_are_upgraded(own_machine):
+    own_machine.write("import openstackclient.shell; print(openstackclient.shell.PREPARED)")
+    assert own_machine.run() == (0, "True\n", "")
+    (server,) = own_machine.servers()
+    packages = own_machine.home / "packages"
+    (packages / "openstackclient" / "shell.py").write_text("PREPARED = 'another way'\n", encoding="utf-8")
+    (packages / "python_openstackclient-2.dist-info").mkdir()
+    assert own_machine.run() == (0, "another way\n", "")
+    wait_until(lambda: server not in own_machine.servers())
+    served = own_machine.served
+    assert own_machine.run() == (0, "another way\n", "")
+    assert own_machine.served == served + 1
+
+
 def test_what_a_program_leaves_behind_outlives_it(own_machine):
     own_machine.write("""
         import subprocess
