@@ -231,6 +231,18 @@ def listens(machine) -> bool:
     return any(connections)
 
 
+def test_nobody_is_warned_of_a_server_that_goes_on(own_machine):
+    own_machine.write("print('done')")
+    assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
+    assert own_machine.served == 1
+
+
+def test_nobody_is_warned_where_a_server_ends_at_once(own_machine):
+    (own_machine.home / "packages" / "openstackclient" / "shell.py").write_text("raise ImportError", encoding="utf-8")
+    own_machine.write("print('done')")
+    assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
+
+
 def test_a_server_is_replaced_when_packages_are_upgraded(own_machine):
     own_machine.write("import openstackclient.shell; print(openstackclient.shell.PREPARED)")
     assert own_machine.run() == (0, "True\n", "")
