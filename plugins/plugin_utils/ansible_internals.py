@@ -31,6 +31,9 @@ CHECKED = ((2, 17), (2, 18), (2, 19), (2, 20), (2, 21))
 _ACTION = "ansible.legacy.normal"
 _OVERRIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "action_override")
 _MODULES = "openstack.cloud."
+#: Shells that do no more than run the command, those of bash if no variable has them read a file first.
+_SH, _BASH = ("/bin/sh", "/usr/bin/sh"), ("/bin/bash", "/usr/bin/bash")
+_READ_BY_BASH = "BASH_ENV"
 _display = Display()
 
 
@@ -101,7 +104,15 @@ class ActionModule(_base()):  # type: ignore[misc]
             return "it is asynchronous"
         if constants.DEFAULT_KEEP_REMOTE_FILES:
             return "its files are to be kept"
+        # Another one may set variables, or be a wrapper.
+        plain = _SH if os.environ.get(_READ_BY_BASH) else (*_SH, *_BASH)
+        if not self._shells().issubset(plain):
+            return "its shell may do more than run it"
         return None
+
+    def _shells(self) -> set[str]:
+        """Ansible has one shell run another one."""
+        return {str(shell) for shell in (self._play_context.executable, constants.DEFAULT_EXECUTABLE) if shell}
 
     def _low_level_execute_command(
         self, cmd: t.Any, sudoable: bool = True, in_data: t.Any = None, *rest: t.Any, **options: t.Any

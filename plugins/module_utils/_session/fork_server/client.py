@@ -50,9 +50,15 @@ class Running:
     def wait(self) -> int | None:
         """Its exit status, or the negative number of a signal; None if its server was killed with it."""
         try:
-            return protocol.receive_status(self._connection)
+            status = protocol.receive_status(self._connection)
         except (OSError, protocol.EndedError):
             return None
+        # contextlib takes longer to import than this file.
+        try:  # noqa: SIM105
+            self._connection.sendall(protocol.ENDED)
+        except OSError:
+            pass
+        return status
 
     def send_signal(self, number: int) -> None:
         try:
@@ -64,7 +70,7 @@ class Running:
             pass
 
     def close(self) -> None:
-        """Closing it before the program has ended ends the program."""
+        """Closing it before the program has ended ends the program, and what that has started."""
         self._connection.close()
         if self._handle is not None:
             os.close(self._handle)

@@ -24,7 +24,8 @@ import types
 import typing as t
 
 from ..store.session import SERVED, Session
-from . import library, programs, protocol
+from . import imports, library, programs, protocol
+from .call import DeclinedError
 
 if t.TYPE_CHECKING:
     import socket
@@ -47,8 +48,15 @@ class Surroundings:
     program: str
     #: What the imports of the program print.
     said: bytes
+    #: Of the packages that it has imported.
+    packages: list[tuple[int, ...] | None]
     #: What it has imported of Ansible, if anything.
     library: library.Library | None = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a process that starts now would find other packages."""
+        return imports.state_of_packages() != self.packages
 
 
 def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
@@ -98,6 +106,8 @@ class _Script(t.NamedTuple):
 
 def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
     """Take over all that a process can set of itself."""
+    if surroundings.is_outdated:
+        raise DeclinedError("packages were installed or removed since the server started")
     os.chdir(request["directory"])
     os.umask(request["umask"])
     for limit, soft, hard in request["limits"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 import pkgutil
 import sys
 import typing as t
@@ -17,6 +18,8 @@ from .programs import MODULES
 
 #: What a program needs of the session.
 _LAYERS = ("store", "rate_limit", "transport", "sign_in")
+#: Installing another version of one of these changes the directory that it is in.
+_PACKAGES = ("openstack", "keystoneauth1", "openstackclient")
 #: How the groups of entry points begin in which the commands of openstackclient are.
 _COMMANDS = "openstack."
 #: What Ansible's library for modules imports, or openstacksdk when it is first used.
@@ -49,6 +52,20 @@ def when_idle(program: str) -> t.Iterator[t.Callable[[], object]]:
         points = [point for distribution in metadata.distributions() for point in distribution.entry_points]
         for name in sorted({point.value.partition(":")[0] for point in points if point.group.startswith(_COMMANDS)}):
             yield functools.partial(importlib.import_module, name)
+
+
+def state_of_packages() -> list[tuple[int, ...] | None]:
+    """Another one once what was imported, or something beside it, has been installed, upgraded or removed."""
+    places = [os.path.dirname(sys.modules[name].__path__[0]) for name in _PACKAGES if name in sys.modules]
+    return [_state_of(place) for place in sorted(set(places))]
+
+
+def _state_of(directory: str) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _import_all(package: str) -> None:

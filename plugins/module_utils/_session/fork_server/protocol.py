@@ -5,7 +5,8 @@
 
 The client sends a request, with its open files. The fork answers that it is ready, with its process id, or why it is
 not. Only when the client then says go does it run the program: so nothing runs twice, however slow either side is. At
-the end it sends the program's exit status.
+the end it sends the program's exit status, and the client says that it has it: one that goes away before that takes the
+fork along, with all processes of its group.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     # Importing this takes a process longer than all that it says.
     import typing as t
 
-READY, DECLINED, GO = b"R", b"D", b"G"
+READY, DECLINED, GO, ENDED = b"R", b"D", b"G", b"E"
 #: As many files as Linux hands over at a time.
 MOST_FILES = 253
 #: Nothing that a program is started with is longer, in bytes.

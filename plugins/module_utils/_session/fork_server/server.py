@@ -45,7 +45,8 @@ def main(session: str, name: str, listener: int, program: str) -> None:
         return
     # Nothing can be unmounted under the directory of a process.
     os.chdir("/")
-    Server(Session(session), socket.socket(fileno=listener), fork.Surroundings(session, program, said)).serve()
+    surroundings = fork.Surroundings(session, program, said, imports.state_of_packages())
+    Server(Session(session), socket.socket(fileno=listener), surroundings).serve()
 
 
 def _said(work: t.Callable[[], object]) -> bytes:
@@ -105,7 +106,7 @@ class Server:
         self._poller.register(wakeup, select.POLLIN)
         while True:
             self._poll(wakeup)
-            if self._is_time_to_look() and self._is_over():
+            if self._is_time_to_look() and (self._is_over() or self._surroundings.is_outdated):
                 # Nobody connects to what is left of it in a directory that stays.
                 self._stop_listening()
                 if not self._forks:
@@ -144,7 +145,7 @@ class Server:
             self._more, self._has_more = iter([functools.partial(library.import_from, found.path)]), True
 
     def _is_time_to_look(self) -> bool:
-        """Once in a while, and at each event once the run is over, to leave with the last fork."""
+        """Once in a while, and at each event once nothing is taken any more, to leave with the last fork."""
         now = time.monotonic()
         if self._listener.fileno() != -1 and now < self._next_look:
             return False
@@ -181,7 +182,7 @@ class Server:
         if pid == 0:
             fork.run(connection, self._surroundings)
         self._forks[connection.fileno()] = (connection, pid)
-        # A client that goes away closes its end, and never writes more than its fork reads.
+        # A client that goes away closes its end, and writes no more than its fork reads, and that the program ended.
         self._poller.register(connection, select.POLLHUP)
 
     def _reap(self) -> None:
@@ -203,8 +204,14 @@ class Server:
 
     def _end(self, number: int) -> None:
         """End the fork whose client is gone; it may be gone itself."""
-        _connection, pid = self._forks[number]
+        connection, pid = self._forks[number]
+        has_ended = False
+        with contextlib.suppress(OSError):
+            has_ended = connection.recv(1, socket.MSG_DONTWAIT) == protocol.ENDED
         self._forget(number)
+        if has_ended:
+            # What it leaves behind stays, as that of any process.
+            return
         try:
             os.killpg(pid, signal.SIGKILL)
         except OSError:

@@ -77,7 +77,7 @@ def _start(folder: int, session: str, server: str, call: Call) -> None:
         listener.listen(1024)
         # A process that stays, which no module's run_command is for.
         # pylint: disable-next=ansible-bad-function
-        subprocess.Popen(
+        process = subprocess.Popen(
             [
                 call.interpreter,
                 os.path.join(Session(session).site, _MAIN),
@@ -94,6 +94,8 @@ def _start(folder: int, session: str, server: str, call: Call) -> None:
             start_new_session=True,
             pass_fds=[listener.fileno()],
         )
+        # Else Python warns the user that it still runs.
+        process.returncode = 0
     except OSError:
         protocol.forget(folder, server)
         raise

@@ -31,13 +31,11 @@ class SharedFile:
     def __init__(self, environ: t.Mapping[str, str] | None, name: str) -> None:
         self._turn = threading.Lock()
         self._content = b""
-        self._file: int | None = None
-        if environ is None:
-            # For this process alone.
-            return
-        with contextlib.suppress(OSError, SessionError):
-            self._file = file = open_shared(environ, name)
-            weakref.finalize(self, os.close, file)
+        #: None for this process alone.
+        self._environ = environ
+        self._name = name
+        self._file: directory.KeptFile | None = None
+        self._open()
 
     @contextlib.contextmanager
     def turn(self) -> t.Iterator[None]:
@@ -47,38 +45,58 @@ class SharedFile:
             try:
                 yield
             finally:
-                if self._file is not None:
-                    fcntl.flock(self._file, fcntl.LOCK_UN)
+                self._unlock()
 
     def read(self) -> bytes:
         """What was written last; empty at first. Only in one's turn."""
-        if self._file is not None:
+        if (file := self._number()) is not None:
             try:
-                return os.pread(self._file, _LONGEST_CONTENT, 0)
+                return os.pread(file, _LONGEST_CONTENT, 0)
             except OSError:
                 self._go_on_alone()
         return self._content
 
     def write(self, content: bytes) -> None:
         """Only in one's turn. In place and without waiting for the disk: it is of no use to anyone after a crash."""
-        if self._file is not None:
+        if (file := self._number()) is not None:
             try:
-                os.pwrite(self._file, content, 0)
-                os.ftruncate(self._file, len(content))
+                os.pwrite(file, content, 0)
+                os.ftruncate(file, len(content))
             except OSError:
                 self._go_on_alone()
         self._content = content
 
+    def _open(self) -> int | None:
+        self._file = None
+        if self._environ is None:
+            return None
+        with contextlib.suppress(OSError, SessionError):
+            self._file = directory.KeptFile(open_shared(self._environ, self._name))
+            weakref.finalize(self, self._file.close)
+        return None if self._file is None else self._file.number
+
+    def _number(self) -> int | None:
+        """Of the open file, which is opened again where the program has closed it."""
+        if self._file is None:
+            return None
+        number = self._file.number
+        return self._open() if number is None else number
+
     def _lock(self) -> None:
         with contextlib.suppress(OSError):
-            if self._file is None or directory.wait_for_lock(self._file, Waiter(_PATIENCE), _POLL):
+            file = self._number()
+            if file is None or directory.wait_for_lock(file, Waiter(_PATIENCE), _POLL):
                 return
         self._file = None
 
+    def _unlock(self) -> None:
+        number = None if self._file is None else self._file.number
+        if number is not None:
+            fcntl.flock(number, fcntl.LOCK_UN)
+
     def _go_on_alone(self) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-            self._file = None
+        self._unlock()
+        self._file = None
 
 
 def open_shared(environ: t.Mapping[str, str], name: str) -> int:

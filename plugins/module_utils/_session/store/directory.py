@@ -206,6 +206,35 @@ def open_file(handle: int, name: str, flags: int = 0) -> int:
     return file
 
 
+class KeptFile:
+    """A file that stays open for as long as the process lives.
+
+    A program that becomes a daemon closes all files that it finds open, and its own then get their numbers.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._identity = _identity(file)
+
+    @property
+    def number(self) -> int | None:
+        """None where that stands for nothing any more, or for a file of the program's."""
+        with contextlib.suppress(OSError):
+            if _identity(self._file) == self._identity:
+                return self._file
+        return None
+
+    def close(self) -> None:
+        number = self.number
+        if number is not None:
+            os.close(number)
+
+
+def _identity(file: int) -> tuple[int, int]:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
+
+
 def try_lock(file: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Lock an open file; False when another process has the lock."""
     try:

@@ -16,7 +16,7 @@ from .session import TRAFFIC, Session
 _SERVICE = re.compile(r"[a-z0-9_-]{1,40}")
 OTHER = "other"
 #: Open files of this process, by session: to open one takes longer than all else here.
-_files: dict[str, int] = {}
+_files: dict[str, directory.KeptFile] = {}
 
 
 @dataclasses.dataclass
@@ -53,7 +53,10 @@ def read(session: Session) -> dict[str, Traffic]:
 
 
 def _file(session: Session) -> int:
-    if session.path not in _files:
+    kept = _files.get(session.path)
+    number = None if kept is None else kept.number
+    if number is None:
         with session.opened() as handle:
-            _files[session.path] = directory.open_file(handle, TRAFFIC, os.O_APPEND)
-    return _files[session.path]
+            number = directory.open_file(handle, TRAFFIC, os.O_APPEND)
+        _files[session.path] = directory.KeptFile(number)
+    return number

@@ -95,12 +95,14 @@ class TestReasons:
     def reason(self, monkeypatch):
         """The reason against a task that goes directly but for this."""
 
-        def of(connection="local", become=None, async_val=0, keep=False):
+        def of(connection="local", become=None, async_val=0, keep=False, shell="/bin/sh", default="/bin/sh"):
             action = ansible_internals.ActionModule.__new__(ansible_internals.ActionModule)
             action._connection = connection_loader.get(connection, PlayContext())
             action._connection.set_become_plugin(become)
             action._task = types.SimpleNamespace(async_val=async_val)
+            action._play_context = types.SimpleNamespace(executable=shell)
             monkeypatch.setattr(constants, "DEFAULT_KEEP_REMOTE_FILES", keep)
+            monkeypatch.setattr(constants, "DEFAULT_EXECUTABLE", default)
             return action._reason_against()
 
         return of
@@ -115,6 +117,20 @@ class TestReasons:
         assert reason(become=object()) == "it becomes another user"
         assert reason(async_val=60) == "it is asynchronous"
         assert reason(keep=True) == "its files are to be kept"
+
+    @pytest.mark.parametrize("shell", ["/bin/bash", "/usr/bin/sh", None, ""])
+    def test_a_shell_that_runs_the_command_alone_is_left_out(self, reason, shell):
+        assert reason(shell=shell) is None
+
+    @pytest.mark.parametrize("shell", ["/opt/wrapper", "/bin/bash -l", "/bin/zsh", "sh"])
+    @pytest.mark.parametrize("place", ["shell", "default"])
+    def test_a_shell_that_may_do_more_is_not(self, reason, shell, place):
+        assert reason(**{place: shell}) == "its shell may do more than run it"
+
+    def test_nor_is_one_that_reads_a_file_first(self, reason, monkeypatch):
+        monkeypatch.setenv("BASH_ENV", "/etc/variables")
+        assert reason() is None
+        assert reason(shell="/bin/bash") == "its shell may do more than run it"
 
 
 @pytest.fixture

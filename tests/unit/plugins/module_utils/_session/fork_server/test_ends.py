@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import client, protocol
@@ -228,3 +229,45 @@ def listens(machine) -> bool:
     with protocol.Folder(machine.session.path) as folder:
         connections = [protocol.connect(folder.handle, file.stem) for file in machine.folder.glob("*.sock")]
     return any(connections)
+
+
+def test_nobody_is_warned_of_a_server_that_goes_on(own_machine):
+    own_machine.write("print('done')")
+    assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
+    assert own_machine.served == 1
+
+
+def test_nobody_is_warned_where_a_server_ends_at_once(own_machine):
+    (own_machine.home / "packages" / "openstackclient" / "shell.py").write_text("raise ImportError", encoding="utf-8")
+    own_machine.write("print('done')")
+    assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
+
+
+def test_a_server_is_replaced_when_packages_are_upgraded(own_machine):
+    own_machine.write("import openstackclient.shell; print(openstackclient.shell.PREPARED)")
+    assert own_machine.run() == (0, "True\n", "")
+    (server,) = own_machine.servers()
+    packages = own_machine.home / "packages"
+    (packages / "openstackclient" / "shell.py").write_text("PREPARED = 'another way'\n", encoding="utf-8")
+    (packages / "python_openstackclient-2.dist-info").mkdir()
+    assert own_machine.run() == (0, "another way\n", "")
+    wait_until(lambda: server not in own_machine.servers())
+    served = own_machine.served
+    assert own_machine.run() == (0, "another way\n", "")
+    assert own_machine.served == served + 1
+
+
+def test_what_a_program_leaves_behind_outlives_it(own_machine):
+    own_machine.write("""
+        import subprocess
+        null = subprocess.DEVNULL
+        print(subprocess.Popen(["sleep", "60"], stdin=null, stdout=null, stderr=null).pid)
+        # So that its end takes a while.
+        memory = b"x" * (200 << 20)
+    """)
+    for _number in range(10):
+        status, output, _errors = own_machine.run()
+        time.sleep(0.1)
+        assert (status, ended(int(output))) == (0, False)
+        os.kill(int(output), signal.SIGKILL)
+    assert own_machine.served == 10

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -24,6 +25,16 @@ def enter(file):
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return entered
+
+
+@contextlib.contextmanager
+def renumbered(file, number):
+    """The file under another number, whatever that stood for."""
+    os.dup2(file, number)
+    try:
+        yield number
+    finally:
+        os.close(number)
 
 
 def test_what_was_written_is_read_by_all(environ):
@@ -108,3 +119,32 @@ def test_a_file_that_cannot_be_locked_is_done_without(environ, monkeypatch):
     with file.turn():
         file.write(b"mine")
         assert file.read() == b"mine"
+
+
+def test_a_file_of_the_program_s_that_has_its_number_stays_as_it_is(environ, tmp_path):
+    """As in a daemon, which closes all files that it finds open."""
+    file, other = SharedFile(environ, "x"), SharedFile(environ, "x")
+    with file.turn():
+        file.write(b"before")
+    with (tmp_path / "mine").open("wb", buffering=0) as mine:
+        mine.write(b"mine")
+        with renumbered(mine.fileno(), file._file.number) as number:
+            assert file.read() == b"before"
+            with file.turn():
+                file.write(b"after")
+            del file
+            assert os.fstat(number).st_size == len(b"mine")
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert other.read() == b"after"
+
+
+@pytest.mark.parametrize("is_in_turn", [True, False])
+def test_a_file_that_the_program_closed_is_opened_again(environ, is_in_turn):
+    file, other = SharedFile(environ, "x"), SharedFile(environ, "x")
+    with file.turn():
+        if is_in_turn:
+            os.close(file._file.number)
+        file.write(b"shared")
+    if not is_in_turn:
+        os.close(file._file.number)
+    assert file.read() == other.read() == b"shared"

@@ -80,9 +80,10 @@ def calls_of_a_request(client) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("rate", "expected"),
     [
-        # Whether a limit was met is in a file that stays open; so does that of the counts.
-        ("auto", {"posix.pread": 2, "posix.write": 1}),
-        ("false", {"posix.write": 1}),
+        # Whether a limit was met is in a file that stays open; so does that of the counts. At each use, it is looked
+        # whether it is still that file.
+        ("auto", {"posix.pread": 2, "posix.write": 1, "posix.fstat": 3}),
+        ("false", {"posix.write": 1, "posix.fstat": 1}),
     ],
 )
 def test_a_request_costs_a_few_calls_of_the_system_and_none_that_waits(on_session, client, rate, expected):

@@ -284,3 +284,17 @@ def test_a_copy_of_a_process_shares_the_limit_and_counts(on_session, service, cl
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
     assert counted(session).requests == 3
+
+
+def test_a_file_of_the_program_s_that_has_the_number_of_ours_stays_as_it_is(on_session, service, client, tmp_path):
+    """As in a daemon, which closes all files that it finds open."""
+    session = on_session()
+    client.get(service.url)
+    with (tmp_path / "mine").open("wb") as mine:
+        number = traffic._files[session.path].number
+        os.dup2(mine.fileno(), number)
+        client.get(service.url)
+        os.close(number)
+    assert (tmp_path / "mine").read_bytes() == b""
+    client.get(service.url)
+    assert counted(session).requests == 3
