@@ -83,7 +83,7 @@ class ActionModule(_base()):  # type: ignore[misc]
             return super()._execute_module(module_name=module_name, module_args=module_args, **options)
         reason = self._reason_against()
         if reason is not None:
-            self._say(f"not directly: {reason}")
+            self._say(f"does not run directly: {reason}")
             return super()._execute_module(module_name=module_name, module_args=module_args, **options)
         pipelining = self._connection.get_option("pipelining")
         # Then the module comes as a script, and no file of it is made first.
@@ -99,7 +99,7 @@ class ActionModule(_base()):  # type: ignore[misc]
         if not _is_local(self._connection):
             return "it runs over another connection than local"
         if self._connection.become:
-            return "it becomes another user"
+            return "it uses become"
         if self._task.async_val:
             return "it is asynchronous"
         if constants.DEFAULT_KEEP_REMOTE_FILES:
@@ -123,18 +123,18 @@ class ActionModule(_base()):  # type: ignore[misc]
             try:
                 result = direct_door.run(str(cmd), bytes(in_data), self._loader.get_basedir(), os.environ)
             except (DeclinedError, OSError) as exc:
-                self._say(f"without the fork server: {exc}")
+                self._say(f"runs without the fork server: {exc}")
             except direct_door.KilledError as exc:
                 raise AnsibleError(str(exc)) from None
             else:
-                self._say("in a fork of the server")
+                self._say("runs in a fork of the server")
                 return _as_ansible_has_it(result)
         elif self._goes_direct:
-            self._say("without the fork server: this ansible-core runs it in a way that is not known")
+            self._say("runs without the fork server: this ansible-core runs it in a way that is not known")
         return super()._low_level_execute_command(cmd, sudoable, in_data, *rest, **options)
 
     def _say(self, how: str) -> None:
-        _display.vvv(f"one_token: {self._task.resolved_action} runs {how}", host=self._play_context.remote_addr)
+        _display.vvv(f"one_token: {self._task.resolved_action} {how}", host=self._play_context.remote_addr)
 
 
 def _as_ansible_has_it(result: direct_door.Result) -> dict[str, t.Any]:

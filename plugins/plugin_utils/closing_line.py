@@ -18,16 +18,16 @@ def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
     throttled = sum(one["throttled"] for one in traffic.values())
     seconds = sum(one["seconds"] for one in traffic.values())
     if throttled or seconds >= 1:
-        parts.append(f"throttled: {throttled}, waited for limits: {seconds:.0f} s")
+        parts.append(f"throttled: {throttled}, held back by rate limits: {seconds:.0f} s")
     if report["documents_served"]:
         parts.append(f"version documents served from the session: {report['documents_served']}")
     if report["served"]:
-        parts.append(f"programs run in forks of the server: {report['served']}")
+        parts.append(f"programs run by the fork server: {report['served']}")
     lines = [f"one_token: {'; '.join(parts)}"]
     if verbose:
         lines += [
             f"one_token: {_spoken(name)}: requests: {one['requests']}, throttled: {one['throttled']}, "
-            f"waited for limits: {one['seconds']:.1f} s"
+            f"held back by rate limits: {one['seconds']:.1f} s"
             for name, one in sorted(traffic.items())
             if one["throttled"] or one["seconds"]
         ]

@@ -58,7 +58,7 @@ def test_tasks_that_are_declined_run_another_way(controller):
     assert by_name["async"]["answer"] == "async", by_name["async"]
     assert by_name["delegated"]["answer"] == "delegated"
     assert by_name["alone"]["answer"] == "alone"
-    assert "not directly: it is asynchronous" in run.output, run.output[-5000:]
+    assert "does not run directly: it is asynchronous" in run.output, run.output[-5000:]
     assert "never-to-be-seen" not in run.output
 
 

@@ -53,7 +53,7 @@ ENVIRONMENT = {"GIVEN": "{{ 1 + 1 }}", "PYTHONPATH": "/nowhere", "LC_ALL": "C"}
 
 
 def not_directly(reason: str) -> str:
-    return f"openstack.cloud.odd runs not directly: {reason}"
+    return f"openstack.cloud.odd does not run directly: {reason}"
 
 
 def write_other_connection(controller) -> None:
@@ -125,7 +125,7 @@ def test_root_is_served_after_become_and_another_user_never_is(controller):
     ]
     run, (root, nobody) = compare(controller, tasks)
     assert (root["user"], nobody["user"]) == (0, pwd.getpwnam("nobody").pw_uid)
-    becomes = not_directly("it becomes another user")
+    becomes = not_directly("it uses become")
     assert ways(run) == {"root": [becomes, GENERAL], "nobody": [becomes]}, run.output[-5000:]
     assert "must not read the session" in run.output
 
@@ -154,7 +154,7 @@ def test_a_task_whose_time_is_up_fails_and_the_server_serves_the_next_one(contro
         assert re.search(r"Timed out after 3 second|in the expected time frame \(3\)", str(failed["msg"])), failed
     assert after["flavors"]
     assert ways(run)["after"] == [f"openstack.cloud.compute_flavor_info {SERVED}"], run.output[-5000:]
-    assert "programs run in forks of the server: 4" in run.output, run.output[-5000:]
+    assert "programs run by the fork server: 4" in run.output, run.output[-5000:]
     no_process_is_left(controller)
 
 

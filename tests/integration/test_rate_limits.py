@@ -76,7 +76,7 @@ def test_many_tasks_at_a_time_fail_without_the_session_alone(controller, limits,
     run = controller.play(None, *arguments, plays=MIXED, **CALLBACK)
     assert run.ok, run.output
     assert kept(controller, "host*.json") == expected
-    assert "throttled: " in run.output and "waited for limits: " in run.output
+    assert "throttled: " in run.output and "held back by rate limits: " in run.output
 
     limits(requests_per_second=limit, dialect=dialect)
     assert controller.play(None, *arguments, plays=MIXED).status != 0

@@ -88,7 +88,7 @@ def asked(controller, access_log):
         mark = {"debug": {"msg": "{{ lookup('pipe', command) }}"}, "vars": {"command": stat}}
         run = controller.play([task for group in groups for task in (mark, *group)], **CALLBACK)
         assert run.ok, run.output
-        assert "programs run in forks of the server" in run.output, run.output
+        assert "programs run by the fork server" in run.output, run.output
         sizes = [int(line) for line in file.read_text().split()]
         starts: list[list[int | None]] = [
             [*sizes[first : first + len(logs)]] for first in range(0, len(sizes), len(logs))

@@ -18,7 +18,7 @@ from ..bulk_comparison.measuring import measure
 from .ways import DIRECT, PING, Play, Task, Way
 
 #: How the lines at the end of a run begin, and say that tasks ran in forks.
-REQUESTS, SERVED = "one_token: requests:", "programs run in forks of the server:"
+REQUESTS, SERVED = "one_token: requests:", "programs run by the fork server:"
 SERVICES = ("keystone", "nova", "neutron", "glance", "cinder")
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 

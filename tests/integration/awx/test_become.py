@@ -74,9 +74,9 @@ def test_another_user_is_never_served_by_the_server_of_the_run_s_user(new_job, s
     shutil.copy("/usr/bin/setpriv", program)
     program.chmod(0o4755)
     assert job.run("site.yml", "-vvv") == "", job.output
-    assert "openstack.cloud.image_info runs not directly: it becomes another user" in job.output
+    assert "openstack.cloud.image_info does not run directly: it uses become" in job.output
     assert f"must not read the session of {USER}" in " ".join(job.output.split())
-    assert "programs run in forks of the server: 2" in job.output, job.output
+    assert "programs run by the fork server: 2" in job.output, job.output
     # The other user's own token is not the session's.
     assert keystone.count("POST") == len(issued.all()) == 2
     assert len(issued.living()) == 1

@@ -173,7 +173,7 @@ def test_the_tasks_of_a_job_under_the_callback_run_in_forks(new_job, sandbox, as
     project = under_the_callback({"openstack.cloud.server_info": {}}, {"openstack.cloud.image_info": {}})
     job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {}, project=project)
     assert job.run("site.yml") == "", job.output
-    assert "programs run in forks of the server: 2" in job.output, job.output
+    assert "programs run by the fork server: 2" in job.output, job.output
     assert keystone.count("POST") == 1
     assert_clean(job)
 

@@ -17,6 +17,7 @@ import functools
 import os
 import secrets
 import sys
+import time
 import typing as t
 
 try:
@@ -25,12 +26,15 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
+from ..rate_limit.throttling import is_throttled
 from ..revoke.keystone import PASSING, TOKEN_PATH, Connection, versioned
-from ..store import directory, refusals, serving, usage
+from ..store import directory, refusals, serving, traffic, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
+from ..store.traffic import Traffic
+from ..transport.target import IDENTITY
 from ..util import boot, clock
 from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError, public
 from ..util.waiting import Waiter
@@ -292,11 +296,20 @@ class Turn:
                     raise
                 continue
             self.record_token(found, began, obtained_at)
-            if found.status_code not in PASSING or not busy.wait(found.headers):
+            if found.status_code not in PASSING or not self._wait(busy, found):
                 break
         if response.is_refusal(found):
             self._record(lambda: refusals.write(self._session, self._identity.name, response.refusal_of(found)))
         return found
+
+    def _wait(self, busy: Waiter, found: requests.Response) -> bool:
+        """Wait as long as Keystone asks; False when the time is up."""
+        waiting_since = time.monotonic()
+        goes_on = busy.wait(found.headers)
+        if is_throttled(found.status_code, found.headers):
+            waited = Traffic(seconds=time.monotonic() - waiting_since)
+            traffic.note(self._session, IDENTITY, waited)
+        return goes_on
 
     def _is_closed(self) -> bool:
         """Whether nobody signs in with the session any more; of one that is gone, nobody can say so."""

@@ -125,10 +125,15 @@ class Sending:
 
     def carry_out(self, send: t.Callable[[], requests.Response]) -> requests.Response:
         try:
-            return send() if self._limiter is None else self._carry_out(self._limiter, send)
+            return self._count(send()) if self._limiter is None else self._carry_out(self._limiter, send)
         finally:
             self._traffic.requests = max(1, self._traffic.requests)
             traffic.note(self._limits.session, self._target.service or traffic.OTHER, self._traffic)
+
+    def _count(self, answer: requests.Response) -> requests.Response:
+        """Of a request that is not repeated here."""
+        self._traffic.throttled += is_throttled(answer.status_code, answer.headers)
+        return answer
 
     def _carry_out(self, limiter: RateLimiter, send: t.Callable[[], requests.Response]) -> requests.Response:
         outage = Waiter(OUTAGE)
@@ -193,10 +198,10 @@ class Sending:
         waited, limit, held = self._traffic.seconds, self._limits.timeout, 0.0
         with contextlib.suppress(Exception):
             held = limiter.holding(self._target.service)
-        still = f", and lets none through for another {held:.0f} s" if held >= 1 else ""
+        still = f", with {held:.0f} s to go" if held >= 1 else ""
         return LimitReachedError(
-            f"{name} limits the rate of requests, and a {self._request.method} request waited {waited:.0f} s for it, "
-            f"of limit_timeout={limit:.0f}{still}: send fewer requests at a time, or raise limit_timeout."
+            f"{name} limits the rate of requests, and a {self._request.method} request was held back for "
+            f"{waited:.0f} s (limit_timeout={limit:.0f}){still}: send fewer requests at a time, or raise limit_timeout."
         )
 
     def _is_to_be_repeated(self) -> bool:

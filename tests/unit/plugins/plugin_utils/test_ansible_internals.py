@@ -114,7 +114,7 @@ class TestReasons:
         assert reason("ssh") == "it runs over another connection than local"
 
     def test_each_other_one_has_its_words(self, reason):
-        assert reason(become=object()) == "it becomes another user"
+        assert reason(become=object()) == "it uses become"
         assert reason(async_val=60) == "it is asynchronous"
         assert reason(keep=True) == "its files are to be kept"
 
@@ -166,11 +166,11 @@ def test_a_task_says_its_way_and_ends_well_on_each(run, no_cloud):
     other, named = {"ansible_connection": "other"}, {"ansible_connection": "ansible.builtin.local"}
     lines, output = run([odd(), odd(vars=other), odd(**{"async": 30}, poll=1), odd(vars=named)])
     assert "by the other connection" in output
-    ways = [line for line in lines if line.startswith("openstack.cloud.odd runs ")]
+    ways = [line for line in lines if line.startswith("openstack.cloud.odd ")]
     assert ways == [
         "openstack.cloud.odd runs in a fork of the server",
-        "openstack.cloud.odd runs not directly: it runs over another connection than local",
-        "openstack.cloud.odd runs not directly: it is asynchronous",
+        "openstack.cloud.odd does not run directly: it runs over another connection than local",
+        "openstack.cloud.odd does not run directly: it is asynchronous",
         "openstack.cloud.odd runs in a fork of the server",
     ], output
 

@@ -28,8 +28,8 @@ def test_services_stand_in_the_order_of_their_names_with_their_requests():
 def test_what_was_saved_and_waited_for_is_added():
     traffic = {"compute": service(9, throttled=1, seconds=2.25), "network": service(4, throttled=2, seconds=0.5)}
     assert traffic_lines(report(traffic, documents_served=5, served=7), verbose=False) == [
-        "one_token: requests: compute 9, network 4; throttled: 3, waited for limits: 3 s; version documents served "
-        "from the session: 5; programs run in forks of the server: 7"
+        "one_token: requests: compute 9, network 4; throttled: 3, held back by rate limits: 3 s; version documents "
+        "served from the session: 5; programs run by the fork server: 7"
     ]
 
 
@@ -45,6 +45,6 @@ def test_a_verbose_run_tells_each_service_with_a_limit():
         "image": service(1, seconds=0.2),
     }
     assert traffic_lines(report(traffic), verbose=True)[1:] == [
-        "one_token: compute: requests: 9, throttled: 1, waited for limits: 2.2 s",
-        "one_token: image: requests: 1, throttled: 0, waited for limits: 0.2 s",
+        "one_token: compute: requests: 9, throttled: 1, held back by rate limits: 2.2 s",
+        "one_token: image: requests: 1, throttled: 0, held back by rate limits: 0.2 s",
     ]

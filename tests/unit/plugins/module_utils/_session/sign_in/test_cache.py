@@ -22,6 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
     refusals,
     renewal,
     staleness,
+    traffic,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -369,6 +370,9 @@ class TestTroubleWithKeystone:
         assert sign_in() in keystone.alive
         assert len(keystone.asked("POST")) == 3
         assert counts(on_session) == (3, 1, 1, 0)
+        identity = traffic.read(on_session)["identity"]
+        # For how long is told of limits alone.
+        assert (identity.throttled, identity.seconds > 0) == ((2, True) if status == 429 else (0, False))
 
     def test_one_that_stays_busy_is_the_program_s_to_hear_of(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(cache, "patience", 0.0)

@@ -209,7 +209,7 @@ def test_a_program_with_a_limiter_of_its_own_is_only_counted(on_session, service
     service.answers = [THROTTLED]
 
     assert client.get(service.url, raise_exc=False).status_code == 429
-    assert counted(session).requests == 1
+    assert (counted(session).requests, counted(session).throttled) == (1, 1)
 
 
 class TestTarget:
