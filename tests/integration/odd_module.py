@@ -97,6 +97,6 @@ def ways(run) -> dict[str, list[str]]:
         header = re.match(r"TASK \[(.*)\] \*", line)
         if header:
             task = header[1]
-        elif "one_token: " in line and " runs " in line:
+        elif re.search(r"one_token: \S+ (runs|does not run) ", line):
             found.setdefault(task, []).append(line.partition("one_token: ")[2])
     return found
