@@ -12,7 +12,7 @@ import sys
 from control.cloud import Cloud
 from control.errors import SandboxError
 from control.layout import Layout
-from control.limits import DIALECTS, SECONDS, read_limits, write_limits
+from control.limits import DIALECTS, HIGHEST, SECONDS, read_limits, write_limits
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         "--keystone-status", type=status, metavar="STATUS|off", help="answer every token request with this status"
     )
     for name, what in SECONDS.items():
-        limits.add_argument(f"--{name.replace('_', '-')}", type=natural, metavar="N", help=f"seconds that {what}")
+        limits.add_argument(f"--{name.replace('_', '-')}", type=duration, metavar="N", help=f"seconds that {what}")
     return top
 
 
@@ -38,6 +38,16 @@ def natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 on")
     return int(text)
+
+
+def duration(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= HIGHEST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0 on")
+    return seconds
 
 
 def status(text: str) -> int:
