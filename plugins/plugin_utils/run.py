@@ -28,9 +28,9 @@ from ..module_utils._session.store.session import (
     LimitOptions,
     Session,
 )
-from ..module_utils._session.util.errors import ConfigurationError, OneTokenError
+from ..module_utils._session.util.errors import OneTokenError
 from ..module_utils._session_setup import environment
-from ..module_utils._session_setup.limits import LONGEST_TIMEOUT
+from ..module_utils._session_setup.limits import check_timeout
 from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import prepare
 from ..module_utils.token_report import warnings_of
@@ -62,10 +62,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("drain_timeout", "revoke_timeout"):
-            if not 0 <= getattr(self, name) <= LONGEST_TIMEOUT:
-                raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
-                )
+            check_timeout(name, getattr(self, name))
         limit_options(self.requests_per_second, self.limit_timeout)
 
     @property

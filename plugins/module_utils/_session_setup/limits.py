@@ -20,10 +20,14 @@ def options(requests_per_second: str, timeout: int) -> LimitOptions:
     """
     is_off = requests_per_second.strip().lower() in ("false", "no", "off")
     chosen = LimitOptions(OFF if is_off else requests_per_second, timeout)
-    if not 0 <= timeout <= LONGEST_TIMEOUT:
-        raise ConfigurationError(
-            f"limit_timeout is {timeout}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
-        )
+    check_timeout("limit_timeout", timeout)
     if chosen.requests_per_second != OFF:
         RateLimit.parse(chosen.requests_per_second)
     return chosen
+
+
+def check_timeout(option: str, seconds: int) -> None:
+    if not 0 <= seconds <= LONGEST_TIMEOUT:
+        raise ConfigurationError(
+            f"{option} is {seconds}, but it takes a number of seconds from 0 to {LONGEST_TIMEOUT}."
+        )

@@ -366,7 +366,7 @@ class Session:
                     with directory.subdirectory(folder, "__pycache__"):
                         pass
                     if directory.read(folder, file) != text:
-                        # After a crash, the next run writes them anew, and no other process runs them.
+                        # After a crash, the next run writes them again, and no other process runs them.
                         directory.write_bytes(folder, file, text.encode("utf-8"), outlasts_crash=False)
                     # What was compiled before was removed, as nobody can see what is in it.
                     _compile(os.path.join(self.site, *folders, file))

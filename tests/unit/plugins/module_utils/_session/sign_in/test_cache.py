@@ -371,7 +371,7 @@ class TestTroubleWithKeystone:
         assert len(keystone.asked("POST")) == 3
         assert counts(on_session) == (3, 1, 1, 0)
         identity = traffic.read(on_session)["identity"]
-        # For how long is told of limits alone.
+        # The time is counted where a limit is the reason.
         assert (identity.throttled, identity.seconds > 0) == ((2, True) if status == 429 else (0, False))
 
     def test_one_that_stays_busy_is_the_program_s_to_hear_of(self, on_session, sign_in, keystone, monkeypatch):
