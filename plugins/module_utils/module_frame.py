@@ -40,11 +40,15 @@ class Module(AnsibleModule):
         super().fail_json(valid(msg), **valid(kwargs))
 
 
-def run_module(run: Run, options: dict[str, t.Any], **module_options: t.Any) -> None:
-    """Run a module: its result is what the task returns, its exception is what the task fails with."""
+def run_module(run: Run, options: dict[str, t.Any], needs_sdk: bool = True, **module_options: t.Any) -> None:
+    """Run a module: its result is what the task returns, its exception is what the task fails with.
+
+    One that needs openstacksdk only at times imports it itself, as that takes longer than most of what it does.
+    """
     module = Module(argument_spec(**options), supports_check_mode=True, **module_options)
     try:
-        import_sdk(module)
+        if needs_sdk:
+            import_sdk(module)
         refuse_quoted_mapping(module.params["cloud"])
         result = run(module)
     except OneTokenError as exc:

@@ -160,6 +160,7 @@ from ..module_utils._session.store.session import LivingToken, Session, last_end
 from ..module_utils._session.store.token import TokenId
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, TokenNotRevokedError
 from ..module_utils._session.util.waiting import Waiter
+from ..module_utils.connection import import_sdk
 from ..module_utils.module_frame import run_module
 from ..module_utils.task_keystone import keystone_of
 
@@ -246,6 +247,8 @@ def _sweep(module: AnsibleModule) -> dict:
 
 
 def _revoke_token(module: AnsibleModule) -> dict:
+    # Where Keystone is, which a session has on record, is read from the user's configuration.
+    import_sdk(module)
     keystone = keystone_of(module.params)
     try:
         token = TokenId(module.params["token"].strip())
@@ -281,6 +284,7 @@ def main() -> None:
             "drain": {"type": "bool", "default": True},
             "drain_timeout": {"type": "int", "default": 300},
         },
+        needs_sdk=False,
         mutually_exclusive=[("session", "token")],
     )
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 import typing as t
 import urllib.parse
 
 try:
     import keystoneauth1.exceptions
     import keystoneauth1.session
-except ImportError:  # the modules ask for openstacksdk, which brings it, in a sentence
+except ImportError:  # whoever needs it is told so in a sentence
     keystoneauth1 = None
 
 from ..store.token import Tls, Token, TokenId
 from ..util import deadline
-from ..util.errors import KeystoneUnavailableError, TokenNotRevokedError, public
+from ..util.errors import ConfigurationError, KeystoneUnavailableError, TokenNotRevokedError, public, without_sdk
 from ..util.version import APPLICATION, VERSION
 from ..util.waiting import Waiter
 
@@ -48,6 +49,8 @@ class Connection:
         timeout: float | None = None,
         token_url: str | None = None,
     ) -> None:
+        if keystoneauth1 is None:
+            raise ConfigurationError(without_sdk(sys.executable))
         tls = tls or Tls()
         self.auth_url = public(auth_url)
         self.requests = 0

@@ -176,6 +176,25 @@ def test_issue_use_and_revoke(run_module, keystone, clouds_yaml, run_python):
         assert PASSWORD not in ran.output
 
 
+def test_a_session_is_revoked_without_an_import_of_openstacksdk(
+    run_module, keystone, clouds_yaml, run_python, collections_path
+):
+    """That would take longer than all that the task does."""
+    issued = run_module("os_token_issue", cloud="sandbox")
+    options = json.dumps({"ANSIBLE_MODULE_ARGS": {"session": issued["session"]}})
+    code = f"""
+import io, runpy, sys
+sys.path.insert(0, {collections_path!r})
+sys.modules["openstack"] = None
+sys.stdin = io.TextIOWrapper(io.BytesIO({options.encode()!r}))
+runpy.run_module("ansible_collections.onetoken.openstack.plugins.modules.os_token_revoke", None, "__main__", True)
+"""
+    done = run_python(code)
+
+    assert json.loads(done.stdout)["revoked"] == 1, done.stderr
+    assert keystone.alive == {}
+
+
 @pytest.mark.parametrize("given", ["auth", "cloud"])
 def test_below_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_credentials(
     run_module, keystone, no_cloud, run_python, given

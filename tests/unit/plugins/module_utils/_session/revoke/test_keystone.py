@@ -15,6 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.keystone import Connection
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls, TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
+    ConfigurationError,
     KeystoneUnavailableError,
     TokenNotRevokedError,
 )
@@ -47,6 +48,13 @@ def nobody_there(no_cloud):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/v3"
+
+
+def test_where_keystoneauth_is_not_installed_a_sentence_says_what_to_install(keystone, no_cloud, monkeypatch):
+    monkeypatch.setattr(requests_to_keystone, "keystoneauth1", None)
+
+    with pytest.raises(ConfigurationError, match="cannot import openstacksdk: install it there"):
+        Connection(keystone.auth_url)
 
 
 class TestRevoking:
