@@ -239,7 +239,10 @@ def demo_cloud(sandbox: Sandbox) -> Connection:
     """The user's cloud for what a test prepares and looks at, signed in to before any test counts requests."""
     config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
     cloud = Connection(config=config.get_one("sandbox"))
+    log = AccessLog("keystone")
     cloud.authorize()
+    # It is logged after its answer, maybe when the first test counts already.
+    wait_for(lambda: bool(log.count("POST")), 10, "the sign-in is logged")
     return cloud
 
 
