@@ -76,7 +76,7 @@ def parts(runner: Runner, mitogen: t.Sequence[Way]) -> list[Part]:
             2,
             functools.partial(one_command, runner),
         ),
-        Part("mixed", "A playbook of 60 mixed tasks", (PASSWORD, COLD, *mitogen, DIRECT), 1, Mixed(runner)),
+        Part("mixed", "A playbook of 60 mixed tasks", (PASSWORD, COLD, *mitogen, DIRECT), 3, Mixed(runner)),
         Part(
             "hosts",
             f"A playbook of two `keypair_info` on {HOSTS} hosts, {HOSTS} forks",
