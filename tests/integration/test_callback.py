@@ -338,7 +338,7 @@ def test_the_last_run_to_leave_a_shared_session_revokes_it(controller, keystone,
     assert issued.living() == []
 
 
-@pytest.mark.parametrize("by", ["the next run", "os_token_revoke"])
+@pytest.mark.parametrize("by", [pytest.param("the next run", marks=pytest.mark.repeats), "os_token_revoke"])
 def test_what_a_lost_machine_left_behind_is_swept(controller, issued, by):
     """The run and its watcher are killed at once; a session that another run works on is not touched."""
     (controller.home / "hold").touch()

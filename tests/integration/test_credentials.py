@@ -38,6 +38,7 @@ def test_an_application_credential_signs_a_session_in(controller, keystone):
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+@pytest.mark.repeats
 def test_an_explicit_auth_signs_a_session_in(controller, keystone, sandbox):
     options = {"auth": sandbox.clouds["sandbox"]["auth"], "region_name": "RegionTwo"}
     tasks = f"""

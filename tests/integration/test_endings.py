@@ -99,7 +99,9 @@ def test_a_run_that_is_stopped_from_outside_leaves_no_token(controller, issued, 
     stop_while_it_works(controller, issued, play(ISSUE, WORK), end, **CALLBACK)
 
 
-@pytest.mark.parametrize("end", [interrupt, kill], ids=lambda end: end.__name__)
+@pytest.mark.parametrize(
+    "end", [pytest.param(interrupt, id="interrupt", marks=pytest.mark.repeats), pytest.param(kill, id="kill")]
+)
 def test_a_run_with_the_role_that_is_stopped_from_outside_leaves_no_token(controller, issued, end):
     role = "include_role: {name: onetoken.openstack.os_token}"
     stop_while_it_works(controller, issued, play(role, WORK), end, OS_CLOUD="sandbox")

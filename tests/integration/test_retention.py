@@ -155,6 +155,7 @@ def test_volume_snapshots_are_deleted_and_those_by_hand_are_not(copies, retain, 
     assert left == {by_hand.name, f"{volume.name}-{run_name}-2", f"{volume.name}-{run_name}-3"}
 
 
+@pytest.mark.repeats
 def test_backups_are_deleted_the_newest_first_and_none_that_another_builds_on(copies, retain, cloud, volume, run_name):
     copies("os_volume_backup", 4, volumes=[volume.id], incremental="{{ item in [2, 3] }}")
     first, second, third, fourth = (f"{volume.name}-{run_name}-{number}" for number in (1, 2, 3, 4))

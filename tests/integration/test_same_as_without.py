@@ -295,6 +295,7 @@ def test_tasks_sign_in_as_whoever_they_are(comparison, sandbox):
     comparison.check(AS_WHOEVER_IT_IS, "-e", "@credentials.json")
 
 
+@REPEATS
 def test_programs_read_the_configuration_that_they_would_read(comparison, sandbox, controller):
     clouds = sandbox.clouds
     auth_url = clouds["sandbox"]["auth"]["auth_url"]

@@ -96,6 +96,7 @@ def test_the_volumes_of_a_server_are_snapshotted_while_they_are_attached(bulk, r
     assert "HTTP 400" in refused["results"][0]["reason"]
 
 
+@pytest.mark.repeats
 def test_check_mode_reads_the_quotas_and_makes_nothing(bulk, run_name, cinder):
     answer = bulk("os_volume_snapshot", "--check", volumes=["data-02"], run=run_name)
     assert outcomes(answer) == {"data-02": "planned"}

@@ -87,7 +87,9 @@ REPEATS = pytest.mark.repeats
         pytest.param(
             "bulk_image_create", {"from_volumes": True, "volumes": "data-02"}, "of 1", id="image_create", marks=REPEATS
         ),
-        pytest.param("retention", {"kind": "image", "run_pattern": "awx-*", "keep_last": 1}, "", id="retention"),
+        pytest.param(
+            "retention", {"kind": "image", "run_pattern": "awx-*", "keep_last": 1}, "", id="retention", marks=REPEATS
+        ),
     ],
 )
 def test_every_bulk_playbook_is_a_job(start, assert_clean, playbook, answers, done):
