@@ -9,7 +9,7 @@ PYTEST = .venv/bin/python -m pytest
 # Each process has a part of the tests, and takes over from the others when it is done. Unit tests often
 # wait; each process of integration tests needs a sandbox.
 SIDE_BY_SIDE = --dist=worksteal --numprocesses=2
-UNITS_SIDE_BY_SIDE = --dist=worksteal --numprocesses=4
+UNITS_SIDE_BY_SIDE = --dist=worksteal --numprocesses=6
 TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH"
 COLLECTION = ansible_collections/onetoken/openstack
 

@@ -297,6 +297,7 @@ def test_a_second_import_makes_its_own_images_alone(controller, repository):
     assert run.ok and told(run, "planned") == ["first", "second"], run.output
 
 
+@REPEATS
 def test_an_old_image_is_not_deleted_where_nobody_said_that_this_is_not_a_dry_run(playbook):
     run = playbook("retention", kind="image", keep_last=1, name_pattern="web-01", dry_run="")
     assert run.ok and told(run, "done") == [], run.output

@@ -105,6 +105,7 @@ def test_two_calls_of_one_run_at_the_same_time_make_nothing_twice(controller, st
     assert_each_server_has_one_good_image(cloud, 40)
 
 
+@pytest.mark.repeats
 def test_what_a_killed_run_left_in_the_queue_is_made_anew(controller, start, play, result):
     cloud = start(servers=5, stuck=2, snapshot_seconds=1)
     run = controller.run(play(timeout=5), **cloud.environ)

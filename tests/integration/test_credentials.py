@@ -51,6 +51,7 @@ def test_an_explicit_auth_signs_a_session_in(controller, keystone, sandbox):
     assert sandbox.password("demo") not in run.output
 
 
+@pytest.mark.repeats
 def test_os_cloud_chooses_the_cloud(controller):
     run = controller.play(
         issue("") + "- assert: {that: session.cloud == 'sandbox-admin'}\n" + REVOKE, OS_CLOUD="sandbox-admin"
@@ -58,6 +59,7 @@ def test_os_cloud_chooses_the_cloud(controller):
     assert run.ok, run.output
 
 
+@pytest.mark.repeats
 def test_the_scope_is_the_one_asked_for(controller, issued):
     scopes = {
         "project: demo": "session.scope == 'project' and session.project.name == 'demo'",

@@ -151,6 +151,7 @@ def test_a_url_that_leads_nowhere_fails_soon_and_leaves_nothing_behind(controlle
     assert answer["seconds"] < 60 and images_of(cloud, run_name) == []
 
 
+@pytest.mark.repeats
 def test_volumes_become_images_with_their_marks(controller, cloud, run_name):
     volumes = [volume for volume in cloud.block_storage.volumes() if volume.name in ("data-02", "data-03")]
     options = {"run": run_name, "from_volumes": True, "volumes": [volume.name for volume in volumes], "timeout": 120}

@@ -58,6 +58,7 @@ def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keys
 
 
 @pytest.mark.versions
+@pytest.mark.repeats
 def test_what_goes_wrong_is_a_sentence(controller, keystone):
     def fails(arguments: str) -> str:
         look = f"{{{{ lookup('onetoken.openstack.session', {arguments}) }}}}"

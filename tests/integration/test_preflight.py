@@ -182,6 +182,7 @@ def test_a_directory_that_others_can_write_is_refused_and_left_as_it_is(controll
     assert list(place.iterdir()) == []
 
 
+@REPEATS
 def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(controller):
     """As a cloud's auth_url has it: with the version 2, with none, and with the one that is not there."""
     with keystone_v2() as address:

@@ -94,6 +94,7 @@ def outcomes(answer: dict[str, t.Any]) -> dict[str, str]:
     return {item["name"]: item["outcome"] for item in answer["results"]}
 
 
+@pytest.mark.repeats
 def test_images_and_the_volume_snapshots_behind_them_are_deleted(copies, retain, cloud, run_name):
     copies("os_server_snapshot", 3, servers=["db-01", "web-01"])
     images = {image.name: image for image in cloud.image.images() if run_name in image.name}

@@ -51,6 +51,7 @@ def test_the_role_revokes_when_the_play_fails_on_every_host(controller, keystone
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
+@pytest.mark.repeats
 def test_run_issues_runs_the_users_tasks_and_revokes(controller, keystone):
     (controller.home / "work.yml").write_text(
         "- openstack.cloud.compute_flavor_info:\n- command: openstack flavor list\n"

@@ -107,7 +107,6 @@ def with_the_role(tasks: str) -> str:
 WAYS = {"callback": (with_the_callback, CALLBACK), "role": (with_the_role, {})}
 ways = pytest.mark.parametrize("way", WAYS)
 #: For what is the same in both ways: one of them shows it at every change.
-mostly_role = pytest.mark.parametrize("way", ["role", pytest.param("callback", marks=pytest.mark.repeats)])
 mostly_callback = pytest.mark.parametrize("way", ["callback", pytest.param("role", marks=pytest.mark.repeats)])
 
 #: What makes a run write to all places at once.
@@ -227,7 +226,7 @@ def test_a_run_that_is_killed_leaks_nothing(observer, way):
     observer.assert_secret(evidence, "sdk.log")
 
 
-@mostly_role
+@mostly_callback
 def test_ansible_runner_keeps_no_secret(observer, way):
     variables = observer.write_play(way, WORKS + DIES)
     with observer.observed() as evidence:
@@ -263,7 +262,7 @@ DISCREET = """
 """
 
 
-@mostly_role
+@mostly_callback
 def test_a_password_that_the_user_exported_stays_where_it_is(observer, sandbox, way):
     """Every process of the run inherits it, but for the watcher, which needs none; it is nowhere else."""
     variables = observer.write_play(way, DISCREET)

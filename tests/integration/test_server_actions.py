@@ -141,6 +141,7 @@ def test_nova_keeps_as_many_backups_as_it_is_told(call, demo_cloud, run_name):
         demo_cloud.image.delete_image(image)
 
 
+@pytest.mark.repeats
 def test_a_server_of_a_volume_is_backed_up_by_other_means(call, run_name):
     answer = call("os_server_backup", servers=["db-01"], run=run_name, ignore_failures=True)
     assert outcomes(answer) == {"db-01": "failed"}

@@ -181,6 +181,7 @@ def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, ke
     assert keystone.count("POST") == 2
 
 
+@pytest.mark.repeats
 def test_a_second_issue_asks_keystone_for_nothing_until_the_token_is_due(controller, keystone):
     again = "- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: '{{{{ session.session }}}}'{}}}\n"
     run = controller.play(

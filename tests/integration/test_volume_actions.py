@@ -115,6 +115,7 @@ def test_volumes_are_backed_up_and_then_only_what_has_changed(bulk, run_name, ci
     assert cinder.get_backup(made["id"]).is_incremental
 
 
+@pytest.mark.repeats
 def test_an_incremental_backup_of_a_volume_without_a_full_one_fails_with_cinders_reason(bulk, run_name, cinder):
     volume = cinder.create_volume(name=f"vol-test-{run_name}", size=1)
     cinder.wait_for_status(volume, "available", interval=1, wait=60)

@@ -97,7 +97,8 @@ def asked(controller, access_log):
         assert len(starts) == len(groups)
         return [
             {
-                service: [_line(request) for request in log.requests(first, last)]
+                # A long list comes in pages, and earlier tests may have left much to list.
+                service: [_line(request) for request in log.requests(first, last) if "marker=" not in request.path]
                 for (service, log), first, last in zip(logs.items(), start, end, strict=True)
             }
             for start, end in zip(starts, ends, strict=True)

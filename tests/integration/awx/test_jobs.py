@@ -99,6 +99,7 @@ def test_every_bulk_playbook_is_a_job(start, assert_clean, playbook, answers, do
     assert_clean(job)
 
 
+@REPEATS
 def test_a_dry_run_is_a_job_of_the_type_check(start, assert_clean, access_log):
     nova = access_log("nova")
     job = start("bulk_snapshot", "--check", run_name="awx-dry", name_pattern="web-*")

@@ -72,6 +72,7 @@ def test_a_release_is_proven_and_then_staged(release, checkout, capsys):
     assert f"git push origin main v{VERSION}" in capsys.readouterr().out
 
 
+@pytest.mark.repeats
 def test_one_that_fails_leaves_everything_as_it_was(release, checkout):
     def proof(tarball: pathlib.Path) -> None:
         raise release.ReleaseError("it does not work")
