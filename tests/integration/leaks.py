@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fnmatch
 import json
+import os
 import pathlib
 import typing as t
 import urllib.parse
@@ -56,11 +58,13 @@ def _forms(text: str) -> t.Iterator[bytes]:
 def files_below(home: pathlib.Path, exceptions: t.Collection[str] = ()) -> dict[str, bytes]:
     """Every file in a home, but for those at the excepted places (patterns of paths)."""
     found = {}
-    for path in home.rglob("*"):
+    for path in (pathlib.Path(folder, name) for folder, _folders, names in os.walk(home) for name in names):
         relative = path.relative_to(home)
         excepted = any(
             fnmatch.fnmatch(str(part), pattern) for pattern in exceptions for part in (relative, *relative.parents)
         )
-        if not excepted and path.is_file() and not path.is_symlink():
-            found[str(relative)] = path.read_bytes()
+        # What a run has left at work may remove its files meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            if not excepted and path.is_file() and not path.is_symlink():
+                found[str(relative)] = path.read_bytes()
     return found
