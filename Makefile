@@ -111,7 +111,7 @@ bench: install sandbox-up ## what bulk runs cost beside the loops that they repl
 
 # What needs no sandbox runs while that is being installed, the longest from the start.
 test: install ## what a change must pass: lint, sanity, docs, unit tests, integration tests
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit sandbox-up sanity lint docs
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit sandbox-up sanity lint docs
 	$(MAKE) --no-print-directory integration
 
 test-all: test ## everything, for a release, in hours: test, and on all versions, and every module of openstack.cloud
