@@ -43,7 +43,7 @@ ATTEMPTS = 5
 #: How long an item without an answer is looked for before it is asked for again; twice as long each time, in seconds.
 PATIENCE = 5.0
 #: Pauses between looks, in seconds.
-FIRST_INTERVAL, LONGEST_INTERVAL, INTERVAL_GROWTH = 1.0, 10.0, 1.5
+FIRST_INTERVAL, LONGEST_INTERVAL, INTERVAL_GROWTH = 0.5, 10.0, 1.5
 #: The outcome of what was not seen through, and how it goes on.
 UNFINISHED = {
     State.UNDER_WAY: (FAILED, "it goes on in the cloud"),
@@ -239,9 +239,6 @@ class Run:
             item = self._waiting.popleft()
             item.state = State.ASKING
             self._sending[executor.submit(self._ask, item)] = item
-            if not self._waiting:
-                # What was asked for last may be finished soon.
-                self._look_in(FIRST_INTERVAL)
 
     def _may_start(self, item: Item) -> bool:
         """Whether there is a slot for it; one that is asked for again has its slot."""
@@ -309,10 +306,14 @@ class Run:
 
     def _take_in(self) -> None:
         """See what the senders and the look have come to."""
-        for future in [future for future in self._sending if future.done()]:
+        answered = [future for future in self._sending if future.done()]
+        for future in answered:
             item = self._sending.pop(future)
             future.result()
             self._file(item)
+        if answered and not self._sending and not self._waiting:
+            # What was asked for last may be finished soon.
+            self._look_in(FIRST_INTERVAL)
         if self._look is not None and self._look.done():
             look, self._look = self._look, None
             self._end_look(look)

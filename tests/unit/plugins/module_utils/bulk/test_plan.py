@@ -47,7 +47,7 @@ def test_one_that_is_under_way_already_is_not_asked_for():
 
 def test_requests_and_the_time_that_they_take_at_the_pace():
     plan = Plan.of(action({"compute": 1}, ("image",)), items(12, settled=3), lambda service: 20.0)
-    assert plan.requests == {"compute": 12, "image": 2}
+    assert plan.requests == {"compute": 12, "image": 3}
     assert plan.seconds == pytest.approx(0.6)
 
 
@@ -80,7 +80,7 @@ def test_it_is_told_in_a_few_sentences():
     work = action({"block_storage": 1}, ("image",), quotas)
     plan = Plan.of(work, items(3), lambda service: 1.0)
     assert plan.describe() == (
-        "About 7 requests (3 to block storage, 4 to image), 3 s to ask for all of it. "
+        "About 8 requests (3 to block storage, 5 to image), 3 s to ask for all of it. "
         "The quota does not suffice: snapshots allows 10, 9 are used and 3 more are needed."
     )
     assert work.asked == [3]
