@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tasks cost in each way that they can run, side by side in one run: docs/figures.md and README's table.
 
-    .venv/bin/python tests/benchmarks/benchmark.py                          12 minutes on a quiet machine
+    .venv/bin/python tests/benchmarks/benchmark.py                          20 minutes on a quiet machine
     .venv/bin/python tests/benchmarks/benchmark.py light hosts --rounds 1   some parts, so many rounds; writes nothing
 
 Exit code 1 when a target is missed.
