@@ -59,7 +59,8 @@ WORKS = """
 TELLS = """
 - command: openstack --debug --os-cloud sandbox flavor list
   register: listed
-- command: ps auxwwwe
+# Those of the run, as other tests may have a password in their environment meanwhile.
+- shell: ps auxwwwe | grep -F '{{ home }}'
   register: ps
 - shell: cp -r "$ONETOKEN_SESSION_DIRECTORY" "{{ home }}/kept" && rm -r "{{ home }}/kept/tokens"
 - copy: {content: "{{ [flavors, listed] | to_nice_json }}", dest: "{{ home }}/copied"}
