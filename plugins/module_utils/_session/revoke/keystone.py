@@ -15,7 +15,7 @@ import urllib.parse
 try:
     import keystoneauth1.exceptions
     import keystoneauth1.session
-except ImportError:  # whoever needs it is told so in a sentence
+except ImportError:  # Connection says what to install
     keystoneauth1 = None
 
 from ..store.token import Tls, Token, TokenId
