@@ -18,7 +18,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit coverage integration test test-all test-repeats test-versions test-devel test-matrix test-fidelity benchmark bench build release clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit coverage integration test test-all test-repeats test-versions test-devel test-matrix test-fidelity benchmark bench structure build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -121,6 +121,9 @@ test-all: test ## everything, for a release, in hours: test, and on all versions
 	$(MAKE) --no-print-directory test-versions
 	$(MAKE) --no-print-directory test-matrix
 	$(MAKE) --no-print-directory test-fidelity
+
+structure: install ## what can be counted of the structure: files, layers, the way of a snapshot and of a token
+	.venv/bin/python tests/structure/figures.py
 
 build: install ## the collection's tarball
 	rm -f onetoken-openstack-*.tar.gz

@@ -6,33 +6,12 @@
 from __future__ import annotations
 
 import ast
-import functools
-import graphlib
-import pathlib
 import sys
-import typing as t
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.structure.imports import FILES, circle, imports, ours
+from ansible_collections.onetoken.openstack.tests.structure.layers import LAYERS, SESSION, layer_of, violations
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-PLUGINS = REPOSITORY / "plugins"
-PREFIX = ("ansible_collections", "onetoken", "openstack", "plugins")
-SESSION = "module_utils._session"
-#: Lowest first. What begins with one of these names is of the layer of the longest of them.
-LAYERS = (
-    (f"{SESSION}.util",),
-    (f"{SESSION}.store",),
-    (f"{SESSION}.rate_limit",),
-    (f"{SESSION}.transport",),
-    (f"{SESSION}.revoke",),
-    (f"{SESSION}.sign_in",),
-    (f"{SESSION}.fork_server",),
-    (SESSION,),
-    ("module_utils._session_setup",),
-    ("module_utils",),
-    ("plugin_utils",),
-    ("modules", "doc_fragments", "callback", "inventory", "lookup", "action"),
-)
 SCRIPTS = (f"{SESSION}.sitecustomize", f"{SESSION}.fork_server.main")
 ON_THE_CONTROLLER = ("plugin_utils", "callback", "inventory", "lookup", "action")
 #: How many of our files Ansible ships with a module that only looks at a session, and with one that revokes it, itself
@@ -47,86 +26,7 @@ PYTHON_3 = (
 )
 
 
-class Import(t.NamedTuple):
-    """An import of a file."""
-
-    module: str
-    #: Whether it is one of this collection's.
-    is_ours: bool
-    #: How many packages up it begins; 0 for one by its whole name.
-    level: int
-    #: Whether it is made when the file is loaded, and not later, or never.
-    at_once: bool
-
-
-def name_of(path: pathlib.Path) -> str:
-    parts = path.relative_to(PLUGINS).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-FILES = {name_of(path): path for path in sorted(PLUGINS.rglob("*.py"))}
 OF_SESSION = [name for name in FILES if f"{name}.".startswith(f"{SESSION}.")]
-
-
-@functools.cache
-def parsed(name: str) -> ast.Module:
-    return ast.parse(FILES[name].read_text(encoding="utf-8"))
-
-
-@functools.cache
-def imports(name: str) -> tuple[Import, ...]:
-    """All imports of a file, in whatever place of it they are."""
-    tree = parsed(name)
-    lazy = {node for function in ast.walk(tree) if _is_later(function) for node in ast.walk(function)}
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [_import_of(tuple(alias.name.split(".")), 0, node not in lazy) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = (*_base(name, node.level), *(node.module.split(".") if node.module else ()))
-            for alias in node.names:
-                inner = ".".join((*base, alias.name)[len(PREFIX) :])
-                module = (*base, alias.name) if _is_ours(base) and inner in FILES else base
-                found.append(_import_of(module, node.level, node not in lazy))
-    return tuple(found)
-
-
-def _is_later(node: ast.AST) -> bool:
-    is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-    return is_for_types or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-
-
-def _base(name: str, level: int) -> tuple[str, ...]:
-    """The package from which a relative import of so many levels starts."""
-    if not level:
-        return ()
-    parts = (*PREFIX, *name.split("."))
-    packages = parts if FILES[name].name == "__init__.py" else parts[:-1]
-    return packages[: len(packages) - level + 1]
-
-
-def _is_ours(module: tuple[str, ...]) -> bool:
-    return module[: len(PREFIX)] == PREFIX
-
-
-def _import_of(module: tuple[str, ...], level: int, at_once: bool) -> Import:
-    is_ours = _is_ours(module)
-    return Import(".".join(module[len(PREFIX) :] if is_ours else module), is_ours, level, at_once)
-
-
-def ours(name: str) -> set[str]:
-    return {one.module for one in imports(name) if one.is_ours}
-
-
-def layer_of(name: str) -> int:
-    matches = [
-        (len(prefix), number)
-        for number, prefixes in enumerate(LAYERS)
-        for prefix in prefixes
-        if f"{name}.".startswith(f"{prefix}.")
-    ]
-    assert matches, f"{name} is in no layer"
-    return max(matches)[1]
 
 
 def shipped_with(*names: str) -> set[str]:
@@ -144,11 +44,8 @@ def shipped_with(*names: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_imports_what_there_is_and_only_from_its_layer_and_those_below(name):
-    for module in ours(name):
-        assert module in FILES, f"{name} imports {module}, which there is not"
-        assert layer_of(module) <= layer_of(name), f"{name} imports {module}, which is above it"
+def test_each_file_imports_only_from_its_layer_and_those_below():
+    assert list(violations()) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(ON_THE_CONTROLLER)])
@@ -164,7 +61,7 @@ def test_no_plugin_imports_another_one(kind):
 
 
 def test_nothing_is_imported_in_a_circle_not_even_for_types():
-    graphlib.TopologicalSorter({name: ours(name) for name in FILES}).prepare()
+    assert circle() == []
 
 
 @pytest.mark.parametrize("name", OF_SESSION)
