@@ -16,10 +16,10 @@ from ansible import constants
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
-from ..module_utils.bulk.progress import Standing
-from ..module_utils.bulk.progress_lines import Log, farewell, sentence
-from ..module_utils.bulk.progress_listener import Listener
-from ..module_utils.bulk.terminal_line import ERASE, TerminalLine, shows_at_once
+from ..module_utils._bulk.engine.progress import Standing
+from ..plugin_utils.progress_listener import Listener
+from ..plugin_utils.progress_text import Log, farewell, sentence
+from ..plugin_utils.terminal_line import ERASE, TerminalLine, shows_at_once
 
 #: Where these are set, a terminal is somebody's log: ansible-runner and AWX, and what builds and tests by itself.
 LOGS = ("AWX_ISOLATED_DATA_DIR", "CI")

@@ -52,10 +52,10 @@ import typing as t
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils._modules.token_report import counts_of_revoke
 from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, SessionAbsentError, without_sdk
 from ..module_utils._session_setup.preparation import exposure
-from ..module_utils.token_report import counts_of_revoke
 from ..plugin_utils import ansible_internals
 from ..plugin_utils.closing_line import traffic_lines
 from ..plugin_utils.playbook_task import PlaybookTask

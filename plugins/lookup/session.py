@@ -148,8 +148,8 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ..module_utils._modules.valid_text import valid
 from ..module_utils._session.util.errors import OneTokenError
-from ..module_utils.valid_text import valid
 from ..plugin_utils.session_report import chosen_session, report
 
 

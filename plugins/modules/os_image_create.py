@@ -414,13 +414,13 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._bulk.actions.image_create.base import ImageFromSource
+from ..module_utils._bulk.actions.image_create.from_volumes import ImageFromVolume
+from ..module_utils._bulk.actions.image_create.sources import image_sources
+from ..module_utils._bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
+from ..module_utils._bulk.resources.labels import Marks, check_run, run_of_today
+from ..module_utils._bulk.resources.selection import Criteria
 from ..module_utils._session.util.errors import ConfigurationError
-from ..module_utils.bulk.image_create import ImageFromSource
-from ..module_utils.bulk.image_from_volume import ImageFromVolume
-from ..module_utils.bulk.image_sources import image_sources
-from ..module_utils.bulk.marks import Marks, check_run, run_of_today
-from ..module_utils.bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils.bulk.selection import Criteria
 
 IMAGE_OPTIONS = {
     "name": {"type": "str", "required": True},

@@ -356,11 +356,11 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.image_retention import ImageRetention
-from ..module_utils.bulk.module import NewAction, run_bulk_module
-from ..module_utils.bulk.retention_rules import Keep, Sources
-from ..module_utils.bulk.volume_copies import BACKUPS, SNAPSHOTS
-from ..module_utils.bulk.volume_retention import VolumeRetention
+from ..module_utils._bulk.module import NewAction, run_bulk_module
+from ..module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
+from ..module_utils._bulk.retention.images import ImageRetention
+from ..module_utils._bulk.retention.rules import Keep, Sources
+from ..module_utils._bulk.retention.volumes import VolumeRetention
 
 
 def prepare(module: AnsibleModule) -> NewAction:

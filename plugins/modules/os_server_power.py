@@ -278,10 +278,10 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.marks import check_run
-from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils.bulk.selection import Criteria
-from ..module_utils.bulk.server_power import ServerReboot, ServerStart, ServerStop
+from ..module_utils._bulk.actions.server_power import ServerReboot, ServerStart, ServerStop
+from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
+from ..module_utils._bulk.resources.labels import check_run
+from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:

@@ -273,11 +273,11 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._bulk.actions.server_shelve import ServerOffload, ServerShelve, ServerUnshelve
+from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
+from ..module_utils._bulk.resources.labels import run_of_today
+from ..module_utils._bulk.resources.selection import Criteria
 from ..module_utils._session.util.errors import ConfigurationError
-from ..module_utils.bulk.marks import run_of_today
-from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils.bulk.selection import Criteria
-from ..module_utils.bulk.server_shelve import ServerOffload, ServerShelve, ServerUnshelve
 
 
 def prepare(module: AnsibleModule) -> NewAction:

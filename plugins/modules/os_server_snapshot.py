@@ -329,10 +329,10 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils.bulk.selection import Criteria
-from ..module_utils.bulk.server_snapshot import ServerSnapshot
+from ..module_utils._bulk.actions.server_snapshot import ServerSnapshot
+from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
+from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:

@@ -142,11 +142,11 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._modules.base import run_module
+from ..module_utils._modules.token_report import describe
+from ..module_utils._modules.token_status import status as status_of
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.util.errors import SessionError
-from ..module_utils.module_frame import run_module
-from ..module_utils.token_report import describe
-from ..module_utils.token_status import status as status_of
 
 
 def info(module: AnsibleModule) -> dict:

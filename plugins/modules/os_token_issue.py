@@ -245,15 +245,15 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import signing_in
+from ..module_utils._modules import signing_in
+from ..module_utils._modules.base import run_module
+from ..module_utils._modules.token_report import describe, still_good, warnings_of
 from ..module_utils._session.revoke import sweep
 from ..module_utils._session.store.renewal import RenewalPolicy
 from ..module_utils._session.store.session import Session
 from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import exposure
-from ..module_utils.module_frame import run_module
-from ..module_utils.token_report import describe, still_good, warnings_of
 
 
 def issue(module: AnsibleModule) -> dict:

@@ -154,15 +154,15 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._modules.base import run_module
+from ..module_utils._modules.connection import import_sdk
+from ..module_utils._modules.task_keystone import keystone_of
 from ..module_utils._session.revoke import revocation, sweep
 from ..module_utils._session.store import directory, owners, usage
 from ..module_utils._session.store.session import LivingToken, Session, last_end
 from ..module_utils._session.store.token import TokenId
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, TokenNotRevokedError
 from ..module_utils._session.util.waiting import Waiter
-from ..module_utils.connection import import_sdk
-from ..module_utils.module_frame import run_module
-from ..module_utils.task_keystone import keystone_of
 
 
 def revoke(module: AnsibleModule) -> dict:

@@ -323,10 +323,10 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.bulk.marks import Marks, run_of_today
-from ..module_utils.bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils.bulk.selection import Criteria
-from ..module_utils.bulk.volume_snapshot import VolumeSnapshot
+from ..module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
+from ..module_utils._bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
+from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:

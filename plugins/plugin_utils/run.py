@@ -12,6 +12,7 @@ import math
 import os
 import typing as t
 
+from ..module_utils._modules.token_report import warnings_of
 from ..module_utils._session import hook
 from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
 from ..module_utils._session.store import owners, usage
@@ -33,7 +34,6 @@ from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.limits import check_timeout
 from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import prepare
-from ..module_utils.token_report import warnings_of
 
 #: What processes of the run note, and what it means.
 _TROUBLES = {

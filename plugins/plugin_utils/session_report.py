@@ -9,14 +9,14 @@ import os
 import sys
 import typing as t
 
-from ..module_utils import signing_in
+from ..module_utils._modules import signing_in
+from ..module_utils._modules.task_cloud import SDK_NAMES, TaskCloud
+from ..module_utils._modules.token_report import describe
 from ..module_utils._session.store import serving
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.store.token import Token
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
 from ..module_utils._session_setup import environment, issued
-from ..module_utils.task_cloud import SDK_NAMES, TaskCloud
-from ..module_utils.token_report import describe
 
 #: Seconds for which a lookup waits for a Keystone that is busy.
 _TIMEOUT = 120

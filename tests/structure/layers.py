@@ -21,7 +21,8 @@ LAYERS = (
     (f"{SESSION}.fork_server",),
     (SESSION,),
     ("module_utils._session_setup",),
-    ("module_utils",),
+    ("module_utils._modules",),
+    ("module_utils._bulk",),
     ("plugin_utils",),
     ("modules", "doc_fragments", "callback", "inventory", "lookup", "action"),
 )

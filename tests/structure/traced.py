@@ -64,7 +64,7 @@ def main() -> None:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
         calls = [[*pair, count] for pair, count in sorted(trace.calls.items())]
         with open(output, "w", encoding="utf-8") as stream:
             json.dump({"files": sorted(trace.files), "calls": calls}, stream)

@@ -13,11 +13,11 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, detached
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
-from ansible_collections.onetoken.openstack.plugins.module_utils.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.tests.unit import module_process
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     StandInKeystone,

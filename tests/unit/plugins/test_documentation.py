@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils import module_frame
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import base
 
 pytestmark = pytest.mark.processes
 
@@ -64,7 +64,7 @@ def spec_of(monkeypatch):
             seen.update(argument_spec)
             raise SpecSeen
 
-        monkeypatch.setattr(module_frame, "Module", catch)
+        monkeypatch.setattr(base, "Module", catch)
         with pytest.raises(SpecSeen):
             importlib.import_module(f"{PACKAGE}.{name}").main()
         return seen

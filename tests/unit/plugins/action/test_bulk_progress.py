@@ -19,13 +19,12 @@ pytestmark = pytest.mark.processes
 PLUGINS = pathlib.Path(__file__).resolve().parents[4] / "plugins"
 PLAYBOOK = pathlib.Path(sys.executable).parent / "ansible-playbook"
 PATIENCE = 60
-UTILS = ("item", "reason", "progress", "progress_lines", "progress_listener", "terminal_line", "interruption")
 ROUTING = "plugin_routing: {modules: {os_other: {action_plugin: scratch.bulk.os_server_snapshot}}}\n"
 MODULE = """
 import os, pathlib, time
 from ansible.module_utils.basic import AnsibleModule
-from ..module_utils.bulk.interruption import Interruption
-from ..module_utils.bulk.progress import VARIABLE, Progress
+from ..module_utils._bulk.engine.interruption import Interruption
+from ..module_utils._bulk.engine.progress import VARIABLE, Progress
 
 module = AnsibleModule({"until": {"type": "path"}, "fail": {"type": "bool", "default": False}})
 until, heard = pathlib.Path(module.params["until"]), os.environ.get(VARIABLE)
@@ -57,16 +56,13 @@ PLAY = """
 def bulk(tmp_path):
     """A collection with the action plugin, and a module that is led to it as the bulk modules are."""
     root = tmp_path / "collections" / "ansible_collections" / "scratch" / "bulk"
-    for name in ("meta", "plugins/action", "plugins/modules", "plugins/module_utils/bulk"):
+    for name in ("meta", "plugins/action", "plugins/modules"):
         (root / name).mkdir(parents=True)
     (root / "meta" / "runtime.yml").write_text(ROUTING)
     (root / "plugins" / "modules" / "os_other.py").write_text(MODULE)
     (root / "plugins" / "modules" / "os_server_snapshot.py").write_text(MODULE)
-    action = "action/os_server_snapshot.py"
-    (root / "plugins" / action).symlink_to(PLUGINS / action)
-    for name in UTILS:
-        util = f"module_utils/bulk/{name}.py"
-        (root / "plugins" / util).symlink_to(PLUGINS / util)
+    for name in ("action/os_server_snapshot.py", "module_utils", "plugin_utils"):
+        (root / "plugins" / name).symlink_to(PLUGINS / name)
     return tmp_path
 
 

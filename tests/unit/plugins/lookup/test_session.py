@@ -9,7 +9,7 @@ import sys
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.onetoken.openstack.plugins.lookup import session as lookup
-from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 
 

@@ -8,7 +8,8 @@ import json
 import os
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils import signing_in
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import signing_in
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules.token_report import describe
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
@@ -18,7 +19,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SourceUnreadableError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
-from ansible_collections.onetoken.openstack.plugins.module_utils.token_report import describe
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.session_report import chosen_session, report
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 

@@ -12,13 +12,8 @@ import pkgutil
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils import (
-    _session,
-    _session_setup,
-    signing_in,
-    task_cloud,
-    token_status,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils import _session, _session_setup
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import signing_in, task_cloud, token_status
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.cache import Identity
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in.request import SignInRequest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session

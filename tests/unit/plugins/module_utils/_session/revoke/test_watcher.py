@@ -24,10 +24,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Session,
-    SessionRecord,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import TokenId
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock

@@ -15,10 +15,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
-    Session,
-    SessionRecord,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import ended_run
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (

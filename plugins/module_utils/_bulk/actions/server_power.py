@@ -1,0 +1,89 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting, stopping and rebooting servers."""
+
+from __future__ import annotations
+
+from ..._session.util.errors import OneTokenError
+from ..api.cloud_requests import CloudRequests
+from ..engine.action import MISSES_ALLOWED
+from ..engine.item import Item
+from ..engine.reason import Code, Reason
+from ..resources.labels import RESERVED, check_run
+from ..resources.selection import Criteria
+from .common.server_state import ACTIVE, ERROR, SeenServer, ServerState, refused_at_once
+
+#: Metadata of a server: the run that rebooted it last.
+REBOOTED = f"{RESERVED}rebooted"
+SOFT, HARD = "SOFT", "HARD"
+HARD_REBOOT_TASKS = frozenset({"rebooting_hard", "reboot_pending_hard", "reboot_started_hard"})
+#: A hard reboot does what a soft one does; the other way round it may be meant to end a soft one that hangs.
+REBOOT_TASKS = {
+    SOFT: HARD_REBOOT_TASKS | {"rebooting", "reboot_pending", "reboot_started"},
+    HARD: HARD_REBOOT_TASKS,
+}
+
+
+class ServerStart(ServerState):
+    name = "start"
+    request = {"os-start": None}
+    statuses = frozenset({ACTIVE})
+    tasks = REBOOT_TASKS[SOFT] | {"powering-on"}
+    possible_in = frozenset({"SHUTOFF"})
+
+
+class ServerStop(ServerState):
+    name = "stop"
+    request = {"os-stop": None}
+    statuses = frozenset({"SHUTOFF"})
+    tasks = frozenset({"powering-off"})
+    possible_in = frozenset({ACTIVE, ERROR})
+
+
+class ServerReboot(ServerState):
+    """Reboots each server, but not twice in a run; without a run, each call reboots."""
+
+    name = "reboot"
+    statuses = frozenset({ACTIVE})
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria, reboot_type: str, run: str | None) -> None:
+        super().__init__(requests, criteria)
+        self.request = {"reboot": {"type": reboot_type}}
+        self.tasks = REBOOT_TASKS[reboot_type]
+        self.possible_in = {ACTIVE, "SHUTOFF", "PAUSED", "SUSPENDED", ERROR} if reboot_type == HARD else {ACTIVE}
+        self._run = check_run(run) if run else None
+        self.requests_each = {"compute": 2 if run else 1}
+
+    def is_there(self, server: SeenServer) -> bool:
+        return bool(self._run) and server.metadata.get(REBOOTED) == self._run and server.status != ERROR
+
+    def found(self, item: Item, server: SeenServer) -> bool:
+        rebooted = self.reached(server) and _has_changed(item, server) and not refused_at_once(item)
+        return self.on_the_way(server) or rebooted
+
+    def accept(self, item: Item, outcome: str) -> None:
+        super().accept(item, outcome)
+        if self._run:
+            item.why = self._mark(item)
+
+    def _mark(self, item: Item) -> Reason | None:
+        """Write down that it was rebooted. Whatever goes wrong with that, it was: why it is not written down, if so."""
+        try:
+            self.write_metadata(item, {REBOOTED: self._run or ""})
+        except OneTokenError as exc:
+            text = f"rebooted, but not marked with the run, so that its next call reboots it again: {exc}"
+            return Reason(Code.NOT_LABELLED, text)
+        return None
+
+    def watch(self, item: Item, server: SeenServer) -> None:
+        # A server that has not begun and one that has finished differ in the moment of the last change only.
+        if self.reached(server) and not _has_changed(item, server) and item.misses < MISSES_ALLOWED:
+            item.misses += 1
+        else:
+            super().watch(item, server)
+
+
+def _has_changed(item: Item, server: SeenServer) -> bool:
+    """Since before it was asked for. Nova gives the second: what happens within one looks as if nothing had."""
+    return server.updated_at != item.resource.updated_at

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shelving servers, and unshelving those that a run has shelved."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..api.cloud_requests import CloudRequests, RefusedError
+from ..engine.item import DONE, Item, State
+from ..resources.labels import RESERVED, check_run
+from ..resources.selection import Criteria
+from .common.server_state import ACTIVE, ERROR, SeenServer, ServerState
+
+#: Metadata of a server: the run that shelved it last.
+SHELVED_BY = f"{RESERVED}shelved"
+SHELVED, OFFLOADED = "SHELVED", "SHELVED_OFFLOADED"
+SHELVING_TASKS = frozenset(
+    {"shelving", "shelving_image_pending_upload", "shelving_image_uploading", "shelving_offloading"}
+)
+
+
+class ServerShelve(ServerState):
+    """Shelves each server, and marks it before with the run: a shelved one takes no metadata."""
+
+    name = "shelve"
+    request = {"shelve": None}
+    #: Some clouds offload at once, all do so where the server was booted from a volume.
+    statuses = frozenset({SHELVED, OFFLOADED})
+    tasks = SHELVING_TASKS
+    possible_in = frozenset({ACTIVE, "SHUTOFF", "PAUSED", "SUSPENDED"})
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
+        """Without a run, servers are not marked."""
+        super().__init__(requests, criteria)
+        self._run = check_run(run) if run else None
+        self.requests_each = {"compute": 2 if run else 1}
+
+    def ask(self, item: Item) -> None:
+        if self._run and item.resource.metadata.get(SHELVED_BY) != self._run:
+            self.write_metadata(item, {SHELVED_BY: self._run}, self.given_up)
+        super().ask(item)
+
+
+class ServerOffload(ServerShelve):
+    """Shelves each server, and takes it off its hypervisor then, where the cloud does not do so itself."""
+
+    name = "offload"
+    statuses = frozenset({OFFLOADED})
+    possible_in = ServerShelve.possible_in | {SHELVED}
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
+        super().__init__(requests, criteria, run)
+        self.requests_each = {"compute": self.requests_each["compute"] + 1}
+
+    def found(self, item: Item, server: SeenServer) -> bool:
+        return super().found(item, server) or _is_newly_shelved(item, server)
+
+    def accept(self, item: Item, outcome: str) -> None:
+        super().accept(item, outcome)
+        if item.resource.status != SHELVED:
+            item.state = State.HALF_DONE
+
+    def ask(self, item: Item) -> None:
+        if item.resource.status == SHELVED:
+            self._offload(item)
+        else:
+            super().ask(item)
+
+    def _offload(self, item: Item) -> None:
+        try:
+            self.ask_nova(item, {"shelveOffload": None}, self.given_up)
+        except RefusedError as exc:
+            raise RefusedError(f"it is shelved, but not offloaded: {exc}", exc.status_code) from None
+        self.accept(item, DONE)
+
+    def watch(self, item: Item, server: SeenServer) -> None:
+        if _is_newly_shelved(item, server):
+            # What is left is another request, which is the senders' to send.
+            item.resource, item.state = server, State.WAITING
+        else:
+            super().watch(item, server)
+
+
+def _is_newly_shelved(item: Item, server: SeenServer) -> bool:
+    """Since it was last asked for."""
+    return server.status == SHELVED != item.resource.status and server.idle
+
+
+class ServerUnshelve(ServerState):
+    """Brings shelved servers back: those that a run has shelved, or all."""
+
+    name = "unshelve"
+    request = {"unshelve": None}
+    tasks = frozenset({"unshelving", "spawning", "powering-on"})
+    possible_in = frozenset({SHELVED, OFFLOADED})
+
+    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
+        if run:
+            metadata: dict[str, t.Any] = {**criteria.metadata, SHELVED_BY: check_run(run)}
+            criteria = dataclasses.replace(criteria, metadata=metadata)
+        super().__init__(requests, criteria)
+
+    def reached(self, server: SeenServer) -> bool:
+        """Whatever else a server does that is not shelved, or about to be."""
+        return server.status not in {SHELVED, OFFLOADED, ERROR} and server.task_state not in SHELVING_TASKS

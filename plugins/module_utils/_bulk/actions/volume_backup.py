@@ -1,0 +1,55 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of volumes."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ..._session.util.errors import ConfigurationError
+from ..api.cloud_requests import CloudRequests
+from ..engine.item import Item
+from ..resources.labels import Marks
+from ..resources.quotas import Quota, volume_quotas
+from ..resources.selection import Criteria, Volume
+from ..resources.volume_copies import Kind, kind_of_backups
+from ..resources.volume_requests import create_backup
+from .common.volume_copy import VolumeCopyAction
+
+
+class VolumeBackup(VolumeCopyAction):
+    name = "backup"
+    awaited = "the volume backups"
+
+    def __init__(
+        self,
+        requests: CloudRequests,
+        criteria: Criteria,
+        servers: t.Sequence[str],
+        marks: Marks,
+        force: bool,
+        incremental: bool,
+        container: str | None,
+    ) -> None:
+        super().__init__(requests, criteria, servers, marks, force)
+        self._how: dict[str, t.Any] = {"force": force, "incremental": incremental}
+        if container:
+            self._how["container"] = container
+
+    @functools.cached_property
+    def kind(self) -> Kind:
+        kind = kind_of_backups(self.requests)
+        if not kind.microversion and self._marks.properties:
+            raise ConfigurationError(
+                "This cloud's Cinder keeps no metadata of backups (that takes microversion 3.43): leave properties out."
+            )
+        return kind
+
+    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
+        return create_backup(self.requests, self.kind, volume.id, name, marks, self._how, self.given_up)
+
+    def quotas(self, items: list[Item]) -> list[Quota]:
+        size = sum(item.resource.size for item in items)
+        return volume_quotas(self.requests, backups=len(items), backup_gib=size)

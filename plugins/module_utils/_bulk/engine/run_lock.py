@@ -1,0 +1,54 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calls of one run on one machine ask one after the other.
+
+What a call asked for is there for the next one to find; two that list at the same time would both ask for the same. A
+call has its turn from before it lists until all is asked for, and waits for the results without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ..._session.rate_limit.shared_file import open_shared
+from ..._session.store import directory
+from ..._session.util.errors import SessionError
+
+#: Pauses between two looks whether it is this call's turn, in seconds.
+POLL = 0.2
+
+
+class Turn:
+    """One call's turn, by the name of what the calls have in common. The system ends that of a process that died."""
+
+    def __init__(self, environ: t.Mapping[str, str], name: str) -> None:
+        self._file: int | None = None
+        # Where no file can be, calls cannot know of each other.
+        with contextlib.suppress(OSError, SessionError):
+            self._file = open_shared(environ, name)
+
+    def wait(self, pause: t.Callable[[float], None], goes_on: t.Callable[[], bool]) -> bool:
+        """Wait for it; False when that is not wanted any more."""
+        while not self._try():
+            if not goes_on():
+                return False
+            pause(POLL)
+        return True
+
+    def _try(self) -> bool:
+        if self._file is None:
+            return True
+        try:
+            return directory.try_lock(self._file)
+        except OSError:
+            self.end()
+            return True
+
+    def end(self) -> None:
+        """Let the next call have its turn; safe to repeat."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the bulk modules share: their options, and a run made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._modules.base import run_module
+from .._modules.connection import connect
+from .._session.rate_limit.limit import RateLimit
+from .._session.rate_limit.limiter import RateLimiter
+from .._session.store import usage
+from .._session.store.session import ISSUED, Session
+from .._session.util import deadline
+from .._session.util.clock import now
+from .._session.util.errors import ConfigurationError, OneTokenError
+from .api.cloud_requests import ANSWER_TIMEOUT, CloudRequests, TimeUpError
+from .api.project import Place
+from .api.request_counts import RequestCounts
+from .engine.action import Action
+from .engine.interruption import Interruption, patience
+from .engine.max_failures import MaxFailures
+from .engine.plan import Plan
+from .engine.progress import Progress
+from .engine.run import SENDERS, Run
+from .engine.run_lock import Turn
+from .engine.slots import Slots
+from .report import files as report_files
+from .report.report import Report, RunFailedError
+
+if t.TYPE_CHECKING:
+    import openstack.connection
+
+NewAction = t.Callable[[CloudRequests], Action]
+#: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
+PrepareAction = t.Callable[[AnsibleModule], NewAction]
+
+BULK_OPTIONS: dict[str, t.Any] = {
+    "requests_per_second": {"type": "str", "default": "auto"},
+    "concurrency": {"type": "int", "default": 0},
+    "slices": {"type": "int", "default": 1},
+    "max_failures": {"type": "str"},
+    "report": {"type": "path"},
+    "timeout": {"type": "int", "default": 1800},
+    "ignore_failures": {"type": "bool", "default": False},
+}
+SELECTION_OPTIONS: dict[str, t.Any] = {
+    "name_pattern": {"type": "str"},
+    "metadata": {"type": "dict", "default": {}},
+    "status": {"type": "list", "elements": "str", "default": []},
+    "availability_zone": {"type": "list", "elements": "str", "default": []},
+    "older_than": {"type": "int"},
+    "newer_than": {"type": "int"},
+}
+SERVER_OPTIONS: dict[str, t.Any] = {
+    "servers": {"type": "list", "elements": "str"},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    **SELECTION_OPTIONS,
+}
+VOLUME_OPTIONS: dict[str, t.Any] = {
+    "volumes": {"type": "list", "elements": "str"},
+    **SELECTION_OPTIONS,
+}
+
+
+def run_bulk_module(prepare: PrepareAction, options: dict[str, t.Any], **module_options: t.Any) -> None:
+    """Run a module that does this action on many resources."""
+    run_module(functools.partial(_carry_out, prepare), options={**BULK_OPTIONS, **options}, **module_options)
+
+
+def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    limit, max_failures = RateLimit.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
+    for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
+        if params.get(name, least) < least:
+            raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
+    slices = params["slices"]
+    if 0 < params["concurrency"] < slices:
+        raise ConfigurationError(
+            f"concurrency is {params['concurrency']}, of which each of {slices} slices would have less than one: give "
+            f"at least {slices}, or 0 for no limit."
+        )
+    limit = limit.share(slices)
+    new_action = prepare(module)
+    if params["report"] and not module.check_mode:
+        report_files.check(params["report"])
+    began_at, started, counts = time.monotonic(), now(), RequestCounts()
+    connection, place = _sign_in(module, counts)
+    # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
+    shared = os.environ if slices == 1 else None
+    limiter = RateLimiter(place.key, limit, shared, timeout=params["timeout"])
+    requests = CloudRequests(connection, limiter, params["timeout"], counts, began_at=began_at)
+    progress = Progress.of_environment(os.environ)
+    session = Session.of_environment(os.environ)
+    interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
+    with interruption, usage.finishing(session):
+        action = new_action(requests)
+        turn = None
+        # Slices work on different servers, so none has to wait for what another one asks for.
+        if params.get("run") and shared is not None and not module.check_mode:
+            turn = Turn(shared, place.key.file_name(f"{action.name} {params['run']}"))
+        slots = Slots(place.key, params["concurrency"] // slices, shared)
+        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn, slots)
+        run.plan()
+        plan = Plan.of(action, run.items, limiter.rate) if module.check_mode else None
+        if plan is None:
+            run.carry_out()
+        report = Report(
+            action=action.name,
+            resources=action.resources,
+            run=(params["run"] or "") if "run" in params else None,
+            items=run.items,
+            started=started,
+            seconds=requests.seconds_spent,
+            requests=counts.by_service(),
+            tokens_issued=_tokens_issued(session, counts),
+            throttled_seconds=limiter.throttled_seconds,
+            refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in limiter.refusals],
+            stopped=run.stopped,
+            stopped_code=run.stopped_code,
+            extras=action.extras(),
+            plan=plan,
+        )
+        # A run without any item must not take the place of the last report that told something.
+        if params["report"] and run.items and not module.check_mode:
+            report = _write(report, place, params["report"])
+    if not report.items:
+        module.warn(action.nothing)
+    if report.failed and not params["ignore_failures"]:
+        raise RunFailedError(report)
+    return report.answer()
+
+
+def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.connection.Connection, Place]:
+    """A connection with a token, and where it leads."""
+
+    def sign_in() -> tuple[openstack.connection.Connection, Place]:
+        connection = connect(module)
+        # A silent cloud must not hold up what is not a request of ours, such as a discovery, for ever.
+        connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
+        counts.watch(connection, SENDERS)
+        return connection, Place.of(connection, module.params)
+
+    timeout = module.params["timeout"]
+    try:
+        return deadline.within(timeout, sign_in)
+    except deadline.LateError:
+        raise TimeUpError(
+            f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
+            "check auth_url and the network."
+        ) from None
+
+
+def _write(report: Report, place: Place, path: str) -> Report:
+    try:
+        return dataclasses.replace(report, files=report_files.write_report(report.record(place), path))
+    except report_files.ReportError as exc:
+        # What the run came to is told all the same.
+        exc.result = report.answer()
+        raise
+
+
+def _tokens_issued(session: Session | None, counts: RequestCounts) -> int:
+    """By the session, or by this process where it has none."""
+    try:
+        return counts.tokens_issued if session is None else session.counted(ISSUED)
+    except OneTokenError:
+        return counts.tokens_issued

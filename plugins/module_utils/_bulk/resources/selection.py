@@ -1,0 +1,277 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which servers or volumes a call is about: those of the project that match every criterion, of which it needs one."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._session.util.clock import parse
+from ..._session.util.errors import ConfigurationError
+from ..api.cloud_clock import CloudClock, CloudClockError
+from ..api.cloud_requests import CloudError, CloudRequests, RefusedError, UnreadableError
+from ..api.fields import Fields, readable
+from ..engine.reason import Code, Reason
+
+#: From this microversion on, Nova lists the tags of servers.
+TAGS = "2.26"
+NOT_ACCEPTABLE = 406
+#: Statuses of volumes.
+AVAILABLE, IN_USE = "available", "in-use"
+#: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
+TEMPORARY = "backup-vol-"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What servers and volumes have in common."""
+
+    id: str
+    name: str
+    status: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    availability_zone: str = ""
+    created_at: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Server(Resource):
+    task_state: str | None = None
+    volume_backed: bool = False
+    volume_ids: tuple[str, ...] = ()
+    #: Whether Nova says that it does nothing with it; clouds may keep that to themselves.
+    unattended: bool = False
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> Server:
+        fields = Fields("compute", "server", body)
+        return cls(
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            metadata=fields.metadata("metadata"),
+            availability_zone=fields.text("OS-EXT-AZ:availability_zone"),
+            created_at=fields.moment("created"),
+            tags=fields.texts("tags"),
+            task_state=fields.text("OS-EXT-STS:task_state") or None,
+            # Nova has an empty text there for a server that was booted from a volume.
+            volume_backed=body.get("image") == "",
+            volume_ids=tuple(one.required("id") for one in fields.rows("os-extended-volumes:volumes_attached")),
+            unattended=body.get("OS-EXT-STS:task_state", "unknown") is None,
+        )
+
+
+@dataclass(frozen=True)
+class Volume(Resource):
+    #: GiB.
+    size: int = 0
+    server_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> Volume:
+        fields = Fields("block_storage", "volume", body)
+        return cls(
+            id=fields.required("id"),
+            name=fields.text("name"),
+            status=fields.required("status"),
+            metadata=fields.metadata("metadata"),
+            availability_zone=fields.text("availability_zone"),
+            created_at=fields.moment("created_at"),
+            size=fields.number("size") or 0,
+            # A volume may be attached to a host instead of a server.
+            server_ids=tuple(id for one in fields.rows("attachments") if (id := one.text("server_id"))),
+        )
+
+
+AnyResource = t.TypeVar("AnyResource", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Selection(t.Generic[AnyResource]):
+    resources: list[AnyResource]
+    #: A name that was asked for and leads to no one resource, and why.
+    unresolved: dict[str, Reason]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What a resource must be like; what is not given does not narrow."""
+
+    #: Names or ids; no names at all select nothing, other than names that are not given.
+    names: t.Sequence[str] | None = None
+    name_pattern: str | None = None
+    metadata: t.Mapping[str, t.Any] = field(default_factory=dict)
+    tags: t.Sequence[str] = ()
+    status: t.Sequence[str] = ()
+    availability_zone: t.Sequence[str] = ()
+    #: Seconds since the resource was made, at least and at most.
+    older_than: int | None = None
+    newer_than: int | None = None
+    #: When that is, by the clock of the cloud.
+    moment: datetime.datetime | None = None
+
+    def __post_init__(self) -> None:
+        # A variable that somebody forgot to set must not select a whole project.
+        if self.name_pattern == "":
+            raise ConfigurationError("name_pattern is empty: leave it out, or give ** for every name.")
+        if "" in (self.names or ()):
+            raise ConfigurationError("A name that is to be selected is empty: leave it out.")
+        for option in ("older_than", "newer_than"):
+            if (getattr(self, option) or 0) < 0:
+                raise ConfigurationError(f"{option} is {getattr(self, option)}: give a number of seconds from 0 on.")
+
+    @property
+    def narrow(self) -> bool:
+        """Whether anything says which resources are meant."""
+        others = (self.name_pattern, self.metadata, self.tags, self.status, self.availability_zone)
+        return any(others) or any(one is not None for one in (self.names, self.older_than, self.newer_than))
+
+    @classmethod
+    def of(cls, params: t.Mapping[str, t.Any], names: str, otherwise_narrow: bool = False) -> Criteria:
+        """As a module's options have them, names or ids under this one; one is needed, which may be another option."""
+        common = ("name_pattern", "metadata", "status", "availability_zone", "older_than", "newer_than")
+        given = {name: params[name] for name in common}
+        criteria = cls(names=params[names], tags=params.get("tags") or (), **given)
+        demand_criterion(criteria.narrow or otherwise_narrow)
+        return criteria
+
+    @property
+    def by_age(self) -> bool:
+        return self.older_than is not None or self.newer_than is not None
+
+    def at(self, clock: CloudClock) -> Criteria:
+        """These, with ages measured by the cloud's clock as its last listing has it."""
+        if not self.by_age:
+            return self
+        try:
+            return dataclasses.replace(self, moment=clock.now())
+        except CloudClockError as exc:
+            raise CloudError(f"older_than and newer_than cannot be used here: {exc}.") from None
+
+    def select(
+        self, resources: t.Iterable[AnyResource], kind: str, unreadable: t.Mapping[str, UnreadableError] | None = None
+    ) -> Selection[AnyResource]:
+        """Of the resources, those that match. One that cannot be read may be meant, unless others are named."""
+        # A list that changes while its pages are read may have something twice.
+        everyone = list({resource.id: resource for resource in resources}.values())
+        failures = {id: Reason(Code.UNREADABLE, str(exc)) for id, exc in (unreadable or {}).items()}
+        if self.names is None:
+            return Selection([resource for resource in everyone if self.match(resource)], failures)
+        by_id = {resource.id: resource for resource in everyone}
+        by_name: dict[str, list[AnyResource]] = {}
+        for resource in everyone:
+            by_name.setdefault(resource.name, []).append(resource)
+        selected: dict[str, AnyResource] = {}
+        unresolved: dict[str, Reason] = {}
+        for wanted in self.names:
+            called = [by_id[wanted]] if wanted in by_id else by_name.get(wanted, [])
+            matching = [resource for resource in called if self.match(resource)]
+            if wanted in failures:
+                unresolved[wanted] = failures[wanted]
+            elif not called:
+                unresolved[wanted] = Reason(Code.NOT_FOUND, f"no {kind} of the project has this name or id")
+            elif len(matching) > 1:
+                ids = ", ".join(resource.id for resource in matching)
+                text = f"{len(matching)} {kind}s have this name, give an id: {ids}"
+                unresolved[wanted] = Reason(Code.AMBIGUOUS, text)
+            else:
+                selected.update((resource.id, resource) for resource in matching)
+        return Selection(list(selected.values()), unresolved)
+
+    def match(self, resource: Resource) -> bool:
+        if self.name_pattern and not fnmatch.fnmatchcase(resource.name, self.name_pattern):
+            return False
+        if self.status and resource.status.upper() not in {status.upper() for status in self.status}:
+            return False
+        if self.availability_zone and resource.availability_zone not in self.availability_zone:
+            return False
+        if not set(self.tags) <= set(resource.tags):
+            return False
+        wanted = texts(self.metadata, "metadata")
+        return self._match_age(resource) and all(resource.metadata.get(key) == value for key, value in wanted.items())
+
+    def _match_age(self, resource: Resource) -> bool:
+        if not self.by_age:
+            return True
+        if self.moment is None:
+            raise ValueError("Ages need a moment: see at()")
+        if not resource.created_at:
+            raise UnreadableError(f"The cloud does not say when {resource.id} was made, so its age is not known.")
+        age = (self.moment - parse(resource.created_at)).total_seconds()
+        too_young = self.older_than is not None and age < self.older_than
+        too_old = self.newer_than is not None and age > self.newer_than
+        return not (too_young or too_old)
+
+
+def demand_criterion(narrow: bool) -> None:
+    """Refuse to select a whole project only because a variable is missing or misspelt."""
+    if not narrow:
+        raise ConfigurationError(
+            "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all "
+            "of the project."
+        )
+
+
+def servers_detail(requests: CloudRequests, with_tags: bool = False) -> t.Iterator[dict[str, t.Any]]:
+    """What Nova says of every server of the project."""
+    microversion = TAGS if with_tags else None
+    try:
+        for body in requests.listing("compute", "/servers/detail", "servers", microversion=microversion):
+            if with_tags and "tags" not in body:
+                raise _without_tags()
+            yield body
+    except RefusedError as exc:
+        if with_tags and exc.status_code == NOT_ACCEPTABLE:
+            raise _without_tags() from None
+        raise
+
+
+def _without_tags() -> ConfigurationError:
+    return ConfigurationError(
+        f"This cloud's Nova does not list the tags of servers (that takes microversion {TAGS}): leave tags out."
+    )
+
+
+def list_servers(
+    requests: CloudRequests, with_tags: bool = False, unreadable: dict[str, UnreadableError] | None = None
+) -> list[Server]:
+    """Every server of the project."""
+    return list(readable(servers_detail(requests, with_tags), Server.from_body, unreadable))
+
+
+def list_volumes(requests: CloudRequests, unreadable: dict[str, UnreadableError] | None = None) -> list[Volume]:
+    """Every volume of the project, but those that Cinder itself makes to back up one that is attached."""
+    listing = requests.listing("block_storage", "/volumes/detail", "volumes")
+    volumes = list(readable(listing, Volume.from_body, unreadable))
+    temporary = {f"{TEMPORARY}{volume.id}" for volume in volumes}
+    return [volume for volume in volumes if volume.name not in temporary]
+
+
+def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:
+    unreadable: dict[str, UnreadableError] = {}
+    servers = list_servers(requests, bool(criteria.tags), unreadable)
+    return criteria.at(requests.cloud_clock).select(servers, "server", unreadable)
+
+
+def select_volumes(requests: CloudRequests, criteria: Criteria) -> Selection[Volume]:
+    unreadable: dict[str, UnreadableError] = {}
+    volumes = list_volumes(requests, unreadable)
+    return criteria.at(requests.cloud_clock).select(volumes, "volume", unreadable)
+
+
+def texts(values: t.Mapping[str, t.Any], option: str) -> dict[str, str]:
+    """Values of an option as OpenStack keeps them: text, with true and false in small letters."""
+    converted = {}
+    for key, value in values.items():
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif not isinstance(value, (str, int, float)):
+            raise ConfigurationError(f"The value of {key!r} in {option} must be a text or a number, not {value!r}.")
+        converted[str(key)] = str(value)
+    return converted

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots and backups of volumes, as Cinder makes and lists them."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ..api.cloud_requests import NOT_FOUND, CloudRequests, OutageError, RefusedError, UnreadableError
+from ..api.fields import Fields, readable
+from ..engine.action import MISSES_ALLOWED
+from ..engine.item import FAILED, VOLUME_BACKUP, VOLUME_SNAPSHOT, Item
+from ..engine.reason import Code, Reason
+from .description_labels import described
+from .labels import NAME, RUN, SERVER_ID, VOLUME_ID
+from .quotas import GIB
+
+#: From this microversion on, Cinder keeps the metadata of backups.
+BACKUP_METADATA = "3.43"
+IN_PROGRESS = {"creating"}
+USABLE = {"available", "backing-up", "restoring"}
+DELETING = "deleting"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Snapshots or backups."""
+
+    type: str
+    #: As Cinder calls them in paths and bodies.
+    plural: str
+    singular: str
+    spoken: str
+    microversion: str | None = None
+
+
+SNAPSHOTS = Kind(VOLUME_SNAPSHOT, "snapshots", "snapshot", "volume snapshot")
+BACKUPS = Kind(VOLUME_BACKUP, "backups", "backup", "volume backup", BACKUP_METADATA)
+#: Where Cinder keeps no metadata of backups, the marks are in the descriptions.
+BACKUPS_WITHOUT_METADATA = Kind(VOLUME_BACKUP, "backups", "backup", "volume backup")
+
+
+def kind_of_backups(requests: CloudRequests) -> Kind:
+    """As this cloud has them."""
+    return BACKUPS if requests.supports_microversion("block_storage", BACKUP_METADATA) else BACKUPS_WITHOUT_METADATA
+
+
+@dataclass(frozen=True)
+class VolumeCopy:
+    id: str
+    name: str
+    status: str
+    #: Bytes.
+    size: int | None
+    volume_id: str
+    created_at: str
+    metadata: t.Mapping[str, str] = field(default_factory=dict)
+    #: Of a backup: whether it builds on an earlier one, whether later ones build on it, and why it failed.
+    is_incremental: bool = False
+    has_dependents: bool = False
+    fail_reason: str = ""
+
+    @classmethod
+    def from_body(cls, body: dict[str, t.Any]) -> VolumeCopy:
+        fields = Fields("block_storage", "volume copy", body)
+        size, name = fields.number("size"), fields.text("name")
+        metadata = fields.metadata("metadata")
+        if not metadata and (marks := described(fields.text("description"))):
+            # A description has no room for the name, and nothing inherits it.
+            metadata = {**marks, NAME: name}
+        return cls(
+            id=fields.required("id"),
+            name=name,
+            status=fields.required("status"),
+            size=None if size is None else size * GIB,
+            volume_id=fields.required("volume_id"),
+            created_at=fields.required_moment("created_at"),
+            metadata=metadata,
+            is_incremental=fields.flag("is_incremental"),
+            has_dependents=fields.flag("has_dependent_backups"),
+            fail_reason=fields.text("fail_reason"),
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is complete or may become so."""
+        return self.status in USABLE | IN_PROGRESS
+
+
+def is_ours(copy: VolumeCopy) -> bool:
+    """Whether a run made it. What was given another name since is its user's."""
+    marks = copy.metadata
+    if RUN not in marks or NAME not in marks:
+        return False
+    if marks.get(VOLUME_ID, copy.volume_id) != copy.volume_id:
+        return False
+    if SERVER_ID in marks:
+        # Of a server's volumes, each copy has its place among them in its name.
+        return bool(re.fullmatch(rf"{re.escape(marks[NAME])}(-[0-9]+)?", copy.name))
+    return VOLUME_ID in marks and marks[NAME] == copy.name
+
+
+def volume_copies(
+    requests: CloudRequests, kind: Kind, unreadable: dict[str, UnreadableError] | None = None
+) -> t.Iterator[VolumeCopy]:
+    """The project's snapshots or backups, the newest first, so that a look need not list years of them."""
+    path, order = f"/{kind.plural}/detail", {"sort": "created_at:desc"}
+    listing = requests.listing("block_storage", path, kind.plural, order, kind.microversion)
+    yield from readable(listing, VolumeCopy.from_body, unreadable)
+
+
+def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | None:
+    """One snapshot or backup, None when it is gone."""
+    try:
+        answer = requests.get("block_storage", f"/{kind.plural}/{id}", microversion=kind.microversion)
+    except RefusedError as exc:
+        if exc.status_code != NOT_FOUND:
+            raise
+        return None
+    body = answer.get(kind.singular)
+    if not isinstance(body, dict):
+        raise OutageError(f"The block storage service gave an answer without the {kind.spoken} {id}.")
+    return VolumeCopy.from_body(body)
+
+
+def copies_of_run(requests: CloudRequests, kind: Kind, run: str) -> list[VolumeCopy]:
+    return [copy for copy in volume_copies(requests, kind, {}) if copy.metadata.get(RUN) == run and copy.usable]
+
+
+def see_volume_copies(
+    requests: CloudRequests,
+    kind: Kind,
+    items: list[Item],
+    listed: t.Iterable[VolumeCopy] | None = None,
+    unreadable: dict[str, UnreadableError] | None = None,
+) -> None:
+    """Take into these items what Cinder says of their snapshots or backups, with one listing unless there is one."""
+    awaited = {
+        created.id: (item, created)
+        for item in items
+        for created in item.created
+        if created.type == kind.type and created.id and created.status not in USABLE
+    }
+    if not awaited:
+        return
+    unreadable = {} if unreadable is None else unreadable
+    looked_for = {id(item): item for item, _created in awaited.values()}
+    for copy in volume_copies(requests, kind, unreadable) if listed is None else listed:
+        if copy.id in awaited:
+            item, created = awaited.pop(copy.id)
+            created.name, created.status, created.size = copy.name, copy.status, copy.size
+            if not copy.usable and not item.settled:
+                why = f": {copy.fail_reason}" if copy.fail_reason else ""
+                text = f"the {kind.spoken} {copy.id} is in status {copy.status}{why}"
+                item.settle(FAILED, Reason(Code.ERROR_STATUS, text))
+            if not awaited:
+                break
+    for copy_id in awaited.keys() & unreadable.keys():
+        item, _created = awaited.pop(copy_id)
+        item.settle(FAILED, Reason(Code.UNREADABLE, str(unreadable[copy_id])))
+    # One of each item is enough: a listing that lacks several is one listing.
+    lacking = {id(item): created for item, created in awaited.values()}
+    for key, item in looked_for.items():
+        if key not in lacking:
+            item.misses = 0
+        elif not item.settled:
+            text = f"the {kind.spoken} {lacking[key].id} does not exist any more"
+            item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))

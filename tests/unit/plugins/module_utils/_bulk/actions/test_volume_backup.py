@@ -1,0 +1,110 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_backup import VolumeBackup
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_storage import FakeStorage
+
+
+@pytest.fixture
+def storage(time):
+    return FakeStorage(time)
+
+
+@pytest.fixture
+def backup(carry_out):
+    def run(storage, run="r1", force=True, incremental=False, container=None, properties=None, **options):
+        marks = Marks(run, "volume", "{volume}-{run}", "backup_name", properties or {})
+        return carry_out(
+            lambda requests: VolumeBackup(requests, Criteria(), None, marks, force, incremental, container),
+            connection=storage,
+            **options,
+        )
+
+    return run
+
+
+def outcomes(report):
+    return {item.name: item.outcome for item in report.items}
+
+
+def test_each_volume_gets_a_backup_once_a_run(storage, backup):
+    volume_id = storage.volume("a")
+    report = backup(storage, properties={"team": "db"})
+    assert outcomes(report) == {"a": "done"}
+    (made,) = storage.backups.values()
+    assert made["metadata"]["onetoken_volume_id"] == volume_id and made["metadata"]["team"] == "db"
+    assert made["description"] is None
+    created = report.answer()["results"][0]["created"]
+    assert created == [
+        {"type": "volume_backup", "id": made["id"], "name": "a-r1", "status": "available", "size": 10 * 1024**3}
+    ]
+    assert outcomes(backup(storage)) == {"a": "already"}
+    assert outcomes(backup(storage, run="r2")) == {"a": "done"}
+
+
+def test_where_cinder_keeps_no_metadata_the_description_has_the_marks(time, backup):
+    storage = FakeStorage(time, microversion=(3, 42))
+    volume_id = storage.volume("data 01")
+    assert outcomes(backup(storage)) == {"data 01": "done"}
+    (made,) = list(storage.backups.values())
+    assert made["description"] == f"onetoken_run=r1 onetoken_volume_id={volume_id} onetoken_volume_name=data 01"
+    assert made["metadata"] == {}
+    assert outcomes(backup(storage)) == {"data 01": "already"}
+
+
+def test_where_cinder_keeps_no_metadata_properties_are_refused(time, backup):
+    storage = FakeStorage(time, microversion=(3, 42))
+    storage.volume("a")
+    with pytest.raises(ConfigurationError, match="leave properties out"):
+        backup(storage, properties={"team": "db"})
+    assert storage.backups == {}
+
+
+def test_an_incremental_backup_without_a_full_one_fails_with_cinders_reason(storage, backup):
+    storage.volume("a")
+    report = backup(storage, incremental=True)
+    assert outcomes(report) == {"a": "failed"}
+    assert "No backups available to do an incremental backup" in report.items[0].reason
+    assert storage.backups == {}
+    backup(storage, run="r2")
+    assert outcomes(backup(storage, incremental=True)) == {"a": "done"}
+
+
+def test_why_cinder_failed_is_told(storage, backup):
+    storage.volume("a")
+    storage.made_as = "error"
+
+    def fail(method, path):
+        for body in storage.backups.values():
+            body["fail_reason"] = "Swift is full"
+
+    storage.intercept = fail
+    report = backup(storage)
+    assert outcomes(report) == {"a": "failed"}
+    assert report.items[0].reason.endswith("is in status error: Swift is full")
+
+
+def test_the_container_is_only_sent_where_there_is_one(storage, new_requests):
+    marks = Marks("r1", "volume", "{volume}", "backup_name")
+    sent = []
+    requests = new_requests(connection=storage)
+    requests.post = lambda service, path, body, *_others: sent.append(body["backup"]) or _Answer()
+    for container in (None, "nightly"):
+        action = VolumeBackup(requests, Criteria(), None, marks, False, True, container)
+        storage.volume("a")
+        action.ask(action.plan()[0])
+    assert [body.get("container") for body in sent] == [None, "nightly"]
+    assert "container" not in sent[0]
+    assert [(body["force"], body["incremental"]) for body in sent] == [(False, True)] * 2
+
+
+class _Answer:
+    def json(self):
+        return {"backup": {"id": "backup-1"}}

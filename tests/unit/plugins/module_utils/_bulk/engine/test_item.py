@@ -1,0 +1,109 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
+    ACCEPTED,
+    ALREADY,
+    BLOCKED,
+    DONE,
+    FAILED,
+    IMAGE,
+    INCOMPLETE,
+    PLANNED,
+    SKIPPED,
+    Created,
+    Item,
+    State,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+
+NO_ANSWER = Reason(Code.UNCONFIRMED, "no answer")
+GONE = Reason(Code.DISAPPEARED, "gone")
+
+
+def make(**changes):
+    return Item(id="1", name="web", action="snapshot", **changes)
+
+
+def test_an_item_is_planned_until_something_becomes_of_it():
+    item = make()
+    assert (item.outcome, item.state, item.settled, item.watched, item.changed) == (
+        PLANNED, State.WAITING, False, False, True,
+    )  # fmt: skip
+
+
+def test_what_is_accepted_is_watched_and_has_no_doubt_any_more():
+    item = make(created=[Created(IMAGE, name="planned")], refused=True)
+    item.question(NO_ANSWER, 7.0)
+    assert (item.doubt, item.doubted_at, item.watched) == (NO_ANSWER, 7.0, True)
+    item.accept(DONE, Created(IMAGE, "i-1"))
+    assert (item.outcome, item.doubt, item.refused, item.watched) == (DONE, None, False, True)
+    assert [created.id for created in item.created] == ["i-1"]
+
+
+def test_to_be_accepted_without_anything_new_keeps_what_is_known():
+    item = make(created=[Created(IMAGE, "i-1")])
+    item.accept(ALREADY)
+    assert [created.id for created in item.created] == ["i-1"]
+
+
+def test_only_so_many_misses_in_a_row_are_allowed():
+    item = make()
+    item.accept(DONE)
+    item.miss(2, GONE)
+    item.miss(2, GONE)
+    assert not item.settled
+    item.miss(2, GONE)
+    assert (item.outcome, item.why) == (FAILED, GONE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "refused", "changed"),
+    [
+        (DONE, 1, False, True),
+        (FAILED, 1, False, True),
+        (FAILED, 1, True, False),
+        (FAILED, 0, False, False),
+        (ACCEPTED, 1, False, True),
+        (INCOMPLETE, 1, False, True),
+        (BLOCKED, 0, False, False),
+        (SKIPPED, 0, False, False),
+        (SKIPPED, 1, False, False),
+        (ALREADY, 0, False, False),
+        # Refused at first, as an earlier call had asked for it.
+        (ALREADY, 1, False, False),
+        (PLANNED, 0, False, True),
+    ],
+)
+def test_what_was_changed(outcome, attempts, refused, changed):
+    item = make(attempts=attempts, refused=refused)
+    if outcome != PLANNED:
+        item.settle(outcome)
+    assert item.changed is changed
+
+
+@pytest.mark.parametrize("outcome", [FAILED, INCOMPLETE])
+def test_a_part_that_was_done_is_a_change_though_the_rest_was_refused(outcome):
+    item = make(attempts=1, refused=True, partly_done=True)
+    item.settle(outcome)
+    assert item.changed
+
+
+@pytest.mark.parametrize(("started", "ended", "seconds"), [(None, None, 0), (None, 9, 0), (5, None, 0), (5, 9.04, 4.0)])
+def test_the_result_is_what_the_task_returns(started, ended, seconds):
+    item = make(created=[Created(IMAGE, "i", "web-r1", "active", 7)], started_at=started, ended_at=ended)
+    item.settle(DONE, Reason(Code.EXPIRED, "why"))
+    assert item.result() == {
+        "id": "1",
+        "name": "web",
+        "action": "snapshot",
+        "outcome": "done",
+        "reason_code": "expired",
+        "reason": "why",
+        "seconds": seconds,
+        "created": [{"type": "image", "id": "i", "name": "web-r1", "status": "active", "size": 7}],
+    }

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records of bulk runs that never were."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import DONE, OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.run_record import RunRecord
+
+STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
+
+
+def make_result(number: int, **changes: t.Any) -> dict[str, t.Any]:
+    """An item as tasks return it, done unless told otherwise."""
+    name = f"web-{number:05}"
+    image = {
+        "type": "image",
+        "id": f"91a2d1a4-7c3c-4f0a-8f0b-{number:012}",
+        "name": f"{name}-nightly",
+        "status": "active",
+        "size": 2361393152,
+    }
+    result = {
+        "id": f"5f0c9e2b-1f3a-4c52-9d3e-{number:012}",
+        "name": name,
+        "action": "snapshot",
+        "outcome": DONE,
+        "reason_code": "",
+        "reason": "",
+        "seconds": 12.4,
+        "created": [image],
+        "started_at": number / 20,
+        "ended_at": number / 20 + 12.4,
+    }
+    return {**result, **changes}
+
+
+def make_record(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> RunRecord:
+    record = {
+        "run": "nightly",
+        "action": "snapshot",
+        "cloud": "mycloud",
+        "project": "production",
+        "region_name": "RegionOne",
+        "started": STARTED,
+        "seconds": max((result["ended_at"] or 0 for result in results), default=0) + 1.5,
+        "counts": {outcome: sum(result["outcome"] == outcome for result in results) for outcome in OUTCOMES},
+        "requests": {"compute": 1013, "identity": 1, "image": 12},
+        "tokens_issued": 1,
+        "throttled_seconds": 2.5,
+        "refusals": [("compute", 1.25)],
+        "results": list(results),
+        "stopped": "",
+        "stopped_code": "",
+    }
+    return RunRecord(**{**record, **changes})

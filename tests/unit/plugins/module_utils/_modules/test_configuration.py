@@ -1,0 +1,179 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be wrong with the configuration of a cloud, said before Keystone is asked."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import configuration
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import openrc
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
+    PASSWORD,
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_one"),
+    [({}, False), ({"OS_AUTH_URL": ""}, False), ({"OS_AUTH_URL": "u"}, True), ({"OS_CLOUD": "x"}, False)],
+)
+def test_an_openrc_is_known_by_its_auth_url(environ, is_one):
+    assert openrc.is_sourced(environ) is is_one
+
+
+def test_what_chooses_among_clouds_or_concerns_no_connection_is_no_part_of_it():
+    environ = {"OS_AUTH_URL": "u", "OS_CLOUD": "x", "OS_CLIENT_CONFIG_FILE": "x", "OS_TEST_PATH": "x", "OS_LOG": "x"}
+
+    assert openrc.cloud(environ) == {"auth_url": "u", "auth_type": "password", "auth": {}}
+
+
+@pytest.mark.parametrize("name", ["OS_PASSWORD", "OS_PROJECT_NAME"])
+def test_an_empty_variable_is_none(name):
+    assert name[len("OS_") :].lower() not in openrc.cloud({"OS_AUTH_URL": "u", name: ""})
+
+
+class TestUnknownClouds:
+    def test_without_a_clouds_yaml_the_sentence_says_so(self, no_cloud, task_cloud):
+        with pytest.raises(ConfigurationError, match="no clouds.yaml was found"):
+            task_cloud(cloud="sandbox")
+
+    @pytest.mark.parametrize(
+        ("path", "told"), [("~/clouds.yaml", ".* nothing replaces the ~: write the"), ("/nowhere", ".* does not exist")]
+    )
+    def test_a_file_that_a_variable_names_in_vain_is_named(self, no_cloud, task_cloud, monkeypatch, path, told):
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
+
+        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, {told}"):
+            task_cloud(cloud="sandbox")
+
+    def test_one_that_cannot_be_read_is_named(self, clouds_yaml, task_cloud, monkeypatch):
+        # Nothing is closed to the superuser.
+        monkeypatch.setattr("os.access", lambda path, mode: path != clouds_yaml)
+
+        with pytest.raises(ConfigurationError, match=f"because this user cannot read {clouds_yaml}: change the file's"):
+            task_cloud(cloud="sandbocks")
+
+    def test_one_without_a_cloud_says_so(self, write_clouds, task_cloud):
+        path = write_clouds({"clouds": {}})
+
+        with pytest.raises(ConfigurationError, match=f"'sandbox' is not (in {path}|known because)"):
+            task_cloud(cloud="sandbox")
+
+
+@pytest.mark.parametrize("text", ["clouds: [", "clouds:\n\t- x", "clouds: {a: b: c}"])
+@pytest.mark.parametrize("cloud", ["sandbox", None])
+def test_a_file_that_is_no_yaml_is_a_sentence_that_names_it_and_quotes_nothing(clouds_yaml, task_cloud, text, cloud):
+    with open(clouds_yaml, "w", encoding="utf-8") as stream:
+        stream.write(text + "\npassword: s3cret")
+
+    with pytest.raises(ConfigurationError) as caught:
+        task_cloud(cloud=cloud)
+    assert f"{clouds_yaml} cannot be used because it is not valid YAML near line" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [["sandbox"], "text", {"clouds": ["a"]}, {"clouds": {"sandbox": "text"}}], ids=str)
+def test_one_that_is_no_clouds_yaml_is_a_sentence(write_clouds, task_cloud, content):
+    write_clouds(content)
+
+    with pytest.raises(ConfigurationError):
+        task_cloud(cloud="sandbox")
+
+
+def test_a_cloud_that_says_nothing_does_not_keep_the_others_from_working(write_clouds, keystone, task_cloud):
+    write_clouds({"clouds": {"sandbox": keystone.entry(), "empty": None, "other": {"auth": "hello"}}})
+
+    assert task_cloud(cloud="sandbox").region.config["auth"]["password"] == PASSWORD
+
+
+def test_a_secure_file_adds_to_the_cloud(write_clouds, keystone, task_cloud, tmp_path, monkeypatch):
+    entry = keystone.entry()
+    del entry["auth"]["password"]
+    write_clouds({"clouds": {"sandbox": entry}})
+    secure = tmp_path / "secure.yaml"
+    secure.write_text('{"clouds": {"sandbox": {"auth": {"password": "from secure"}}}}')
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(secure))
+
+    cloud = task_cloud(cloud="sandbox")
+
+    assert cloud.region.config["auth"]["password"] == "from secure"
+    assert cloud.way.secure_files == [str(secure)]
+    assert cloud.way.region().config["auth"]["password"] == "from secure"
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("missing", ["password", "auth_url"])
+    def test_those_that_are_not_complete_are_a_sentence(self, keystone, task_cloud, missing):
+        entry = keystone.entry()
+        del entry["auth"][missing]
+
+        with pytest.raises(ConfigurationError, match=missing) as caught:
+            task_cloud(cloud=entry)
+        assert PASSWORD not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("auth_type", "auth", "missing"),
+        [
+            ("password", {}, ["auth_url", "username", "password", "user_domain_name"]),
+            ("password", {"auth_url": "u", "user_id": "u", "password": "p"}, []),
+            (
+                "v3password",
+                {"auth_url": "u", "username": "u", "password": "p", "default_domain_id": "d"},
+                ["user_domain_name"],
+            ),
+            ("password", {"auth_url": "u", "username": "u", "password": "p", "default_domain_id": "d"}, []),
+            ("password", {"auth_url": "u/v2.0", "username": "u", "password": "p"}, []),
+            ("token", {"auth_url": "u"}, ["token"]),
+            ("v3token", {"auth_url": "u", "token": "t", "project_name": "p"}, ["project_domain_name"]),
+            ("v3totp", {"auth_url": "u", "username": "u"}, ["user_domain_name"]),
+            ("v3applicationcredential", {}, []),
+            ("none", {}, []),
+        ],
+        ids=str,
+    )
+    def test_what_each_way_to_sign_in_lacks(self, auth_type, auth, missing):
+        assert configuration.missing_of({"auth_type": auth_type, "auth": auth}) == missing
+
+    def test_a_key_that_the_auth_type_does_not_take_is_named(self, keystone, task_cloud):
+        entry = keystone.entry(auth_type="v3token")
+        entry["auth"]["token"] = "t"
+
+        with pytest.raises(ConfigurationError) as caught:
+            task_cloud(cloud=entry).region.get_auth()
+        assert PASSWORD not in str(caught.value)
+
+    def test_an_unknown_auth_type_is_a_sentence(self, keystone, task_cloud):
+        with pytest.raises(ConfigurationError, match="pasword"):
+            task_cloud(cloud=keystone.entry(auth_type="pasword"))
+
+    @pytest.mark.parametrize("value", [["a", "b"], {"a": "b"}])
+    def test_a_password_that_yaml_takes_for_a_list_is_not_quoted(self, keystone, task_cloud, value):
+        auth = {**keystone.entry()["auth"], "password": value}
+
+        with pytest.raises(
+            ConfigurationError, match="^The password of the auth option is not a text: put it in quotes.$"
+        ):
+            task_cloud(auth=auth)
+
+    @pytest.mark.parametrize(
+        "url", ["http://me:secret@127.0.0.1/v3", "127.0.0.1:5000/v3", "http://h/{x}", "5000", "http://"]
+    )
+    def test_an_address_that_is_none_is_not_quoted(self, keystone, task_cloud, url):
+        auth = {**keystone.entry()["auth"], "auth_url": url}
+
+        with pytest.raises(ConfigurationError, match="is not an address such as|is not of the kind that") as caught:
+            task_cloud(auth=auth)
+        assert "secret" not in str(caught.value)
+
+    def test_a_verify_in_quotes_is_named(self, keystone, task_cloud):
+        entry = keystone.entry(verify="False")
+        entry["auth"]["auth_url"] = "https://127.0.0.1:1/v3"
+
+        with pytest.raises(
+            ConfigurationError, match="is the text 'False', which is taken for a file with certificates"
+        ):
+            task_cloud(cloud=entry)
+
+    def test_without_tls_that_does_no_harm(self, keystone, task_cloud):
+        assert task_cloud(cloud=keystone.entry(verify="False"))
