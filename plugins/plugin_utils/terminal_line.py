@@ -8,9 +8,10 @@ It stands below an empty line, on which the cursor stays: what others write mean
 
 from __future__ import annotations
 
-import fcntl
 import os
 import typing as t
+
+from ..module_utils._session.util import file_lock
 
 #: Back to the beginning of the line, and nothing from there on.
 ERASE = "\r\x1b[J"
@@ -36,9 +37,8 @@ class TerminalLine:
             return None
         line = cls(terminal, run)
         try:
-            if not os.isatty(terminal) or not line._usable:
+            if not os.isatty(terminal) or not line._usable or not file_lock.try_lock(terminal):
                 raise OSError("not a terminal to write on")
-            fcntl.flock(terminal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             line.close()
             return None

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ..store import directory
+from ..util import file_lock
 from ..util.errors import OneTokenError
 from ..util.waiting import Waiter
 
@@ -27,8 +28,8 @@ def locked(folder: int, name: str) -> t.Iterator[int]:
     """A handle on the file, which this process alone has meanwhile."""
     file = directory.open_file(folder, name, os.O_APPEND)
     try:
-        if not directory.wait_for_lock(file, Waiter(TIMEOUT), _POLL):
+        if not file_lock.wait_for_lock(file, Waiter(TIMEOUT), _POLL):
             raise LockedError
         yield file
     finally:
-        directory.release(file)
+        file_lock.unlock_and_close(file)

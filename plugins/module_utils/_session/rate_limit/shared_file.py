@@ -10,13 +10,13 @@ fail a run.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 import typing as t
 import weakref
 
 from ..store import directory
+from ..util import file_lock
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 
@@ -85,14 +85,14 @@ class SharedFile:
     def _lock(self) -> None:
         with contextlib.suppress(OSError):
             file = self._number()
-            if file is None or directory.wait_for_lock(file, Waiter(_PATIENCE), _POLL):
+            if file is None or file_lock.wait_for_lock(file, Waiter(_PATIENCE), _POLL):
                 return
         self._file = None
 
     def _unlock(self) -> None:
         number = None if self._file is None else self._file.number
         if number is not None:
-            fcntl.flock(number, fcntl.LOCK_UN)
+            file_lock.unlock(number)
 
     def _go_on_alone(self) -> None:
         self._unlock()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import fcntl
 import functools
 import os
 import secrets
@@ -28,14 +27,14 @@ except ImportError:  # Ansible looks into every file of a collection; where this
 
 from ..rate_limit.throttling import is_throttled
 from ..revoke.keystone import PASSING, TOKEN_PATH, Connection, versioned
-from ..store import directory, refusals, serving, traffic, usage
+from ..store import refusals, serving, traffic, usage
 from ..store.renewal import RenewalPolicy
 from ..store.session import AUTHENTICATIONS, BROKEN, IDENTITIES, ISSUED, REQUESTS, UNRECORDED, Session
 from ..store.token import Token, TokenId
 from ..store.tokens import StoredTokens
 from ..store.traffic import Traffic
 from ..transport.target import IDENTITY
-from ..util import boot, clock
+from ..util import boot, clock, file_lock
 from ..util.errors import OneTokenError, SessionClosedError, SessionDamagedError, SessionError, public
 from ..util.waiting import Waiter
 from . import detached, response
@@ -117,7 +116,7 @@ def record_unlisted(
     try:
         session.write_tokens(f"unlisted-{secrets.token_hex(8)}", StoredTokens(token))
     finally:
-        directory.release(lock)
+        file_lock.unlock_and_close(lock)
     session.count(ISSUED)
 
 
@@ -155,10 +154,10 @@ class Identity:
 
     def _turn_with(self, lock: int, arrived: float, policy: RenewalPolicy) -> requests.Response | Turn | None:
         with contextlib.ExitStack() as stack:
-            stack.callback(directory.release, lock)
+            stack.callback(file_lock.unlock_and_close, lock)
             # Nobody revokes the session before this token is on its list.
             signing_in = self.session.signing_in(WAIT)
-            stack.callback(directory.release, signing_in)
+            stack.callback(file_lock.unlock_and_close, signing_in)
             self.session.refuse_closed()
             # Another process may have had its turn meanwhile.
             stored = self._stored()
@@ -234,7 +233,7 @@ class Turn:
     def end(self) -> None:
         """Let others have their turn. Not at the exit: of a process that was interrupted, the copy still asks."""
         for lock in self._locks:
-            fcntl.flock(lock, fcntl.LOCK_UN)
+            file_lock.unlock(lock)
 
     def ask(self, ask: Ask) -> requests.Response:
         """Ask Keystone, and put its answer into the session."""

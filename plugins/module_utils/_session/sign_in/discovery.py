@@ -17,10 +17,10 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..store import directory, documents
+from ..store import documents
 from ..store.documents import Document
 from ..store.session import DOCUMENTS_SERVED, REQUESTS, Session
-from ..util import boot
+from ..util import boot, file_lock
 from ..util.errors import public
 from ..util.waiting import Waiter
 from . import response
@@ -58,7 +58,7 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
         return _ask(call, session, name, authenticated)
     finally:
         if lock is not None:
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
 
 
 def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None, int | None]:
@@ -78,7 +78,7 @@ def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None
             return None, None
         waited = True
     with contextlib.ExitStack() as stack:
-        stack.callback(directory.release, lock)
+        stack.callback(file_lock.unlock_and_close, lock)
         # Another process may have kept it between the look and the lock.
         kept = _kept(session, name)
         if kept is None and not waited:

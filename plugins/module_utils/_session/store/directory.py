@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -16,7 +15,6 @@ import tempfile
 import typing as t
 
 from ..util.errors import SessionAbsentError, SessionError
-from ..util.waiting import Waiter
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
@@ -233,31 +231,6 @@ class KeptFile:
 def _identity(file: int) -> tuple[int, int]:
     status = os.fstat(file)
     return status.st_dev, status.st_ino
-
-
-def try_lock(file: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file; False when another process has the lock."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def wait_for_lock(file: int, waiter: Waiter, poll: float) -> bool:
-    """Lock an open file; False when another process still has the lock when the time is up."""
-    while not try_lock(file):
-        if not waiter.pause(poll):
-            return False
-    return True
-
-
-def release(lock: int) -> None:
-    """Let go of a lock; closing its handle alone leaves it to the copies that a fork in another thread made."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_UN)
-    finally:
-        os.close(lock)
 
 
 def size(handle: int, name: str) -> int | None:

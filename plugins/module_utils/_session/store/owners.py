@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import math
 import os
@@ -21,7 +20,7 @@ import subprocess
 import time
 import typing as t
 
-from ..util import boot
+from ..util import boot, file_lock
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
@@ -129,7 +128,7 @@ def hold(session: Session, name: str) -> None:
     with _folder(session) as folder:
         file = directory.open_file(folder, name)
         # Others have it for a moment, to look; another watcher of this run keeps it, which shows the same.
-        directory.wait_for_lock(file, Waiter(_HOLD_TIMEOUT), _HOLD_POLL)
+        file_lock.wait_for_lock(file, Waiter(_HOLD_TIMEOUT), _HOLD_POLL)
 
 
 def known(session: Session) -> dict[str, Owner | None]:
@@ -182,9 +181,9 @@ def _is_held(folder: int, name: str) -> bool:
     except OSError:
         return False
     try:
-        return not directory.try_lock(file, fcntl.LOCK_SH)
+        return not file_lock.try_lock(file, file_lock.SHARED)
     finally:
-        directory.release(file)
+        file_lock.unlock_and_close(file)
 
 
 def _read(folder: int, name: str) -> Owner | None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import secrets
 import stat
 import typing as t
 
-from ..util import broken, clock
+from ..util import broken, clock, file_lock
 from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import directory, key, tokens
@@ -250,41 +249,39 @@ class Session:
     @contextlib.contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from signing in, from preparing and from revoking meanwhile."""
-        lock = self._wait_for_lock(_LOCK, fcntl.LOCK_EX, timeout)
+        lock = self._wait_for_lock(_LOCK, file_lock.EXCLUSIVE, timeout)
         try:
             yield
         finally:
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
 
     @contextlib.contextmanager
     def changed(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
         """Keep others from preparing and from revoking meanwhile, but not from signing in."""
         waiter = Waiter(timeout)
         with contextlib.ExitStack() as stack:
-            stack.callback(directory.release, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
-            changes = self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
-            stack.callback(directory.release, changes)
+            stack.callback(file_lock.unlock_and_close, self._wait_for_lock(_LOCK, file_lock.SHARED, timeout))
+            changes = self._wait_for_lock(self._lock_file("changes"), file_lock.EXCLUSIVE, waiter.seconds_left)
+            stack.callback(file_lock.unlock_and_close, changes)
             yield
 
     def signing_in(self, timeout: float) -> int:
         """A handle; until it is released, or all copies of it are closed, nobody revokes the session."""
-        return self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout)
+        return self._wait_for_lock(_LOCK, file_lock.SHARED, timeout)
 
     def _wait_for_lock(self, name: str, kind: int, timeout: float) -> int:
         waiter = Waiter(timeout)
-        lock = self._try_lock(name, kind)
-        while lock is None:
+        while (lock := self._try_lock(name, kind)) is None:
             if not waiter.pause(_LOCK_POLL):
                 raise SessionError(
                     f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
                     "holds it, then try again."
                 )
-            lock = self._try_lock(name, kind)
         return lock
 
     def lock_for(self, name: str) -> int | None:
         """A handle on the lock of an identity or a document; None while another process asks for that."""
-        return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
+        return self._try_lock(self._lock_file(name), file_lock.EXCLUSIVE)
 
     def _lock_file(self, name: str) -> str:
         with self.opened() as handle, directory.subdirectory(handle, _LOCKS):
@@ -303,9 +300,9 @@ class Session:
                 ) from None
             # The session may have been removed in between, and its lock with it: then this one guards nothing.
             with contextlib.suppress(FileNotFoundError):
-                if directory.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
+                if file_lock.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
                     return lock
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
             return None
 
     @property

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import typing as t
 
+from ..util import file_lock
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
@@ -32,7 +32,7 @@ def hold(session: Session) -> None:
     """Let who revokes the session wait for this process."""
     if session.path not in _held and os.getpid() != _run:
         file = _opened(session, IN_USE)
-        fcntl.flock(file, fcntl.LOCK_SH)
+        file_lock.lock(file, file_lock.SHARED)
         _held[session.path] = file
 
 
@@ -44,8 +44,8 @@ def finishing(session: Session | None) -> t.Iterator[None]:
             # Without a session there is nothing to wait for, and the work goes on.
             with contextlib.suppress(SessionError, OSError):
                 file = _opened(session, FINISHING)
-                stack.callback(directory.release, file)
-                fcntl.flock(file, fcntl.LOCK_SH)
+                stack.callback(file_lock.unlock_and_close, file)
+                file_lock.lock(file, file_lock.SHARED)
         yield
 
 
@@ -68,9 +68,9 @@ def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
         return True
     file = _opened(session, name)
     try:
-        return directory.wait_for_lock(file, waiter, _POLL)
+        return file_lock.wait_for_lock(file, waiter, _POLL)
     finally:
-        directory.release(file)
+        file_lock.unlock_and_close(file)
 
 
 def is_idle(session: Session) -> bool:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit import shared_file
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.shared_file import SharedFile
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_locked_is_done_without(environ, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     file = SharedFile(environ, "x")
-    monkeypatch.setattr(shared_file.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with file.turn():
         file.write(b"mine")
         assert file.read() == b"mine"
