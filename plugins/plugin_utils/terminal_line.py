@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..module_utils._session.util import file_lock
+from ..module_utils._session.util import file_lock, process
 
 #: Back to the beginning of the line, and nothing from there on.
 ERASE = "\r\x1b[J"
@@ -90,12 +90,7 @@ def shows_at_once(run: int, environ: t.Mapping[str, str]) -> bool:
         os.close(output)
 
 
-def in_foreground(process: int) -> bool:
-    """Whether a process is at its terminal, and not in the background of a shell."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as stream:
-            fields = stream.read().rpartition(")")[2].split()
-    except OSError:
-        return False
-    state, group, foreground = fields[0], fields[2], fields[5]
-    return state not in "ZX" and group == foreground
+def in_foreground(pid: int) -> bool:
+    """Whether a process is in the foreground of its terminal, and not in the background of a shell."""
+    found = process.stat(pid)
+    return found is not None and found.process_group == found.foreground_group

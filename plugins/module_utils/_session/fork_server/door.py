@@ -132,7 +132,7 @@ def _forward(running: client.Running, number: int) -> None:
 
 
 def _inherited() -> list[int]:
-    """The open files that a program gets from who started it."""
+    """The file descriptors that a program inherits; listed here, as importing util.process takes longer than that."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:

@@ -24,6 +24,7 @@ import types
 import typing as t
 
 from ..store.session import SERVED, Session
+from ..util import process
 from . import imports, library, programs, protocol
 from .call import DeclinedError
 
@@ -91,11 +92,10 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
 
 def _close_all_but(*kept: int) -> None:
     """Close the files of the server, and of its other clients."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            # One is that which this list was read by.
+    for number in process.open_files():
+        if number > 2 and number not in kept:
             with contextlib.suppress(OSError):
-                os.close(int(name))
+                os.close(number)
 
 
 class _Script(t.NamedTuple):

@@ -24,6 +24,7 @@ import typing as t
 
 from ..store import owners
 from ..store.session import Session
+from ..util import process
 from ..util.errors import OneTokenError
 from . import attributes, fork, imports, library, programs, protocol
 
@@ -39,9 +40,8 @@ def main(session: str, name: str, listener: int, program: str) -> None:
     gc.disable()
     # Each fork would have printed it.
     said = _said(functools.partial(imports.at_once, program))
-    process = attributes.of_process(dict(os.environ), directory, attributes.status())
-    own = attributes.name(process, attributes.of_interpreter(sys.executable), program)
-    if own != name:
+    own_attributes = attributes.of_process(dict(os.environ), directory, attributes.status())
+    if attributes.name(own_attributes, attributes.of_interpreter(sys.executable), program) != name:
         return
     # Nothing can be unmounted under the directory of a process.
     os.chdir("/")
@@ -168,7 +168,7 @@ class Server:
         except OSError:
             return
         # Of a process with several threads, a fork has locks that nobody will ever release.
-        if protocol.peer(connection) != os.geteuid() or len(os.listdir("/proc/self/task")) != 1:
+        if protocol.peer(connection) != os.geteuid() or not process.has_one_thread():
             connection.close()
             return
         connection.setblocking(True)

@@ -47,10 +47,10 @@ def is_possible() -> bool:
 
     Nor may several take turns in that one thread: in the copy, the others would go on with the user's program.
     """
-    try:
-        return _TAKING_TURNS.isdisjoint(sys.modules) and len(os.listdir("/proc/self/task")) == 1
-    except OSError:
-        return False
+    # Here, as most processes are served from the session and never get here.
+    from ..util import process
+
+    return _TAKING_TURNS.isdisjoint(sys.modules) and process.has_one_thread()
 
 
 def call(work: t.Callable[[], Result], session: str | None = None, more: float = 0) -> Result:
@@ -110,15 +110,17 @@ def _copy(work: t.Callable[[], Result], reader: int, writer: int, deadline: int,
 
 def _let_go_of_locks(session: str | None) -> None:
     """A lock of the process lasts until this copy has closed the file, too; any other file may be needed."""
+    from ..util import process
+
     nothing = os.open(os.devnull, os.O_RDWR)
-    for name in os.listdir("/proc/self/fd"):
+    for number in process.open_files():
         with contextlib.suppress(OSError):
-            with open(f"/proc/self/fdinfo/{name}", encoding="ascii", errors="replace") as stream:
+            with open(f"/proc/self/fdinfo/{number}", encoding="ascii", errors="replace") as stream:
                 is_locked = "\nlock:" in stream.read()
-            is_ours = session is not None and os.readlink(f"/proc/self/fd/{name}").startswith(session + os.sep)
-            if is_locked and not is_ours and int(name) > 2:
+            is_ours = session is not None and os.readlink(f"/proc/self/fd/{number}").startswith(session + os.sep)
+            if is_locked and not is_ours and number > 2:
                 # The number stays taken: what still writes to it must not reach a connection.
-                os.dup2(nothing, int(name), inheritable=False)
+                os.dup2(nothing, number, inheritable=False)
     os.close(nothing)
 
 

@@ -20,7 +20,7 @@ import subprocess
 import time
 import typing as t
 
-from ..util import boot, file_lock
+from ..util import boot, file_lock, process
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
@@ -78,14 +78,8 @@ def _start_of(pid: int) -> str | None:
         # pylint: disable-next=ansible-bad-function
         shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return shown.stdout.strip() or None
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
-            # The name in parentheses may hold anything, spaces and parentheses too.
-            fields = stream.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    # One that ended and that its parent has not asked about yet works no more.
-    return None if fields[0] in "ZX" else fields[19]
+    found = process.stat(pid)
+    return None if found is None else found.started
 
 
 def _machine() -> str:
