@@ -39,6 +39,14 @@ SHORTEST_TIMEOUT = 20
 _REDIRECTS = 5
 
 
+class _TemporaryError(Exception):
+    """Keystone gave no answer, or one that may be another later; the headers may say when."""
+
+    def __init__(self, reason: str, headers: t.Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.headers = headers
+
+
 class Connection:
     """How to reach Keystone again without the credentials: where, and how TLS is checked."""
 
@@ -84,7 +92,7 @@ class Connection:
         Proof is a 204, or Keystone's own word that it does not know the token. Something in front of Keystone may
         answer as well, and Keystone refuses this request for some tokens that live: then it is asked about this one.
         """
-        response = self._of_token("DELETE", token, waiter)
+        response = self._ask("DELETE", token, waiter)
         if response.status_code == 204:
             return True
         if response.is_redirect:
@@ -111,7 +119,7 @@ class Connection:
 
     def accepts(self, token: TokenId, waiter: Waiter) -> bool | None:
         """Ask Keystone whether it accepts a token; None where what answers is not Keystone."""
-        return _acceptance(self._of_token("GET", token, waiter))
+        return _acceptance(self._ask("GET", token, waiter))
 
     def is_valid(self, token: TokenId, waiter: Waiter) -> bool:
         """The same, where nothing but Keystone's word will do."""
@@ -120,37 +128,42 @@ class Connection:
             raise KeystoneUnavailableError(f"What answers at {self.auth_url} is not Keystone: check auth_url.")
         return accepted
 
-    def _of_token(self, method: str, token: TokenId, waiter: Waiter) -> requests.Response:
-        """Ask about a token with the token itself, which costs no other one; an answer that time does not change."""
+    def _ask(self, method: str, token: TokenId, waiter: Waiter) -> requests.Response:
+        """Ask about a token with the token itself, which needs no other one; an answer that time does not change."""
         url, redirects = self._token_url, 0
         while True:
-            headers: t.Mapping[str, str] = {}
-            # The last try takes its time as well, as long as the whole does not take for ever.
-            limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
             try:
-                response = deadline.within(limit, functools.partial(self._request, method, url, token))
-            except deadline.LateError:
-                reason = f"Keystone at {self.auth_url} did not answer in time"
-            except keystoneauth1.exceptions.ClientException as exc:
-                reason = unreachable(self.auth_url, exc)
-                if not isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
-                    raise KeystoneUnavailableError(f"{reason}.") from None
-            except (OSError, ValueError) as exc:
-                # requests' own: a certificate file that is not there any more, an address that is none.
-                raise KeystoneUnavailableError(
-                    f"the request to {self.auth_url} cannot be made ({type(exc).__name__})."
-                ) from None
-            else:
-                elsewhere = _safe_redirect(response)
-                if elsewhere is not None and redirects < _REDIRECTS:
-                    url, redirects = elsewhere, redirects + 1
-                    continue
-                if response.status_code not in PASSING and response.status_code < 500:
-                    return response
-                headers = response.headers
-                reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
-            if not waiter.wait(headers):
-                raise KeystoneUnavailableError(f"{reason} until the timeout; try again later.")
+                response = self._ask_once(method, url, token, waiter)
+            except _TemporaryError as exc:
+                if not waiter.wait(exc.headers):
+                    raise KeystoneUnavailableError(f"{exc} until the timeout; try again later.") from None
+                continue
+            elsewhere = _safe_redirect(response)
+            if elsewhere is None or redirects >= _REDIRECTS:
+                return response
+            url, redirects = elsewhere, redirects + 1
+
+    def _ask_once(self, method: str, url: str, token: TokenId, waiter: Waiter) -> requests.Response:
+        # The last try takes its time as well, as long as the whole does not take for ever.
+        limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
+        try:
+            response = deadline.within(limit, functools.partial(self._request, method, url, token))
+        except deadline.LateError:
+            raise _TemporaryError(f"Keystone at {self.auth_url} did not answer in time") from None
+        except keystoneauth1.exceptions.ClientException as exc:
+            reason = unreachable(self.auth_url, exc)
+            if isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
+                raise _TemporaryError(reason) from None
+            raise KeystoneUnavailableError(f"{reason}.") from None
+        except (OSError, ValueError) as exc:
+            # requests' own: a certificate file that is not there any more, an address that is none.
+            raise KeystoneUnavailableError(
+                f"the request to {self.auth_url} cannot be made ({type(exc).__name__})."
+            ) from None
+        if response.status_code in PASSING or response.status_code >= 500:
+            reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
+            raise _TemporaryError(reason, response.headers)
+        return response
 
     def _request(self, method: str, url: str, token: TokenId) -> requests.Response:
         return self._session.request(
