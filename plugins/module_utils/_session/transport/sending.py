@@ -147,17 +147,20 @@ class Sending:
                 if not self._is_lost(exc) or not outage.wait():
                     raise
                 continue
-            if is_throttled(answer.status_code, answer.headers):
-                self._traffic.throttled += 1
-                self._learn_refusal(limiter, answer, sent_at)
-                if not self._is_repeatable():
-                    return answer
-            elif answer.status_code == _UNAVAILABLE and self._is_to_be_repeated() and outage.wait(answer.headers):
-                pass
-            else:
-                self._learn_success(limiter, answer, sent_at)
+            if not self._is_sent_again(limiter, answer, sent_at, outage):
                 return answer
             _release(answer)
+
+    def _is_sent_again(self, limiter: RateLimiter, answer: requests.Response, sent_at: float, outage: Waiter) -> bool:
+        """Report an answer to the rate limiter; whether the request is to be sent again."""
+        if is_throttled(answer.status_code, answer.headers):
+            self._traffic.throttled += 1
+            self._learn_refusal(limiter, answer, sent_at)
+            return self._is_repeatable()
+        if answer.status_code == _UNAVAILABLE and self._is_to_be_repeated() and outage.wait(answer.headers):
+            return True
+        self._learn_success(limiter, answer, sent_at)
+        return False
 
     def _wait(self, limiter: RateLimiter) -> None:
         is_sent = True
