@@ -186,13 +186,8 @@ def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTo
     # Of a request that it cannot read, Keystone quotes the part: that may be the password.
     told = "" if status == 400 else str(exc.message).partition(f" (HTTP {status})")[0]
     reason = f" ({told})" if told else ""
-    if status in (413, 429):
-        return KeystoneUnavailableError(
-            f"{nothing} until the timeout; the account's limit of token requests is used up, lower the number of "
-            "sign-ins or raise timeout."
-        )
-    if status == 503:
-        return KeystoneUnavailableError(f"{nothing} until the timeout; Keystone is out of service, try again later.")
+    if status in (413, 429) or status >= 500:
+        return KeystoneUnavailableError(f"{nothing}{_why_unavailable(status, reason)}")
     if config.get("auth_type") in _TOKEN and status in (401, 403, 404):
         return CredentialsRefusedError(
             f"Keystone at {url} gives no token for the one of {cloud.label} (HTTP {status}), which is not valid or "
@@ -206,9 +201,18 @@ def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTo
         )
     if status == 404 and _lacks_version_3(url, connection):
         return _too_old(cloud)
-    if status >= 500:
-        return KeystoneUnavailableError(f"{nothing}{reason}, which is a fault of its own: try again later.")
     return ConfigurationError(f"{nothing}{reason}: check auth_url and the scope.")
+
+
+def _why_unavailable(status: int, reason: str) -> str:
+    if status == 503:
+        return " until the timeout; Keystone is out of service, try again later."
+    if status >= 500:
+        return f"{reason}, which is a fault of its own: try again later."
+    return (
+        " until the timeout; the account's limit of token requests is used up, lower the number of sign-ins or raise "
+        "timeout."
+    )
 
 
 def _unless_usual(reason: str) -> str:
