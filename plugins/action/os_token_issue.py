@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ..module_utils._session.revoke.watcher import Watcher
+from ..module_utils._session.revoke.watcher_client import Watcher
 from ..module_utils._session.store import owners
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.util.errors import OneTokenError

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     # text, it need not be imported, which takes longer than all else at the start of a run.
     from .._session import hook, sitecustomize  # noqa: F401  # pylint: disable=unused-import
     from .._session.fork_server import door, main, server  # noqa: F401  # pylint: disable=unused-import
-    from .._session.revoke import sweep, watcher  # noqa: F401  # pylint: disable=unused-import
+    from .._session.revoke import sweep, watcher, watcher_client  # noqa: F401  # pylint: disable=unused-import
     from .._session.sign_in import instrumentation  # noqa: F401  # pylint: disable=unused-import
     from .._session.transport import sending  # noqa: F401  # pylint: disable=unused-import
 

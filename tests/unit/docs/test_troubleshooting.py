@@ -30,7 +30,6 @@ WITHIN = {
     "set auth_url to where Keystone is now, for later runs",
     "ask the cloud's operator to allow it",
     "... until the timeout; try again later.",
-    "......, which is a fault of its own: try again later.",
     "......: check auth_url and the scope.",
     "...: ....",
     "...: correct it.",

@@ -47,7 +47,7 @@ def test_the_package_knows_its_own_files_when_it_is_loaded_from_there(empty, run
     empty.write_site(site.files())
 
     process = run_python(
-        "import json\nfrom onetoken_session.revoke import watcher\nprint(json.dumps(watcher._own_files()))\n",
+        "import json\nfrom onetoken_session.revoke import watcher\nprint(json.dumps(watcher.own_files()))\n",
         PYTHONPATH=empty.site,
     )
 
