@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from .._session.store import directory, key, owners
+from .._session.store import directory, key, owners, site_code
 from .._session.store.renewal import RenewalPolicy
 from .._session.store.session import LimitOptions, Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
@@ -41,7 +41,7 @@ def prepare(
         record = session.read_record() if session.exists else SessionRecord(policy)
         record.policy, record.of_runs, record.limits = policy, True, limits or record.limits
         try:
-            session.write_site(site.files())
+            site_code.write(session, site.files())
             session.allow_fork_servers(fork_server)
             session.write_record(record)
             name = owners.add(session, owner)
@@ -73,7 +73,7 @@ def prepared(
         record = session.read_record() if session.exists else SessionRecord(policy)
         try:
             # Whatever can fail for want of space or rights comes before there is a token to lose.
-            session.write_site(site.files())
+            site_code.write(session, site.files())
             record.policy = in_force(record, policy)
             if not record.of_runs:
                 session.allow_fork_servers(fork_server)

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import typing as t
 
-from ..store import key, owners, usage
+from ..store import key, owners, site_code, usage
 from ..store.session import PACKAGE, Session
 from ..util.errors import OneTokenError, SessionError
 from ..util.waiting import Waiter
@@ -132,7 +132,7 @@ def end(session: Session, name: str, keep: bool, code: t.Mapping[str, str]) -> d
         except (ImportError, EOFError):
             # The code of this process was removed or damaged under it.
             with contextlib.suppress(OneTokenError, OSError):
-                session.write_site(code)
+                site_code.write(session, code)
             importlib.invalidate_caches()
             found.update(counts, problem=report.code_gone(session))
         except Exception as exc:  # pylint: disable=broad-exception-caught
@@ -237,7 +237,7 @@ def _can_write_code(session: Session, code: t.Mapping[str, str]) -> bool:
     try:
         # Another run's watcher may do the same.
         with session.locked(ATTEMPT_TIMEOUT):
-            session.write_site(code)
+            site_code.write(session, code)
     except (OneTokenError, OSError):
         return False
     return True

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import secrets
-import stat
 import typing as t
 
 from ..util import broken, clock, file_lock
@@ -348,26 +347,6 @@ class Session:
         with self.opened() as handle:
             directory.write(handle, _CLOUDS, text)
 
-    def write_site(self, files: t.Mapping[str, str]) -> None:
-        """Put the code in place that processes of the run load, and no other; files as shipped stay as they are."""
-        with self.opened() as handle:
-            with self._told(SITE), directory.subdirectory(handle, SITE) as folder:
-                _remove_strangers(folder, "", files)
-            for name, text in sorted(files.items()):
-                with contextlib.ExitStack() as stack:
-                    folder = stack.enter_context(directory.subdirectory(handle, SITE))
-                    *folders, file = name.split("/")
-                    for inner in folders:
-                        folder = stack.enter_context(directory.subdirectory(folder, inner))
-                    # Made by the superuser later, under become, its owner could not clear it away.
-                    with directory.subdirectory(folder, "__pycache__"):
-                        pass
-                    if directory.read(folder, file) != text:
-                        # After a crash, the next run writes them again, and no other process runs them.
-                        directory.write_bytes(folder, file, text.encode("utf-8"), outlasts_crash=False)
-                    # What was compiled before was removed, as nobody can see what is in it.
-                    _compile(os.path.join(self.site, *folders, file))
-
     def allow_fork_servers(self, allowed: bool) -> None:
         """Whether programs of the run may run in forks of a server."""
         with self.opened() as handle:
@@ -408,7 +387,7 @@ class Session:
 
     def remove_tokens(self, name: str) -> None:
         file = f"{_TOKENS}/{_file_of(name)}"
-        with self.opened() as handle, self._told(file):
+        with self.opened() as handle, self.changing(file):
             directory.remove(handle, file)
 
     def names(self) -> list[str]:
@@ -497,8 +476,8 @@ class Session:
             return None if text is None else dict(json.loads(text))
 
     @contextlib.contextmanager
-    def _told(self, file: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file cannot be changed or removed."""
+    def changing(self, file: str) -> t.Iterator[None]:
+        """Raise a SessionError when a file cannot be changed or removed."""
         try:
             yield
         except OSError as exc:
@@ -509,7 +488,7 @@ class Session:
 
     @contextlib.contextmanager
     def undamaged(self, name: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file does not hold what this collection wrote into it."""
+        """Raise a SessionError when a file does not hold what this collection wrote into it."""
         try:
             yield
         except _DAMAGE:
@@ -522,32 +501,6 @@ class Session:
 def _file_of(name: str) -> str:
     """The file with the tokens of this name."""
     return name if directory.is_temporary(name) else f"{name}.json"
-
-
-def _remove_strangers(folder: int, path: str, files: t.Mapping[str, str]) -> None:
-    """Remove what is in a folder of site/ and was not shipped, and what was compiled."""
-    folders = {os.path.dirname(file) for file in files}
-    for name in os.listdir(folder):
-        inner_path = os.path.join(path, name)
-        # Processes that load the code at this moment compile it, too.
-        with contextlib.suppress(FileNotFoundError):
-            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
-                with directory.nested(folder, name) as inner:
-                    _remove_strangers(inner, inner_path, files)
-                if inner_path not in folders and (name != "__pycache__" or path not in folders):
-                    os.rmdir(name, dir_fd=folder)
-            elif inner_path not in files or not stat.S_ISREG(mode):
-                directory.remove(folder, name)
-
-
-def _compile(path: str) -> None:
-    """With PYTHONDONTWRITEBYTECODE, as in many containers, each process would compile it anew."""
-    # Processes that only sign in do not wait for this import.
-    import py_compile
-
-    with contextlib.suppress(OSError, py_compile.PyCompileError):
-        py_compile.compile(path, doraise=True)
 
 
 def _living_of(record: dict[str, t.Any]) -> LivingToken:

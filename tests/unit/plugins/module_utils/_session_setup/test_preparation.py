@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners, site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -119,9 +119,10 @@ class TestOfARun:
 
         assert not issued.closed
 
-    @pytest.mark.parametrize("step", ["write_site", "write_record"])
+    @pytest.mark.parametrize("step", ["code", "record"])
     def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, owner, monkeypatch, step):
-        monkeypatch.setattr(session, step, fails)
+        steps = {"code": (site_code, "write"), "record": (session, "write_record")}
+        monkeypatch.setattr(*steps[step], fails)
 
         with pytest.raises(SessionError, match="disk is full"):
             preparation.prepare(session, POLICY, owner)

@@ -21,7 +21,7 @@ import venv
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher_client import Watcher
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners, site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, SessionRecord
@@ -51,7 +51,7 @@ def watch(no_cloud):
     started = []
 
     def start(session: Session, run: subprocess.Popen, **environ: str) -> tuple[Watcher, str]:
-        session.write_site(site.files())
+        site_code.write(session, site.files())
         owner = Owner.of_process(run.pid)
         assert owner is not None
         name = owners.add(session, owner)
@@ -312,7 +312,7 @@ class TestWithoutAWord:
     def test_a_run_that_ended_before_it_was_watched_is_noticed(self, issued, python, watch, keystone):
         ended = python("print('ready', flush=True)")
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        issued.write_site(site.files())
+        site_code.write(issued, site.files())
         alive = Owner.of_process(os.getpid())
         name = owners.add(issued, Owner(ended.pid, "1", alive.boot, alive.namespace))
         watcher = Watcher(issued, name, os.environ)
@@ -508,7 +508,7 @@ def test_the_superuser_runs_nothing_that_another_user_left_behind(issued, own, r
     trap = Session(str(tmp_path / "a-trap"))
     shutil.copytree(issued.path, trap.path)
     sprung = tmp_path / "sprung"
-    trap.write_site({"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
+    site_code.write(trap, {"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
     for orphan in (trap, issued):
         owners.add(orphan, ended_run())
     for folder, _folders, files in os.walk(trap.path):
