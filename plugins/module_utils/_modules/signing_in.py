@@ -79,7 +79,7 @@ def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
     if not hasattr(auth, "get_access"):
         raise _nothing_to_share(cloud, "asks Keystone for no token")
     connection.timeout = connection.timeout or _REQUEST_TIMEOUT
-    cache.latest, cache.patience = None, timeout
+    cache.latest, cache.busy_timeout = None, timeout
     access = _access(auth, connection, cloud)
     if access.version == "v2.0":
         raise _too_old(cloud)

@@ -37,18 +37,18 @@ class FederatedSignIn:
     def __init__(self, session: Session | None, request: SignInRequest | None) -> None:
         self._session = session
         self._request = request
-        self._turn: cache.Turn | None = None
+        self._sign_in: cache.SignIn | None = None
         #: Keystone's answers with a token, oldest first, each with when it was asked for.
         self._answers: list[tuple[requests.Response, float, datetime.datetime]] = []
         #: What another process's sign-in found.
         self.access: t.Any = None
         if session is not None and request is not None and request.canonical:
             cache.latest = cache.Identity(session, request)
-            found = cache.latest.turn()
+            found = cache.latest.begin()
             if isinstance(found, requests.Response):
                 self.access = access.create(resp=found)
             else:
-                self._turn = found
+                self._sign_in = found
 
     def ask(self, call: t.Callable[[], requests.Response]) -> requests.Response:
         """The answer to a request on the way; a token that it brings is noted."""
@@ -67,16 +67,16 @@ class FederatedSignIn:
             for response, began, obtained_at in self._answers:
                 is_last = found is not None and response.headers["X-Subject-Token"] == found.auth_token
                 session.count(REQUESTS)
-                if is_last and self._turn is not None:
-                    self._turn.record_token(response, began, obtained_at)
+                if is_last and self._sign_in is not None:
+                    self._sign_in.record_token(response, began, obtained_at)
                 else:
-                    cache.record_unlisted(session, response, request, began, obtained_at)
+                    cache.record_for_revoke(session, response, request, began, obtained_at)
         except Exception:  # pylint: disable=broad-exception-caught
             session.note_trouble(UNRECORDED)
         finally:
-            if self._turn is not None:
-                with self._turn:
-                    self._turn.end()
+            if self._sign_in is not None:
+                with self._sign_in:
+                    self._sign_in.unlock()
 
 
 def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:

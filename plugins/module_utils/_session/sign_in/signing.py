@@ -40,7 +40,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
         found: requests.Response | None
         try:
             if not is_readable:
-                found = cache.asked_besides(cache.Identity(session, request), ask)
+                found = cache.ask_without_lock(cache.Identity(session, request), ask)
             elif granted:
                 found = handle.answer(granted, request, session, ask)
             else:

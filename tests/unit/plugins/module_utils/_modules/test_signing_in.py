@@ -116,7 +116,7 @@ class TestIssuing:
         assert issue(policy=RenewalPolicy(min_remaining=23 * HOURS)).token.id != first.token.id
 
     def test_one_that_cannot_be_renewed_is_kept_and_the_reason_is_told(self, issue, session, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "BUSY_WITH_A_TOKEN", 0)
+        monkeypatch.setattr(cache, "BUSY_TIMEOUT_WITH_TOKEN", 0)
         first = issue()
         assert first.kept_because is None
         let_it_age(session, identity_of(session), 9 * HOURS)

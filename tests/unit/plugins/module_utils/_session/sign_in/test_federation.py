@@ -262,7 +262,7 @@ def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_ses
 
 
 def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):
-    monkeypatch.setattr(cache, "WAIT", 0)
+    monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
     keystone.knows = False
     with pytest.raises(exceptions.Unauthorized):
         sign_in()

@@ -122,7 +122,7 @@ class TestAnAnswerThatIsLost:
         if limit == "the program's own":
             code = code.replace("session.Session()", "session.Session(timeout=20)")
         else:
-            code = "from onetoken_session.sign_in import cache\ncache.patience = cache.BUSY + 20\n" + code
+            code = "from onetoken_session.sign_in import cache\ncache.busy_timeout = cache.BUSY_TIMEOUT + 20\n" + code
 
         output, errors, _code = run(prepared, code, keystone.auth_url)
 
