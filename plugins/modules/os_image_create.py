@@ -414,11 +414,11 @@ plan:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._bulk.actions.image_create.base import ImageFromSource
+from ..module_utils._bulk.actions.image_create.from_sources import ImageFromSource
 from ..module_utils._bulk.actions.image_create.from_volumes import ImageFromVolume
 from ..module_utils._bulk.actions.image_create.sources import image_sources
 from ..module_utils._bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, check_run, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, check_run, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 from ..module_utils._session.util.errors import ConfigurationError
 
@@ -444,17 +444,17 @@ def prepare(module: AnsibleModule) -> NewAction:
     run = params["run"] = check_run(params["run"] or run_of_today())
     check_kind(params)
     if params["from_volumes"]:
-        marks = Marks(run, "volume", params["image_name"], "image_name", params["properties"])
+        labels = Labels(run, "volume", params["image_name"], "image_name", params["properties"])
         criteria = Criteria.of(params, "volumes")
-        return lambda requests: ImageFromVolume(
-            requests, criteria, marks, params["queued_timeout"], params["disk_format"], params["force"]
+        return lambda client: ImageFromVolume(
+            client, criteria, labels, params["queued_timeout"], params["disk_format"], params["force"]
         )
     sources = image_sources(params["images"], params["properties"])
     for image, source in zip(params["images"], sources, strict=True):
         if image["url"]:
             # The options are returned with the answer.
             image["url"] = source.source
-    return lambda requests: ImageFromSource(requests, sources, run, params["queued_timeout"])
+    return lambda client: ImageFromSource(client, sources, run, params["queued_timeout"])
 
 
 def check_kind(params: dict) -> None:

@@ -369,9 +369,9 @@ def prepare(module: AnsibleModule) -> NewAction:
     sources = Sources.of(params)
     if params["kind"] == "image":
         timeout, delete_in_use = params["queued_timeout"], params["delete_in_use"]
-        return lambda requests: ImageRetention(requests, keep, sources, timeout, delete_in_use)
+        return lambda client: ImageRetention(client, keep, sources, timeout, delete_in_use)
     kind = BACKUPS if params["kind"] == "volume_backup" else SNAPSHOTS
-    return lambda requests: VolumeRetention(requests, keep, sources, kind)
+    return lambda client: VolumeRetention(client, keep, sources, kind)
 
 
 def main() -> None:

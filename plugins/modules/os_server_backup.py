@@ -343,17 +343,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.server_backup import ServerBackup
 from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "server", params["backup_name"], "backup_name", params["properties"])
+    labels = Labels(run, "server", params["backup_name"], "backup_name", params["properties"])
     criteria = Criteria.of(params, "servers")
     queued_timeout, backup_type, rotation = params["queued_timeout"], params["backup_type"], params["rotation"]
-    return lambda requests: ServerBackup(requests, criteria, marks, queued_timeout, backup_type, rotation)
+    return lambda client: ServerBackup(client, criteria, labels, queued_timeout, backup_type, rotation)
 
 
 def main() -> None:

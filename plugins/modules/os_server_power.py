@@ -290,8 +290,8 @@ def prepare(module: AnsibleModule) -> NewAction:
         check_run(params["run"])
     criteria = Criteria.of(params, "servers")
     if params["state"] == "rebooted":
-        return lambda requests: ServerReboot(requests, criteria, params["reboot_type"], params["run"])
-    return lambda requests: (ServerStart if params["state"] == "started" else ServerStop)(requests, criteria)
+        return lambda client: ServerReboot(client, criteria, params["reboot_type"], params["run"])
+    return lambda client: (ServerStart if params["state"] == "started" else ServerStop)(client, criteria)
 
 
 def main() -> None:

@@ -285,16 +285,16 @@ def prepare(module: AnsibleModule) -> NewAction:
     # Of the servers that a run has shelved, the run itself says which they are.
     criteria = Criteria.of(params, "servers", params["state"] == "unshelved" and bool(params["run"]))
     if params["state"] == "unshelved":
-        return lambda requests: ServerUnshelve(requests, criteria, params["run"])
+        return lambda client: ServerUnshelve(client, criteria, params["run"])
     if params["mark"]:
         params["run"] = params["run"] or run_of_today()
     elif params["run"]:
         raise ConfigurationError("run has no effect without mark: leave out one of them.")
     if params["state"] == "shelved":
-        return lambda requests: ServerShelve(requests, criteria, params["run"])
+        return lambda client: ServerShelve(client, criteria, params["run"])
     if not params["wait"]:
         raise ConfigurationError("state offloaded needs wait, as a server is offloaded once it is shelved.")
-    return lambda requests: ServerOffload(requests, criteria, params["run"])
+    return lambda client: ServerOffload(client, criteria, params["run"])
 
 
 def main() -> None:

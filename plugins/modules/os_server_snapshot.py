@@ -331,17 +331,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "server", params["image_name"], "image_name", params["properties"])
+    labels = Labels(run, "server", params["image_name"], "image_name", params["properties"])
     criteria = Criteria.of(params, "servers")
     queued_timeout, volume_backed = params["queued_timeout"], params["volume_backed"]
-    return lambda requests: ServerSnapshot(requests, criteria, marks, queued_timeout, volume_backed)
+    return lambda client: ServerSnapshot(client, criteria, labels, queued_timeout, volume_backed)
 
 
 def main() -> None:

@@ -337,17 +337,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.volume_backup import VolumeBackup
 from ..module_utils._bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "volume", params["backup_name"], "backup_name", params["properties"])
+    labels = Labels(run, "volume", params["backup_name"], "backup_name", params["properties"])
     servers, force, incremental = params["servers"], params["force"], params["incremental"]
     criteria = Criteria.of(params, "volumes", servers is not None)
-    return lambda requests: VolumeBackup(requests, criteria, servers, marks, force, incremental, params["container"])
+    return lambda client: VolumeBackup(client, criteria, servers, labels, force, incremental, params["container"])
 
 
 def main() -> None:

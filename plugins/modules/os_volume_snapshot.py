@@ -325,17 +325,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
 from ..module_utils._bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "volume", params["snapshot_name"], "snapshot_name", params["properties"])
+    labels = Labels(run, "volume", params["snapshot_name"], "snapshot_name", params["properties"])
     servers, force = params["servers"], params["force"]
     criteria = Criteria.of(params, "volumes", servers is not None)
-    return lambda requests: VolumeSnapshot(requests, criteria, servers, marks, force)
+    return lambda client: VolumeSnapshot(client, criteria, servers, labels, force)
 
 
 def main() -> None:

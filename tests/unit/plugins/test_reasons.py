@@ -46,14 +46,14 @@ IN_TEMPLATE = re.compile(
 
 
 def is_reason(node: ast.AST) -> bool:
-    """Whether it is the text of a reason: item.reason, item.why.text, str(reason) or result["reason"]."""
+    """Whether it is the text of a reason: item.reason, item.reason.text, str(reason) or result["reason"]."""
     if isinstance(node, ast.Subscript):
         return isinstance(node.slice, ast.Constant) and node.slice.value == "reason"
     if isinstance(node, ast.Attribute):
         of_reason = isinstance(node.value, (ast.Name, ast.Attribute)) and ast.unparse(node.value).endswith(
-            ("why", "doubt", "reason", "obstacle", "hindrance")
+            ("reason", "unconfirmed")
         )
-        return node.attr == "reason" or (node.attr == "text" and of_reason)
+        return node.attr in ("reason", "reason_text") or (node.attr == "text" and of_reason)
     return False
 
 
@@ -78,7 +78,7 @@ def readings(source: str) -> list[str]:
         "item.reason == 'x'",
         "'not asked for' in item.reason",
         "result['reason'].startswith('x')",
-        "re.match('x', item.why.text)",
+        "re.match('x', item.reason.text)",
     ],
 )
 def test_a_program_that_reads_a_reason_is_found(code):
