@@ -167,7 +167,7 @@ def returned(name: str) -> dict[str, t.Any]:
 @pytest.mark.parametrize("name", BULK)
 def test_every_code_that_a_module_may_return_is_documented_with_its_meaning(name):
     begin, *lines = returned(name)["results"]["contains"]["reason_code"]["description"]
-    assert begin == "Why it has its outcome, for programs; empty without a reason. One of these:"
+    assert begin == "The reason for the outcome, for programs; empty if there is none. One of these:"
     assert lines == [f"V({code.value}) - {code.meaning}" for code in codes_of(name)]
 
 
