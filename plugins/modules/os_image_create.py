@@ -141,7 +141,7 @@ options:
     type: int
     default: 3600
 notes:
-  - A file that is being sent when the O(timeout) is up is sent to its end.
+  - An upload that is not finished three seconds after O(timeout) is cut off. The next call of the run starts it again.
   - Parallel uploads share the network's bandwidth. Set O(concurrency) to upload fewer than 32 files at a time.
 extends_documentation_fragment:
   - onetoken.openstack.selection
