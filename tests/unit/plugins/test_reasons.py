@@ -17,6 +17,7 @@ import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import INTENDED, Code
+from ansible_collections.onetoken.openstack.tests.tools.returns import codes_of
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PLUGINS = REPOSITORY / "plugins"
@@ -158,28 +159,6 @@ def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
 # What the modules document
 
 
-def codes_of(name: str) -> set[str]:
-    """The codes that a module may return: those in its code, and in what that imports."""
-    seen: set[pathlib.Path] = set()
-    found: set[str] = set()
-
-    def read(path: pathlib.Path) -> None:
-        if path in seen or not path.is_file() or path.stem == "reason":
-            return
-        seen.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                read(folder.with_suffix(".py"))
-                for alias in node.names:
-                    read(folder / f"{alias.name}.py")
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Code":
-                found.add(Code[node.attr].value)
-
-    read(PLUGINS / "modules" / f"{name}.py")
-    return found
-
-
 @functools.cache
 def returned(name: str) -> dict[str, t.Any]:
     return yaml.safe_load(importlib.import_module(f"{MODULES}.{name}").RETURN)
@@ -188,13 +167,12 @@ def returned(name: str) -> dict[str, t.Any]:
 @pytest.mark.parametrize("name", BULK)
 def test_every_code_that_a_module_may_return_is_documented_with_its_meaning(name):
     begin, *lines = returned(name)["results"]["contains"]["reason_code"]["description"]
-    assert begin == "Why it has its outcome, for programs; empty without a reason. One of these:"
-    wanted = codes_of(name)
-    assert lines == [f"V({code.value}) - {code.meaning}" for code in Code if code.value in wanted]
+    assert begin == "The reason for the outcome, for programs; empty if there is none. One of these:"
+    assert lines == [f"V({code.value}) - {code.meaning}" for code in codes_of(name)]
 
 
 def test_no_code_is_left_over():
-    assert set.union(*map(codes_of, BULK)) == {code.value for code in Code}
+    assert set().union(*map(codes_of, BULK)) == set(Code)
 
 
 @pytest.mark.parametrize("name", BULK)
