@@ -18,7 +18,7 @@ export LC_ALL := C.UTF-8
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYTHONHOME
 
-.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit format lint sanity sanity-all docs pictures unit coverage integration test test-all test-repeats test-versions test-devel test-matrix test-fidelity benchmark bench structure build release clean
+.PHONY: help install sandbox-up sandbox-down sandbox-reset demo check style quick-unit returns format lint sanity sanity-all docs pictures unit coverage integration test test-all test-repeats test-versions test-devel test-matrix test-fidelity benchmark bench structure build release clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -50,7 +50,10 @@ style: install
 quick-unit: install
 	$(PYTEST) $(UNITS_SIDE_BY_SIDE) -m "not processes" tests/unit
 
-format: install ## format the Python files, and mend what ruff can
+returns: install ## write the RETURN blocks of the bulk modules, from tests/tools/returns
+	.venv/bin/python tests/tools/returns.py
+
+format: returns ## write the RETURN blocks, format the Python files, and fix what ruff can
 	.venv/bin/ruff check --fix plugins tests noxfile.py
 	.venv/bin/ruff format plugins tests noxfile.py
 

@@ -12,16 +12,16 @@ class ModuleDocFragment:
 options:
   cloud:
     description:
-      - The cloud to work on, as the name of an entry of C(clouds.yaml), such as V(mycloud), or as a mapping with what
-        such an entry has.
-      - Without O(cloud) and O(auth), the variable E(OS_CLOUD) names the entry. Without that, the C(OS_*) variables of
-        an C(openrc.sh) that was sourced are used.
+      - The cloud to work on, as the name of an entry in C(clouds.yaml), such as V(mycloud), or as a mapping with the
+        content of such an entry.
+      - Without O(cloud) and O(auth), E(OS_CLOUD) names the entry. If that is not set either, the C(OS_*) variables of a
+        sourced C(openrc.sh) are used.
     type: raw
   auth:
     description:
-      - What the plugin of O(auth_type) signs in with. For a password, that is C(auth_url), C(username), C(password),
+      - Options of the plugin that signs in. For a password, these are C(auth_url), C(username), C(password),
         C(project_name), C(user_domain_name) and C(project_domain_name).
-      - With O(cloud), these values take the place of the same ones of the cloud.
+      - With O(cloud), these values override those of the cloud.
     type: dict
   auth_type:
     description:
@@ -32,22 +32,22 @@ options:
     description: The region to work in, such as V(REGION1), instead of the configured one.
     type: str
   wait:
-    description: Whether to wait until the cloud has finished what was asked for. It has no effect on tokens.
+    description: Whether to wait until the cloud has finished the action. It has no effect on tokens.
     type: bool
     default: true
   timeout:
-    description: The seconds for which to keep trying while the cloud limits the rate or is out of service.
+    description: How many seconds to keep trying while the cloud throttles requests or is out of service.
     type: int
     default: 180
   api_timeout:
-    description: The seconds after which a single request without an answer fails, instead of the configured ones.
+    description: Seconds after which a single request without an answer fails, instead of the configured number.
     type: int
   validate_certs:
-    description: Whether to verify the TLS certificates of the cloud, instead of what is configured, which is to verify.
+    description: Whether to verify the TLS certificates of the cloud. By default, as configured, or else V(true).
     type: bool
     aliases: [verify]
   ca_cert:
-    description: Path to the certificates of the authorities to trust, such as V(/etc/ssl/certs/example-ca.pem).
+    description: Path to the CA certificates to trust, such as V(/etc/ssl/certs/example-ca.pem).
     type: str
     aliases: [cacert]
   client_cert:
@@ -55,11 +55,11 @@ options:
     type: str
     aliases: [cert]
   client_key:
-    description: Path to the key of O(client_cert), where that file does not have it.
+    description: Path to the key of O(client_cert), if that file does not contain it.
     type: str
     aliases: [key]
   interface:
-    description: Which of a service's endpoints to use. By default, what O(cloud) says, or else V(public).
+    description: Which of a service's endpoints to use. By default, that of O(cloud), or else V(public).
     type: str
     choices: [admin, internal, public]
     aliases: [endpoint_type]
@@ -76,6 +76,6 @@ requirements:
   - openstacksdk >= 4.13.0, and below 4.15 where openstack.cloud is 2.5.0 or older
   - openstack.cloud >= 2.3.0
 notes:
-  - C(clouds.yaml) is the file that E(OS_CLIENT_CONFIG_FILE) names, or the first one in the working directory,
+  - C(clouds.yaml) is the file that E(OS_CLIENT_CONFIG_FILE) names, or the first one found in the working directory,
     C(~/.config/openstack) and C(/etc/openstack).
 """

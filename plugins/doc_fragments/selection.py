@@ -12,13 +12,12 @@ class ModuleDocFragment:
 options:
   name_pattern:
     description:
-      - Select those with a name that matches this shell wildcard, such as V(web-*). Case matters.
+      - Select those whose name matches this shell wildcard, such as V(web-*). Case matters.
       - V(**) matches every name, and so selects all of the project.
     type: str
   metadata:
     description:
-      - Select those that have all of these metadata. Values are compared as text, V(true) and V(false) in small
-        letters.
+      - Select those with all of this metadata. Values are compared as text, V(true) and V(false) in lowercase.
     type: dict
     default: {}
   status:
@@ -32,10 +31,10 @@ options:
     elements: str
     default: []
   older_than:
-    description: Select those that were made at least so many seconds ago.
+    description: Select those that were created at least this many seconds ago.
     type: int
   newer_than:
-    description: Select those that were made at most so many seconds ago.
+    description: Select those that were created at most this many seconds ago.
     type: int
 """
 
@@ -44,14 +43,14 @@ options:
   servers:
     description:
       - Names or ids of the servers, taken literally.
-      - A name that no server has, or that several of the selected servers share, is reported as a failed item.
-      - O(servers) and the other criteria narrow each other. At least one of them is needed; O(name_pattern=**) selects
-        every server of the project.
+      - A name that no server has, or that several of the selected servers share, counts as a failed item.
+      - Servers must match O(servers) and all other criteria. At least one criterion is required; O(name_pattern=**)
+        selects every server of the project.
       - An empty list selects nothing.
     type: list
     elements: str
   tags:
-    description: Select servers that have all of these tags.
+    description: Select servers with all of these tags.
     type: list
     elements: str
     default: []
@@ -62,9 +61,9 @@ options:
   volumes:
     description:
       - Names or ids of the volumes, taken literally.
-      - A name that no volume has, or that several of the selected volumes share, is reported as a failed item.
-      - O(volumes) and the other criteria narrow each other. At least one of them is needed; O(name_pattern=**) selects
-        every volume of the project.
+      - A name that no volume has, or that several of the selected volumes share, counts as a failed item.
+      - Volumes must match O(volumes) and all other criteria. At least one criterion is required; O(name_pattern=**)
+        selects every volume of the project.
       - An empty list selects nothing.
     type: list
     elements: str

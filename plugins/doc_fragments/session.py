@@ -12,18 +12,18 @@ class ModuleDocFragment:
 options:
   session:
     description:
-      - The session to work on, as an absolute path or as a plain name.
-      - A plain name is a directory below C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, where that cannot be used,
+      - The session to work on, as an absolute path or a plain name.
+      - A plain name is a directory in C(${XDG_STATE_HOME:-~/.local/state}/onetoken) or, if that cannot be used,
         C($XDG_RUNTIME_DIR/onetoken), or C(onetoken) among temporary files, if nobody else can write there.
-      - Without it, the session of the environment is meant, which is the one that E(ONETOKEN_SESSION_DIRECTORY) names.
-        M(onetoken.openstack.os_token_issue) makes a new one where there is none.
-      - A session that is named here stays until it is revoked. One that is not ends with the run that made it, however
-        that ends; on another host than the controller only if it is revoked there.
+      - By default, it is the session that E(ONETOKEN_SESSION_DIRECTORY) names. If there is none,
+        M(onetoken.openstack.os_token_issue) makes a new one.
+      - A session that this option names lasts until it is revoked. Any other ends with the run that made it; on a host
+        other than the controller, only if it is revoked there.
     type: str
 attributes:
   check_mode:
     support: full
-    description: Nothing is changed, on disk or in Keystone; what would change is said.
+    description: Nothing is changed, on disk or in Keystone; the module reports what would change.
   diff_mode:
     support: none
     description: A token's id is a secret, so there is nothing to compare.
@@ -32,6 +32,6 @@ attributes:
     platforms: posix
     description: The hosts that the module works on.
 notes:
-  - The module runs on the host that runs the OpenStack tasks, as the same user.
-  - Nothing that is returned is secret, unless RV(onetoken.openstack.os_token_issue#module:token) was asked for.
+  - Run the module on the host that runs the OpenStack tasks, as the same user.
+  - The module returns no secret, unless RV(onetoken.openstack.os_token_issue#module:token) was requested.
 """

@@ -8,22 +8,22 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: os_image_create
-short_description: Make many images in one call, from files, URLs or volumes
+short_description: Create many images in one call, from files, URLs or volumes
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Makes images of files that it sends, of URLs that the cloud downloads, or of volumes, all in one process, with one
+  - Creates images from files that it uploads, URLs that the cloud downloads, or volumes, all in one process, with one
     connection and one token, as fast as the cloud allows.
   - Each image carries the properties C(onetoken_run) and C(onetoken_name), and C(onetoken_source) or
-    C(onetoken_volume_id) and C(onetoken_volume_name). What the same run has made already is not made again, so a run
-    that stopped halfway is finished by running it again.
-  - An image that cannot be made is reported with the reason that the cloud gives, and does not stop the others. Nothing
-    is left of it in the cloud.
+    C(onetoken_volume_id) and C(onetoken_volume_name). An image that the same run has already created is not created
+    again, so repeating a run that stopped halfway finishes it.
+  - An image that cannot be created is reported with the cloud's reason and does not stop the others. It leaves nothing
+    behind in the cloud.
 options:
   images:
     description:
-      - The images to make of files and URLs, each under a name of its own.
-      - An image of the same run, name and source is not made again, even if the file has changed since. Give another
+      - The images to create from files and URLs, each under a different name.
+      - An image of the same run, name and source is not created again, even if the file has changed since. Set another
         O(run) for that.
     type: list
     elements: dict
@@ -34,44 +34,44 @@ options:
         required: true
       file:
         description:
-          - Path of a file on the host that runs the module. It is sent a piece at a time and never held in memory.
-          - What an earlier call did not finish sending is deleted and sent again from its beginning. So do not run two
-            calls of one run at the same time.
+          - Path of a file on the host that runs the module. It is uploaded in pieces and never held in memory.
+          - An upload that an earlier call did not finish is deleted and started again from the beginning. So do not run
+            two calls of one run at the same time.
         type: path
       url:
         description:
           - URL that the cloud downloads the image from, with Glance's import method C(web-download), which the cloud
             must offer.
-          - A user name, a password or a query in it may be secret. They are sent to Glance only, which keeps them in
-            its own records of the import; results, properties and reports have the scheme, the host and the path.
-            The path is not secret.
-          - A download goes on in the cloud when the run is stopped. The next call of the run watches it.
+          - A user name, password or query in the URL may be secret. Only Glance gets them, and keeps them in its own
+            records of the import; results, properties and reports contain only the scheme, host and path. The path is
+            not secret.
+          - A download continues in the cloud when the run is stopped. The next call of the run polls it.
         type: str
       disk_format:
         description:
-          - What is in the file, such as V(qcow2).
-          - The default is the ending of the file's name, if that is C(qcow2), C(raw), C(vmdk), C(vdi), C(vhd), C(vhdx)
-            or C(iso). It is required otherwise, as for C(.img).
+          - Disk format of the file, such as V(qcow2).
+          - The default is the extension of the file's name, if that is C(qcow2), C(raw), C(vmdk), C(vdi), C(vhd),
+            C(vhdx) or C(iso). For any other, such as C(.img), this option is required.
         type: str
       container_format:
-        description: What the content is wrapped in, such as V(ova).
+        description: Container format of the file, such as V(ova).
         type: str
         default: bare
       min_disk:
-        description: Size of the smallest disk that a server needs for it, in GiB.
+        description: Size of the smallest disk that can hold the image, in GiB.
         type: int
         default: 0
       min_ram:
-        description: Memory that a server needs for it, in MiB.
+        description: Memory that a server needs for the image, in MiB.
         type: int
         default: 0
       visibility:
-        description: Who may use it. Many clouds let only administrators make images V(public).
+        description: Who may use the image. Many clouds let only administrators make images V(public).
         type: str
         choices: [private, shared, community, public]
         default: private
       protected:
-        description: Whether it is protected from being deleted.
+        description: Whether the image is protected from deletion.
         type: bool
         default: false
       tags:
@@ -80,69 +80,69 @@ options:
         elements: str
         default: []
       properties:
-        description: Properties of this image alone, besides O(properties) and in their place.
+        description: Properties of this image only. They are added to O(properties) and override them.
         type: dict
         default: {}
       checksum:
         description:
-          - What the content must be, as V(sha512:) and the hexadecimal digits. It is compared with the checksum that
-            Glance has computed, which is SHA-512 unless the cloud's operator chose another.
+          - Expected checksum of the content, as V(sha512:) and the hexadecimal digits. It is compared with the checksum
+            that Glance computes, which is SHA-512 unless the cloud's operator chose another.
           - An image with another checksum is deleted, and the item fails.
         type: str
   from_volumes:
     description:
-      - Make an image of each selected volume instead. Mutually exclusive with O(images). The options that select
-        volumes need it.
-      - Cinder makes an image under a provisional name, C(onetoken RUN VOLUME_ID). It gets its own name, and its
-        properties, once it is active, as Glance would lose them before.
+      - Create an image of each selected volume instead. Mutually exclusive with O(images). The options that select
+        volumes require it.
+      - Cinder creates an image under a provisional name, C(onetoken RUN VOLUME_ID). The image gets its final name and
+        its properties when it is active, as Glance would lose them earlier.
     type: bool
     default: false
   image_name:
     description:
       - Name of the images of volumes. V({volume}) stands for the volume's name, V({volume_id}) for its id, V({run}) for
         O(run) and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
-      - Write V({{) and V(}}) for braces that are to stay, marked as C(!unsafe) so that Ansible leaves them alone.
+      - For literal braces, write V({{) and V(}}) and mark the value as C(!unsafe), so that Ansible leaves them alone.
     type: str
     default: "{volume}-{run}"
   disk_format:
-    description: What Cinder converts the volumes to, such as V(qcow2).
+    description: Disk format that Cinder converts the volumes to, such as V(qcow2).
     type: str
     default: raw
   force:
     description:
-      - Make images of attached volumes as well, where the cloud allows it. What a server writes meanwhile may be in the
-        image or not.
+      - Also create images of attached volumes, where the cloud allows it. Such an image may or may not contain what a
+        server writes in the meantime.
     type: bool
     default: false
   run:
     description:
       - Name of the run that the images belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - The default is the current date in UTC, such as V(2026-01-31). All calls of one day are then one run, and make
-        each image once. Give a run to make more, or to finish yesterday's.
+      - The default is the current date in UTC, such as V(2026-01-31). All calls on one day then belong to one run,
+        which creates each image once. Set a name to create more, or to finish yesterday's run.
     type: str
   properties:
     description:
-      - More properties for all of the images. Values are stored as text, V(true) and V(false) in small letters.
-      - Names that start with C(onetoken_) are refused.
+      - More properties for all of the images. Values are stored as text, V(true) and V(false) in lowercase.
+      - Names that start with C(onetoken_) are rejected.
     type: dict
     default: {}
   wait:
     description:
-      - Wait until the images are active. One listing of the images is asked for at each look, whatever their number.
-      - Without it, an image has the outcome V(accepted) when its file was sent, or when Glance accepted the request.
-        Checksums are not compared. An image of a volume is V(incomplete), as it keeps its provisional name until a
-        call of the same run waits; the task does not fail for that.
+      - Wait until the images are active. Each poll is one list request for the images, whatever their number.
+      - Otherwise, an image has the outcome V(accepted) once its file is uploaded or Glance has accepted the request,
+        and checksums are not compared. An image of a volume is V(incomplete), as it keeps its provisional name until a
+        call of the same run waits for it; the task does not fail because of that.
     type: bool
     default: true
   queued_timeout:
     description:
-      - An import or an image of a volume that is still V(queued) so many seconds after it was made counts as stuck. It
-        is deleted; if an earlier call made it, another one takes its place.
+      - An import or an image of a volume that is still V(queued) this many seconds after it was created counts as stuck
+        and is deleted. If an earlier call made it, a new one replaces it.
     type: int
     default: 3600
 notes:
-  - A file that is being sent when the O(timeout) is up is sent to its end.
-  - Files that are sent at the same time share the line. Set O(concurrency) to send fewer than 32 at a time.
+  - An upload that is not finished three seconds after O(timeout) is cut off. The next call of the run starts it again.
+  - Parallel uploads share the network's bandwidth. Set O(concurrency) to upload fewer than 32 files at a time.
 extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.volumes
@@ -167,7 +167,7 @@ EXAMPLES = r"""
         disk_format: raw
         protected: true
 
-- name: Have the cloud download Debian from a mirror, and check it
+- name: Have the cloud download Debian from a mirror, and verify its checksum
   onetoken.openstack.os_image_create:
     cloud: mycloud
     images:
@@ -175,7 +175,7 @@ EXAMPLES = r"""
         url: https://mirror.example.org/debian-13-generic-amd64.qcow2
         checksum: "sha512:{{ debian_sha512 }}"
 
-- name: Make images of the detached data volumes
+- name: Create images of the detached data volumes
   onetoken.openstack.os_image_create:
     cloud: mycloud
     from_volumes: true
@@ -184,6 +184,7 @@ EXAMPLES = r"""
     disk_format: qcow2
 """
 
+# Generated by `make returns` from tests/tools/returns/os_image_create.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
   description: The run that the images belong to.
@@ -197,12 +198,12 @@ counts:
   sample: {done: 11, already: 0, accepted: 0, incomplete: 0, blocked: 0, skipped: 0, failed: 1, planned: 0}
   contains:
     done:
-      description: Made by this call.
+      description: Created by this call.
       returned: always
       type: int
       sample: 11
     already:
-      description: An image of this run was there already.
+      description: Already created by this run.
       returned: always
       type: int
       sample: 0
@@ -212,44 +213,43 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Made of a volume, but not named before the call ended.
+      description: Created from a volume, but not renamed before the call ended.
       returned: always
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no image waits for another one.
+      description: Always 0, as no image waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
     failed:
-      description: Not made, or not completely, or not in time.
+      description: Not created, not completely, or not in time.
       returned: always
       type: int
       sample: 1
     planned:
-      description: Would be made, in check mode.
+      description: Would be created, in check mode.
       returned: always
       type: int
       sample: 0
 results:
-  description: The images or the selected volumes, in the order of their names.
+  description: The images or the selected volumes, sorted by name.
   returned: when the images could be listed
   type: list
   elements: dict
   contains:
     id:
-      description:
-        - Id of the volume; empty for O(images), or when O(volumes) names one that does not exist, or is ambiguous.
+      description: Id of the volume; empty for O(images), or if a name in O(volumes) does not exist or is ambiguous.
       returned: always
       type: str
       sample: ""
     name:
-      description: Name of the image, or of the volume.
+      description: Name of the image or of the volume.
       returned: always
       type: str
       sample: debian-13
@@ -259,14 +259,14 @@ results:
       type: str
       sample: upload
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(unsuitable_status) - Planned, but the service may refuse it, as the resource is in the wrong status.
@@ -294,17 +294,17 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found all complete; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found it complete; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
     created:
-      description: The image; empty when there is none, as one without its content was deleted.
+      description: The image; empty if there is none, as an image without its content is deleted.
       returned: always
       type: list
       elements: dict
@@ -315,72 +315,47 @@ results:
           type: str
           sample: image
         id:
-          description: Id; empty when there is none.
+          description: Its id; empty if it has none.
           returned: always
           type: str
           sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
         name:
-          description: Name that it has or would have; empty when it is not known.
+          description: Its name, or the name that it would have; empty if unknown.
           returned: always
           type: str
           sample: debian-13
         status:
-          description: Status when it was last seen; empty when it was not.
+          description: Its last known status; empty if unknown.
           returned: always
           type: str
           sample: active
         size:
-          description: Size in bytes; null until it is known.
+          description: Its size in bytes; null until it is known.
           returned: always
           type: int
           sample: 2361393152
-requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
-  returned: when the images could be listed
-  type: dict
-  sample: {image: 27}
-tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
-  returned: when the images could be listed
-  type: int
-  sample: 1
-seconds:
-  description: Seconds that the call took.
-  returned: when the images could be listed
-  type: float
-  sample: 14.2
-throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
-  returned: when the images could be listed
-  type: float
-  sample: 0.0
-report:
-  description: The paths of the report's files, by their endings; empty without O(report).
-  returned: when the images could be listed
-  type: dict
-  sample: {json: /var/reports/images.json, csv: /var/reports/images.csv, html: /var/reports/images.html}
 plan:
   description: What the run would cost.
   returned: in check mode
   type: dict
   contains:
     text:
-      description: All of it in a few sentences.
+      description: The plan in a few sentences.
       returned: always
       type: str
-      sample: "Upload of 12 of 12 images. About 27 requests (27 to image), 1 s to ask for all of it."
+      sample: Upload of 12 of 12 images. About 27 requests (27 to image), 1 s to ask for all of it.
     requests:
       description: Requests by service.
       returned: always
       type: dict
       sample: {image: 27}
     seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
       returned: always
       type: float
       sample: 1.2
     quotas:
-      description: The quotas that the run counts for, as far as the cloud tells them.
+      description: The quotas that the run counts against, as far as the cloud reports them.
       returned: always
       type: list
       elements: dict
@@ -391,34 +366,60 @@ plan:
           type: str
           sample: image_count_total
         limit:
-          description: What the project may have; -1 for no limit.
+          description: The project's limit; -1 for none.
           returned: always
           type: int
           sample: 1000
         used:
-          description: What it has.
+          description: How much of it the project uses.
           returned: always
           type: int
           sample: 990
         needed:
-          description: What the run would add.
+          description: How much the run would add.
           returned: always
           type: int
           sample: 12
         suffices:
-          description: Whether all of it fits.
+          description: Whether the run stays within the limit.
           returned: always
           type: bool
           sample: false
+requests:
+  description: How many requests this call sent to each service, including those that the cloud refused.
+  returned: when the images could be listed
+  type: dict
+  sample: {image: 27}
+report:
+  description: Paths of the report's files by extension; empty without O(report).
+  returned: when the images could be listed
+  type: dict
+  sample: {json: /var/reports/images.json, csv: /var/reports/images.csv, html: /var/reports/images.html}
+# The same in all bulk modules:
+tokens_issued:
+  description: How many tokens the session has issued so far, or this call if it has no session.
+  returned: when the images could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the images could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
+  returned: when the images could be listed
+  type: float
+  sample: 0.0
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._bulk.actions.image_create.base import ImageFromSource
+from ..module_utils._bulk.actions.image_create.from_sources import ImageFromSource
 from ..module_utils._bulk.actions.image_create.from_volumes import ImageFromVolume
 from ..module_utils._bulk.actions.image_create.sources import image_sources
 from ..module_utils._bulk.module import SELECTION_OPTIONS, VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, check_run, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, check_run, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 from ..module_utils._session.util.errors import ConfigurationError
 
@@ -444,17 +445,17 @@ def prepare(module: AnsibleModule) -> NewAction:
     run = params["run"] = check_run(params["run"] or run_of_today())
     check_kind(params)
     if params["from_volumes"]:
-        marks = Marks(run, "volume", params["image_name"], "image_name", params["properties"])
+        labels = Labels(run, "volume", params["image_name"], "image_name", params["properties"])
         criteria = Criteria.of(params, "volumes")
-        return lambda requests: ImageFromVolume(
-            requests, criteria, marks, params["queued_timeout"], params["disk_format"], params["force"]
+        return lambda client: ImageFromVolume(
+            client, criteria, labels, params["queued_timeout"], params["disk_format"], params["force"]
         )
     sources = image_sources(params["images"], params["properties"])
     for image, source in zip(params["images"], sources, strict=True):
         if image["url"]:
             # The options are returned with the answer.
             image["url"] = source.source
-    return lambda requests: ImageFromSource(requests, sources, run, params["queued_timeout"])
+    return lambda client: ImageFromSource(client, sources, run, params["queued_timeout"])
 
 
 def check_kind(params: dict) -> None:

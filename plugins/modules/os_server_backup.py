@@ -13,67 +13,66 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Has Nova make a backup of each selected server, all in one process, with one connection and one token, as fast as
-    the cloud allows. A backup is an image of which Nova keeps the last O(rotation) ones of each server and
-    O(backup_type); it deletes the older ones itself, as soon as it accepts the next.
+    the cloud allows. A backup is an image. Nova keeps the last O(rotation) backups of each server and O(backup_type),
+    and deletes older ones itself as soon as it accepts the next.
   - Each image carries the properties C(onetoken_run), C(onetoken_server_id), C(onetoken_server_name) and
-    C(onetoken_name). A server that has an image of the same run already is not backed up again, so a run that stopped
-    halfway is finished by running it again.
-  - A server that cannot be backed up is reported with the reason that the cloud gives, and does not stop the others.
-  - Nova makes no backups of servers that were booted from a volume; they fail without being asked for. Their volumes
-    are for M(onetoken.openstack.os_volume_backup), or M(onetoken.openstack.os_server_snapshot).
+    C(onetoken_name). A server that already has an image of the same run is not backed up again, so repeating a run that
+    stopped halfway finishes it.
+  - A server that cannot be backed up is reported with the cloud's reason and does not stop the others.
+  - Nova cannot back up servers that were booted from a volume; they fail without a request. For their volumes, use
+    M(onetoken.openstack.os_volume_backup) or M(onetoken.openstack.os_server_snapshot).
 options:
   run:
     description:
       - Name of the run that the backups belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - The default is the current date in UTC, such as V(2026-01-31). All calls of one day are then one run, and make
-        one backup a server. Give a run to make more, or to finish yesterday's.
+      - The default is the current date in UTC, such as V(2026-01-31). All calls on one day then belong to one run,
+        which makes one backup per server. Set a name to make more, or to finish yesterday's run.
     type: str
   backup_name:
     description:
-      - Name of the images. V({server}) stands for the server's name, V({server_id}) for its id, V({run}) for O(run)
-        and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
-      - Write V({{) and V(}}) for braces that are to stay, marked as C(!unsafe) so that Ansible leaves them alone.
+      - Name of the images. V({server}) stands for the server's name, V({server_id}) for its id, V({run}) for O(run) and
+        V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
+      - For literal braces, write V({{) and V(}}) and mark the value as C(!unsafe), so that Ansible leaves them alone.
     type: str
     default: "{server}-{run}"
   backup_type:
     description:
-      - What the backups count as, such as V(daily) or V(weekly). Each type is rotated by itself.
-      - A server has one backup a run, whatever its type. Give a weekly backup on the same day a run of its own.
+      - The type of the backups, such as V(daily) or V(weekly). Each type is rotated separately.
+      - A run makes one backup per server, whatever its type. Give a weekly backup on the same day a run of its own.
     type: str
     default: daily
   rotation:
     description:
-      - How many backups of this type Nova keeps of each server, the new one among them; at least V(1).
-      - All of the server's backups of this type count, also those that other tools made.
+      - How many backups of this type Nova keeps of each server, including the new one; at least V(1).
+      - All of the server's backups of this type count, including those that other tools made.
     type: int
     default: 7
   properties:
     description:
-      - More properties for the images. Values are stored as text, V(true) and V(false) in small letters.
-      - Names that start with C(onetoken_) are refused.
+      - More properties for the images. Values are stored as text, V(true) and V(false) in lowercase.
+      - Names that start with C(onetoken_) are rejected.
     type: dict
     default: {}
   wait:
     description:
-      - Wait until the images are active. One listing of the images is asked for at each look, whatever the number of
-        servers.
-      - Without it, what Nova accepted has the outcome V(accepted).
+      - Wait until the images are active. Each poll is one list request for the images, whatever the number of servers.
+      - Otherwise, servers whose backup Nova accepted have the outcome V(accepted).
     type: bool
     default: true
   queued_timeout:
     description:
-      - An image that is still V(queued) so many seconds after it was made counts as stuck. It is deleted; if an earlier
-        call made it, another one takes its place.
+      - An image that is still V(queued) this many seconds after it was created counts as stuck and is deleted. If an
+        earlier call made it, a new one replaces it.
     type: int
     default: 3600
 notes:
-  - A backup that is refused for lack of quota, or because the server is in error or busy, is tried again by the next
-    call of the same run.
-  - Nova rotates when it accepts a backup, before the image is complete. With O(rotation=1), a server is without a
-    complete backup until the new one is done, or for good when it fails.
+  - A backup that fails because of a quota, or because the server is in error or busy, is tried again by the next call
+    of the same run.
+  - Nova rotates when it accepts a backup, before the image is complete. With O(rotation=1), a server has no complete
+    backup until the new one is done, and none at all if it fails.
 seealso:
   - module: onetoken.openstack.os_server_snapshot
-    description: Images that nothing deletes by itself, also of servers that were booted from a volume.
+    description: Makes images that are not rotated, also of servers that were booted from a volume.
 extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
@@ -82,12 +81,12 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Back up the web servers, and keep a week of it
+- name: Back up the web servers, and keep the last seven backups
   onetoken.openstack.os_server_backup:
     cloud: mycloud
     name_pattern: "web-*"
 
-- name: Back up two of them every week, and keep four
+- name: Back up two of them every week, and keep the last four
   onetoken.openstack.os_server_backup:
     cloud: mycloud
     servers: [web-01, web-02]
@@ -97,7 +96,7 @@ EXAMPLES = r"""
     properties:
       owner_team: platform
 
-- name: Back up the servers with a tag, without failing yet for those that were booted from a volume
+- name: Back up the servers with a tag, and continue if those that were booted from a volume fail
   onetoken.openstack.os_server_backup:
     cloud: mycloud
     tags: [backup]
@@ -106,7 +105,7 @@ EXAMPLES = r"""
     ignore_failures: true
   register: backups
 
-- name: Say which servers failed
+- name: Show which servers failed
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.reason }}"
   loop: "{{ backups.results | selectattr('outcome', '==', 'failed') }}"
@@ -114,6 +113,7 @@ EXAMPLES = r"""
     label: "{{ item.name }}"
 """
 
+# Generated by `make returns` from tests/tools/returns/os_server_backup.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
   description: The run that the backups belong to.
@@ -132,7 +132,7 @@ counts:
       type: int
       sample: 11
     already:
-      description: A backup of this run was there already.
+      description: Already had a backup of this run.
       returned: always
       type: int
       sample: 0
@@ -147,17 +147,17 @@ counts:
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no server waits for another one.
+      description: Always 0, as no server waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
     failed:
-      description: Not backed up, or not completely, or not in time.
+      description: Not backed up, not completely, or not in time.
       returned: always
       type: int
       sample: 1
@@ -167,13 +167,13 @@ counts:
       type: int
       sample: 0
 results:
-  description: The selected servers, in the order of their names.
+  description: The selected servers, sorted by name.
   returned: when the servers could be listed
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the server; empty when O(servers) names one that does not exist, or is ambiguous.
+      description: Id of the server; empty if a name in O(servers) does not exist or is ambiguous.
       returned: always
       type: str
       sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
@@ -188,14 +188,14 @@ results:
       type: str
       sample: backup
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(unsupported) - The service cannot do this with this resource.
@@ -221,12 +221,12 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, or what could not be checked, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found all complete; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found it complete; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
@@ -242,72 +242,47 @@ results:
           type: str
           sample: image
         id:
-          description: Id; empty when there is none.
+          description: Its id; empty if it has none.
           returned: always
           type: str
           sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
         name:
-          description: Name that it has or would have; empty when it is not known.
+          description: Its name, or the name that it would have; empty if unknown.
           returned: always
           type: str
           sample: web-01-2026-01-31
         status:
-          description: Status when it was last seen; empty when it was not.
+          description: Its last known status; empty if unknown.
           returned: always
           type: str
           sample: active
         size:
-          description: Size in bytes; null until it is known.
+          description: Its size in bytes; null until it is known.
           returned: always
           type: int
           sample: 2361393152
-requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
-  returned: when the servers could be listed
-  type: dict
-  sample: {compute: 14, image: 4}
-tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
-  returned: when the servers could be listed
-  type: int
-  sample: 1
-seconds:
-  description: Seconds that the call took.
-  returned: when the servers could be listed
-  type: float
-  sample: 14.2
-throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
-  returned: when the servers could be listed
-  type: float
-  sample: 0.0
-report:
-  description: The paths of the report's files, by their endings; empty without O(report).
-  returned: when the servers could be listed
-  type: dict
-  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 plan:
   description: What the run would cost.
   returned: in check mode
   type: dict
   contains:
     text:
-      description: All of it in a few sentences.
+      description: The plan in a few sentences.
       returned: always
       type: str
-      sample: "Backup of 12 of 12 servers. About 15 requests (12 to compute, 3 to image), 1 s to ask for all of it."
+      sample: Backup of 12 of 12 servers. About 15 requests (12 to compute, 3 to image), 1 s to ask for all of it.
     requests:
       description: Requests by service.
       returned: always
       type: dict
       sample: {compute: 12, image: 3}
     seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
       returned: always
       type: float
       sample: 0.6
     quotas:
-      description: The quotas that the run counts for, as far as the cloud tells them.
+      description: The quotas that the run counts against, as far as the cloud reports them.
       returned: always
       type: list
       elements: dict
@@ -318,42 +293,68 @@ plan:
           type: str
           sample: image_count_total
         limit:
-          description: What the project may have; -1 for no limit.
+          description: The project's limit; -1 for none.
           returned: always
           type: int
           sample: 1000
         used:
-          description: What it has.
+          description: How much of it the project uses.
           returned: always
           type: int
           sample: 990
         needed:
-          description: What the run would add.
+          description: How much the run would add.
           returned: always
           type: int
           sample: 12
         suffices:
-          description: Whether all of it fits.
+          description: Whether the run stays within the limit.
           returned: always
           type: bool
           sample: false
+requests:
+  description: How many requests this call sent to each service, including those that the cloud refused.
+  returned: when the servers could be listed
+  type: dict
+  sample: {compute: 14, image: 4}
+# The same in all bulk modules:
+tokens_issued:
+  description: How many tokens the session has issued so far, or this call if it has no session.
+  returned: when the servers could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the servers could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
+  returned: when the servers could be listed
+  type: float
+  sample: 0.0
+report:
+  description: Paths of the report's files by extension; empty without O(report).
+  returned: when the servers could be listed
+  type: dict
+  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.server_backup import ServerBackup
 from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "server", params["backup_name"], "backup_name", params["properties"])
+    labels = Labels(run, "server", params["backup_name"], "backup_name", params["properties"])
     criteria = Criteria.of(params, "servers")
     queued_timeout, backup_type, rotation = params["queued_timeout"], params["backup_type"], params["rotation"]
-    return lambda requests: ServerBackup(requests, criteria, marks, queued_timeout, backup_type, rotation)
+    return lambda client: ServerBackup(client, criteria, labels, queued_timeout, backup_type, rotation)
 
 
 def main() -> None:

@@ -12,20 +12,20 @@ short_description: Start, stop or reboot many servers in one call
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Starts, stops or reboots each selected server, all in one process, with one connection and one token, as fast as
-    the cloud allows.
-  - What became of the servers is seen in one listing of the project's servers at each look, whatever their number. A
-    server that goes into error, or that Nova silently leaves as it was, is a failed item.
-  - A server that cannot be started, stopped or rebooted is reported with the reason that the cloud gives, and does not
-    stop the others.
+  - Starts, stops or reboots each selected server, all in one process, with one connection and one token, as fast as the
+    cloud allows.
+  - Each poll is one list request for the project's servers, whatever their number. A server that goes into error, or
+    that Nova silently leaves unchanged, counts as a failed item.
+  - A server that cannot be started, stopped or rebooted is reported with the cloud's reason and does not stop the
+    others.
 options:
   state:
     description:
-      - V(started) is a server in status C(ACTIVE), V(stopped) one in status C(SHUTOFF). A server that is there, or on
-        the way, is left alone.
-      - Nova also stops servers in C(ERROR), which then no longer look broken. Give O(status) to leave them out.
-      - V(rebooted) reboots each server, again by each call unless O(run) is given. One that is being rebooted when the
-        call begins counts as rebooted, unless it is a soft reboot and O(reboot_type=HARD).
+      - V(started) is status C(ACTIVE), V(stopped) is status C(SHUTOFF). A server that is already in this status, or on
+        its way there, is left alone.
+      - Nova also stops servers in C(ERROR), which then no longer look broken. Set O(status) to leave them out.
+      - V(rebooted) reboots each server, and again with each call unless O(run) is set. A server that is being rebooted
+        when the call begins counts as rebooted, unless that is a soft reboot and O(reboot_type=HARD).
     type: str
     choices: [started, stopped, rebooted]
     required: true
@@ -33,7 +33,7 @@ options:
     description:
       - With O(state=rebooted), V(SOFT) lets the operating system shut down; it needs a server in status C(ACTIVE).
         V(HARD) is like pulling the plug.
-      - V(HARD) also starts servers that are shut off, paused or suspended, and is tried on those in error. Give
+      - V(HARD) also starts servers that are shut off, paused or suspended, and is tried on servers in error. Set
         O(status) to leave them out.
     type: str
     choices: [SOFT, HARD]
@@ -41,25 +41,25 @@ options:
   run:
     description:
       - Name of the run, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - With O(state=rebooted), a server gets the run's name as metadata C(onetoken_rebooted) once Nova accepted its
-        reboot, with a request of its own, and later calls of the same run leave it alone. A run that stopped halfway
-        is so finished by running it again. Without a run, each call reboots every selected server.
-      - Otherwise, it only names the run in reports.
+      - With O(state=rebooted), each server whose reboot Nova accepted is labelled with the run's name, as metadata
+        C(onetoken_rebooted), with one more request. Later calls of the same run leave it alone, so repeating a run that
+        stopped halfway finishes it. Without a run, each call reboots every selected server.
+      - With any other state, the name only appears in reports.
     type: str
   wait:
     description:
-      - Wait until the servers are in the state. Nova gives a server at most a minute to shut down by itself, as far as
-        the cloud does not set another time.
-      - Without it, what Nova accepted has the outcome V(accepted).
+      - Wait until the servers are in the state. Nova gives a server at most a minute to shut down by itself, unless the
+        cloud is configured otherwise.
+      - Otherwise, servers whose action Nova accepted have the outcome V(accepted).
     type: bool
     default: true
 notes:
-  - A reboot whose answer was lost is asked for again only when the server was seen neither rebooting nor changed since
-    the call began, for 5 seconds at least. Nova tells changes to the second, so a server that changed in the very
-    second in which it is rebooted may be rebooted twice.
+  - A reboot request whose answer was lost is sent again only if, for at least 5 seconds, the server was neither
+    rebooting nor changed since the call began. Nova reports changes to the second, so a server that changed in the
+    second of its reboot may be rebooted twice.
 seealso:
   - module: onetoken.openstack.os_server_shelve
-    description: Servers that are stopped still hold their resources, and are usually paid for.
+    description: Stopped servers still hold their resources and are usually billed; shelved ones can release them.
 extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
@@ -84,7 +84,7 @@ EXAMPLES = r"""
       environment: test
       role: web
 
-- name: Reboot the web servers once, ten at a time, however often this is run
+- name: Reboot the web servers once, ten at a time, however often this task runs
   onetoken.openstack.os_server_power:
     cloud: mycloud
     state: rebooted
@@ -102,9 +102,10 @@ EXAMPLES = r"""
     servers: [web-09, web-10]
 """
 
+# Generated by `make returns` from tests/tools/returns/os_server_power.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
-  description: The run that was given; empty when none was.
+  description: The run; empty if none was given.
   returned: when the servers could be listed
   type: str
   sample: after-kernel-update
@@ -115,12 +116,12 @@ counts:
   sample: {done: 11, already: 0, accepted: 0, incomplete: 0, blocked: 0, skipped: 0, failed: 1, planned: 0}
   contains:
     done:
-      description: Brought into the state by this call, or rebooted.
+      description: Started, stopped or rebooted by this call.
       returned: always
       type: int
       sample: 11
     already:
-      description: In the state already, or brought there by somebody else meanwhile, or rebooted in this run already.
+      description: Already in the state, brought there by somebody else meanwhile, or already rebooted in this run.
       returned: always
       type: int
       sample: 0
@@ -130,17 +131,17 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Always 0, as each takes one request.
+      description: Always 0, as each action is one request.
       returned: always
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no server waits for another one.
+      description: Always 0, as no server waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
@@ -155,13 +156,13 @@ counts:
       type: int
       sample: 0
 results:
-  description: The selected servers, in the order of their names.
+  description: The selected servers, sorted by name.
   returned: when the servers could be listed
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the server; empty when O(servers) names one that does not exist, or is ambiguous.
+      description: Id of the server; empty if a name in O(servers) does not exist or is ambiguous.
       returned: always
       type: str
       sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
@@ -176,14 +177,14 @@ results:
       type: str
       sample: stop
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(busy) - Planned, but Nova may refuse it, as the server is busy.
@@ -208,28 +209,55 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, or what could not be written down, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found the server in the state; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found the server in the state; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
     created:
-      description: Always empty, as nothing is made of the servers.
+      description: Always empty, as nothing is created.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+plan:
+  description: What the run would cost.
+  returned: in check mode
+  type: dict
+  contains:
+    text:
+      description: The plan in a few sentences.
+      returned: always
+      type: str
+      sample: Stop of 12 of 12 servers. About 15 requests (15 to compute), 1 s to ask for all of it.
+    requests:
+      description: Requests by service.
+      returned: always
+      type: dict
+      sample: {compute: 15}
+    seconds:
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
+      returned: always
+      type: float
+      sample: 0.6
+    quotas:
+      description: Always empty, as no quota applies.
       returned: always
       type: list
       elements: dict
       sample: []
 requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
+  description: How many requests this call sent to each service, including those that the cloud refused.
   returned: when the servers could be listed
   type: dict
   sample: {compute: 14, identity: 1}
+# The same in all bulk modules:
 tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
+  description: How many tokens the session has issued so far, or this call if it has no session.
   returned: when the servers could be listed
   type: int
   sample: 1
@@ -239,41 +267,15 @@ seconds:
   type: float
   sample: 14.2
 throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
   returned: when the servers could be listed
   type: float
   sample: 0.0
 report:
-  description: The paths of the report's files, by their endings; empty without O(report).
+  description: Paths of the report's files by extension; empty without O(report).
   returned: when the servers could be listed
   type: dict
   sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
-plan:
-  description: What the run would cost.
-  returned: in check mode
-  type: dict
-  contains:
-    text:
-      description: All of it in a few sentences.
-      returned: always
-      type: str
-      sample: "Stop of 12 of 12 servers. About 15 requests (15 to compute), 1 s to ask for all of it."
-    requests:
-      description: Requests by service.
-      returned: always
-      type: dict
-      sample: {compute: 15}
-    seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
-      returned: always
-      type: float
-      sample: 0.6
-    quotas:
-      description: Always empty, as no quota limits it.
-      returned: always
-      type: list
-      elements: dict
-      sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -290,8 +292,8 @@ def prepare(module: AnsibleModule) -> NewAction:
         check_run(params["run"])
     criteria = Criteria.of(params, "servers")
     if params["state"] == "rebooted":
-        return lambda requests: ServerReboot(requests, criteria, params["reboot_type"], params["run"])
-    return lambda requests: (ServerStart if params["state"] == "started" else ServerStop)(requests, criteria)
+        return lambda client: ServerReboot(client, criteria, params["reboot_type"], params["run"])
+    return lambda client: (ServerStart if params["state"] == "started" else ServerStop)(client, criteria)
 
 
 def main() -> None:

@@ -13,52 +13,53 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Shelves or unshelves each selected server, all in one process, with one connection and one token, as fast as the
-    cloud allows. A shelved server keeps its id, addresses and volumes; of its disk, Nova makes an image, from which it
-    comes back.
-  - A server that this module shelves is marked before, with the run's name as metadata C(onetoken_shelved). So the
-    servers that one run shelved in the evening come back in the morning, and those that somebody else shelved do not.
-  - What became of the servers is seen in one listing of the project's servers at each look, whatever their number. A
-    server that goes into error, or that Nova silently leaves as it was, is a failed item.
-  - A server that cannot be shelved or unshelved is reported with the reason that the cloud gives, and does not stop the
-    others.
+    cloud allows. A shelved server keeps its id, addresses and volumes; Nova saves its disk as an image and restores it
+    from there.
+  - Before this module shelves a server, it labels it with the run's name, as metadata C(onetoken_shelved). So the
+    servers that one run shelved in the evening can be unshelved in the morning, and those that somebody else shelved
+    are left alone.
+  - Each poll is one list request for the project's servers, whatever their number. A server that goes into error, or
+    that Nova silently leaves unchanged, counts as a failed item.
+  - A server that cannot be shelved or unshelved is reported with the cloud's reason and does not stop the others.
 options:
   state:
     description:
-      - V(shelved) is a server in status C(SHELVED) or C(SHELVED_OFFLOADED). Whether and when the cloud takes a shelved
-        server off its hypervisor, it decides itself; servers that were booted from a volume always leave it at once.
-      - V(offloaded) is a server in status C(SHELVED_OFFLOADED). One that is only shelved when its shelving ends is
-        offloaded with another request, which most clouds allow to administrators alone. It needs O(wait).
-      - V(unshelved) is a server that is not shelved, whatever else its status, but for C(ERROR). Nova brings servers
-        back running, also those that were shut off when they were shelved.
-      - A server that is there, or on the way, is left alone and not marked.
+      - V(shelved) is status C(SHELVED) or C(SHELVED_OFFLOADED). The cloud decides whether and when a shelved server
+        leaves its hypervisor; a server that was booted from a volume always does at once.
+      - V(offloaded) is status C(SHELVED_OFFLOADED). A server that Nova shelves without offloading it is then offloaded
+        with another request, which most clouds allow only to administrators. It needs O(wait).
+      - V(unshelved) is any status but C(ERROR) in which a server is not shelved. Nova brings servers back running, even
+        those that were shut off when they were shelved.
+      - A server that is already in the state, or on its way there, is left alone and not labelled.
     type: str
     choices: [shelved, offloaded, unshelved]
     required: true
   run:
     description:
       - Name of the run, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - Servers that are shelved are marked with it. The default is then the current date in UTC, such as V(2026-01-31).
-      - With O(state=unshelved), only those of the selected servers come back that this run has shelved. Without it,
-        all of the selected servers come back.
-      - Give every night a name of its own. A mark remains when its server is back, so a server that somebody shelves by
-        hand later comes back with a run of the same name.
+      - Servers that are shelved are labelled with it. The default is then the current date in UTC, such as
+        V(2026-01-31).
+      - With O(state=unshelved), only the selected servers that this run has shelved are unshelved. Without a run, all
+        selected servers are.
+      - Use a different name every night. The label stays when a server is unshelved, so a server that somebody later
+        shelves by hand is unshelved by a run of the same name.
     type: str
   mark:
     description:
-      - Mark the servers before they are shelved, with a request for each. Without it, O(run) cannot be given, and no
-        run can bring back just these servers.
+      - Label the servers before they are shelved, with one request for each. Otherwise, O(run) cannot be set, and no
+        run can unshelve just these servers.
       - Only for O(state=shelved) and O(state=offloaded).
     type: bool
     default: true
   wait:
     description:
       - Wait until the servers are in the state.
-      - Without it, what Nova accepted has the outcome V(accepted).
+      - Otherwise, servers whose action Nova accepted have the outcome V(accepted).
     type: bool
     default: true
 seealso:
   - module: onetoken.openstack.os_server_power
-    description: Servers that are only to be stopped.
+    description: Stops servers without shelving them.
 extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
@@ -67,7 +68,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Shelve the servers of the developers in the evening
+- name: Shelve the development servers in the evening
   onetoken.openstack.os_server_shelve:
     cloud: mycloud
     state: shelved
@@ -75,13 +76,13 @@ EXAMPLES = r"""
     metadata:
       environment: development
 
-- name: Bring back in the morning what was shelved last night, and nothing else
+- name: Unshelve in the morning what was shelved last night, and nothing else
   onetoken.openstack.os_server_shelve:
     cloud: mycloud
     state: unshelved
     run: "night-{{ '%Y-%m-%d' | strftime(now().timestamp() | int - 86400, utc=true) }}"
 
-- name: Shelve for good what is stopped and was given up, and free the hypervisors, as administrator
+- name: Shelve retired servers for good and free their hypervisors, as administrator
   onetoken.openstack.os_server_shelve:
     cloud: mycloud-admin
     state: offloaded
@@ -91,16 +92,17 @@ EXAMPLES = r"""
       environment: retired
     max_failures: 10
 
-- name: Bring back two servers, whoever shelved them
+- name: Unshelve two servers, whoever shelved them
   onetoken.openstack.os_server_shelve:
     cloud: mycloud
     state: unshelved
     servers: [web-09, web-10]
 """
 
+# Generated by `make returns` from tests/tools/returns/os_server_shelve.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
-  description: The run that the servers were marked with, or that they were selected by; empty when there was none.
+  description: The run that the servers were labelled with, or selected by; empty if there was none.
   returned: when the servers could be listed
   type: str
   sample: "2026-01-31"
@@ -116,7 +118,7 @@ counts:
       type: int
       sample: 11
     already:
-      description: In the state already, or brought there by somebody else meanwhile.
+      description: Already in the state, or brought there by somebody else meanwhile.
       returned: always
       type: int
       sample: 0
@@ -131,12 +133,12 @@ counts:
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no server waits for another one.
+      description: Always 0, as no server waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
@@ -151,13 +153,13 @@ counts:
       type: int
       sample: 0
 results:
-  description: The selected servers, in the order of their names.
+  description: The selected servers, sorted by name.
   returned: when the servers could be listed
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the server; empty when O(servers) names one that does not exist, or is ambiguous.
+      description: Id of the server; empty if a name in O(servers) does not exist or is ambiguous.
       returned: always
       type: str
       sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
@@ -172,14 +174,14 @@ results:
       type: str
       sample: shelve
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(busy) - Planned, but Nova may refuse it, as the server is busy.
@@ -203,28 +205,55 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found the server in the state; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found the server in the state; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
     created:
-      description: Always empty, as nothing is made of the servers.
+      description: Always empty, as nothing is created.
+      returned: always
+      type: list
+      elements: dict
+      sample: []
+plan:
+  description: What the run would cost.
+  returned: in check mode
+  type: dict
+  contains:
+    text:
+      description: The plan in a few sentences.
+      returned: always
+      type: str
+      sample: Shelve of 12 of 12 servers. About 27 requests (27 to compute), 1 s to ask for all of it.
+    requests:
+      description: Requests by service.
+      returned: always
+      type: dict
+      sample: {compute: 27}
+    seconds:
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
+      returned: always
+      type: float
+      sample: 1.2
+    quotas:
+      description: Always empty, as no quota applies.
       returned: always
       type: list
       elements: dict
       sample: []
 requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
+  description: How many requests this call sent to each service, including those that the cloud refused.
   returned: when the servers could be listed
   type: dict
   sample: {compute: 14, identity: 1}
+# The same in all bulk modules:
 tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
+  description: How many tokens the session has issued so far, or this call if it has no session.
   returned: when the servers could be listed
   type: int
   sample: 1
@@ -234,41 +263,15 @@ seconds:
   type: float
   sample: 14.2
 throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
   returned: when the servers could be listed
   type: float
   sample: 0.0
 report:
-  description: The paths of the report's files, by their endings; empty without O(report).
+  description: Paths of the report's files by extension; empty without O(report).
   returned: when the servers could be listed
   type: dict
   sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
-plan:
-  description: What the run would cost.
-  returned: in check mode
-  type: dict
-  contains:
-    text:
-      description: All of it in a few sentences.
-      returned: always
-      type: str
-      sample: "Shelve of 12 of 12 servers. About 27 requests (27 to compute), 1 s to ask for all of it."
-    requests:
-      description: Requests by service.
-      returned: always
-      type: dict
-      sample: {compute: 27}
-    seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
-      returned: always
-      type: float
-      sample: 1.2
-    quotas:
-      description: Always empty, as no quota limits it.
-      returned: always
-      type: list
-      elements: dict
-      sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -285,16 +288,16 @@ def prepare(module: AnsibleModule) -> NewAction:
     # Of the servers that a run has shelved, the run itself says which they are.
     criteria = Criteria.of(params, "servers", params["state"] == "unshelved" and bool(params["run"]))
     if params["state"] == "unshelved":
-        return lambda requests: ServerUnshelve(requests, criteria, params["run"])
+        return lambda client: ServerUnshelve(client, criteria, params["run"])
     if params["mark"]:
         params["run"] = params["run"] or run_of_today()
     elif params["run"]:
         raise ConfigurationError("run has no effect without mark: leave out one of them.")
     if params["state"] == "shelved":
-        return lambda requests: ServerShelve(requests, criteria, params["run"])
+        return lambda client: ServerShelve(client, criteria, params["run"])
     if not params["wait"]:
         raise ConfigurationError("state offloaded needs wait, as a server is offloaded once it is shelved.")
-    return lambda requests: ServerOffload(requests, criteria, params["run"])
+    return lambda client: ServerOffload(client, criteria, params["run"])
 
 
 def main() -> None:

@@ -15,54 +15,54 @@ description:
   - Makes an image of each selected server, all in one process, with one connection and one token, as fast as the cloud
     allows.
   - Each image carries the properties C(onetoken_run), C(onetoken_server_id), C(onetoken_server_name) and
-    C(onetoken_name). A server that has an image of the same run already is not snapshotted again, so a run that stopped
-    halfway is finished by running it again.
-  - A server that cannot be snapshotted is reported with the reason that the cloud gives, and does not stop the others.
-  - Of a server that was booted from a volume, Nova makes an image of size 0 and a snapshot of each of its volumes; the
-    module waits for both. Of a server that was booted from an image, Nova does not snapshot the attached volumes.
+    C(onetoken_name). A server that already has an image of the same run is not snapshotted again, so repeating a run
+    that stopped halfway finishes it.
+  - A server that cannot be snapshotted is reported with the cloud's reason and does not stop the others.
+  - For a server that was booted from a volume, Nova makes an image of size 0 and a snapshot of each of its volumes; the
+    module waits for both. For a server that was booted from an image, Nova does not snapshot the attached volumes.
 options:
   run:
     description:
       - Name of the run that the images belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - The default is the current date in UTC, such as V(2026-01-31). All calls of one day are then one run, and make
-        one image a server. Give a run to make more, or to finish yesterday's.
+      - The default is the current date in UTC, such as V(2026-01-31). All calls on one day then belong to one run,
+        which makes one image per server. Set a name to make more, or to finish yesterday's run.
     type: str
   image_name:
     description:
-      - Name of the images. V({server}) stands for the server's name, V({server_id}) for its id, V({run}) for O(run)
-        and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
-      - Write V({{) and V(}}) for braces that are to stay, marked as C(!unsafe) so that Ansible leaves them alone.
+      - Name of the images. V({server}) stands for the server's name, V({server_id}) for its id, V({run}) for O(run) and
+        V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
+      - For literal braces, write V({{) and V(}}) and mark the value as C(!unsafe), so that Ansible leaves them alone.
     type: str
     default: "{server}-{run}"
   properties:
     description:
-      - More properties for the images. Values are stored as text, V(true) and V(false) in small letters.
-      - Names that start with C(onetoken_) are refused.
+      - More properties for the images. Values are stored as text, V(true) and V(false) in lowercase.
+      - Names that start with C(onetoken_) are rejected.
     type: dict
     default: {}
   wait:
     description:
-      - Wait until the images are active and the volume snapshots available. One listing of the images (and one of
-        the volume snapshots, where there are any) is asked for at each look, whatever the number of servers.
-      - Without it, what Nova accepted has the outcome V(accepted).
+      - Wait until the images are active and the volume snapshots available. Each poll is one list request for the
+        images, and one for the volume snapshots if there are any, whatever the number of servers.
+      - Otherwise, servers whose snapshot Nova accepted have the outcome V(accepted).
     type: bool
     default: true
   volume_backed:
     description:
-      - What to make of a server that was booted from a volume. V(image) is an image and what Nova snapshots with it.
-        V(volume_snapshots) are snapshots of its attached volumes alone, without an image.
+      - What to make of a server that was booted from a volume. V(image) makes an image, with the volume snapshots that
+        Nova makes for it. V(volume_snapshots) makes snapshots of its attached volumes, and no image.
     type: str
     choices: [image, volume_snapshots]
     default: image
   queued_timeout:
     description:
-      - An image that is still V(queued) so many seconds after it was made counts as stuck. It is deleted; if an earlier
-        call made it, another one takes its place.
+      - An image that is still V(queued) this many seconds after it was created counts as stuck and is deleted. If an
+        earlier call made it, a new one replaces it.
     type: int
     default: 3600
 notes:
-  - A snapshot that is refused for lack of quota, or because the server is in error or busy, is tried again by the next
-    call of the same run.
+  - A snapshot that fails because of a quota, or because the server is in error or busy, is tried again by the next call
+    of the same run.
 extends_documentation_fragment:
   - onetoken.openstack.selection
   - onetoken.openstack.selection.servers
@@ -71,12 +71,12 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Snapshot every server of the project that is in order, once a day
+- name: Snapshot every active or stopped server of the project, once a day
   onetoken.openstack.os_server_snapshot:
     cloud: mycloud
     status: [ACTIVE, SHUTOFF]
 
-- name: Snapshot the test environment's web servers before an upgrade, under a name of our own
+- name: Snapshot the test environment's web servers before an upgrade, under a custom name
   onetoken.openstack.os_server_snapshot:
     cloud: mycloud
     name_pattern: "web-*"
@@ -87,7 +87,7 @@ EXAMPLES = r"""
     properties:
       owner_team: platform
 
-- name: Snapshot two servers, by name and by id, without failing yet
+- name: Snapshot two servers, by name and by id, and continue if one fails
   onetoken.openstack.os_server_snapshot:
     cloud: mycloud
     servers: [db-01, 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11]
@@ -95,7 +95,7 @@ EXAMPLES = r"""
     ignore_failures: true
   register: snapshots
 
-- name: Say which servers failed
+- name: Show which servers failed
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.reason }}"
   loop: "{{ snapshots.results | selectattr('outcome', '==', 'failed') }}"
@@ -103,6 +103,7 @@ EXAMPLES = r"""
     label: "{{ item.name }}"
 """
 
+# Generated by `make returns` from tests/tools/returns/os_server_snapshot.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
   description: The run that the images belong to.
@@ -121,7 +122,7 @@ counts:
       type: int
       sample: 11
     already:
-      description: A snapshot of this run was there already.
+      description: Already had a snapshot of this run.
       returned: always
       type: int
       sample: 0
@@ -131,22 +132,22 @@ counts:
       type: int
       sample: 0
     incomplete:
-      description: Snapshots of only a part of its volumes were made, as the call ended or Cinder refused the rest.
+      description: Only some of its volumes were snapshotted before the call ended or Cinder refused the rest.
       returned: always
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no server waits for another one.
+      description: Always 0, as no server waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
     failed:
-      description: Not snapshotted, or not completely, or not in time.
+      description: Not snapshotted, not completely, or not in time.
       returned: always
       type: int
       sample: 1
@@ -156,13 +157,13 @@ counts:
       type: int
       sample: 0
 results:
-  description: The selected servers, in the order of their names.
+  description: The selected servers, sorted by name.
   returned: when the servers could be listed
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the server; empty when O(servers) names one that does not exist, or is ambiguous.
+      description: Id of the server; empty if a name in O(servers) does not exist or is ambiguous.
       returned: always
       type: str
       sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
@@ -177,14 +178,14 @@ results:
       type: str
       sample: snapshot
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(busy) - Planned, but Nova may refuse it, as the server is busy.
@@ -209,12 +210,12 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, or what could not be checked, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found all complete; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found it complete; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
@@ -230,72 +231,47 @@ results:
           type: str
           sample: image
         id:
-          description: Id; empty when there is none.
+          description: Its id; empty if it has none.
           returned: always
           type: str
           sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
         name:
-          description: Name that it has or would have; empty when it is not known.
+          description: Its name, or the name that it would have; empty if unknown.
           returned: always
           type: str
           sample: web-01-2026-01-31
         status:
-          description: Status when it was last seen; empty when it was not.
+          description: Its last known status; empty if unknown.
           returned: always
           type: str
           sample: active
         size:
-          description: Size in bytes; null until it is known.
+          description: Its size in bytes; null until it is known.
           returned: always
           type: int
           sample: 2361393152
-requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
-  returned: when the servers could be listed
-  type: dict
-  sample: {compute: 14, image: 4}
-tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
-  returned: when the servers could be listed
-  type: int
-  sample: 1
-seconds:
-  description: Seconds that the call took.
-  returned: when the servers could be listed
-  type: float
-  sample: 14.2
-throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
-  returned: when the servers could be listed
-  type: float
-  sample: 0.0
-report:
-  description: The paths of the report's files, by their endings; empty without O(report).
-  returned: when the servers could be listed
-  type: dict
-  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 plan:
   description: What the run would cost.
   returned: in check mode
   type: dict
   contains:
     text:
-      description: All of it in a few sentences.
+      description: The plan in a few sentences.
       returned: always
       type: str
-      sample: "Snapshot of 12 of 12 servers. About 15 requests (12 to compute, 3 to image), 1 s to ask for all of it."
+      sample: Snapshot of 12 of 12 servers. About 15 requests (12 to compute, 3 to image), 1 s to ask for all of it.
     requests:
       description: Requests by service.
       returned: always
       type: dict
       sample: {compute: 12, image: 3}
     seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
       returned: always
       type: float
       sample: 0.6
     quotas:
-      description: The quotas that the run counts for, as far as the cloud tells them.
+      description: The quotas that the run counts against, as far as the cloud reports them.
       returned: always
       type: list
       elements: dict
@@ -306,42 +282,68 @@ plan:
           type: str
           sample: image_count_total
         limit:
-          description: What the project may have; -1 for no limit.
+          description: The project's limit; -1 for none.
           returned: always
           type: int
           sample: 1000
         used:
-          description: What it has.
+          description: How much of it the project uses.
           returned: always
           type: int
           sample: 990
         needed:
-          description: What the run would add.
+          description: How much the run would add.
           returned: always
           type: int
           sample: 12
         suffices:
-          description: Whether all of it fits.
+          description: Whether the run stays within the limit.
           returned: always
           type: bool
           sample: false
+requests:
+  description: How many requests this call sent to each service, including those that the cloud refused.
+  returned: when the servers could be listed
+  type: dict
+  sample: {compute: 14, image: 4}
+# The same in all bulk modules:
+tokens_issued:
+  description: How many tokens the session has issued so far, or this call if it has no session.
+  returned: when the servers could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the servers could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
+  returned: when the servers could be listed
+  type: float
+  sample: 0.0
+report:
+  description: Paths of the report's files by extension; empty without O(report).
+  returned: when the servers could be listed
+  type: dict
+  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ..module_utils._bulk.module import SERVER_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "server", params["image_name"], "image_name", params["properties"])
+    labels = Labels(run, "server", params["image_name"], "image_name", params["properties"])
     criteria = Criteria.of(params, "servers")
     queued_timeout, volume_backed = params["queued_timeout"], params["volume_backed"]
-    return lambda requests: ServerSnapshot(requests, criteria, marks, queued_timeout, volume_backed)
+    return lambda client: ServerSnapshot(client, criteria, labels, queued_timeout, volume_backed)
 
 
 def main() -> None:

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: os_token_info
-short_description: Tell the state of a session's token
+short_description: Report the state of a session's token
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Tells what a session holds for a cloud, from the session alone, or after asking Keystone whether it accepts the
+  - Reports what a session holds for a cloud, from the session alone, or after asking Keystone whether it accepts the
     token.
-  - A session knows the names of clouds that M(onetoken.openstack.os_token_issue) was asked for. In the session of a run
-    with the callback P(onetoken.openstack.one_token#callback), it tells of the only identity.
+  - A session knows the names of the clouds that M(onetoken.openstack.os_token_issue) was called for. In the session of
+    a run with the callback P(onetoken.openstack.one_token#callback), the module reports the only identity.
   - Never issues, renews or revokes anything.
 options:
   validate:
     description:
-      - Whether to ask Keystone, at the cost of one request, which is no token request.
-      - Without that, a token that somebody revoked elsewhere is still called V(valid).
+      - Whether to ask Keystone. This costs one request, which is not a token request.
+      - Otherwise, a token that somebody revoked elsewhere is still reported as V(valid).
     type: bool
     default: false
 extends_documentation_fragment:
@@ -37,12 +37,12 @@ EXAMPLES = r"""
     cloud: mycloud
   register: session
 
-- name: See how long the token lives
+- name: Find out how long the token is valid
   onetoken.openstack.os_token_info:
     session: "{{ session.session }}"
   register: token
 
-- name: Be sure that Keystone accepts it
+- name: Make sure that Keystone accepts it
   onetoken.openstack.os_token_info:
     session: "{{ session.session }}"
     validate: true
@@ -57,20 +57,20 @@ session:
   type: str
   sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
-  description: The cloud in the session that is told about.
+  description: The cloud in the session that is reported.
   returned: always
   type: str
   sample: sandbox
 state:
   description:
-    - C(absent), there is no such session, or no token was issued in it for the cloud, or it expired so long ago that
-      it was dropped.
-    - C(valid), the token can be used.
-    - C(due), services accept it, and the next process that signs in gets a new one, because it is old enough to be
-      renewed, or because something was written to Keystone that may have changed what it carries.
-    - C(expired), it is past its expiry.
-    - C(refused), Keystone does not accept it, only with O(validate=true).
-    - C(closed), the session was revoked.
+    - C(absent) - There is no such session, it has no token for the cloud, or the token expired so long ago that it was
+      dropped.
+    - C(valid) - The token can be used.
+    - C(due) - Services accept it, but the next process that signs in gets a new one, because it is old enough to be
+      renewed, or because a write to Keystone may have changed what it carries.
+    - C(expired) - Its lifetime is over.
+    - C(refused) - Keystone does not accept it; only with O(validate=true).
+    - C(closed) - The session was revoked.
   returned: always
   type: str
   sample: valid
@@ -80,12 +80,12 @@ validated:
   type: bool
   sample: false
 seconds_left:
-  description: The seconds until the token expires, 0 when it has.
+  description: How many seconds the token is still valid; 0 if it has expired.
   returned: when there is a token
   type: int
   sample: 86399
 renews_in:
-  description: The seconds until the token is due for a new one, 0 when it is, or was made so by a write to Keystone.
+  description: How many seconds until the token is due for renewal; 0 if it is, by its age or a write to Keystone.
   returned: when there is a token
   type: int
   sample: 28799
@@ -100,7 +100,7 @@ expires_at:
   type: str
   sample: "2026-02-01T12:00:00Z"
 audit_id:
-  description: The id under which the cloud's logs name the token; not secret.
+  description: The id by which the cloud's logs refer to the token; not secret.
   returned: when there is a token
   type: str
   sample: xhJ3Q0tFSUyd2L9QzJzJmg

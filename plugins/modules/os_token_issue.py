@@ -12,35 +12,37 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Signs in once and keeps Keystone's answer, the token with its catalog, in a session on disk.
-  - Every process that gets the variables in RV(environment) and signs in as the same user, for the same project, gets
-    that answer. C(openstack.cloud) modules, the C(openstack) command and openstacksdk scripts then ask Keystone for no
-    token of their own. Who signs in as somebody else asks once, for all others that do so too.
-  - The variables name the cloud where tasks on that host can resolve it as it is. In any other case, as with O(auth) or
-    another scope, they lead to a C(clouds.yaml) in the session, in which a handle stands in place of the token.
-  - On a session that exists, without any option that says where to sign in, the session's own credentials are meant.
-  - Run again on the same session, it asks Keystone for nothing as long as the token is younger than O(renew_after).
-  - HTTP 429 and 503 are waited out, for as long as the server asks or with growing delays, until O(timeout). HTTP 401
-    is never tried again, because that can lock an account.
+  - Every process that has the variables in RV(environment) and signs in as the same user, for the same project, gets
+    that answer. C(openstack.cloud) modules, the C(openstack) command and openstacksdk scripts then request no token of
+    their own from Keystone. A process that signs in as somebody else sends one request, on behalf of all others that do
+    the same.
+  - If tasks on the host can resolve the cloud by its name, the variables name it. Otherwise, such as with O(auth) or
+    another scope, they lead to a C(clouds.yaml) in the session, in which a handle takes the place of the token.
+  - On an existing session, the session's own credentials are used unless an option says where to sign in.
+  - When run again on the same session, it sends no request to Keystone as long as the token is younger than
+    O(renew_after).
+  - After HTTP 429 and 503, requests are repeated until O(timeout), after the delay that the server asks for or with
+    growing delays. HTTP 401 is never retried, because that can lock an account.
 options:
   renew_after:
     description:
-      - The age from which the token is due for a new one, in seconds, or as a share of its lifetime.
-      - V(33%) is 8 hours of a token that lives 24, and 20 minutes of one that lives an hour.
-      - In the session of a playbook run, the C(renew_after) of that run counts instead.
+      - The age at which the token is due for renewal, in seconds or as a share of its lifetime.
+      - V(33%) is 8 hours for a token that is valid for 24 hours, and 20 minutes for one that is valid for an hour.
+      - In the session of a playbook run, the C(renew_after) of that run applies instead.
     type: str
     default: 33%
   min_remaining:
     description:
-      - The seconds for which the token must still live. With less than that left it is renewed before O(renew_after),
-        as is fit before one long action.
-      - A token whose whole lifetime is shorter is not renewed for that; a warning says so.
+      - The number of seconds for which the token must still be valid. A token with less time left is renewed before
+        O(renew_after), for example before one long action.
+      - A token whose whole lifetime is shorter is not renewed for this; a warning is printed instead.
     type: int
     default: 0
   project:
     description:
       - Name or id of the project to issue the token for, instead of the configured one. An application credential is
-        bound to its project and takes no other scope.
-      - A name is looked for in O(project_domain), else in the configured project domain.
+        bound to its project and accepts no other scope.
+      - A name is looked up in O(project_domain), or else in the configured project domain.
     type: str
   project_domain:
     description: Name or id of the domain of O(project).
@@ -53,43 +55,42 @@ options:
     type: bool
     default: false
   unscoped:
-    description: Whether to issue a token without any scope. It has no catalog and serves Keystone only.
+    description: Whether to issue a token without a scope. It has no catalog and works only with Keystone.
     type: bool
     default: false
   fork_server:
     description:
-      - Whether modules of C(openstack.cloud) and the C(openstack) command run in forks of a process that has imported
-        openstacksdk already. Each still has a process of its own.
-      - That process, the fork server, is started where the run that issued the token goes on on the same machine, as
-        with the role on the controller, and ends with it.
-      - There is none in a session that O(session) names, as no run watches it, unless a playbook run shares it by the
-        callback.
-      - In the session of a playbook run, the C(fork_server) of that run counts instead.
+      - Whether to run modules of C(openstack.cloud) and the C(openstack) command in forks of a process that has already
+        imported openstacksdk. Each still has a process of its own.
+      - That process, the fork server, is started if the run that issued the token continues on the same machine, as
+        with the role on the controller, and ends with the run.
+      - A session that O(session) names has no fork server, because no run watches it, unless a playbook run shares it
+        through the callback.
+      - In the session of a playbook run, the C(fork_server) of that run applies instead.
     type: bool
     default: true
   requests_per_second:
     description:
-      - How many requests a second tasks may send to each service for a project, such as V(20); all processes of this
-        user on this machine that work in the same project share it.
-      - V(auto) sets no limit until a service refuses a request by its own (429, or 413 with C(Retry-After)); from then
-        on, it finds out the rate that the service takes.
+      - How many requests per second tasks may send to each service for a project, such as V(20). All processes of this
+        user on this machine that work in the same project share the limit.
+      - V(auto) sets no limit until a service throttles a request (HTTP 429, or 413 with C(Retry-After)); from then on,
+        it finds out which rate the service accepts.
       - V(ovhcloud) and V(rackspace) are the limits that these clouds publish.
-      - Whatever is set, a refusal by a rate limit is waited out, for as long as the cloud asks, and the request is sent
-        again.
-      - V(false) sends all requests as without this collection; a refusal is then the task's failure.
-      - In the session of a playbook run, the C(requests_per_second) of that run counts instead.
+      - With all of these, a throttled request is sent again after the delay that the cloud asks for.
+      - V(false) sends all requests as without this collection; a throttled request then fails its task.
+      - In the session of a playbook run, the C(requests_per_second) of that run applies instead.
     type: str
     default: auto
   limit_timeout:
     description:
-      - The seconds for which a request waits for a limit before its task fails.
-      - In the session of a playbook run, the C(limit_timeout) of that run counts instead.
+      - How many seconds a request may wait for the rate limit before its task fails.
+      - In the session of a playbook run, the C(limit_timeout) of that run applies instead.
     type: int
     default: 600
   return_token:
     description:
       - Whether to return the token's id as RV(token), and the variables of OS_TOKEN mode as RV(token_environment).
-      - Set C(no_log) on such a task. Whoever reads the id can act as you until it is revoked.
+      - Set C(no_log) on such a task. Anyone who reads the id can act as you until it is revoked.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -109,14 +110,14 @@ EXAMPLES = r"""
 - name: Run tasks on the session
   environment: "{{ session.environment }}"
   block:
-    - name: List the servers without asking Keystone for a token
+    - name: List the servers without requesting a token
       openstack.cloud.server_info:
 
-    - name: Run the openstack command without asking Keystone for a token
+    - name: Run the openstack command without requesting a token
       ansible.builtin.command: openstack server list
       changed_when: false
 
-- name: Have at least two hours left before a long task
+- name: Make sure that the token is valid for two more hours before a long task
   onetoken.openstack.os_token_issue:
     cloud: mycloud
     session: "{{ session.session }}"
@@ -130,7 +131,7 @@ EXAMPLES = r"""
   onetoken.openstack.os_token_revoke:
     session: "{{ session.session }}"
 
-- name: Sign in for another project, in a session that several playbooks share by its name
+- name: Sign in for another project, in a named session that several playbooks share
   onetoken.openstack.os_token_issue:
     cloud: othercloud
     project: demo
@@ -140,14 +141,14 @@ EXAMPLES = r"""
   onetoken.openstack.os_token_revoke:
     session: nightly
 
-- name: Get the token itself for a program that takes nothing else
+- name: Get the token itself for a program that accepts nothing else
   onetoken.openstack.os_token_issue:
     cloud: mycloud
     return_token: true
   register: issued
   no_log: true
 
-- name: Revoke that as well
+- name: Revoke that token as well
   onetoken.openstack.os_token_revoke:
     session: "{{ issued.session }}"
 """
@@ -159,16 +160,16 @@ session:
   type: str
   sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 cloud:
-  description: The name of the cloud in the session; C(onetoken) for credentials of OS_* variables or O(auth).
+  description: The name of the cloud in the session; C(onetoken) for credentials from OS_* variables or O(auth).
   returned: always
   type: str
   sample: sandbox
 environment:
   description:
     - The variables that put a task on the session; none of them is secret.
-    - Where each task of the host can sign in to the cloud by its name, C(OS_CLOUD) is that name. With a scope of its
-      own, connection options, O(auth) or a mapping, C(OS_CLIENT_CONFIG_FILE) leads to the session's own
-      C(clouds.yaml), in which the cloud has a handle in the place of a token, good for processes on the session only.
+    - If each task of the host can sign in to the cloud by its name, C(OS_CLOUD) is that name. With another scope,
+      connection options, O(auth) or a mapping, C(OS_CLIENT_CONFIG_FILE) leads to the session's own C(clouds.yaml), in
+      which a handle takes the place of the token. It is valid only for processes on the session.
   returned: when there is a session
   type: dict
   sample:
@@ -186,12 +187,12 @@ expires_at:
   type: str
   sample: "2026-02-01T12:00:00Z"
 seconds_left:
-  description: The seconds until the token expires.
+  description: How many seconds the token is still valid.
   returned: when there is a token
   type: int
   sample: 86399
 audit_id:
-  description: The id under which the cloud's logs name the token; not secret.
+  description: The id by which the cloud's logs refer to the token; not secret.
   returned: when there is a token
   type: str
   sample: xhJ3Q0tFSUyd2L9QzJzJmg
@@ -234,8 +235,8 @@ token:
   sample: gAAAAABn...
 token_environment:
   description:
-    - The variables of OS_TOKEN mode, for programs that know no session. Secret. Processes that sign in with them trade
-      the token for another one, which costs one token request on the session.
+    - The variables of OS_TOKEN mode, for programs that cannot use a session. Secret. Processes that sign in with them
+      exchange the token for another one, which costs one token request on the session.
   returned: with O(return_token=true)
   type: dict
   sample: {"OS_TOKEN": "gAAAAABn...", "OS_AUTH_TYPE": "token", "OS_AUTH_URL": "https://auth.example.com/v3"}

@@ -11,39 +11,39 @@ short_description: Revoke the tokens of a session, or one token
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Makes Keystone refuse every token that a session ever held, newest first, and closes the session. A task that comes
-    later fails; it does not fall back to the password.
-  - The session of the callback P(onetoken.openstack.one_token#callback) is left to its run, which revokes it at its
+  - Revokes every token that a session ever held, newest first, and closes the session. Later tasks on it fail; they do
+    not fall back to the password.
+  - The session of the callback P(onetoken.openstack.one_token#callback) is left to its run, which revokes it at the
     end.
-  - The token itself authenticates the request, so no other token is needed. A token counts as revoked when Keystone
-    confirms that, and as dead before when Keystone says so, or when it is past its expiry. The word of a gateway or of
-    another server does not count.
-  - A token's file goes only after that. If Keystone cannot be reached until O(timeout), the task fails and can be run
-    again.
+  - Each request is authenticated with the token itself, so no other token is needed. A token counts as revoked when
+    Keystone confirms that, and as already dead when Keystone says so or its lifetime is over. An answer from a gateway
+    or another server does not count.
+  - A token's file is removed only after that. If Keystone cannot be reached before O(timeout), the task fails and can
+    be run again.
   - Some tokens cannot be revoked, because Keystone refuses that for a trust that impersonates and for an application
     credential with access rules, because something else answers in its place, or because Keystone has moved to another
-    host. The task then succeeds with a warning that says why, when the token ends and what to do, and counts them in
+    host. The task then succeeds with a warning that says why, when the token expires and what to do, and counts them in
     RV(alive).
-  - It first waits for the processes that work on the session, such as asynchronous tasks, up to O(drain_timeout).
-    What a service does by itself with the token, such as a snapshot under way, it does not know; revoke when that is
-    done.
+  - The module first waits for the processes that use the session, such as asynchronous tasks, up to O(drain_timeout).
+    It does not know what a service still does with the token, such as a snapshot in progress; revoke the token when
+    that is done.
 options:
   state:
     description:
       - V(revoked) revokes the session that O(session) or the environment names, or O(token).
       - V(swept) looks through all sessions of this user on this machine, in the directory that E(ONETOKEN_DIRECTORY)
-        names or in the default one, and revokes those whose runs have ended without doing so, as after a power failure.
-        A session that a run still uses, that a run of another machine made in a shared home directory less than a week
-        ago, or that no run ever owned because it was named, is left alone.
+        names or in the default one, and revokes those whose runs ended without doing so, such as after a power failure.
+        A session is left alone if a run still uses it, if a run of another machine made it in a shared home directory
+        less than a week ago, or if no run ever owned it because it was named.
     type: str
     choices: [revoked, swept]
     default: revoked
   drain:
-    description: Whether to wait for the processes that work on the session before its tokens are revoked.
+    description: Whether to wait for the processes that use the session before its tokens are revoked.
     type: bool
     default: true
   drain_timeout:
-    description: The seconds for which to wait for them. The tokens are revoked after that all the same, with a warning.
+    description: How many seconds to wait for them. After that, the tokens are revoked anyway, with a warning.
     type: int
     default: 300
   token:
@@ -60,7 +60,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Revoke what was issued, whatever happens in between
+- name: Revoke the token, whatever happens in between
   block:
     - name: Sign in once
       onetoken.openstack.os_token_issue:
@@ -76,11 +76,11 @@ EXAMPLES = r"""
         session: "{{ session.session }}"
       when: session.session is defined
 
-- name: Revoke what runs left behind that did not get to it, as after a power failure
+- name: Revoke what runs left behind, such as after a power failure
   onetoken.openstack.os_token_revoke:
     state: swept
 
-- name: Get a token by its id
+- name: Get a token's id
   onetoken.openstack.os_token_issue:
     cloud: mycloud
     return_token: true
@@ -101,37 +101,37 @@ session:
   type: str
   sample: /home/you/.local/state/onetoken/run-5f0c3d5e9b8a4c21
 revoked:
-  description: How many tokens Keystone refuses from now on because of this task; in check mode, how many it would be.
+  description: How many tokens this task revoked; in check mode, how many it would revoke.
   returned: always
   type: int
   sample: 1
 already_dead:
-  description: How many tokens had expired or been revoked before, or were unknown to Keystone.
+  description: How many tokens had already expired or been revoked, or were unknown to Keystone.
   returned: always
   type: int
   sample: 0
 alive:
   description:
-    - How many tokens live on, or may live on, because they cannot be revoked; a warning names the reason of each. A
+    - How many tokens are or may be still valid, because they cannot be revoked; a warning gives the reason for each. A
       token that Keystone itself refuses to revoke is not kept in the session.
-    - In check mode, how many are known to from an earlier revoke.
+    - In check mode, how many are known from an earlier attempt to revoke them.
   returned: always
   type: int
   sample: 0
 alive_until:
   description:
-    - When the last of RV(alive) ends, in UTC, ISO 8601.
-    - Null if there is none, or if it is not known when one of them ends.
+    - When the last of RV(alive) expires, in UTC, ISO 8601.
+    - Null if there is none, or if it is not known when one of them expires.
   returned: always
   type: str
   sample: null
 tokens_issued:
-  description: How many tokens the session got in its life.
+  description: How many tokens the session ever got.
   returned: with O(state=revoked), without O(token)
   type: int
   sample: 1
 drained:
-  description: Whether no process worked on the session any more when its tokens were revoked.
+  description: Whether no process used the session any more when its tokens were revoked.
   returned: with O(state=revoked), without O(token)
   type: bool
   sample: true
@@ -143,8 +143,8 @@ sessions:
   sample: [/home/ansible/.local/state/onetoken/run-5f0c3d5e9b8a4c21]
 keystone_requests:
   description:
-    - How many requests to Keystone the session made in its life, this one included; with O(state=swept), how many the
-      sessions made together.
+    - How many requests the session ever sent to Keystone, including those of this task; with O(state=swept), the total
+      of the sessions.
   returned: always
   type: int
   sample: 3

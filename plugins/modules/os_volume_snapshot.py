@@ -15,55 +15,54 @@ description:
   - Makes a Cinder snapshot of each selected volume, all in one process, with one connection and one token, as fast as
     the cloud allows.
   - Each snapshot carries the metadata C(onetoken_run), C(onetoken_volume_id), C(onetoken_volume_name) and
-    C(onetoken_name). A volume that has a snapshot of the same run already is not snapshotted again, so a run that
-    stopped halfway is finished by running it again.
-  - A volume that cannot be snapshotted is reported with the reason that the cloud gives, and does not stop the others.
+    C(onetoken_name). A volume that already has a snapshot of the same run is not snapshotted again, so repeating a run
+    that stopped halfway finishes it.
+  - A volume that cannot be snapshotted is reported with the cloud's reason and does not stop the others.
 options:
   run:
     description:
       - Name of the run that the snapshots belong to, 1 to 128 letters, digits, dots, underscores or hyphens.
-      - The default is the current date in UTC, such as V(2026-01-31). All calls of one day are then one run, and make
-        one snapshot a volume. Give a run to make more, or to finish yesterday's.
+      - The default is the current date in UTC, such as V(2026-01-31). All calls on one day then belong to one run,
+        which makes one snapshot per volume. Set a name to make more, or to finish yesterday's run.
     type: str
   servers:
     description:
-      - Names or ids of servers; only volumes that are attached to one of them are selected. This costs one listing of
-        the servers.
-      - A name that no server has, or that several servers share, is reported as a failed item.
-      - O(servers) and the other criteria narrow each other.
+      - Names or ids of servers; only volumes that are attached to one of them are selected. This costs one list request
+        for the servers.
+      - A name that no server has, or that several servers share, counts as a failed item.
+      - Volumes must match O(servers) and all other criteria.
     type: list
     elements: str
   snapshot_name:
     description:
-      - Name of the snapshots. V({volume}) stands for the volume's name, V({volume_id}) for its id, V({run}) for O(run)
-        and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z). The id stands for the name of a
-        volume that has none.
-      - Write V({{) and V(}}) for braces that are to stay, marked as C(!unsafe) so that Ansible leaves them alone.
+      - Name of the snapshots. V({volume}) stands for the volume's name, or its id if it has none, V({volume_id}) for
+        its id, V({run}) for O(run) and V({date}) for the time of the call in UTC, such as V(2026-01-31T120000Z).
+      - For literal braces, write V({{) and V(}}) and mark the value as C(!unsafe), so that Ansible leaves them alone.
     type: str
     default: "{volume}-{run}"
   properties:
     description:
-      - More metadata for the snapshots. Values are stored as text, V(true) and V(false) in small letters.
-      - Names that start with C(onetoken_) are refused.
+      - More metadata for the snapshots. Values are stored as text, V(true) and V(false) in lowercase.
+      - Names that start with C(onetoken_) are rejected.
     type: dict
     default: {}
   force:
     description:
-      - Snapshot volumes that are attached to a server, too. Such a snapshot is what would be on disk if the server's
-        power failed.
+      - Also snapshot volumes that are attached to a server. Such a snapshot has what would be on disk if the server
+        lost power.
       - Without it, Cinder refuses attached volumes.
     type: bool
     default: true
   wait:
     description:
-      - Wait until the snapshots are available. One listing of the snapshots is asked for at each look, whatever the
-        number of volumes.
-      - Without it, what Cinder accepted has the outcome V(accepted).
+      - Wait until the snapshots are available. Each poll is one list request for the snapshots, whatever the number of
+        volumes.
+      - Otherwise, volumes whose snapshot Cinder accepted have the outcome V(accepted).
     type: bool
     default: true
 notes:
-  - A snapshot that is refused for lack of quota, or because the volume is in error or busy, is tried again by the next
-    call of the same run.
+  - A snapshot that fails because of a quota, or because the volume is in error or busy, is tried again by the next call
+    of the same run.
   - Cinder does not delete a volume that has snapshots. M(onetoken.openstack.os_retention) deletes old ones.
 seealso:
   - module: onetoken.openstack.os_retention
@@ -89,7 +88,7 @@ EXAMPLES = r"""
     properties:
       owner_team: platform
 
-- name: Snapshot what is not attached and says so in its metadata
+- name: Snapshot the detached volumes whose metadata asks for it
   onetoken.openstack.os_volume_snapshot:
     cloud: mycloud
     status: [available]
@@ -100,6 +99,7 @@ EXAMPLES = r"""
     timeout: 7200
 """
 
+# Generated by `make returns` from tests/tools/returns/os_volume_snapshot.yml and bulk.yml: edit those.
 RETURN = r"""
 run:
   description: The run that the volume snapshots belong to.
@@ -118,7 +118,7 @@ counts:
       type: int
       sample: 11
     already:
-      description: A snapshot of this run was there already.
+      description: Already had a snapshot of this run.
       returned: always
       type: int
       sample: 0
@@ -133,17 +133,17 @@ counts:
       type: int
       sample: 0
     blocked:
-      description: Always 0, as no volume waits for another one.
+      description: Always 0, as no volume waits for another.
       returned: always
       type: int
       sample: 0
     skipped:
-      description: Not asked for, as the run was stopped before.
+      description: Not started, because the run stopped first.
       returned: always
       type: int
       sample: 0
     failed:
-      description: Not snapshotted, or not completely, or not in time.
+      description: Not snapshotted, not completely, or not in time.
       returned: always
       type: int
       sample: 1
@@ -153,18 +153,18 @@ counts:
       type: int
       sample: 0
 results:
-  description: The selected volumes, in the order of their names.
+  description: The selected volumes, sorted by name.
   returned: when the volumes could be listed
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the volume; empty when O(volumes) or O(servers) names what does not exist, or is ambiguous.
+      description: Id of the volume; empty if a name in O(volumes) or O(servers) does not exist or is ambiguous.
       returned: always
       type: str
       sample: 2f3d2c5e-54b4-4c4f-8b5d-6d3f7a6b1c11
     name:
-      description: Name of the volume, its id where it has none.
+      description: Name of the volume, or its id if it has no name.
       returned: always
       type: str
       sample: data-01
@@ -174,14 +174,14 @@ results:
       type: str
       sample: snapshot
     outcome:
-      description: >-
-        V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in check mode.
+      description: V(done), V(already), V(accepted), V(incomplete), V(blocked), V(skipped), V(failed), or V(planned) in
+        check mode.
       returned: always
       type: str
       sample: done
     reason_code:
       description:
-        - "Why it has its outcome, for programs; empty without a reason. One of these:"
+        - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
         - V(unsuitable_status) - Planned, but the service may refuse it, as the resource is in the wrong status.
@@ -203,12 +203,12 @@ results:
       type: str
       sample: ""
     reason:
-      description: Why it failed, or what could not be checked, in words that may change; empty when all is well.
+      description: The reason as text, whose words may change; empty if there is none.
       returned: always
       type: str
       sample: ""
     seconds:
-      description: Seconds from the request until a look found all complete; 0 when nothing was asked for.
+      description: Seconds from the request until a poll found it complete; 0 if nothing was requested.
       returned: always
       type: float
       sample: 12.4
@@ -224,17 +224,17 @@ results:
           type: str
           sample: volume_snapshot
         id:
-          description: Id; empty when there is none.
+          description: Its id; empty if it has none.
           returned: always
           type: str
           sample: 0f1e6a52-6b0c-4d53-a3c5-8f6e3c9b7a10
         name:
-          description: Name that it has or would have; empty when it is not known.
+          description: Its name, or the name that it would have; empty if unknown.
           returned: always
           type: str
           sample: data-01-2026-01-31
         status:
-          description: Status when it was last seen; empty when it was not.
+          description: Its last known status; empty if unknown.
           returned: always
           type: str
           sample: available
@@ -243,53 +243,28 @@ results:
           returned: always
           type: int
           sample: 10737418240
-requests:
-  description: How many requests this call sent to each service, those that the cloud refused among them.
-  returned: when the volumes could be listed
-  type: dict
-  sample: {block_storage: 17}
-tokens_issued:
-  description: How many tokens the session issued so far, or this call where it had none.
-  returned: when the volumes could be listed
-  type: int
-  sample: 1
-seconds:
-  description: Seconds that the call took.
-  returned: when the volumes could be listed
-  type: float
-  sample: 14.2
-throttled_seconds:
-  description: Seconds for which the cloud's rate limit kept the call from sending.
-  returned: when the volumes could be listed
-  type: float
-  sample: 0.0
-report:
-  description: The paths of the report's files, by their endings; empty without O(report).
-  returned: when the volumes could be listed
-  type: dict
-  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 plan:
   description: What the run would cost.
   returned: in check mode
   type: dict
   contains:
     text:
-      description: All of it in a few sentences.
+      description: The plan in a few sentences.
       returned: always
       type: str
-      sample: "Snapshot of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to ask for all of it."
+      sample: Snapshot of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to ask for all of it.
     requests:
       description: Requests by service.
       returned: always
       type: dict
       sample: {block_storage: 15}
     seconds:
-      description: Seconds to ask for all of it at the given pace, without what the cloud needs to finish.
+      description: Seconds to send the requests at the given rate, without the time that the cloud needs to finish.
       returned: always
       type: float
       sample: 0.6
     quotas:
-      description: The quotas that the run counts for, as far as the cloud tells them.
+      description: The quotas that the run counts against, as far as the cloud reports them.
       returned: always
       type: list
       elements: dict
@@ -300,42 +275,68 @@ plan:
           type: str
           sample: gigabytes
         limit:
-          description: What the project may have; -1 for no limit.
+          description: The project's limit; -1 for none.
           returned: always
           type: int
           sample: 1000
         used:
-          description: What it has.
+          description: How much of it the project uses.
           returned: always
           type: int
           sample: 990
         needed:
-          description: What the run would add.
+          description: How much the run would add.
           returned: always
           type: int
           sample: 12
         suffices:
-          description: Whether all of it fits.
+          description: Whether the run stays within the limit.
           returned: always
           type: bool
           sample: false
+requests:
+  description: How many requests this call sent to each service, including those that the cloud refused.
+  returned: when the volumes could be listed
+  type: dict
+  sample: {block_storage: 17}
+# The same in all bulk modules:
+tokens_issued:
+  description: How many tokens the session has issued so far, or this call if it has no session.
+  returned: when the volumes could be listed
+  type: int
+  sample: 1
+seconds:
+  description: Seconds that the call took.
+  returned: when the volumes could be listed
+  type: float
+  sample: 14.2
+throttled_seconds:
+  description: Seconds for which the cloud's rate limit kept the call from sending requests.
+  returned: when the volumes could be listed
+  type: float
+  sample: 0.0
+report:
+  description: Paths of the report's files by extension; empty without O(report).
+  returned: when the volumes could be listed
+  type: dict
+  sample: {json: /var/reports/nightly.json, csv: /var/reports/nightly.csv, html: /var/reports/nightly.html}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
 from ..module_utils._bulk.module import VOLUME_OPTIONS, NewAction, run_bulk_module
-from ..module_utils._bulk.resources.labels import Marks, run_of_today
+from ..module_utils._bulk.resources.labels import Labels, run_of_today
 from ..module_utils._bulk.resources.selection import Criteria
 
 
 def prepare(module: AnsibleModule) -> NewAction:
     params = module.params
     run = params["run"] = params["run"] or run_of_today()
-    marks = Marks(run, "volume", params["snapshot_name"], "snapshot_name", params["properties"])
+    labels = Labels(run, "volume", params["snapshot_name"], "snapshot_name", params["properties"])
     servers, force = params["servers"], params["force"]
     criteria = Criteria.of(params, "volumes", servers is not None)
-    return lambda requests: VolumeSnapshot(requests, criteria, servers, marks, force)
+    return lambda client: VolumeSnapshot(client, criteria, servers, labels, force)
 
 
 def main() -> None:

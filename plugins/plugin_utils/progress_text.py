@@ -31,7 +31,7 @@ def farewell(standing: Standing | None) -> str:
     """What is left to say when the run is interrupted, as the module goes on without anybody who could hear of it."""
     if standing is None:
         return "interrupted: nothing new is sent"
-    under_way = f", the {standing.under_way} under way go on" if standing.under_way else ""
+    under_way = f", the {standing.in_progress} under way go on" if standing.in_progress else ""
     rest = "" if standing.settled == standing.total and standing.total else "; run it again for the rest"
     return f"{title(standing)}: interrupted at {standing.done} done, nothing new is sent{under_way}{rest}"
 
@@ -45,7 +45,7 @@ def _counts(standing: Standing) -> list[str]:
         "blocked": standing.blocked,
         "failed": standing.failed,
         "skipped": standing.skipped,
-        "under way": standing.under_way,
+        "under way": standing.in_progress,
     }
     return counts + [f"{number} {name}" for name, number in others.items() if number]
 
@@ -54,8 +54,8 @@ def _time(standing: Standing) -> list[str]:
     if standing.stopped:
         # The reason may be long, and is in the result.
         return ["nothing new is sent"]
-    if standing.limited >= 1:
-        return [f"waiting {standing.limited:.0f} s on the cloud's limit"]
+    if standing.throttled >= 1:
+        return [f"waiting {standing.throttled:.0f} s on the cloud's limit"]
     if standing.settled == standing.total:
         return [f"in {duration(standing.elapsed)}"]
     parts = [] if standing.phase == "working" else [_printable(standing.phase)]

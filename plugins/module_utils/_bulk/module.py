@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -22,24 +21,29 @@ from .._session.store.session import ISSUED, Session
 from .._session.util import deadline
 from .._session.util.clock import now
 from .._session.util.errors import ConfigurationError, OneTokenError
-from .api.cloud_requests import ANSWER_TIMEOUT, CloudRequests, TimeUpError
-from .api.project import Place
+from .api.client import PAGE, Client
+from .api.project import Project
 from .api.request_counts import RequestCounts
+from .api.services import ANSWER_TIMEOUT
 from .engine.action import Action
+from .engine.cancellation import Cancellation
+from .engine.errors import DeadlineError
 from .engine.interruption import Interruption, patience
 from .engine.max_failures import MaxFailures
 from .engine.plan import Plan
 from .engine.progress import Progress
-from .engine.run import SENDERS, Run
-from .engine.run_lock import Turn
+from .engine.run import Run
+from .engine.run_lock import RunLock
 from .engine.slots import Slots
+from .engine.time_budget import TimeBudget
+from .engine.workers import WORKERS
 from .report import files as report_files
-from .report.report import Report, RunFailedError
+from .report.report import Report, RunFailedError, results_of
 
 if t.TYPE_CHECKING:
     import openstack.connection
 
-NewAction = t.Callable[[CloudRequests], Action]
+NewAction = t.Callable[[Client], Action[t.Any]]
 #: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
 PrepareAction = t.Callable[[AnsibleModule], NewAction]
 
@@ -78,92 +82,104 @@ def run_bulk_module(prepare: PrepareAction, options: dict[str, t.Any], **module_
 
 def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    limit, max_failures = RateLimit.parse(params["requests_per_second"]), MaxFailures.parse(params["max_failures"])
+    limit, max_failures = _limits_of(params)
+    new_action = prepare(module)
+    writes_report = bool(params["report"]) and not module.check_mode
+    if writes_report:
+        report_files.check(params["report"])
+    started, budget, counts = now(), TimeBudget(params["timeout"]), RequestCounts()
+    connection, project = _sign_in(module, counts)
+    # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
+    shared = os.environ if params["slices"] == 1 else None
+    limiter = RateLimiter(project.key, limit, shared, timeout=params["timeout"])
+    progress = Progress.of_environment(os.environ)
+    session = Session.of_environment(os.environ)
+    interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
+    cancellation = Cancellation(interruption)
+    client = Client(connection, limiter, budget, cancellation)
+    with interruption, usage.finishing(session):
+        action = new_action(client)
+        lock = None
+        # Slices work on different servers, so none has to wait for what another one submits.
+        if params.get("run") and shared is not None and not module.check_mode:
+            lock = RunLock(shared, project.key.file_name(f"{action.name} {params['run']}"))
+        slots = Slots(project.key, params["concurrency"] // params["slices"], shared)
+        wait = params.get("wait", True)
+        run = Run(action, limiter, budget, cancellation, progress, wait, max_failures, lock, slots)
+        run.plan()
+        plan = Plan.of(action, run.items, limiter.rate, PAGE) if module.check_mode else None
+        if plan is None:
+            run.carry_out()
+        reason = cancellation.reason
+        report = Report(
+            action=action.name,
+            resources=action.resources,
+            run=(params["run"] or "") if "run" in params else None,
+            results=results_of(run.items),
+            started=started,
+            seconds=budget.spent,
+            changed=any(item.changed for item in run.items),
+            cloud=project.cloud,
+            project=project.name,
+            region_name=project.region_name,
+            requests=counts.by_service(),
+            tokens_issued=_tokens_issued(session, counts),
+            throttled_seconds=limiter.throttled_seconds,
+            refusals=[(service, round(budget.since_start(moment), 3)) for service, moment in limiter.refusals],
+            stopped=reason.text if reason else "",
+            stopped_code=reason.code.value if reason else "",
+            extras=action.extras(),
+            plan=plan,
+        )
+        # A run without any item must not replace the last report that says something.
+        if writes_report and run.items:
+            report = _write(report, params["report"])
+    if not report.results:
+        module.warn(action.nothing_selected)
+    if report.failed and not params["ignore_failures"]:
+        raise RunFailedError(report)
+    return report.answer()
+
+
+def _limits_of(params: t.Mapping[str, t.Any]) -> tuple[RateLimit, MaxFailures | None]:
+    """What limits this call's requests and failures, after a check of the options that are numbers."""
     for name, least in (("timeout", 1), ("queued_timeout", 1), ("concurrency", 0), ("slices", 1)):
         if params.get(name, least) < least:
             raise ConfigurationError(f"{name} must be at least {least}, not {params[name]}.")
     slices = params["slices"]
     if 0 < params["concurrency"] < slices:
         raise ConfigurationError(
-            f"concurrency is {params['concurrency']}, of which each of {slices} slices would have less than one: give "
-            f"at least {slices}, or 0 for no limit."
+            f"concurrency is {params['concurrency']}, which is less than one for each of {slices} slices: give at "
+            f"least {slices}, or 0 for no limit."
         )
-    limit = limit.share(slices)
-    new_action = prepare(module)
-    if params["report"] and not module.check_mode:
-        report_files.check(params["report"])
-    began_at, started, counts = time.monotonic(), now(), RequestCounts()
-    connection, place = _sign_in(module, counts)
-    # Each slice keeps to its share, wherever the others run: on one machine too, they do not share that once more.
-    shared = os.environ if slices == 1 else None
-    limiter = RateLimiter(place.key, limit, shared, timeout=params["timeout"])
-    requests = CloudRequests(connection, limiter, params["timeout"], counts, began_at=began_at)
-    progress = Progress.of_environment(os.environ)
-    session = Session.of_environment(os.environ)
-    interruption = Interruption(lambda: progress.listener_gone, patience(os.environ))
-    with interruption, usage.finishing(session):
-        action = new_action(requests)
-        turn = None
-        # Slices work on different servers, so none has to wait for what another one asks for.
-        if params.get("run") and shared is not None and not module.check_mode:
-            turn = Turn(shared, place.key.file_name(f"{action.name} {params['run']}"))
-        slots = Slots(place.key, params["concurrency"] // slices, shared)
-        run = Run(action, requests, progress, interruption, params.get("wait", True), max_failures, turn, slots)
-        run.plan()
-        plan = Plan.of(action, run.items, limiter.rate) if module.check_mode else None
-        if plan is None:
-            run.carry_out()
-        report = Report(
-            action=action.name,
-            resources=action.resources,
-            run=(params["run"] or "") if "run" in params else None,
-            items=run.items,
-            started=started,
-            seconds=requests.seconds_spent,
-            requests=counts.by_service(),
-            tokens_issued=_tokens_issued(session, counts),
-            throttled_seconds=limiter.throttled_seconds,
-            refusals=[(service, round(requests.since_began(moment), 3)) for service, moment in limiter.refusals],
-            stopped=run.stopped,
-            stopped_code=run.stopped_code,
-            extras=action.extras(),
-            plan=plan,
-        )
-        # A run without any item must not take the place of the last report that told something.
-        if params["report"] and run.items and not module.check_mode:
-            report = _write(report, place, params["report"])
-    if not report.items:
-        module.warn(action.nothing)
-    if report.failed and not params["ignore_failures"]:
-        raise RunFailedError(report)
-    return report.answer()
+    return RateLimit.parse(params["requests_per_second"]).share(slices), MaxFailures.parse(params["max_failures"])
 
 
-def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.connection.Connection, Place]:
-    """A connection with a token, and where it leads."""
+def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.connection.Connection, Project]:
+    """A connection with a token, and the project that it leads to."""
 
-    def sign_in() -> tuple[openstack.connection.Connection, Place]:
+    def sign_in() -> tuple[openstack.connection.Connection, Project]:
         connection = connect(module)
         # A silent cloud must not hold up what is not a request of ours, such as a discovery, for ever.
         connection.session.timeout = connection.session.timeout or ANSWER_TIMEOUT
-        counts.watch(connection, SENDERS)
-        return connection, Place.of(connection, module.params)
+        counts.watch(connection, WORKERS)
+        return connection, Project.of(connection, module.params)
 
     timeout = module.params["timeout"]
     try:
         return deadline.within(timeout, sign_in)
     except deadline.LateError:
-        raise TimeUpError(
+        raise DeadlineError(
             f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
             "check auth_url and the network."
         ) from None
 
 
-def _write(report: Report, place: Place, path: str) -> Report:
+def _write(report: Report, path: str) -> Report:
     try:
-        return dataclasses.replace(report, files=report_files.write_report(report.record(place), path))
+        return dataclasses.replace(report, files=report_files.write_report(report, path))
     except report_files.ReportError as exc:
-        # What the run came to is told all the same.
+        # The task returns its results nevertheless.
         exc.result = report.answer()
         raise
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import INTENDED, Code
+from ansible_collections.onetoken.openstack.tests.tools.returns import codes_of
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PLUGINS = REPOSITORY / "plugins"
@@ -46,14 +47,14 @@ IN_TEMPLATE = re.compile(
 
 
 def is_reason(node: ast.AST) -> bool:
-    """Whether it is the text of a reason: item.reason, item.why.text, str(reason) or result["reason"]."""
+    """Whether it is the text of a reason: item.reason, item.reason.text, str(reason) or result["reason"]."""
     if isinstance(node, ast.Subscript):
         return isinstance(node.slice, ast.Constant) and node.slice.value == "reason"
     if isinstance(node, ast.Attribute):
         of_reason = isinstance(node.value, (ast.Name, ast.Attribute)) and ast.unparse(node.value).endswith(
-            ("why", "doubt", "reason", "obstacle", "hindrance")
+            ("reason", "unconfirmed")
         )
-        return node.attr == "reason" or (node.attr == "text" and of_reason)
+        return node.attr in ("reason", "reason_text") or (node.attr == "text" and of_reason)
     return False
 
 
@@ -78,7 +79,7 @@ def readings(source: str) -> list[str]:
         "item.reason == 'x'",
         "'not asked for' in item.reason",
         "result['reason'].startswith('x')",
-        "re.match('x', item.why.text)",
+        "re.match('x', item.reason.text)",
     ],
 )
 def test_a_program_that_reads_a_reason_is_found(code):
@@ -158,28 +159,6 @@ def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
 # What the modules document
 
 
-def codes_of(name: str) -> set[str]:
-    """The codes that a module may return: those in its code, and in what that imports."""
-    seen: set[pathlib.Path] = set()
-    found: set[str] = set()
-
-    def read(path: pathlib.Path) -> None:
-        if path in seen or not path.is_file() or path.stem == "reason":
-            return
-        seen.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                read(folder.with_suffix(".py"))
-                for alias in node.names:
-                    read(folder / f"{alias.name}.py")
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Code":
-                found.add(Code[node.attr].value)
-
-    read(PLUGINS / "modules" / f"{name}.py")
-    return found
-
-
 @functools.cache
 def returned(name: str) -> dict[str, t.Any]:
     return yaml.safe_load(importlib.import_module(f"{MODULES}.{name}").RETURN)
@@ -188,13 +167,12 @@ def returned(name: str) -> dict[str, t.Any]:
 @pytest.mark.parametrize("name", BULK)
 def test_every_code_that_a_module_may_return_is_documented_with_its_meaning(name):
     begin, *lines = returned(name)["results"]["contains"]["reason_code"]["description"]
-    assert begin == "Why it has its outcome, for programs; empty without a reason. One of these:"
-    wanted = codes_of(name)
-    assert lines == [f"V({code.value}) - {code.meaning}" for code in Code if code.value in wanted]
+    assert begin == "The reason for the outcome, for programs; empty if there is none. One of these:"
+    assert lines == [f"V({code.value}) - {code.meaning}" for code in codes_of(name)]
 
 
 def test_no_code_is_left_over():
-    assert set.union(*map(codes_of, BULK)) == {code.value for code in Code}
+    assert set().union(*map(codes_of, BULK)) == set(Code)
 
 
 @pytest.mark.parametrize("name", BULK)

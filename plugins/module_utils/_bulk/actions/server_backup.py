@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from ..._session.util.errors import ConfigurationError
-from ..api.cloud_requests import CloudRequests
+from ..api.client import Client
 from ..engine.reason import Code, Reason
-from ..resources.labels import Marks
-from ..resources.selection import Criteria, Server
+from ..resources.labels import Labels
+from ..resources.selection import Criteria
+from ..resources.servers import Server
 from .common.server_image import ServerImage
 
 
@@ -20,9 +21,9 @@ class ServerBackup(ServerImage):
 
     def __init__(
         self,
-        requests: CloudRequests,
+        client: Client,
         criteria: Criteria,
-        marks: Marks,
+        labels: Labels,
         queued_timeout: int,
         backup_type: str,
         rotation: int,
@@ -30,20 +31,20 @@ class ServerBackup(ServerImage):
         # Nova deletes all backups of the type but the last ones: with 0 it would delete the new one too.
         if rotation < 1:
             raise ConfigurationError(f"rotation must be at least 1, so that a backup remains, not {rotation}.")
-        super().__init__(requests, criteria, marks, queued_timeout)
+        super().__init__(client, criteria, labels, queued_timeout)
         self._backup_type = backup_type
         self._rotation = rotation
 
-    def request_of(self, server: Server, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
+    def request_of(self, server: Server, labels: t.Mapping[str, str]) -> dict[str, t.Any]:
         backup = {
-            "name": self._marks.name_of(server),
+            "name": self._labels.name_of(server),
             "backup_type": self._backup_type,
             "rotation": self._rotation,
-            "metadata": dict(marks),
+            "metadata": dict(labels),
         }
         return {"createBackup": backup}
 
-    def hindrance(self, server: Server) -> Reason | None:
+    def unsupported(self, server: Server) -> Reason | None:
         if server.volume_backed:
             text = "Nova makes no backups of servers that were booted from a volume: use os_server_snapshot for it"
             return Reason(Code.UNSUPPORTED, text)

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from ..._session.util.errors import OneTokenError
-from ..api.cloud_requests import CloudRequests
-from ..engine.action import MISSES_ALLOWED
-from ..engine.item import Item
+from ..api.client import Client
+from ..engine.item import MISSES_ALLOWED, Item
 from ..engine.reason import Code, Reason
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
-from .common.server_state import ACTIVE, ERROR, SeenServer, ServerState, refused_at_once
+from ..resources.servers import Server
+from .common.server_state import ACTIVE, ERROR, ServerState
 
 #: Metadata of a server: the run that rebooted it last.
 REBOOTED = f"{RESERVED}rebooted"
@@ -47,43 +47,43 @@ class ServerReboot(ServerState):
     name = "reboot"
     statuses = frozenset({ACTIVE})
 
-    def __init__(self, requests: CloudRequests, criteria: Criteria, reboot_type: str, run: str | None) -> None:
-        super().__init__(requests, criteria)
+    def __init__(self, client: Client, criteria: Criteria, reboot_type: str, run: str | None) -> None:
+        super().__init__(client, criteria)
         self.request = {"reboot": {"type": reboot_type}}
         self.tasks = REBOOT_TASKS[reboot_type]
         self.possible_in = {ACTIVE, "SHUTOFF", "PAUSED", "SUSPENDED", ERROR} if reboot_type == HARD else {ACTIVE}
         self._run = check_run(run) if run else None
         self.requests_each = {"compute": 2 if run else 1}
 
-    def is_there(self, server: SeenServer) -> bool:
+    def is_there(self, server: Server) -> bool:
         return bool(self._run) and server.metadata.get(REBOOTED) == self._run and server.status != ERROR
 
-    def found(self, item: Item, server: SeenServer) -> bool:
-        rebooted = self.reached(server) and _has_changed(item, server) and not refused_at_once(item)
+    def found(self, item: Item[Server], server: Server) -> bool:
+        rebooted = self.reached(server) and _has_changed(item, server) and not item.refused_at_first
         return self.on_the_way(server) or rebooted
 
-    def accept(self, item: Item, outcome: str) -> None:
+    def accept(self, item: Item[Server], outcome: str) -> None:
         super().accept(item, outcome)
         if self._run:
-            item.why = self._mark(item)
+            item.reason = self._label(item)
 
-    def _mark(self, item: Item) -> Reason | None:
-        """Write down that it was rebooted. Whatever goes wrong with that, it was: why it is not written down, if so."""
+    def _label(self, item: Item[Server]) -> Reason | None:
+        """Label the server with the run; why that failed, which makes the reboot no failure."""
         try:
-            self.write_metadata(item, {REBOOTED: self._run or ""})
+            self.write_metadata(item, {REBOOTED: self._run or ""}, starts_item=False)
         except OneTokenError as exc:
-            text = f"rebooted, but not marked with the run, so that its next call reboots it again: {exc}"
+            text = f"rebooted, but not labelled with the run, so its next call reboots it again: {exc}"
             return Reason(Code.NOT_LABELLED, text)
         return None
 
-    def watch(self, item: Item, server: SeenServer) -> None:
+    def settle_if_ended(self, item: Item[Server], server: Server) -> None:
         # A server that has not begun and one that has finished differ in the moment of the last change only.
         if self.reached(server) and not _has_changed(item, server) and item.misses < MISSES_ALLOWED:
             item.misses += 1
         else:
-            super().watch(item, server)
+            super().settle_if_ended(item, server)
 
 
-def _has_changed(item: Item, server: SeenServer) -> bool:
-    """Since before it was asked for. Nova gives the second: what happens within one looks as if nothing had."""
+def _has_changed(item: Item[Server], server: Server) -> bool:
+    """Since before it was submitted. Nova gives the second: what happens within one looks as if nothing had."""
     return server.updated_at != item.resource.updated_at

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..api.cloud_requests import CloudRequests, RefusedError
-from ..engine.item import DONE, Item, State
+from ..api.client import Client
+from ..engine.errors import RefusedError
+from ..engine.item import DONE, Item
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
-from .common.server_state import ACTIVE, ERROR, SeenServer, ServerState
+from ..resources.servers import Server
+from .common.server_state import ACTIVE, ERROR, ServerState
 
 #: Metadata of a server: the run that shelved it last.
 SHELVED_BY = f"{RESERVED}shelved"
@@ -23,7 +25,7 @@ SHELVING_TASKS = frozenset(
 
 
 class ServerShelve(ServerState):
-    """Shelves each server, and marks it before with the run: a shelved one takes no metadata."""
+    """Shelves each server, after labelling it with the run: a shelved one takes no metadata."""
 
     name = "shelve"
     request = {"shelve": None}
@@ -32,60 +34,60 @@ class ServerShelve(ServerState):
     tasks = SHELVING_TASKS
     possible_in = frozenset({ACTIVE, "SHUTOFF", "PAUSED", "SUSPENDED"})
 
-    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
-        """Without a run, servers are not marked."""
-        super().__init__(requests, criteria)
+    def __init__(self, client: Client, criteria: Criteria, run: str | None) -> None:
+        """Without a run, servers get no label."""
+        super().__init__(client, criteria)
         self._run = check_run(run) if run else None
         self.requests_each = {"compute": 2 if run else 1}
 
-    def ask(self, item: Item) -> None:
+    def submit(self, item: Item[Server]) -> None:
         if self._run and item.resource.metadata.get(SHELVED_BY) != self._run:
-            self.write_metadata(item, {SHELVED_BY: self._run}, self.given_up)
-        super().ask(item)
+            self.write_metadata(item, {SHELVED_BY: self._run}, starts_item=True)
+        super().submit(item)
 
 
 class ServerOffload(ServerShelve):
-    """Shelves each server, and takes it off its hypervisor then, where the cloud does not do so itself."""
+    """Shelves each server, and then takes it off its hypervisor where the cloud does not do so itself."""
 
     name = "offload"
     statuses = frozenset({OFFLOADED})
     possible_in = ServerShelve.possible_in | {SHELVED}
 
-    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
-        super().__init__(requests, criteria, run)
+    def __init__(self, client: Client, criteria: Criteria, run: str | None) -> None:
+        super().__init__(client, criteria, run)
         self.requests_each = {"compute": self.requests_each["compute"] + 1}
 
-    def found(self, item: Item, server: SeenServer) -> bool:
+    def found(self, item: Item[Server], server: Server) -> bool:
         return super().found(item, server) or _is_newly_shelved(item, server)
 
-    def accept(self, item: Item, outcome: str) -> None:
+    def accept(self, item: Item[Server], outcome: str) -> None:
         super().accept(item, outcome)
         if item.resource.status != SHELVED:
-            item.state = State.HALF_DONE
+            item.accept_part(outcome)
 
-    def ask(self, item: Item) -> None:
+    def submit(self, item: Item[Server]) -> None:
         if item.resource.status == SHELVED:
             self._offload(item)
         else:
-            super().ask(item)
+            super().submit(item)
 
-    def _offload(self, item: Item) -> None:
+    def _offload(self, item: Item[Server]) -> None:
         try:
-            self.ask_nova(item, {"shelveOffload": None}, self.given_up)
+            self.post_action(item, {"shelveOffload": None})
         except RefusedError as exc:
             raise RefusedError(f"it is shelved, but not offloaded: {exc}", exc.status_code) from None
         self.accept(item, DONE)
 
-    def watch(self, item: Item, server: SeenServer) -> None:
+    def settle_if_ended(self, item: Item[Server], server: Server) -> None:
         if _is_newly_shelved(item, server):
-            # What is left is another request, which is the senders' to send.
-            item.resource, item.state = server, State.WAITING
+            # What is left is another request, which a worker sends.
+            item.resume(server)
         else:
-            super().watch(item, server)
+            super().settle_if_ended(item, server)
 
 
-def _is_newly_shelved(item: Item, server: SeenServer) -> bool:
-    """Since it was last asked for."""
+def _is_newly_shelved(item: Item[Server], server: Server) -> bool:
+    """Since it was last submitted."""
     return server.status == SHELVED != item.resource.status and server.idle
 
 
@@ -97,12 +99,12 @@ class ServerUnshelve(ServerState):
     tasks = frozenset({"unshelving", "spawning", "powering-on"})
     possible_in = frozenset({SHELVED, OFFLOADED})
 
-    def __init__(self, requests: CloudRequests, criteria: Criteria, run: str | None) -> None:
+    def __init__(self, client: Client, criteria: Criteria, run: str | None) -> None:
         if run:
             metadata: dict[str, t.Any] = {**criteria.metadata, SHELVED_BY: check_run(run)}
             criteria = dataclasses.replace(criteria, metadata=metadata)
-        super().__init__(requests, criteria)
+        super().__init__(client, criteria)
 
-    def reached(self, server: SeenServer) -> bool:
+    def reached(self, server: Server) -> bool:
         """Whatever else a server does that is not shelved, or about to be."""
         return server.status not in {SHELVED, OFFLOADED, ERROR} and server.task_state not in SHELVING_TASKS

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ..api.cloud_requests import CloudRequests
-from ..engine.item import ALREADY, DONE, VOLUME_SNAPSHOT, Created, Item, State
-from ..resources.image_copies import ImageCopy
-from ..resources.labels import SERVER_ID, Marks
-from ..resources.quotas import Quota, volume_quotas
-from ..resources.selection import Criteria, Server
-from ..resources.volume_copies import SNAPSHOTS, VolumeCopy, copies_of_run
+from ..api.client import Client
+from ..engine.item import ALREADY, DONE, Created, Item, State
+from ..engine.quota import Quota
+from ..resources.images import Image
+from ..resources.labels import SERVER_ID, Labels
+from ..resources.quotas import volume_quotas
+from ..resources.selection import Criteria
+from ..resources.servers import Server
+from ..resources.volume_copies import SNAPSHOTS, VOLUME_SNAPSHOT, VolumeCopy, copies_of_run
 from ..resources.volume_requests import create_snapshot
 from .common.server_image import ServerImage
 
@@ -25,32 +27,32 @@ class ServerSnapshot(ServerImage):
     name = "snapshot"
 
     def __init__(
-        self, requests: CloudRequests, criteria: Criteria, marks: Marks, queued_timeout: int, volume_backed: str
+        self, client: Client, criteria: Criteria, labels: Labels, queued_timeout: int, volume_backed: str
     ) -> None:
-        super().__init__(requests, criteria, marks, queued_timeout)
+        super().__init__(client, criteria, labels, queued_timeout)
         self._volumes_alone = volume_backed == AS_VOLUME_SNAPSHOTS
-        #: The snapshots of the run that are there, by server and volume.
+        #: The snapshots of the run, by server and volume.
         self._snapshots: dict[tuple[str, str], VolumeCopy] = {}
 
-    def request_of(self, server: Server, marks: t.Mapping[str, str]) -> dict[str, t.Any]:
-        return {"createImage": {"name": self._marks.name_of(server), "metadata": dict(marks)}}
+    def request_of(self, server: Server, labels: t.Mapping[str, str]) -> dict[str, t.Any]:
+        return {"createImage": {"name": self._labels.name_of(server), "metadata": dict(labels)}}
 
-    def plan(self) -> list[Item]:
+    def plan(self) -> list[Item[Server]]:
         if self._volumes_alone:
             self._list_snapshots()
         return super().plan()
 
     def _list_snapshots(self) -> None:
-        copies = copies_of_run(self.requests, SNAPSHOTS, self._marks.run)
+        copies = copies_of_run(self.client, SNAPSHOTS, self._labels.run)
         self._snapshots = {(copy.metadata.get(SERVER_ID, ""), copy.volume_id): copy for copy in copies}
 
     def _is_of_volumes(self, server: Server) -> bool:
         return self._volumes_alone and server.volume_backed
 
-    def _item(self, server: Server, copy: ImageCopy | None) -> Item:
+    def _item(self, server: Server, copy: Image | None) -> Item[Server]:
         if not self._is_of_volumes(server):
             return super()._item(server, copy)
-        item = Item(id=server.id, name=server.name, action=self.name, resource=server)
+        item = Item(server.id, server.name, self.name, server)
         item.created = [Created(VOLUME_SNAPSHOT, name=self._snapshot_name(server, at)) for at in self._places(server)]
         if self._find_snapshots(item):
             item.accept(ALREADY)
@@ -61,47 +63,44 @@ class ServerSnapshot(ServerImage):
         return range(len(server.volume_ids))
 
     def _snapshot_name(self, server: Server, place: int) -> str:
-        name = self._marks.name_of(server)
+        name = self._labels.name_of(server)
         return f"{name}-{place + 1}" if len(server.volume_ids) > 1 else name
 
-    def _find_snapshots(self, item: Item) -> bool:
-        """Take in the snapshots of the run that are there; whether there is one of each volume."""
+    def _find_snapshots(self, item: Item[Server]) -> bool:
+        """Note the snapshots of the run that exist; whether there is one of each volume."""
         for place, volume_id in enumerate(item.resource.volume_ids):
             if copy := self._snapshots.get((item.id, volume_id)):
                 item.created[place] = Created(VOLUME_SNAPSHOT, copy.id, copy.name, copy.status, copy.size)
         return all(created.id for created in item.created)
 
-    def ask(self, item: Item) -> None:
+    def submit(self, item: Item[Server]) -> None:
         server: Server = item.resource
         if not self._is_of_volumes(server):
-            super().ask(item)
+            super().submit(item)
             return
-        given_up = self.given_up
+        is_first = True
         for place, volume_id in enumerate(server.volume_ids):
             if not item.created[place].id:
-                name, marks = item.created[place].name, self._marks.of(server)
-                item.created[place].id = create_snapshot(self.requests, volume_id, name, marks, True, given_up)
+                name, labels = item.created[place].name, self._labels.of(server)
+                snapshot_id = create_snapshot(self.client, volume_id, name, labels, True, starts_item=is_first)
+                item.created[place].id = snapshot_id
                 item.partly_done = True
-                # Snapshots of a part of the volumes are of no use.
-                given_up = _never
+                # Snapshots of a part of the volumes are of no use: the others are sent even if the run is cancelled.
+                is_first = False
         item.accept(DONE)
 
-    def look(self, items: list[Item]) -> None:
+    def poll(self, items: list[Item[Server]]) -> None:
         of_volumes = [item for item in items if self._is_of_volumes(item.resource)]
-        in_doubt = [item for item in of_volumes if item.state is State.UNSURE]
-        if in_doubt:
+        unconfirmed = [item for item in of_volumes if item.state is State.UNCONFIRMED]
+        if unconfirmed:
             self._list_snapshots()
-        for item in in_doubt:
+        for item in unconfirmed:
             if self._find_snapshots(item):
                 item.accept(DONE)
         others = [item for item in items if not self._is_of_volumes(item.resource)]
-        super().look([*others, *(item for item in of_volumes if item.state is State.UNDER_WAY)])
+        super().poll([*others, *(item for item in of_volumes if item.state is State.IN_PROGRESS)])
 
-    def quotas(self, items: list[Item]) -> list[Quota]:
+    def quotas(self, items: list[Item[Server]]) -> list[Quota]:
         snapshots = sum(len(item.resource.volume_ids) for item in items if item.resource.volume_backed)
         quotas = super().quotas([item for item in items if not self._is_of_volumes(item.resource)])
-        return [*quotas, *(volume_quotas(self.requests, snapshots=snapshots) if snapshots else [])]
-
-
-def _never() -> bool:
-    return False
+        return [*quotas, *(volume_quotas(self.client, snapshots=snapshots) if snapshots else [])]

@@ -9,13 +9,15 @@ import functools
 import typing as t
 
 from ..._session.util.errors import ConfigurationError
-from ..api.cloud_requests import CloudRequests
+from ..api.client import Client
 from ..engine.item import Item
-from ..resources.labels import Marks
-from ..resources.quotas import Quota, volume_quotas
-from ..resources.selection import Criteria, Volume
+from ..engine.quota import Quota
+from ..resources.labels import Labels
+from ..resources.quotas import volume_quotas
+from ..resources.selection import Criteria
 from ..resources.volume_copies import Kind, kind_of_backups
 from ..resources.volume_requests import create_backup
+from ..resources.volumes import Volume
 from .common.volume_copy import VolumeCopyAction
 
 
@@ -25,31 +27,31 @@ class VolumeBackup(VolumeCopyAction):
 
     def __init__(
         self,
-        requests: CloudRequests,
+        client: Client,
         criteria: Criteria,
         servers: t.Sequence[str],
-        marks: Marks,
+        labels: Labels,
         force: bool,
         incremental: bool,
         container: str | None,
     ) -> None:
-        super().__init__(requests, criteria, servers, marks, force)
+        super().__init__(client, criteria, servers, labels, force)
         self._how: dict[str, t.Any] = {"force": force, "incremental": incremental}
         if container:
             self._how["container"] = container
 
     @functools.cached_property
     def kind(self) -> Kind:
-        kind = kind_of_backups(self.requests)
-        if not kind.microversion and self._marks.properties:
+        kind = kind_of_backups(self.client)
+        if not kind.microversion and self._labels.properties:
             raise ConfigurationError(
                 "This cloud's Cinder keeps no metadata of backups (that takes microversion 3.43): leave properties out."
             )
         return kind
 
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
-        return create_backup(self.requests, self.kind, volume.id, name, marks, self._how, self.given_up)
+    def create(self, volume: Volume, name: str, labels: t.Mapping[str, str]) -> str:
+        return create_backup(self.client, self.kind, volume.id, name, labels, self._how)
 
-    def quotas(self, items: list[Item]) -> list[Quota]:
+    def quotas(self, items: list[Item[Volume]]) -> list[Quota]:
         size = sum(item.resource.size for item in items)
-        return volume_quotas(self.requests, backups=len(items), backup_gib=size)
+        return volume_quotas(self.client, backups=len(items), backup_gib=size)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from ..engine.item import Item
-from ..resources.quotas import Quota, volume_quotas
-from ..resources.selection import Volume
+from ..engine.quota import Quota
+from ..resources.quotas import volume_quotas
 from ..resources.volume_copies import SNAPSHOTS
 from ..resources.volume_requests import create_snapshot
+from ..resources.volumes import Volume
 from .common.volume_copy import VolumeCopyAction
 
 
@@ -20,9 +21,9 @@ class VolumeSnapshot(VolumeCopyAction):
     awaited = "the volume snapshots"
     kind = SNAPSHOTS
 
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
-        return create_snapshot(self.requests, volume.id, name, marks, self._force, self.given_up)
+    def create(self, volume: Volume, name: str, labels: t.Mapping[str, str]) -> str:
+        return create_snapshot(self.client, volume.id, name, labels, self._force)
 
-    def quotas(self, items: list[Item]) -> list[Quota]:
+    def quotas(self, items: list[Item[Volume]]) -> list[Quota]:
         size = sum(item.resource.size for item in items)
-        return volume_quotas(self.requests, snapshots=len(items), snapshot_gib=size)
+        return volume_quotas(self.client, snapshots=len(items), snapshot_gib=size)

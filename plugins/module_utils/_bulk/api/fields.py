@@ -13,7 +13,8 @@ import json
 import typing as t
 
 from ..._session.util.clock import parse
-from .cloud_requests import Service, UnreadableError, spoken
+from ..engine.errors import UnreadableError
+from .services import Service, spoken
 
 T = t.TypeVar("T")
 

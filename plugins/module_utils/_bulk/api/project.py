@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a bulk run works: cloud, project and region, as its report names them and as others share its rate limit."""
+"""The project that a bulk run works in: its report names it, and all that work in it share its rate limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from ..._modules.task_cloud import label_of
 from ..._session.rate_limit.project_key import ProjectKey
 from ..._session.util.errors import ConfigurationError
-from .cloud_requests import UNEXPECTED, CloudError, sentence
+from ..engine.errors import CloudError
+from .services import UNEXPECTED, sentence
 
 try:
     from keystoneauth1 import exceptions as keystoneauth
@@ -25,15 +26,15 @@ if t.TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class Project:
     cloud: str
-    project: str
-    project_id: str
+    name: str
+    id: str
     region_name: str
     auth_url: str
 
     @classmethod
-    def of(cls, connection: openstack.connection.Connection, params: t.Mapping[str, t.Any]) -> Place:
+    def of(cls, connection: openstack.connection.Connection, params: t.Mapping[str, t.Any]) -> Project:
         """Signs in, where there is no session to be signed in from."""
         session, cloud = connection.session, params["cloud"]
         project = project_id = auth_url = ""
@@ -47,27 +48,25 @@ class Place:
                 raise CloudError(sentence(exc)) from exc
             except UNEXPECTED as exc:
                 raise CloudError(
-                    f"Keystone gave {label_of(params)} an answer that keystoneauth cannot read "
-                    f"({type(exc).__name__}): "
+                    f"Keystone gave {label_of(params)} an answer that keystoneauth cannot read ({type(exc).__name__}): "
                     "check auth_url."
                 ) from exc
             if not project_id:
                 raise ConfigurationError(
-                    f"A bulk run works in a project, and the token of {label_of(params)} has none: "
-                    "add project_name (and "
-                    "project_domain_name) to its credentials, or name another cloud."
+                    f"A bulk run works in a project, and the token of {label_of(params)} has none: add project_name "
+                    "(and project_domain_name) to its credentials, or name another cloud."
                 )
         return cls(
             cloud=cloud if isinstance(cloud, str) else os.environ.get("OS_CLOUD", "") if cloud is None else "",
-            project=project,
-            project_id=project_id,
+            name=project,
+            id=project_id,
             region_name=connection.config.get_region_name() or "",
             auth_url=auth_url,
         )
 
     @property
     def key(self) -> ProjectKey:
-        return ProjectKey(self.auth_url, self.project_id, self.region_name)
+        return ProjectKey(self.auth_url, self.id, self.region_name)
 
 
 def _keystone(session: t.Any) -> str | None:

@@ -1,46 +1,68 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One resource of a bulk run, and what has become of it.
+"""One resource of a bulk run, as a state machine.
 
-An item belongs to one thread at a time: its state says to which.
+PENDING, SUBMITTING, IN_PROGRESS, SETTLED is the usual course; TRANSITIONS has all others. Only the methods of an item
+change its state.
+
+An item belongs to one thread at a time, and its state says to which: the run has those that are pending, a worker those
+that it submits, and a poll all others until they are settled.
 """
 
 from __future__ import annotations
 
 import enum
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
-from .reason import INTENDED, MAY_BE_REFUSED, Reason
+from .reason import INTENDED, Reason
 
-#: ``done`` by this call, ``already`` there before it, ``accepted`` by the service and not waited for, ``incomplete``
-#: where only a part was done, ``blocked`` by something else that must go first, ``skipped`` without being asked for,
+#: ``done`` by this call, ``already`` done before it, ``accepted`` by the service and not waited for, ``incomplete``
+#: where only a part was done, ``blocked`` by something else that must go first, ``skipped`` without being submitted,
 #: ``failed``, or ``planned``.
 DONE, ALREADY, ACCEPTED, INCOMPLETE, BLOCKED, SKIPPED, FAILED, PLANNED = OUTCOMES = (
     "done", "already", "accepted", "incomplete", "blocked", "skipped", "failed", "planned",
 )  # fmt: skip
 
-IMAGE, VOLUME_SNAPSHOT, VOLUME_BACKUP = "image", "volume_snapshot", "volume_backup"
+#: What has just been made may be absent from so many listings in a row, as they may come from a late database replica.
+MISSES_ALLOWED = 2
+
+_INTENDED = frozenset(code.value for code in INTENDED)
+
+R = t.TypeVar("R")
 
 
 class State(enum.Enum):
-    """Where an item is on its way."""
-
-    #: Not asked for yet: the run's.
-    WAITING = enum.auto()
-    #: Being asked for: the sender's.
-    ASKING = enum.auto()
-    #: The service accepted it: whoever looks what became of it.
-    UNDER_WAY = enum.auto()
-    #: The service accepted a part, and the rest is asked for once that is finished: whoever looks whether it is.
-    HALF_DONE = enum.auto()
-    #: Not asked for before something else is finished: whoever looks whether that is.
+    #: Not submitted yet, or to be submitted once more.
+    PENDING = enum.auto()
+    #: A worker sends its requests.
+    SUBMITTING = enum.auto()
+    #: The service accepted it.
+    IN_PROGRESS = enum.auto()
+    #: The service accepted a part; the rest is submitted when that part is finished.
+    PARTIAL = enum.auto()
+    #: Not submitted before something else is finished.
     BLOCKED = enum.auto()
-    #: Whether the service carried it out is not known: whoever looks whether it did.
-    UNSURE = enum.auto()
+    #: A request got no answer, so a poll must find out whether the service carried it out.
+    UNCONFIRMED = enum.auto()
     #: Its outcome is final.
     SETTLED = enum.auto()
+
+
+#: The states that only a poll leads out of.
+POLLED = frozenset({State.IN_PROGRESS, State.PARTIAL, State.BLOCKED, State.UNCONFIRMED})
+_ACCEPTED = frozenset({State.IN_PROGRESS, State.PARTIAL})
+#: Where each state may lead. What is settled stays so.
+TRANSITIONS = {
+    State.PENDING: {State.SUBMITTING, State.BLOCKED, State.SETTLED, *_ACCEPTED},
+    State.SUBMITTING: {State.PENDING, State.UNCONFIRMED, State.SETTLED, *_ACCEPTED},
+    State.IN_PROGRESS: {State.PENDING, State.UNCONFIRMED, State.SETTLED, *_ACCEPTED},
+    State.PARTIAL: {State.PENDING, State.UNCONFIRMED, State.SETTLED, *_ACCEPTED},
+    State.BLOCKED: {State.PENDING, State.SETTLED},
+    State.UNCONFIRMED: {State.PENDING, State.UNCONFIRMED, State.SETTLED, *_ACCEPTED},
+    State.SETTLED: {State.SETTLED},
+}
 
 
 @dataclass
@@ -55,116 +77,182 @@ class Created:
     size: int | None = None
 
 
-@dataclass
-class Item:
-    id: str
-    name: str
-    action: str
-    #: The server, the volume or the file that it is about.
-    resource: t.Any = None
-    outcome: str = PLANNED
-    why: Reason | None = None
-    created: list[Created] = field(default_factory=list)
-    state: State = State.WAITING
-    #: Seconds since the run began.
-    started_at: float | None = None
-    ended_at: float | None = None
-    #: How often it was asked for.
-    attempts: int = 0
-    #: Why it is not known whether the service carried it out.
-    doubt: Reason | None = None
-    doubted_at: float = 0.0
-    #: Whether the service said that the resource is busy, perhaps with what was asked for before.
-    refused: bool = False
-    #: Whether the service carried a part of it out for this call, whatever becomes of the rest.
-    partly_done: bool = False
-    #: Listings in a row that lacked what was made.
-    misses: int = 0
+class Item(t.Generic[R]):
+    def __init__(self, id: str, name: str, action: str, resource: R | None = None) -> None:
+        self.id = id
+        self.name = name
+        self.action = action
+        self._resource = resource
+        self._state = State.PENDING
+        self._outcome = PLANNED
+        #: Why it has its outcome, or while it is planned, why the service may refuse it.
+        self.reason: Reason | None = None
+        self.created: list[Created] = []
+        #: Seconds since the run began.
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+        #: How often it was submitted.
+        self.attempts = 0
+        #: Why it is not known whether the service carried it out, and since when, in seconds since the run began.
+        self.unconfirmed: Reason | None = None
+        self.unconfirmed_since = 0.0
+        #: Whether the service answered that the resource is busy, perhaps with what an earlier request asked for.
+        self.refused = False
+        #: Whether this call had a part of it carried out, whatever happens to the rest.
+        self.partly_done = False
+        #: Listings in a row that lacked what was made.
+        self.misses = 0
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def outcome(self) -> str:
+        return self._outcome
+
+    @property
+    def resource(self) -> R:
+        """The server, the volume, the file that it is about; a name that leads to no resource has none."""
+        if self._resource is None:
+            raise LookupError(f"Item {self.name} has no resource.")
+        return self._resource
+
+    # What happens to it
+
+    def begin(self, moment: float) -> None:
+        """A worker submits it."""
+        self._move(State.SUBMITTING)
+        self.attempts += 1
+        if self.started_at is None:
+            self.started_at = moment
+
+    def accept(self, outcome: str, *created: Created) -> None:
+        """The service carries it out, or did before; how that ends is not known yet."""
+        self._outcome = outcome
+        self.created = list(created) or self.created
+        self.unconfirmed, self.refused = None, False
+        self._move(State.IN_PROGRESS)
+
+    def accept_part(self, outcome: str, *created: Created) -> None:
+        """The service carries out a part of it, or did before; the rest cannot be submitted yet."""
+        self.accept(outcome, *created)
+        self._move(State.PARTIAL)
+
+    def block(self) -> None:
+        """Something else must be finished first."""
+        self._move(State.BLOCKED)
+
+    def resume(self, resource: R | None = None) -> None:
+        """It is to be submitted, once more or for the rest of it; the resource may have changed meanwhile."""
+        self._resource = resource or self._resource
+        self._move(State.PENDING)
+
+    def mark_unconfirmed(self, reason: Reason, moment: float) -> None:
+        """Whether the service carried it out is to be found out."""
+        self.unconfirmed, self.unconfirmed_since = reason, moment
+        self._move(State.UNCONFIRMED)
+
+    def withdraw(self) -> None:
+        """It was not sent, or not all of it."""
+        if not self.partly_done and not any(created.id for created in self.created):
+            self.attempts -= 1
+        self._move(State.UNCONFIRMED if self.unconfirmed else State.PENDING)
+
+    def settle(self, outcome: str, reason: Reason | None = None) -> None:
+        self._outcome, self.reason = outcome, reason
+        self._move(State.SETTLED)
+
+    def fail(self, reason: Reason) -> None:
+        """The service does not carry it out, or not the rest of it."""
+        self.settle(INCOMPLETE if self.partly_done else FAILED, reason)
+
+    def leave_out(self, reason: Reason) -> None:
+        """It is not submitted, or not once more, as the run was cancelled."""
+        if self.unconfirmed:
+            self.settle(FAILED, self.unconfirmed)
+        elif self.attempts:
+            self.settle(INCOMPLETE, Reason(reason.code, f"only a part of it was asked for: {reason}"))
+        else:
+            self.started_at = None
+            self.settle(SKIPPED, Reason(reason.code, f"not asked for: {reason}"))
+
+    def seen(self) -> None:
+        """A listing shows it."""
+        self.misses = 0
+
+    def miss(self, reason: Reason, outcome: str = FAILED) -> None:
+        """A listing lacked it, or shows no progress: late replicas of a database do so, but not for long."""
+        self.misses += 1
+        if self.misses > MISSES_ALLOWED:
+            self.settle(outcome, reason)
+
+    def _move(self, state: State) -> None:
+        if state not in TRANSITIONS[self._state]:
+            raise RuntimeError(f"Item {self.name} cannot go from {self._state.name} to {state.name}.")
+        self._state = state
+
+    # What it is
 
     @property
     def settled(self) -> bool:
-        return self.state is State.SETTLED
+        return self._state is State.SETTLED
 
     @property
-    def watched(self) -> bool:
-        """Whether a look has to tell what became of it."""
-        return self.state in (State.UNDER_WAY, State.HALF_DONE, State.BLOCKED, State.UNSURE)
+    def polled(self) -> bool:
+        """Whether only a poll leads on."""
+        return self._state in POLLED
 
     @property
     def in_progress(self) -> bool:
-        """Whether the service is at work on it, or on a part of it."""
-        return self.state in (State.UNDER_WAY, State.HALF_DONE)
+        """Whether the service works on it, or on a part of it."""
+        return self._state in (State.IN_PROGRESS, State.PARTIAL)
 
     @property
-    def reason(self) -> str:
-        """For people, empty when there is none."""
-        return self.why.text if self.why else ""
+    def refused_at_first(self) -> bool:
+        """Whether the service was busy with it before this call submitted it."""
+        return self.refused and self.attempts == 1
+
+    @property
+    def reason_text(self) -> str:
+        """For people, empty when there is no reason."""
+        return self.reason.text if self.reason else ""
 
     @property
     def reason_code(self) -> str:
         """For programs, empty when there is no reason."""
-        return self.why.code.value if self.why else ""
-
-    @property
-    def may_be_refused(self) -> bool:
-        return self.why is not None and self.why.code in MAY_BE_REFUSED
+        return self.reason.code.value if self.reason else ""
 
     @property
     def lacking(self) -> bool:
-        """Whether it is not as the caller wants it."""
-        intended = self.why is not None and self.why.code in INTENDED
-        return self.outcome == FAILED or (self.outcome in (INCOMPLETE, BLOCKED, SKIPPED) and not intended)
+        return is_lacking(self._outcome, self.reason_code)
 
     @property
     def changed(self) -> bool:
         """Whether something was made, or would be, or may have been."""
-        tried = self.outcome in (FAILED, INCOMPLETE) and self.attempts > 0 and not self.refused
-        return self.outcome in (DONE, ACCEPTED, PLANNED) or tried or self.partly_done
+        tried = self._outcome in (FAILED, INCOMPLETE) and self.attempts > 0 and not self.refused
+        return self._outcome in (DONE, ACCEPTED, PLANNED) or tried or self.partly_done
 
     @property
     def seconds(self) -> float:
-        """How long it took, 0 when nothing was asked for or it did not come to an end."""
+        """How long it took, 0 when it was not submitted or did not end."""
         if self.started_at is None or self.ended_at is None:
             return 0.0
         return self.ended_at - self.started_at
-
-    def accept(self, outcome: str, *created: Created) -> None:
-        """It is carried out by the service, or was before; how that ends is not known yet."""
-        self.outcome = outcome
-        self.created = list(created) or self.created
-        self.doubt, self.refused = None, False
-        self.state = State.UNDER_WAY
-
-    def accept_part(self, outcome: str, *created: Created) -> None:
-        """A part of it is carried out by the service, or was before; the rest cannot be asked for yet."""
-        self.accept(outcome, *created)
-        self.state = State.HALF_DONE
-
-    def question(self, doubt: Reason, moment: float) -> None:
-        """Whether the service carried it out is to be found out."""
-        self.doubt, self.doubted_at, self.state = doubt, moment, State.UNSURE
-
-    def settle(self, outcome: str, why: Reason | None = None) -> None:
-        self.outcome, self.why, self.state = outcome, why, State.SETTLED
-
-    def fail(self, why: Reason) -> None:
-        """The service does not carry it out, or not the rest of it."""
-        self.settle(INCOMPLETE if self.partly_done else FAILED, why)
-
-    def miss(self, allowed: int, why: Reason, outcome: str = FAILED) -> None:
-        """A listing lacked it: late replicas of a database do, but not for long."""
-        self.misses += 1
-        if self.misses > allowed:
-            self.settle(outcome, why)
 
     def result(self) -> dict[str, t.Any]:
         return {
             "id": self.id,
             "name": self.name,
             "action": self.action,
-            "outcome": self.outcome,
+            "outcome": self._outcome,
             "reason_code": self.reason_code,
-            "reason": self.reason,
+            "reason": self.reason_text,
             "seconds": round(self.seconds, 1),
             "created": [asdict(created) for created in self.created],
         }
+
+
+def is_lacking(outcome: str, reason_code: str) -> bool:
+    """Whether an item of this outcome is not as the caller wants it."""
+    return outcome == FAILED or (outcome in (INCOMPLETE, BLOCKED, SKIPPED) and reason_code not in _INTENDED)

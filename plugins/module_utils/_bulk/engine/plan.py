@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bulk run will cost: requests, time at the given pace, quotas."""
+"""What a bulk run will cost: requests, time at the rate limit, quotas."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ import math
 import typing as t
 from dataclasses import dataclass, field
 
-from ..api.cloud_requests import PAGE
-from ..resources.quotas import Quota
 from .action import Action
 from .item import PLANNED, Item
-from .run import FIRST_INTERVAL, INTERVAL_GROWTH, LONGEST_INTERVAL
+from .poller import FIRST_INTERVAL, INTERVAL_GROWTH, LONGEST_INTERVAL
+from .quota import Quota
 
 
 @dataclass(frozen=True)
 class Plan:
     requests: t.Mapping[str, int]
-    #: Without what the cloud itself needs to finish what was asked for last.
+    #: Without what the cloud itself needs to finish what was submitted last.
     seconds: float
     quotas: t.Sequence[Quota] = field(default_factory=list)
 
     @classmethod
-    def of(cls, action: Action, items: list[Item], rate: t.Callable[[str], float]) -> Plan:
-        """The plan for these items, at so many requests a second to each service."""
+    def of(cls, action: Action[t.Any], items: list[Item[t.Any]], rate: t.Callable[[str], float], page: int) -> Plan:
+        """The plan for these items, at so many requests a second to each service, and so many rows in a listing."""
         # Some of what is planned waits for something else first.
         waiting = [item for item in items if item.outcome == PLANNED]
-        asked = action.requests_of(waiting)
-        seconds = max((count / rate(service) for service, count in asked.items()), default=0.0)
-        requests = dict(asked)
+        submitted = action.requests_of(waiting)
+        seconds = max((count / rate(service) for service, count in submitted.items()), default=0.0)
+        requests = dict(submitted)
         if waiting:
-            for service in action.looks_at:
-                requests[service] = requests.get(service, 0) + _looks(seconds) * math.ceil(len(items) / PAGE)
+            for service in action.polled_services:
+                requests[service] = requests.get(service, 0) + _polls(seconds) * math.ceil(len(items) / page)
         return cls(requests, seconds, action.quotas(waiting) if waiting else [])
 
     def result(self) -> dict[str, t.Any]:
@@ -50,11 +49,11 @@ class Plan:
         return f"{text} The quota does not suffice: {'; '.join(shortages)}." if shortages else text
 
 
-def _looks(seconds: float) -> int:
-    """How often a run looks that asks for so long."""
-    looks, interval, passed = 1, FIRST_INTERVAL, 0.0
+def _polls(seconds: float) -> int:
+    """How often a run polls that submits for so long."""
+    polls, interval, passed = 1, FIRST_INTERVAL, 0.0
     while interval < LONGEST_INTERVAL and passed < seconds:
         passed += interval
         interval = min(LONGEST_INTERVAL, interval * INTERVAL_GROWTH)
-        looks += 1
-    return looks + math.ceil(max(0.0, seconds - passed) / LONGEST_INTERVAL)
+        polls += 1
+    return polls + math.ceil(max(0.0, seconds - passed) / LONGEST_INTERVAL)

@@ -48,13 +48,13 @@ class Standing:
     blocked: int = 0
     failed: int = 0
     skipped: int = 0
-    under_way: int = 0
+    in_progress: int = 0
     #: Those that nothing was asked for yet.
     waiting: int = 0
     #: What of those under way is waited for, such as ``the images``.
     awaited: str = ""
     #: Seconds for which the cloud wants to be asked for nothing.
-    limited: float = 0.0
+    throttled: float = 0.0
     #: Why nothing more is asked for.
     stopped: str = ""
     elapsed: float = 0.0
@@ -70,7 +70,7 @@ class Standing:
     def phase(self) -> str:
         if not self.total:
             return "planning"
-        return f"waiting for {self.awaited}" if self.under_way and not self.waiting and self.awaited else "working"
+        return f"waiting for {self.awaited}" if self.in_progress and not self.waiting and self.awaited else "working"
 
     def line(self) -> bytes:
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
@@ -120,8 +120,8 @@ class Progress:
         self._begun = clock()
         self._rate = Rate(clock)
         self._standing = Standing("", "")
-        self._told: Standing | None = None
-        self._told_at = 0.0
+        self._reported: Standing | None = None
+        self._reported_at = 0.0
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str], clock: t.Callable[[], float] = time.monotonic) -> Progress:
@@ -146,16 +146,16 @@ class Progress:
     def begin(self, action: str, resources: str) -> None:
         """Say what the run is going to do, before it knows on how many."""
         self._standing = Standing(action, resources)
-        self._tell(self._standing)
+        self._send(self._standing)
 
-    def tell(
+    def update(
         self,
         total: int,
         outcomes: t.Mapping[str, int],
-        under_way: int,
+        in_progress: int,
         waiting: int,
         awaited: str = "",
-        limited: float = 0.0,
+        throttled: float = 0.0,
         stopped: str = "",
     ) -> None:
         """Say where the run stands; called as often as one likes, it says so now and then."""
@@ -166,21 +166,21 @@ class Progress:
             self._standing,
             **counts,
             total=total,
-            under_way=under_way,
+            in_progress=in_progress,
             waiting=waiting,
             awaited=awaited,
-            limited=limited,
+            throttled=throttled,
             stopped=stopped,
         )
-        if self._is_news(standing) or self._clock() - self._told_at >= INTERVAL:
-            self._tell(self._timed(standing))
+        if self._is_news(standing) or self._clock() - self._reported_at >= INTERVAL:
+            self._send(self._timed(standing))
 
     def _is_news(self, standing: Standing) -> bool:
         """Whether it is to be said at once: a change of phase, a stop, the end."""
-        return self._told is None or self._turn(standing) != self._turn(self._told)
+        return self._reported is None or self._phase(standing) != self._phase(self._reported)
 
     @staticmethod
-    def _turn(standing: Standing) -> t.Any:
+    def _phase(standing: Standing) -> t.Any:
         return standing.phase, standing.stopped, standing.settled == standing.total
 
     def _timed(self, standing: Standing) -> Standing:
@@ -194,8 +194,8 @@ class Progress:
             seconds_left=left / rate * 60 if rate and not standing.stopped else None,
         )
 
-    def _tell(self, standing: Standing) -> None:
-        self._told, self._told_at = standing, self._clock()
+    def _send(self, standing: Standing) -> None:
+        self._reported, self._reported_at = standing, self._clock()
         with self._lock:
             if self._pipe is None:
                 return
@@ -205,7 +205,7 @@ class Progress:
                 # Who listens is slow, and needs the newest only.
                 pass
             except OSError:
-                self._hang_up()
+                self._close()
 
     @property
     def listener_gone(self) -> bool:
@@ -215,10 +215,10 @@ class Progress:
                 poll = select.poll()
                 poll.register(self._pipe, 0)
                 if poll.poll(0):
-                    self._hang_up()
+                    self._close()
             return self._listener_gone
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
         if self._pipe is not None:
             os.close(self._pipe)
         self._pipe = None

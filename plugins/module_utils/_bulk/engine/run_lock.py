@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of one run on one machine ask one after the other.
+"""A lock that lets the calls of one run on one machine submit one after the other.
 
-What a call asked for is there for the next one to find; two that list at the same time would both ask for the same. A
-call has its turn from before it lists until all is asked for, and waits for the results without it.
+The next call finds what the one before submitted; two that list at the same time would both submit the same. A call
+holds the lock from before it lists until all is submitted, and waits for the results without it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..._session.rate_limit.shared_file import open_shared
 from ..._session.util import file_lock
 from ..._session.util.errors import SessionError
 
-#: Pauses between two looks whether it is this call's turn, in seconds.
+#: Pauses between two tries, in seconds.
 POLL = 0.2
 
 
-class Turn:
-    """One call's turn, by the name of what the calls have in common. The system ends that of a process that died."""
+class RunLock:
+    """A lock with the name of what the calls have in common. The system releases that of a process that died."""
 
     def __init__(self, environ: t.Mapping[str, str], name: str) -> None:
         self._file: int | None = None
@@ -30,7 +30,7 @@ class Turn:
         with contextlib.suppress(OSError, SessionError):
             self._file = open_shared(environ, name)
 
-    def wait(self, pause: t.Callable[[float], None], goes_on: t.Callable[[], bool]) -> bool:
+    def acquire(self, pause: t.Callable[[float], None], goes_on: t.Callable[[], bool]) -> bool:
         """Wait for it; False when that is not wanted any more."""
         while not self._try():
             if not goes_on():
@@ -44,11 +44,11 @@ class Turn:
         try:
             return file_lock.try_lock(self._file)
         except OSError:
-            self.end()
+            self.release()
             return True
 
-    def end(self) -> None:
-        """Let the next call have its turn; safe to repeat."""
+    def release(self) -> None:
+        """Let the next call submit; safe to repeat."""
         if self._file is not None:
             os.close(self._file)
         self._file = None

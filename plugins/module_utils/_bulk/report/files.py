@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of a bulk run as files: JSON for programs, CSV for spreadsheets, one HTML page for people."""
+"""The report of a bulk run as files: JSON for programs, CSV for spreadsheets, one HTML page for people."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import re
 import secrets
 import stat
 import typing as t
-from dataclasses import asdict
 
 from ..._modules.valid_text import valid
 from ..._session.util import clock
 from ..._session.util.errors import OneTokenError
-from . import page as report_page
-from .run_record import RunRecord
+from . import page
+from .report import Report
 
 FORMATS = ("json", "csv", "html")
 #: Spreadsheets take a cell that starts like this for a formula; some start a cell at a semicolon or a line's end.
@@ -56,17 +55,16 @@ def check(path: str) -> None:
             os.unlink(_write_draft(target, ""))
 
 
-def write_report(record: RunRecord, path: str) -> dict[str, str]:
+def write_report(report: Report, path: str) -> dict[str, str]:
     """Write all files, each whole or not at all; returns their paths by format."""
     targets = paths_of(path)
-    record = RunRecord(**valid(vars(record)))
-    contents = {"json": json_text(record), "csv": csv_text(record), "html": report_page.render(record)}
+    contents = {"json": json_text(report), "csv": csv_text(report), "html": page.render(report)}
     drafts: dict[str, str] = {}
     try:
         for ending, target in targets.items():
             with _writing(target):
                 _refuse_irreplaceable(target)
-                drafts[target] = _write_draft(target, contents[ending])
+                drafts[target] = _write_draft(target, valid(contents[ending]))
         for target in targets.values():
             with _writing(target):
                 os.replace(drafts[target], target)
@@ -78,29 +76,28 @@ def write_report(record: RunRecord, path: str) -> dict[str, str]:
     return targets
 
 
-def json_text(record: RunRecord) -> str:
-    """All of the record, unchanged."""
-    content = asdict(record)
-    content["started"], content["ended"] = clock.show(record.started), clock.show(record.ended)
-    content["refusals"] = [{"service": service, "seconds": seconds} for service, seconds in record.refusals]
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+def json_text(report: Report) -> str:
+    """All of it, unchanged."""
+    content = report.content()
+    content["started"], content["ended"] = clock.show(report.started), clock.show(report.ended)
+    return json.dumps(valid(content), indent=1, ensure_ascii=False) + "\n"
 
 
-def csv_text(record: RunRecord) -> str:
+def csv_text(report: Report) -> str:
     """A row an item. It begins with the mark without which Excel does not read UTF-8."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(COLUMNS)
-    for result in record.results:
-        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in _cells(record, result)])
+    for result in report.results:
+        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in _cells(report, result)])
     return "\ufeff" + stream.getvalue()
 
 
-def _cells(record: RunRecord, result: dict[str, t.Any]) -> list[str | float]:
+def _cells(report: Report, result: dict[str, t.Any]) -> list[str | float]:
     created = result["created"]
     sizes = [one["size"] for one in created if one["size"] is not None]
     return [
-        record.run,
+        report.run or "",
         result["action"],
         result["name"],
         result["id"],
@@ -108,14 +105,14 @@ def _cells(record: RunRecord, result: dict[str, t.Any]) -> list[str | float]:
         result["reason_code"],
         result["reason"],
         result["seconds"],
-        *(_moment(record, result[moment]) for moment in ("started_at", "ended_at")),
+        *(_moment(report, result[moment]) for moment in ("started_at", "ended_at")),
         *(", ".join(one[what] or "" for one in created) for what in ("type", "name", "id")),
         sum(sizes) if sizes else "",
     ]
 
 
-def _moment(record: RunRecord, seconds: float | None) -> str:
-    return "" if seconds is None else clock.show(record.moment(seconds))
+def _moment(report: Report, seconds: float | None) -> str:
+    return "" if seconds is None else clock.show(report.moment(seconds))
 
 
 def _harmless(text: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of a bulk run as one HTML page, which needs nothing but itself.
+"""The report of a bulk run as one HTML page, which needs nothing but itself.
 
 A policy in the page allows its own style and script, by their hashes, and nothing else: not even a name of a server
 that slipped through the escaping could run or load anything.
@@ -20,7 +20,7 @@ from ..._session.util import clock
 from ..engine.item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
 
 if t.TYPE_CHECKING:
-    from .run_record import RunRecord
+    from .report import Report
 
 #: What needs attention comes first.
 ORDER = (FAILED, INCOMPLETE, BLOCKED, SKIPPED, PLANNED, ACCEPTED, DONE, ALREADY)
@@ -296,22 +296,23 @@ $rows</tbody>
 """)
 
 
-def render(record: RunRecord) -> str:
+def render(report: Report) -> str:
     """The whole page."""
+    run = _text(report.run or "")
     return PAGE.substitute(
         policy=_policy(),
         style=STYLE,
         script=SCRIPT,
-        title=f"{_text(record.run)}: {_text(record.action)}",
-        action=_text(record.action),
-        run=_text(record.run),
-        verdict=_verdict(record),
-        stopped=_stopped(record),
-        facts=_facts(record),
-        tiles=_tiles(record),
-        timeline=_timeline(record),
-        totals=_requests(record) + _limits(record),
-        items=_items(record),
+        title=f"{run}: {_text(report.action)}",
+        action=_text(report.action),
+        run=run,
+        verdict=_verdict(report),
+        stopped=_stopped(report),
+        facts=_facts(report),
+        tiles=_tiles(report),
+        timeline=_timeline(report),
+        totals=_requests(report) + _limits(report),
+        items=_items(report),
         footer="Made by onetoken.openstack. Times are in UTC. The same is beside this page as JSON and as CSV.",
     )
 
@@ -353,29 +354,29 @@ def _service(name: str) -> str:
     return _text(name.replace("_", " "))
 
 
-def _verdict(record: RunRecord) -> str:
-    items = len(record.results)
+def _verdict(report: Report) -> str:
+    items = len(report.results)
     if not items:
         return "There was nothing to do: no item was selected."
     words = {ALREADY: "done already"}
-    counts = {outcome: record.counts.get(outcome, 0) for outcome in ORDER}
+    counts = {outcome: report.counts.get(outcome, 0) for outcome in ORDER}
     parts = [f"{_number(count)} {words.get(outcome, outcome)}" for outcome, count in counts.items() if count]
-    nothing_done = " Nothing was changed." if record.counts.get(PLANNED) == items else ""
+    nothing_done = " Nothing was changed." if report.counts.get(PLANNED) == items else ""
     return f"{_number(items)} item{'s' if items > 1 else ''}: {', '.join(parts)}.{nothing_done}"
 
 
-def _stopped(record: RunRecord) -> str:
-    return f'<p class="stopped">Ended early: {_text(record.stopped.rstrip("."))}.</p>\n' if record.stopped else ""
+def _stopped(report: Report) -> str:
+    return f'<p class="stopped">Ended early: {_text(report.stopped.rstrip("."))}.</p>\n' if report.stopped else ""
 
 
-def _facts(record: RunRecord) -> str:
+def _facts(report: Report) -> str:
     facts = {
-        "Cloud": _text(record.cloud),
-        "Project": _text(record.project),
-        "Region": _text(record.region_name),
-        "Started": _time(clock.show(record.started)),
-        "Ended": _time(clock.show(record.ended)),
-        "Took": _duration(record.seconds),
+        "Cloud": _text(report.cloud),
+        "Project": _text(report.project),
+        "Region": _text(report.region_name),
+        "Started": _time(clock.show(report.started)),
+        "Ended": _time(clock.show(report.ended)),
+        "Took": _duration(report.seconds),
     }
     return "".join(f"<div><dt>{name}</dt><dd>{value or '–'}</dd></div>\n" for name, value in facts.items())
 
@@ -384,36 +385,36 @@ def _time(moment: str) -> str:
     return f'<time datetime="{moment}">{moment}</time>'
 
 
-def _tiles(record: RunRecord) -> str:
+def _tiles(report: Report) -> str:
     def tile(outcome: str) -> str:
-        count = record.counts.get(outcome, 0)
+        count = report.counts.get(outcome, 0)
         empty = "" if count else ' class="none"'
         return f'<div{empty}><dt class="mark {outcome}">{outcome}</dt><dd>{_number(count)}</dd></div>\n'
 
-    return "".join(tile(outcome) for outcome in OUTCOMES if outcome in USUAL or record.counts.get(outcome))
+    return "".join(tile(outcome) for outcome in OUTCOMES if outcome in USUAL or report.counts.get(outcome))
 
 
-def _requests(record: RunRecord) -> str:
+def _requests(report: Report) -> str:
     """Requests and refusals by service."""
-    items = len(record.results)
-    refused = [service for service, _seconds in record.refusals]
-    services = dict.fromkeys([*record.requests, *refused])
+    items = len(report.results)
+    refused = [service for service, _seconds in report.refusals]
+    services = dict.fromkeys([*report.requests, *refused])
 
     def row(name: str, requests: int, refusals: int) -> str:
         numbers = (_number(requests), _share(requests, items), _number(refusals))
         cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
         return f'<tr><th scope="row">{name}</th>{cells}</tr>'
 
-    rows = (row(_service(name), record.requests.get(name, 0), refused.count(name)) for name in services)
-    total = row("all", sum(record.requests.values()), len(refused))
+    rows = (row(_service(name), report.requests.get(name, 0), refused.count(name)) for name in services)
+    total = row("all", sum(report.requests.values()), len(refused))
     return REQUESTS.substitute(rows="".join(f"{line}\n" for line in rows), total=total)
 
 
-def _limits(record: RunRecord) -> str:
+def _limits(report: Report) -> str:
     facts = {
-        "Tokens issued": _number(record.tokens_issued),
-        "Waited for the cloud's limit": f"{record.throttled_seconds:,.1f} s",
-        "Requests a second": f"{sum(record.requests.values()) / record.seconds:,.1f}" if record.seconds else "–",
+        "Tokens issued": _number(report.tokens_issued),
+        "Waited for the cloud's limit": f"{report.throttled_seconds:,.1f} s",
+        "Requests a second": f"{sum(report.requests.values()) / report.seconds:,.1f}" if report.seconds else "–",
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>\n" for name, value in facts.items())
     return f"<dl>\n{rows}</dl>\n"
@@ -428,45 +429,45 @@ class _Bar(t.NamedTuple):
     result: dict[str, t.Any]
 
 
-def _timeline(record: RunRecord) -> str:
+def _timeline(report: Report) -> str:
     """Each item's time as a bar, over a time axis; refusals as ticks above them."""
     started = sorted(
-        (result for result in record.results if result["started_at"] is not None),
+        (result for result in report.results if result["started_at"] is not None),
         key=lambda result: (result["started_at"], result["name"]),
     )
     if not started:
         return "<p>No item was started.</p>\n"
-    length = max(record.seconds, *(result["ended_at"] or 0 for result in started), *_moments(record), 1)
-    strip = STRIP if record.refusals else 0
+    length = max(report.seconds, *(result["ended_at"] or 0 for result in started), *_moments(report), 1)
+    strip = STRIP if report.refusals else 0
     plot = NAMED_ROW * len(started) if len(started) <= NAMED else min(LONGEST_PLOT, ROW * len(started))
-    bars = [_bar(result, row, record.seconds, length) for row, result in enumerate(started)]
+    bars = [_bar(result, row, report.seconds, length) for row, result in enumerate(started)]
     names = "".join(f"<li>{_text(result['name'])}</li>" for result in started) if len(started) <= NAMED else ""
     return (
         f'<figure><div class="chart{" refused" if strip else ""}">\n'
         + (f'<ol aria-hidden="true">{names}</ol>\n' if names else "")
-        + f'<svg width="100%" height="{strip + plot + AXIS}" role="img" aria-label="{_summary(record, started)}">\n'
+        + f'<svg width="100%" height="{strip + plot + AXIS}" role="img" aria-label="{_summary(report, started)}">\n'
         + _axis(length, strip + plot)
-        + (_ticks(record, length) if strip else "")
+        + (_ticks(report, length) if strip else "")
         + f'<svg y="{strip}" width="100%" height="{plot}" viewBox="0 0 {WIDTH} {len(bars)}" '
         + f'preserveAspectRatio="none">\n{_bars(bars, plot / len(bars))}</svg>\n</svg>\n</div>\n'
-        + f"<figcaption>{_caption(record, length)}</figcaption></figure>\n"
+        + f"<figcaption>{_caption(report, length)}</figcaption></figure>\n"
     )
 
 
-def _moments(record: RunRecord) -> list[float]:
-    return [seconds for _service_name, seconds in record.refusals]
+def _moments(report: Report) -> list[float]:
+    return [seconds for _service_name, seconds in report.refusals]
 
 
-def _summary(record: RunRecord, started: list[dict[str, t.Any]]) -> str:
+def _summary(report: Report, started: list[dict[str, t.Any]]) -> str:
     return (
-        f"{_number(len(started))} items over {_duration(record.seconds)}, "
-        f"{_number(len(record.refusals))} requests refused by the limit. The table of items has the same in words."
+        f"{_number(len(started))} items over {_duration(report.seconds)}, "
+        f"{_number(len(report.refusals))} requests refused by the limit. The table of items has the same in words."
     )
 
 
-def _caption(record: RunRecord, length: float) -> str:
+def _caption(report: Report, length: float) -> str:
     bars = f"Each bar is an item from its start to its end, in the order of their starts; time in {_unit(length)}."
-    return bars + (" A tick above is a request that the cloud's limit refused." if record.refusals else "")
+    return bars + (" A tick above is a request that the cloud's limit refused." if report.refusals else "")
 
 
 def _bar(result: dict[str, t.Any], row: int, seconds: float, length: float) -> _Bar:
@@ -511,13 +512,13 @@ def _joined(bars: list[_Bar], thickness: float) -> str:
     return f'<path stroke-width="{thickness:.2f}" d="{lines}"/>'
 
 
-def _ticks(record: RunRecord, length: float) -> str:
+def _ticks(report: Report, length: float) -> str:
     """Where the limit refused requests, in the strip above the bars."""
-    places = sorted({round(seconds / length * WIDTH) for seconds in _moments(record)})
+    places = sorted({round(seconds / length * WIDTH) for seconds in _moments(report)})
     lines = "".join(f"M{place} 0v1" for place in places)
     return (
         f'<svg width="100%" height="{STRIP - 6}" viewBox="0 0 {WIDTH} 1" preserveAspectRatio="none">'
-        f'<path class="ticks" d="{lines}"><title>{_number(len(record.refusals))} requests refused by the limit</title>'
+        f'<path class="ticks" d="{lines}"><title>{_number(len(report.refusals))} requests refused by the limit</title>'
         "</path></svg>\n"
     )
 
@@ -550,13 +551,13 @@ def _clock(seconds: int, unit: str) -> str:
     return f"{whole}:{rest:02}"
 
 
-def _items(record: RunRecord) -> str:
+def _items(report: Report) -> str:
     """The table of items, what needs attention first."""
-    if not record.results:
+    if not report.results:
         return "<p>None.</p>\n"
     ranks = {outcome: rank for rank, outcome in enumerate(ORDER)}
-    results = sorted(record.results, key=lambda result: (ranks[result["outcome"]], _natural(result["name"])))
-    options = "".join(f"<option>{outcome}</option>" for outcome in ORDER if record.counts.get(outcome))
+    results = sorted(report.results, key=lambda result: (ranks[result["outcome"]], _natural(result["name"])))
+    options = "".join(f"<option>{outcome}</option>" for outcome in ORDER if report.counts.get(outcome))
     return ITEMS.substitute(options=options, rows="".join(_row(result) for result in results))
 
 

@@ -5,43 +5,28 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ..api.cloud_requests import CloudRequests
-from .image_copies import QUEUED
-
-
-class Queued(t.Protocol):
-    """An image as far as its time in the queue is concerned."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def status(self) -> str: ...
-
-    @property
-    def created_at(self) -> str: ...
+from ..api.client import Client
+from .images import QUEUED, Image
 
 
 class ImageQueue:
     """Counts from this call's own request, else by the clock of the cloud, and never by that of this machine."""
 
-    def __init__(self, requests: CloudRequests, timeout: float) -> None:
-        self._requests = requests
+    def __init__(self, client: Client, timeout: float) -> None:
+        self._client = client
         self.timeout = timeout
-        #: When this call was told that an image is there, in seconds since the run began.
+        #: When the cloud accepted to make each image for this call, in seconds since the run began.
         self._accepted_at: dict[str, float] = {}
 
     def accepted(self, image_id: str) -> None:
         """Note that the cloud has just accepted to make this image."""
-        self._accepted_at[image_id] = self._requests.seconds_spent
+        self._accepted_at[image_id] = self._client.budget.spent
 
-    def holds_too_long(self, image: Queued, timeout: float | None = None) -> bool:
+    def holds_too_long(self, image: Image, timeout: float | None = None) -> bool:
         """Whether an image is queued for longer than this, or than the timeout; not where that is not certain."""
         timeout = self.timeout if timeout is None else timeout
         if image.status != QUEUED:
             return False
         if image.id in self._accepted_at:
-            return self._requests.seconds_spent - self._accepted_at[image.id] > timeout
-        return self._requests.cloud_clock.has_passed(timeout, image.created_at)
+            return self._client.budget.spent - self._accepted_at[image.id] > timeout
+        return self._client.cloud_clock.has_passed(timeout, image.created_at)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is written on everything that a run makes: the run, and what it was made of. A run is resumed by these marks."""
+"""The labels on everything that a run makes: the run, and what it was made of. A later call finds its work by them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RESERVED = "onetoken_"
 RUN = "onetoken_run"
 SERVER_ID, SERVER_NAME = "onetoken_server_id", "onetoken_server_name"
 VOLUME_ID, VOLUME_NAME = "onetoken_volume_id", "onetoken_volume_name"
-#: The name that it was given. Servers and volumes inherit the properties of the image that they were made from, marks
+#: The name that it was given. Servers and volumes inherit the properties of the image that they were made from, labels
 #: included, and so do the images that are made of them. Those mostly have another name.
 NAME = "onetoken_name"
-#: The image's own id, where it can be written: an image that inherited the marks has another id.
+#: The image's own id, where it can be written: an image that inherited the labels has another id.
 IMAGE_ID = "onetoken_image_id"
-#: When Nova was asked for an image, by the clock of the cloud: one that inherited this was made later.
-ASKED_AT = "onetoken_asked_at"
+#: When an image was requested of Nova, by the clock of the cloud: one that inherited this was made later.
+REQUESTED_AT = "onetoken_asked_at"
 
 #: What Nova and Glance write on an image themselves, and say with it what the image is. A property of this name would
 #: take its place: the image would not be recognized any more, or Nova would rotate it.
@@ -67,8 +67,8 @@ def check_run(run: str) -> str:
 
 
 @dataclass(frozen=True)
-class Marks:
-    """How a run names and marks what it makes of a resource of one kind, ``server`` or ``volume``."""
+class Labels:
+    """How a run names and labels what it makes of a resource of one kind, ``server`` or ``volume``."""
 
     run: str
     kind: str
@@ -106,10 +106,10 @@ class Marks:
 
     def of(self, resource: Resource) -> dict[str, str]:
         """The properties, or metadata, of what is made of this resource."""
-        marks = {
+        labels = {
             RUN: self.run,
             f"{RESERVED}{self.kind}_id": resource.id,
             f"{RESERVED}{self.kind}_name": resource.name,
             NAME: self.name_of(resource),
         }
-        return {**texts(self.properties, "properties"), **marks}
+        return {**texts(self.properties, "properties"), **labels}

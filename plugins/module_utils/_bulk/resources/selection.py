@@ -14,17 +14,8 @@ from dataclasses import dataclass, field
 from ..._session.util.clock import parse
 from ..._session.util.errors import ConfigurationError
 from ..api.cloud_clock import CloudClock, CloudClockError
-from ..api.cloud_requests import CloudError, CloudRequests, RefusedError, UnreadableError
-from ..api.fields import Fields, readable
+from ..engine.errors import CloudError, UnreadableError
 from ..engine.reason import Code, Reason
-
-#: From this microversion on, Nova lists the tags of servers.
-TAGS = "2.26"
-NOT_ACCEPTABLE = 406
-#: Statuses of volumes.
-AVAILABLE, IN_USE = "available", "in-use"
-#: How Cinder calls the copy of an attached volume that it backs up, with the volume's id behind it.
-TEMPORARY = "backup-vol-"
 
 
 @dataclass(frozen=True)
@@ -40,62 +31,13 @@ class Resource:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Server(Resource):
-    task_state: str | None = None
-    volume_backed: bool = False
-    volume_ids: tuple[str, ...] = ()
-    #: Whether Nova says that it does nothing with it; clouds may keep that to themselves.
-    unattended: bool = False
-
-    @classmethod
-    def from_body(cls, body: dict[str, t.Any]) -> Server:
-        fields = Fields("compute", "server", body)
-        return cls(
-            id=fields.required("id"),
-            name=fields.text("name"),
-            status=fields.required("status"),
-            metadata=fields.metadata("metadata"),
-            availability_zone=fields.text("OS-EXT-AZ:availability_zone"),
-            created_at=fields.moment("created"),
-            tags=fields.texts("tags"),
-            task_state=fields.text("OS-EXT-STS:task_state") or None,
-            # Nova has an empty text there for a server that was booted from a volume.
-            volume_backed=body.get("image") == "",
-            volume_ids=tuple(one.required("id") for one in fields.rows("os-extended-volumes:volumes_attached")),
-            unattended=body.get("OS-EXT-STS:task_state", "unknown") is None,
-        )
-
-
-@dataclass(frozen=True)
-class Volume(Resource):
-    #: GiB.
-    size: int = 0
-    server_ids: tuple[str, ...] = ()
-
-    @classmethod
-    def from_body(cls, body: dict[str, t.Any]) -> Volume:
-        fields = Fields("block_storage", "volume", body)
-        return cls(
-            id=fields.required("id"),
-            name=fields.text("name"),
-            status=fields.required("status"),
-            metadata=fields.metadata("metadata"),
-            availability_zone=fields.text("availability_zone"),
-            created_at=fields.moment("created_at"),
-            size=fields.number("size") or 0,
-            # A volume may be attached to a host instead of a server.
-            server_ids=tuple(id for one in fields.rows("attachments") if (id := one.text("server_id"))),
-        )
-
-
 AnyResource = t.TypeVar("AnyResource", bound=Resource)
 
 
 @dataclass(frozen=True)
 class Selection(t.Generic[AnyResource]):
     resources: list[AnyResource]
-    #: A name that was asked for and leads to no one resource, and why.
+    #: The names that lead to no one resource, and why.
     unresolved: dict[str, Reason]
 
 
@@ -159,13 +101,13 @@ class Criteria:
     ) -> Selection[AnyResource]:
         """Of the resources, those that match. One that cannot be read may be meant, unless others are named."""
         # A list that changes while its pages are read may have something twice.
-        everyone = list({resource.id: resource for resource in resources}.values())
+        listed = list({resource.id: resource for resource in resources}.values())
         failures = {id: Reason(Code.UNREADABLE, str(exc)) for id, exc in (unreadable or {}).items()}
         if self.names is None:
-            return Selection([resource for resource in everyone if self.match(resource)], failures)
-        by_id = {resource.id: resource for resource in everyone}
+            return Selection([resource for resource in listed if self.match(resource)], failures)
+        by_id = {resource.id: resource for resource in listed}
         by_name: dict[str, list[AnyResource]] = {}
-        for resource in everyone:
+        for resource in listed:
             by_name.setdefault(resource.name, []).append(resource)
         selected: dict[str, AnyResource] = {}
         unresolved: dict[str, Reason] = {}
@@ -216,53 +158,6 @@ def demand_criterion(narrow: bool) -> None:
             "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all "
             "of the project."
         )
-
-
-def servers_detail(requests: CloudRequests, with_tags: bool = False) -> t.Iterator[dict[str, t.Any]]:
-    """What Nova says of every server of the project."""
-    microversion = TAGS if with_tags else None
-    try:
-        for body in requests.listing("compute", "/servers/detail", "servers", microversion=microversion):
-            if with_tags and "tags" not in body:
-                raise _without_tags()
-            yield body
-    except RefusedError as exc:
-        if with_tags and exc.status_code == NOT_ACCEPTABLE:
-            raise _without_tags() from None
-        raise
-
-
-def _without_tags() -> ConfigurationError:
-    return ConfigurationError(
-        f"This cloud's Nova does not list the tags of servers (that takes microversion {TAGS}): leave tags out."
-    )
-
-
-def list_servers(
-    requests: CloudRequests, with_tags: bool = False, unreadable: dict[str, UnreadableError] | None = None
-) -> list[Server]:
-    """Every server of the project."""
-    return list(readable(servers_detail(requests, with_tags), Server.from_body, unreadable))
-
-
-def list_volumes(requests: CloudRequests, unreadable: dict[str, UnreadableError] | None = None) -> list[Volume]:
-    """Every volume of the project, but those that Cinder itself makes to back up one that is attached."""
-    listing = requests.listing("block_storage", "/volumes/detail", "volumes")
-    volumes = list(readable(listing, Volume.from_body, unreadable))
-    temporary = {f"{TEMPORARY}{volume.id}" for volume in volumes}
-    return [volume for volume in volumes if volume.name not in temporary]
-
-
-def select_servers(requests: CloudRequests, criteria: Criteria) -> Selection[Server]:
-    unreadable: dict[str, UnreadableError] = {}
-    servers = list_servers(requests, bool(criteria.tags), unreadable)
-    return criteria.at(requests.cloud_clock).select(servers, "server", unreadable)
-
-
-def select_volumes(requests: CloudRequests, criteria: Criteria) -> Selection[Volume]:
-    unreadable: dict[str, UnreadableError] = {}
-    volumes = list_volumes(requests, unreadable)
-    return criteria.at(requests.cloud_clock).select(volumes, "volume", unreadable)
 
 
 def texts(values: t.Mapping[str, t.Any], option: str) -> dict[str, str]:

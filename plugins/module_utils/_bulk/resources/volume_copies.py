@@ -9,10 +9,10 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ..api.cloud_requests import NOT_FOUND, CloudRequests, OutageError, RefusedError, UnreadableError
+from ..api.client import NOT_FOUND, Client
 from ..api.fields import Fields, readable
-from ..engine.action import MISSES_ALLOWED
-from ..engine.item import FAILED, VOLUME_BACKUP, VOLUME_SNAPSHOT, Item
+from ..engine.errors import OutageError, RefusedError, UnreadableError
+from ..engine.item import FAILED, Item
 from ..engine.reason import Code, Reason
 from .description_labels import described
 from .labels import NAME, RUN, SERVER_ID, VOLUME_ID
@@ -23,6 +23,7 @@ BACKUP_METADATA = "3.43"
 IN_PROGRESS = {"creating"}
 USABLE = {"available", "backing-up", "restoring"}
 DELETING = "deleting"
+VOLUME_SNAPSHOT, VOLUME_BACKUP = "volume_snapshot", "volume_backup"
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Kind:
 
 SNAPSHOTS = Kind(VOLUME_SNAPSHOT, "snapshots", "snapshot", "volume snapshot")
 BACKUPS = Kind(VOLUME_BACKUP, "backups", "backup", "volume backup", BACKUP_METADATA)
-#: Where Cinder keeps no metadata of backups, the marks are in the descriptions.
+#: Where Cinder keeps no metadata of backups, the labels are in the descriptions.
 BACKUPS_WITHOUT_METADATA = Kind(VOLUME_BACKUP, "backups", "backup", "volume backup")
 
 
-def kind_of_backups(requests: CloudRequests) -> Kind:
+def kind_of_backups(client: Client) -> Kind:
     """As this cloud has them."""
-    return BACKUPS if requests.supports_microversion("block_storage", BACKUP_METADATA) else BACKUPS_WITHOUT_METADATA
+    return BACKUPS if client.supports_microversion("block_storage", BACKUP_METADATA) else BACKUPS_WITHOUT_METADATA
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class VolumeCopy:
         fields = Fields("block_storage", "volume copy", body)
         size, name = fields.number("size"), fields.text("name")
         metadata = fields.metadata("metadata")
-        if not metadata and (marks := described(fields.text("description"))):
+        if not metadata and (labels := described(fields.text("description"))):
             # A description has no room for the name, and nothing inherits it.
-            metadata = {**marks, NAME: name}
+            metadata = {**labels, NAME: name}
         return cls(
             id=fields.required("id"),
             name=name,
@@ -92,30 +93,30 @@ class VolumeCopy:
 
 def is_ours(copy: VolumeCopy) -> bool:
     """Whether a run made it. What was given another name since is its user's."""
-    marks = copy.metadata
-    if RUN not in marks or NAME not in marks:
+    labels = copy.metadata
+    if RUN not in labels or NAME not in labels:
         return False
-    if marks.get(VOLUME_ID, copy.volume_id) != copy.volume_id:
+    if labels.get(VOLUME_ID, copy.volume_id) != copy.volume_id:
         return False
-    if SERVER_ID in marks:
+    if SERVER_ID in labels:
         # Of a server's volumes, each copy has its place among them in its name.
-        return bool(re.fullmatch(rf"{re.escape(marks[NAME])}(-[0-9]+)?", copy.name))
-    return VOLUME_ID in marks and marks[NAME] == copy.name
+        return bool(re.fullmatch(rf"{re.escape(labels[NAME])}(-[0-9]+)?", copy.name))
+    return VOLUME_ID in labels and labels[NAME] == copy.name
 
 
 def volume_copies(
-    requests: CloudRequests, kind: Kind, unreadable: dict[str, UnreadableError] | None = None
+    client: Client, kind: Kind, unreadable: dict[str, UnreadableError] | None = None
 ) -> t.Iterator[VolumeCopy]:
-    """The project's snapshots or backups, the newest first, so that a look need not list years of them."""
+    """The project's snapshots or backups, the newest first, so that a poll need not list years of them."""
     path, order = f"/{kind.plural}/detail", {"sort": "created_at:desc"}
-    listing = requests.listing("block_storage", path, kind.plural, order, kind.microversion)
+    listing = client.listing("block_storage", path, kind.plural, order, kind.microversion)
     yield from readable(listing, VolumeCopy.from_body, unreadable)
 
 
-def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | None:
+def volume_copy(client: Client, kind: Kind, id: str) -> VolumeCopy | None:
     """One snapshot or backup, None when it is gone."""
     try:
-        answer = requests.get("block_storage", f"/{kind.plural}/{id}", microversion=kind.microversion)
+        answer = client.get("block_storage", f"/{kind.plural}/{id}", microversion=kind.microversion)
     except RefusedError as exc:
         if exc.status_code != NOT_FOUND:
             raise
@@ -126,18 +127,18 @@ def volume_copy(requests: CloudRequests, kind: Kind, id: str) -> VolumeCopy | No
     return VolumeCopy.from_body(body)
 
 
-def copies_of_run(requests: CloudRequests, kind: Kind, run: str) -> list[VolumeCopy]:
-    return [copy for copy in volume_copies(requests, kind, {}) if copy.metadata.get(RUN) == run and copy.usable]
+def copies_of_run(client: Client, kind: Kind, run: str) -> list[VolumeCopy]:
+    return [copy for copy in volume_copies(client, kind, {}) if copy.metadata.get(RUN) == run and copy.usable]
 
 
-def see_volume_copies(
-    requests: CloudRequests,
+def update_from_volume_copies(
+    client: Client,
     kind: Kind,
-    items: list[Item],
+    items: list[Item[t.Any]],
     listed: t.Iterable[VolumeCopy] | None = None,
     unreadable: dict[str, UnreadableError] | None = None,
 ) -> None:
-    """Take into these items what Cinder says of their snapshots or backups, with one listing unless there is one."""
+    """Update these items from what Cinder says of their snapshots or backups, with one listing unless one is given."""
     awaited = {
         created.id: (item, created)
         for item in items
@@ -148,13 +149,13 @@ def see_volume_copies(
         return
     unreadable = {} if unreadable is None else unreadable
     looked_for = {id(item): item for item, _created in awaited.values()}
-    for copy in volume_copies(requests, kind, unreadable) if listed is None else listed:
+    for copy in volume_copies(client, kind, unreadable) if listed is None else listed:
         if copy.id in awaited:
             item, created = awaited.pop(copy.id)
             created.name, created.status, created.size = copy.name, copy.status, copy.size
             if not copy.usable and not item.settled:
-                why = f": {copy.fail_reason}" if copy.fail_reason else ""
-                text = f"the {kind.spoken} {copy.id} is in status {copy.status}{why}"
+                cause = f": {copy.fail_reason}" if copy.fail_reason else ""
+                text = f"the {kind.spoken} {copy.id} is in status {copy.status}{cause}"
                 item.settle(FAILED, Reason(Code.ERROR_STATUS, text))
             if not awaited:
                 break
@@ -168,4 +169,4 @@ def see_volume_copies(
             item.misses = 0
         elif not item.settled:
             text = f"the {kind.spoken} {lacking[key].id} does not exist any more"
-            item.miss(MISSES_ALLOWED, Reason(Code.DISAPPEARED, text))
+            item.miss(Reason(Code.DISAPPEARED, text))

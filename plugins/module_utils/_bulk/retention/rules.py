@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which copies of a server or a volume have had their time. These rules delete people's backups: they are all here.
+"""Which copies of a server or a volume have expired. These rules delete people's backups: they are all here.
 
 - The newest good copy stays, whatever else is said.
 - A good copy goes when it is neither among the last ones nor young enough, as far as either was asked for.
@@ -57,8 +57,8 @@ class Copy:
     created_at: datetime.datetime
     status: str
     condition: Condition
-    #: Why it is not to be deleted even when its time has come.
-    hindrance: Reason | None = None
+    #: Why it is not to be deleted even when it has expired.
+    keep_reason: Reason | None = None
     #: Of an image of a server that was booted from a volume: the ids of its volumes.
     volumes: frozenset[str] = frozenset()
 
@@ -166,12 +166,12 @@ class Sources:
 
 @dataclass(frozen=True)
 class Verdict:
-    """That a copy has had its time."""
+    """That a copy has expired."""
 
     copy: Copy
-    why: Reason
-    #: Why it stays all the same, for now; None when it goes.
-    obstacle: Reason | None = None
+    reason: Reason
+    #: Why it stays for now nevertheless; None when it goes.
+    keep_reason: Reason | None = None
     #: The newest good copy, without which this one would have to stay.
     newest_good: Copy | None = None
 
@@ -183,8 +183,8 @@ def judge(
     latest: datetime.datetime | None = None,
     spared: t.Container[str] = (),
 ) -> list[Verdict]:
-    """The verdicts on the copies of one source that have had their time, at this moment where days count. A copy that
-    is dated after the latest time that it can be is doubtful. Those that are spared, by their ids, count and stay."""
+    """The verdicts on the copies of one source that have expired, at this moment where days count. A copy that is dated
+    after the latest time that it can be is doubtful. Those that are spared, by their ids, count and stay."""
     leaving = [copy for copy in newest_first if copy.condition is Condition.DELETING]
     present = [copy for copy in newest_first if copy.condition is not Condition.DELETING]
     good = [copy for copy in present if copy.condition is Condition.GOOD]
@@ -192,28 +192,28 @@ def judge(
     if not good:
         return verdicts
     newest, newest_good = present[0], good[0]
-    obstacle = None
+    keep_reason = None
     if newest is not newest_good:
         text = f"the newest copy of {newest.source_name} is not good yet: {newest.name} is {newest.status}"
-        obstacle = Reason(Code.NEWEST_NOT_GOOD, text)
+        keep_reason = Reason(Code.NEWEST_NOT_GOOD, text)
     elif latest is not None and newest.created_at > latest:
         dated = newest.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
         text = f"{newest.name} is dated {dated}, which is in the future: rename or delete it"
-        obstacle = Reason(Code.AGE_UNCERTAIN, text)
-    elif stranger := _of_other_volumes(newest_good, good):
-        text = f"{newest.name} and {stranger.name} ({newest.id} and {stranger.id}) are not of the same volumes"
-        obstacle = Reason(Code.LABELS_SHARED, f"{text}: delete or rename the one that is not a copy")
+        keep_reason = Reason(Code.AGE_UNCERTAIN, text)
+    elif unrelated := _of_other_volumes(newest_good, good):
+        text = f"{newest.name} and {unrelated.name} ({newest.id} and {unrelated.id}) are not of the same volumes"
+        keep_reason = Reason(Code.LABELS_SHARED, f"{text}: delete or rename the one that is not a copy")
     newer_good = 0
     for copy in present:
-        why = None
+        reason = None
         if copy.condition in (Condition.GOOD, Condition.INCOMPLETE):
             if not keep.covers(copy, newer_good, moment) and copy.id not in spared:
-                why = Reason(Code.EXPIRED, f"older than {keep.describe(copy.source_name)}")
+                reason = Reason(Code.EXPIRED, f"older than {keep.describe(copy.source_name)}")
             newer_good += copy.condition is Condition.GOOD
         elif copy.condition is Condition.FAILED and copy.created_at < newest_good.created_at:
-            why = Reason(Code.SUPERSEDED, f"{copy.status}, and older than the good copy {newest_good.name}")
-        if why:
-            verdicts.append(Verdict(copy, why, obstacle or copy.hindrance, newest_good))
+            reason = Reason(Code.SUPERSEDED, f"{copy.status}, and older than the good copy {newest_good.name}")
+        if reason:
+            verdicts.append(Verdict(copy, reason, keep_reason or copy.keep_reason, newest_good))
     return verdicts
 
 

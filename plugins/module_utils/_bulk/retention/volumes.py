@@ -14,8 +14,7 @@ import functools
 import typing as t
 
 from ..._session.util.clock import parse
-from ..api.cloud_requests import CloudRequests
-from ..engine.action import MISSES_ALLOWED
+from ..api.client import Client
 from ..engine.item import ALREADY, BLOCKED, DONE, FAILED, Item, State
 from ..engine.reason import Code, Reason
 from ..resources.labels import RUN, SERVER_ID, SERVER_NAME, VOLUME_NAME
@@ -32,7 +31,7 @@ from ..resources.volume_copies import (
     volume_copies,
     volume_copy,
 )
-from .base import Deleted, Retention
+from .base import Deleted, Deletion, Retention
 from .rules import Condition, Copy, Keep, Sources, Verdict
 
 AVAILABLE, ERROR_DELETING = "available", "error_deleting"
@@ -46,11 +45,11 @@ CONDITIONS = {
 
 class VolumeRetention(Retention):
     listed_by = "block_storage"
-    requests_each: t.Mapping[t.Any, int] = {"block_storage": 1}
-    looks_at = ("block_storage",)
+    requests_each: t.Mapping[str, int] = {"block_storage": 1}
+    polled_services = ("block_storage",)
 
-    def __init__(self, requests: CloudRequests, keep: Keep, sources: Sources, kind: Kind) -> None:
-        super().__init__(requests, keep, sources)
+    def __init__(self, client: Client, keep: Keep, sources: Sources, kind: Kind) -> None:
+        super().__init__(client, keep, sources)
         self.resources = f"{kind.spoken}s"
         self._wanted = kind
         #: Everything that is there: what somebody else made may build on what a run made.
@@ -59,21 +58,21 @@ class VolumeRetention(Retention):
     @functools.cached_property
     def _kind(self) -> Kind:
         """As this cloud has it."""
-        return kind_of_backups(self.requests) if self._wanted is BACKUPS else self._wanted
+        return kind_of_backups(self.client) if self._wanted is BACKUPS else self._wanted
 
     def copies(self) -> list[Copy]:
         # By id, as a list whose pages shift while they are read has something twice.
-        self._present = list({copy.id: copy for copy in volume_copies(self.requests, self._kind)}.values())
+        self._present = list({copy.id: copy for copy in volume_copies(self.client, self._kind)}.values())
         return [_copy(copy) for copy in self._present if is_ours(copy)]
 
-    def items(self, verdicts: list[Verdict]) -> list[Item]:
-        going = {verdict.copy.id for verdict in verdicts if not verdict.obstacle}
+    def items(self, verdicts: list[Verdict]) -> list[Item[Deletion]]:
+        going = {verdict.copy.id for verdict in verdicts if not verdict.keep_reason}
         spared, children = self._families(going) if self._kind is not SNAPSHOTS else (set(), {})
         items = {verdict.copy.id: self.item(verdict) for verdict in verdicts if verdict.copy.id not in spared}
         for parent_id, child_ids in children.items():
             parent = items[parent_id]
             parent.resource.children = [items[id] for id in child_ids if id in items]
-            parent.state = State.BLOCKED
+            parent.block()
         return list(items.values())
 
     def _families(self, going: t.Collection[str]) -> tuple[set[str], dict[str, list[str]]]:
@@ -107,21 +106,21 @@ class VolumeRetention(Retention):
         yield from chains.values()
 
     def look_up(self, copy: Copy) -> Copy | None:
-        seen = volume_copy(self.requests, self._kind, copy.id)
+        seen = volume_copy(self.client, self._kind, copy.id)
         return _copy(seen) if seen is not None and is_ours(seen) else None
 
-    def ask_for(self, item: Item) -> None:
+    def request_deletion(self, item: Item[Deletion]) -> None:
         deleted = self.delete_in_cinder(self._kind, item.id)
-        if deleted is Deleted.ASKED_FOR:
+        if deleted is Deleted.REQUESTED:
             item.accept(DONE)
         elif deleted is Deleted.BY_OTHERS:
             # By this call, where its first request got no answer.
             item.accept(DONE if item.attempts > 1 else ALREADY)
         else:
-            item.settle(DONE if item.attempts > 1 else ALREADY, item.resource.why)
+            item.settle(DONE if item.attempts > 1 else ALREADY, item.resource.reason)
 
-    def look(self, items: list[Item]) -> None:
-        present = {copy.id: copy for copy in volume_copies(self.requests, self._kind)}
+    def poll(self, items: list[Item[Deletion]]) -> None:
+        present = {copy.id: copy for copy in volume_copies(self.client, self._kind)}
         # The children of a backup are newer than it is.
         for item in sorted(items, key=lambda item: item.resource.copy.created_at, reverse=True):
             copy = present.get(item.id)
@@ -130,30 +129,30 @@ class VolumeRetention(Retention):
             elif item.state is State.BLOCKED:
                 self._release(item, copy)
             elif copy.status == DELETING:
-                item.misses = 0
-                if item.state is State.UNSURE:
-                    item.accept(ALREADY if item.refused and item.attempts == 1 else DONE)
-            elif item.state is State.UNDER_WAY:
+                item.seen()
+                if item.state is State.UNCONFIRMED:
+                    item.accept(ALREADY if item.refused_at_first else DONE)
+            elif item.state is State.IN_PROGRESS:
                 self._see_left(item, copy)
 
-    def _release(self, item: Item, backup: VolumeCopy) -> None:
+    def _release(self, item: Item[Deletion], backup: VolumeCopy) -> None:
         """Let a backup be asked for when nothing builds on it any more."""
         if not backup.has_dependents:
-            item.state = State.WAITING
+            item.resume()
         elif all(child.settled for child in item.resource.children):
-            item.miss(MISSES_ALLOWED, Reason(Code.DEPENDENTS, "a backup that builds on it is still there"), BLOCKED)
+            item.miss(Reason(Code.DEPENDENTS, "a backup that builds on it is still there"), BLOCKED)
 
-    def _see_left(self, item: Item, copy: VolumeCopy) -> None:
+    def _see_left(self, item: Item[Deletion], copy: VolumeCopy) -> None:
         """Take in that a copy that was to be deleted is there, and not being deleted."""
         if copy.status == ERROR_DELETING:
-            why = f": {copy.fail_reason}" if copy.fail_reason else ""
-            text = f"Cinder could not delete it, it is in status {copy.status}{why}"
+            cause = f": {copy.fail_reason}" if copy.fail_reason else ""
+            text = f"Cinder could not delete it, it is in status {copy.status}{cause}"
             item.settle(FAILED, Reason(Code.NOT_DELETED, text))
         else:
             text = f"Cinder did not delete it, it is in status {copy.status} again"
-            item.miss(MISSES_ALLOWED, Reason(Code.NOT_DELETED, text))
+            item.miss(Reason(Code.NOT_DELETED, text))
 
-    def stage(self, item: Item) -> str:
+    def stage(self, item: Item[Deletion]) -> str:
         if item.state is State.BLOCKED:
             return "waiting for the backups that build on it to be deleted"
         return super().stage(item)
@@ -172,5 +171,5 @@ def _copy(copy: VolumeCopy) -> Copy:
         created_at=parse(copy.created_at),
         status=copy.status,
         condition=CONDITIONS.get(copy.status, Condition.UNCLEAR),
-        hindrance=Reason(Code.IN_USE, f"it is in use, in status {copy.status}") if in_use else None,
+        keep_reason=Reason(Code.IN_USE, f"it is in use, in status {copy.status}") if in_use else None,
     )

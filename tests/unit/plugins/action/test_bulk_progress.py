@@ -33,13 +33,13 @@ with Interruption(lambda: progress.listener_gone) as interruption:
     progress.begin("snapshot", "servers")
     while not until.exists():
         stopped = f"the run was {interruption.reason}" if interruption.requested else ""
-        progress.tell(10, {"done": 4}, under_way=2, waiting=4, stopped=stopped)
+        progress.update(10, {"done": 4}, in_progress=2, waiting=4, stopped=stopped)
         if stopped:
             # Whoever sees it is to see all of it.
             until.with_name("stopping").write_text(stopped)
             until.with_name("stopping").replace(until.with_name("stopped"))
         time.sleep(0.05)
-    progress.tell(10, {"done": 10}, under_way=0, waiting=0)
+    progress.update(10, {"done": 10}, in_progress=0, waiting=0)
 until.with_name("ended").touch()
 module.exit_json(failed=module.params["fail"], heard=heard)
 """

@@ -10,13 +10,16 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass
 
-from ...api.cloud_requests import CloudRequests, UnreadableError
+from ...api.client import Client
 from ...engine.action import Action
+from ...engine.errors import UnreadableError
 from ...engine.item import ALREADY, DONE, Created, Item, State
 from ...engine.reason import Code, Reason
-from ...resources.labels import RUN, VOLUME_ID, Marks
-from ...resources.selection import AVAILABLE, IN_USE, Criteria, Resource, Volume, select_servers, select_volumes
-from ...resources.volume_copies import IN_PROGRESS, USABLE, Kind, VolumeCopy, see_volume_copies, volume_copies
+from ...resources.labels import RUN, VOLUME_ID, Labels
+from ...resources.selection import Criteria, Resource
+from ...resources.servers import select_servers
+from ...resources.volume_copies import IN_PROGRESS, USABLE, Kind, VolumeCopy, update_from_volume_copies, volume_copies
+from ...resources.volumes import AVAILABLE, IN_USE, Volume, select_volumes
 
 
 @dataclass(frozen=True)
@@ -30,20 +33,20 @@ class AttachedTo(Criteria):
         return attached and super().match(resource)
 
 
-class VolumeCopyAction(Action, abc.ABC):
+class VolumeCopyAction(Action[Volume], abc.ABC):
     """Makes one copy of each volume that has none of the run yet."""
 
     resources = "volumes"
-    requests_each: t.Mapping[t.Any, int] = {"block_storage": 1}
-    looks_at = ("block_storage",)
+    requests_each: t.Mapping[str, int] = {"block_storage": 1}
+    polled_services = ("block_storage",)
 
     def __init__(
-        self, requests: CloudRequests, criteria: Criteria, servers: t.Sequence[str] | None, marks: Marks, force: bool
+        self, client: Client, criteria: Criteria, servers: t.Sequence[str] | None, labels: Labels, force: bool
     ) -> None:
-        super().__init__(requests)
+        self.client = client
         self._criteria = criteria
         self._servers = servers
-        self._marks = marks
+        self._labels = labels
         self._force = force
 
     @property
@@ -52,19 +55,20 @@ class VolumeCopyAction(Action, abc.ABC):
         """What is made, as this cloud has it."""
 
     @abc.abstractmethod
-    def create(self, volume: Volume, name: str, marks: t.Mapping[str, str]) -> str:
-        """Ask Cinder for it; the id of what it begins to make."""
+    def create(self, volume: Volume, name: str, labels: t.Mapping[str, str]) -> str:
+        """Have Cinder make it; the id of what it begins to make."""
 
-    def plan(self) -> list[Item]:
-        criteria, items = self._criteria, []
+    def plan(self) -> list[Item[Volume]]:
+        criteria = self._criteria
+        items: list[Item[Volume]] = []
         if self._servers is not None:
-            servers = select_servers(self.requests, Criteria(names=self._servers))
+            servers = select_servers(self.client, Criteria(names=self._servers))
             items = self.unresolved(servers.unresolved)
             criteria = AttachedTo(**vars(criteria), server_ids={server.id for server in servers.resources})
-        selection = select_volumes(self.requests, criteria)
+        selection = select_volumes(self.client, criteria)
         items += self.unresolved(selection.unresolved)
         if selection.resources:
-            copies = self._of_run(volume_copies(self.requests, self.kind, {}))
+            copies = self._of_run(volume_copies(self.client, self.kind, {}))
             items += [self._item(_named(volume), copies.get(volume.id)) for volume in selection.resources]
         return items
 
@@ -72,21 +76,21 @@ class VolumeCopyAction(Action, abc.ABC):
         """The copy of each volume among those of the run: a complete one if there is any, else the newest."""
         found: dict[str, VolumeCopy] = {}
         for copy in copies:
-            marks = copy.metadata
-            if copy.usable and marks.get(RUN) == self._marks.run and marks.get(VOLUME_ID) == copy.volume_id:
+            labels = copy.metadata
+            if copy.usable and labels.get(RUN) == self._labels.run and labels.get(VOLUME_ID) == copy.volume_id:
                 known = found.setdefault(copy.volume_id, copy)
                 if known.status in IN_PROGRESS and copy.status not in IN_PROGRESS:
                     found[copy.volume_id] = copy
         return found
 
-    def _item(self, volume: Volume, copy: VolumeCopy | None) -> Item:
-        item = Item(id=volume.id, name=volume.name, action=self.name, resource=volume)
+    def _item(self, volume: Volume, copy: VolumeCopy | None) -> Item[Volume]:
+        item = Item(volume.id, volume.name, self.name, volume)
         if copy is not None:
             item.accept(ALREADY, _created(self.kind, copy))
             self._settle_if_complete(item)
         else:
-            item.created = [Created(self.kind.type, name=self._marks.name_of(volume))]
-            item.why = self._likely_refusal(volume)
+            item.created = [Created(self.kind.type, name=self._labels.name_of(volume))]
+            item.reason = self._likely_refusal(volume)
         return item
 
     def _likely_refusal(self, volume: Volume) -> Reason | None:
@@ -96,34 +100,34 @@ class VolumeCopyAction(Action, abc.ABC):
         text = f"Cinder may refuse it, as the volume is in status {volume.status}{without}"
         return Reason(Code.UNSUITABLE_STATUS, text)
 
-    def ask(self, item: Item) -> None:
-        name = self._marks.name_of(item.resource)
-        copy_id = self.create(item.resource, name, self._marks.of(item.resource))
-        item.why = None
+    def submit(self, item: Item[Volume]) -> None:
+        name = self._labels.name_of(item.resource)
+        copy_id = self.create(item.resource, name, self._labels.of(item.resource))
+        item.reason = None
         item.accept(DONE, Created(self.kind.type, copy_id, name))
 
-    def look(self, items: list[Item]) -> None:
+    def poll(self, items: list[Item[Volume]]) -> None:
         unreadable: dict[str, UnreadableError] = {}
-        copies: t.Iterable[VolumeCopy] = volume_copies(self.requests, self.kind, unreadable)
-        in_doubt = [item for item in items if item.state is State.UNSURE]
-        if in_doubt:
+        copies: t.Iterable[VolumeCopy] = volume_copies(self.client, self.kind, unreadable)
+        unconfirmed = [item for item in items if item.state is State.UNCONFIRMED]
+        if unconfirmed:
             copies = list(copies)
-            self._find(in_doubt, self._of_run(copies))
-        under_way = [item for item in items if item.state is State.UNDER_WAY]
-        see_volume_copies(self.requests, self.kind, under_way, copies, unreadable)
-        for item in under_way:
+            self._find(unconfirmed, self._of_run(copies))
+        in_progress = [item for item in items if item.state is State.IN_PROGRESS]
+        update_from_volume_copies(self.client, self.kind, in_progress, copies, unreadable)
+        for item in in_progress:
             self._settle_if_complete(item)
 
-    def _find(self, in_doubt: list[Item], copies: t.Mapping[str, VolumeCopy]) -> None:
-        for item in in_doubt:
+    def _find(self, unconfirmed: list[Item[Volume]], copies: t.Mapping[str, VolumeCopy]) -> None:
+        for item in unconfirmed:
             if copy := copies.get(item.id):
-                # What Cinder refused as it was busy with it, an earlier call asked for.
-                outcome = ALREADY if item.refused and item.attempts == 1 else DONE
-                item.why = None
+                # What Cinder refused as it was busy with it, an earlier call requested.
+                outcome = ALREADY if item.refused_at_first else DONE
+                item.reason = None
                 item.accept(outcome, _created(self.kind, copy))
 
     @staticmethod
-    def _settle_if_complete(item: Item) -> None:
+    def _settle_if_complete(item: Item[Volume]) -> None:
         if not item.settled and all(created.status in USABLE for created in item.created):
             item.settle(item.outcome)
 

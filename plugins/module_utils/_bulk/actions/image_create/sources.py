@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ...._session.util.errors import ConfigurationError, OneTokenError
-from ...api.cloud_requests import CloudRequests, LostAnswerError, RefusedError
+from ...api.client import Client
 from ...api.fields import Fields
+from ...engine.errors import RefusedError, UnconfirmedError
 from ...engine.reason import Code, Reason
-from ...resources.image_copies import QUEUED
+from ...resources.images import IMPORTING, QUEUED, SAVING, Image
 from ...resources.labels import NAME, RUN, check_properties
-from ...resources.run_images import IMPORTING, SAVING, RunImage
 from ...resources.selection import texts
 from .upload import FileBody, FileUnusableError
 
@@ -58,7 +58,7 @@ class ImageSource(abc.ABC):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells its image from others of the run."""
+        """What distinguishes its image from others of the run."""
         return self.name, self.source
 
     def body(self, run: str) -> dict[str, t.Any]:
@@ -78,23 +78,23 @@ class ImageSource(abc.ABC):
             SOURCE: self.source,
         }
 
-    def hindrance(self) -> Reason | None:
+    def unusable(self) -> Reason | None:
         """Why it cannot be sent; None when it may."""
         return None
 
     @abc.abstractmethod
-    def fill(self, requests: CloudRequests, image_id: str, abandoned: t.Callable[[], bool]) -> None:
+    def fill(self, client: Client, image_id: str) -> None:
         """Have the content put into an image that was just made."""
 
     @abc.abstractmethod
-    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
-        """Whether the content of an image that is not active is still coming; asked says whether this call sent it."""
+    def is_being_filled(self, image: Image, submitted: bool, queued_too_long: bool) -> bool:
+        """Whether an image that is not active is still being filled; submitted says whether this call filled it."""
 
-    def failure(self, requests: CloudRequests, image: RunImage) -> Reason:
+    def failure(self, client: Client, image: Image) -> Reason:
         """Why an image has no content although it was to be filled."""
         return Reason(Code.ERROR_STATUS, f"the image is in status {image.status}")
 
-    def fault(self, image: RunImage) -> Reason | None:
+    def fault(self, image: Image) -> Reason | None:
         """What is wrong with an image that is complete; None when it is as it should be."""
         algorithm, _colon, value = self.checksum.partition(":")
         if not self.checksum or (algorithm, value.lower()) == (image.hash_algorithm, image.hash_value):
@@ -114,22 +114,22 @@ class ImageFile(ImageSource):
     def source(self) -> str:
         return os.path.abspath(self.address)
 
-    def hindrance(self) -> Reason | None:
+    def unusable(self) -> Reason | None:
         try:
             FileBody(self.source)
         except FileUnusableError as exc:
             return Reason(Code.FILE_UNUSABLE, str(exc))
         return None
 
-    def fill(self, requests: CloudRequests, image_id: str, abandoned: t.Callable[[], bool]) -> None:
+    def fill(self, client: Client, image_id: str) -> None:
         headers = {"Content-Type": "application/octet-stream"}
-        requests.send(
-            "image", "PUT", f"/images/{image_id}/file", data=FileBody(self.source, abandoned), headers=headers
+        client.send(
+            "image", "PUT", f"/images/{image_id}/file", data=FileBody(self.source, client.cancellation), headers=headers
         )
 
-    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
+    def is_being_filled(self, image: Image, submitted: bool, queued_too_long: bool) -> bool:
         # What an earlier call did not finish sending, nobody will.
-        return asked and image.status == SAVING
+        return submitted and image.status == SAVING
 
 
 class ImageUrl(ImageSource):
@@ -143,16 +143,16 @@ class ImageUrl(ImageSource):
     def source(self) -> str:
         return f"{self._parts.scheme}://{self._parts.netloc.rpartition('@')[2]}{self._parts.path}"
 
-    def fill(self, requests: CloudRequests, image_id: str, abandoned: t.Callable[[], bool]) -> None:
+    def fill(self, client: Client, image_id: str) -> None:
         body = {"method": {"name": "web-download", "uri": self.address}}
         try:
             # Not into openstacksdk's log, because of the URL.
-            requests.send("image", "POST", f"/images/{image_id}/import", json=body, log=False)
+            client.send("image", "POST", f"/images/{image_id}/import", json=body, log=False)
         except RefusedError as exc:
             advice = "if this cloud does not import from there (web-download), download it and give file instead of url"
             raise RefusedError(f"{self._without_secrets(str(exc))}; {advice}", exc.status_code) from None
-        except LostAnswerError as exc:
-            raise LostAnswerError(self._without_secrets(str(exc))) from None
+        except UnconfirmedError as exc:
+            raise UnconfirmedError(self._without_secrets(str(exc))) from None
 
     def _without_secrets(self, text: str) -> str:
         text = text.replace(self.address, self.source)
@@ -163,23 +163,23 @@ class ImageUrl(ImageSource):
             return "Glance's answer is not shown, as it has the secrets of the URL in it"
         return text
 
-    def goes_on(self, image: RunImage, asked: bool, queued_too_long: bool) -> bool:
+    def is_being_filled(self, image: Image, submitted: bool, queued_too_long: bool) -> bool:
         waits = image.status == QUEUED and image.has_import_task and not queued_too_long
         return waits or image.status in IMPORTING
 
-    def failure(self, requests: CloudRequests, image: RunImage) -> Reason:
+    def failure(self, client: Client, image: Image) -> Reason:
         if image.status != QUEUED:
-            return super().failure(requests, image)
+            return super().failure(client, image)
         if image.has_import_task:
             return Reason(Code.QUEUED_TOO_LONG, f"Glance did not begin to import {self.source}")
         try:
-            answer = requests.get("image", f"/images/{image.id}/tasks")
+            answer = client.get("image", f"/images/{image.id}/tasks")
             tasks = Fields("image", "image's list of tasks", answer).rows("tasks")
             messages = [message for task in tasks if (message := task.text("message"))]
         except OneTokenError:
             messages = []
-        told = f": {self._without_secrets(messages[-1])}" if messages else ""
-        text = f"Glance could not import {self.source}, is it there and can the cloud reach it{told}"
+        cause = f": {self._without_secrets(messages[-1])}" if messages else ""
+        text = f"Glance could not import {self.source}, is it there and can the cloud reach it{cause}"
         return Reason(Code.IMPORT_FAILED, text)
 
 
@@ -227,6 +227,6 @@ def _disk_format(name: str, path: str) -> str:
     ending = os.path.splitext(path)[1].lower().lstrip(".")
     if ending not in DISK_FORMATS:
         raise ConfigurationError(
-            f"The disk_format of image {name} cannot be told from the name of its file: give it, such as qcow2 or raw."
+            f"The name of the file of image {name} does not say its format: set disk_format, such as qcow2 or raw."
         )
     return ending

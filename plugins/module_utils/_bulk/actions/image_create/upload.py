@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file as the body of a request: read piece by piece, and from its beginning whenever the request is sent again."""
+"""A file as the body of a request: read in pieces, and from its start whenever the request is sent again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import stat
 import typing as t
 
 from ...._session.util.errors import OneTokenError
+from ...engine.cancellation import Cancellation
 from ...engine.reason import Code
 
 #: Bytes in memory at a time, and what a socket must take within the time that an answer may take.
@@ -25,10 +26,10 @@ class FileUnusableError(OneTokenError):
 class FileBody:
     """The content of a file, as long as it was when it was first looked at."""
 
-    def __init__(self, path: str, abandoned: t.Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, path: str, cancellation: Cancellation | None = None) -> None:
         self._path = path
-        #: Asked after each piece: whether the rest is not wanted any more.
-        self._abandoned = abandoned
+        #: Checked after each piece.
+        self._cancellation = cancellation or Cancellation()
         try:
             self._status = os.stat(path)
         except OSError as exc:
@@ -51,7 +52,7 @@ class FileBody:
                 while left and (piece := file.read(min(PIECE, left))):
                     left -= len(piece)
                     yield piece
-                    if self._abandoned():
+                    if self._cancellation.at_once:
                         raise FileUnusableError(f"{self._path} was not sent to its end, as the run was interrupted")
                 now = os.fstat(file.fileno())
         except OSError as exc:

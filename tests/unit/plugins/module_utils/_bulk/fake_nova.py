@@ -97,4 +97,4 @@ def outcomes(report):
 
 
 def reasons(report):
-    return {item.name: item.reason for item in report.items if item.reason}
+    return {item.name: item.reason_text for item in report.items if item.reason_text}

@@ -11,7 +11,9 @@ import functools
 import json
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.base import ImageFromSource
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.from_sources import (
+    ImageFromSource,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.from_volumes import (
     ImageFromVolume,
 )
@@ -25,19 +27,16 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.s
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_backup import VolumeBackup
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
-    CloudRequests,
-    LostAnswerError,
-    UnreadableError,
-    content,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.answers import content
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.fields import Fields
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+    UnconfirmedError,
+    UnreadableError,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import Progress
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError, Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
@@ -46,6 +45,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.clock import now
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     PROJECT,
@@ -53,6 +53,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
     FakeResponse,
     InlineExecutor,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import client_of, run_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -153,30 +154,30 @@ class OddCloud(FakeConnection):
 
 
 def of_server(run="r1"):
-    return Marks(run, "server", "{server}", "image_name", {})
+    return Labels(run, "server", "{server}", "image_name", {})
 
 
 def of_volume(run="r1"):
-    return Marks(run, "volume", "{volume}", "name", {})
+    return Labels(run, "volume", "{volume}", "name", {})
 
 
 SOURCES = [{"name": "copy", "url": "http://127.0.0.1/a.qcow2", "checksum": "sha512:0"}]
 AGED = Criteria(older_than=60, metadata={"a": "b"})
 ACTIONS = {
-    "snapshot": lambda requests: ServerSnapshot(requests, Criteria(), of_server(), 600, "image"),
-    "snapshots of volumes": lambda requests: ServerSnapshot(requests, AGED, of_server("r0"), 600, "volume_snapshots"),
-    "backup": lambda requests: ServerBackup(requests, Criteria(tags=["x"]), of_server(), 600, "daily", 2),
-    "stop": lambda requests: ServerStop(requests, Criteria(names=["web", "s-2"])),
-    "reboot": lambda requests: ServerReboot(requests, Criteria(), "SOFT", "r1"),
-    "offload": lambda requests: ServerOffload(requests, Criteria(), "r1"),
-    "volume snapshot": lambda requests: VolumeSnapshot(requests, AGED, ["web"], of_volume(), True),
-    "volume backup": lambda requests: VolumeBackup(requests, Criteria(), ["web"], of_volume(), True, True, None),
-    "image of a url": lambda requests: ImageFromSource(requests, image_sources(SOURCES, {}), "r0", 600),
-    "image of a volume": lambda requests: ImageFromVolume(requests, Criteria(), of_volume(), 600, "raw", True),
-    "images": lambda requests: ImageRetention(requests, Keep(1), Sources(), 600),
-    "images by names": lambda requests: ImageRetention(requests, Keep(None, 1), Sources(["web"], "*", "*"), 600),
-    "volume snapshots": lambda requests: VolumeRetention(requests, Keep(1), Sources(), SNAPSHOTS),
-    "volume backups": lambda requests: VolumeRetention(requests, Keep(1), Sources(["data"], "*"), BACKUPS),
+    "snapshot": lambda client: ServerSnapshot(client, Criteria(), of_server(), 600, "image"),
+    "snapshots of volumes": lambda client: ServerSnapshot(client, AGED, of_server("r0"), 600, "volume_snapshots"),
+    "backup": lambda client: ServerBackup(client, Criteria(tags=["x"]), of_server(), 600, "daily", 2),
+    "stop": lambda client: ServerStop(client, Criteria(names=["web", "s-2"])),
+    "reboot": lambda client: ServerReboot(client, Criteria(), "SOFT", "r1"),
+    "offload": lambda client: ServerOffload(client, Criteria(), "r1"),
+    "volume snapshot": lambda client: VolumeSnapshot(client, AGED, ["web"], of_volume(), True),
+    "volume backup": lambda client: VolumeBackup(client, Criteria(), ["web"], of_volume(), True, True, None),
+    "image of a url": lambda client: ImageFromSource(client, image_sources(SOURCES, {}), "r0", 600),
+    "image of a volume": lambda client: ImageFromVolume(client, Criteria(), of_volume(), 600, "raw", True),
+    "images": lambda client: ImageRetention(client, Keep(1), Sources(), 600),
+    "images by names": lambda client: ImageRetention(client, Keep(None, 1), Sources(["web"], "*", "*"), 600),
+    "volume snapshots": lambda client: VolumeRetention(client, Keep(1), Sources(), SNAPSHOTS),
+    "volume backups": lambda client: VolumeRetention(client, Keep(1), Sources(["data"], "*"), BACKUPS),
 }
 
 
@@ -184,13 +185,13 @@ def carry_out(cloud, new_action):
     """The report of a run, and of what its check mode says."""
     time = cloud.time
     limiter = RateLimiter(ProjectKey("http://k", PROJECT, "R"), RateLimit.parse("1000"), None, time.clock, time.sleep)
-    requests = CloudRequests(cloud, limiter, 120, clock=time.clock, new_waiter=time.waiter)
-    action = new_action(requests)
-    run = Run(action, requests, Progress(None, clock=time.clock), Interruption(), new_executor=InlineExecutor)
+    client = client_of(cloud, limiter, 120, time)
+    action = new_action(client)
+    run = run_of(action, client, new_executor=InlineExecutor)
     run.plan()
-    Plan.of(action, run.items, limiter.rate)
+    Plan.of(action, run.items, limiter.rate, 1000)
     run.carry_out()
-    return Report(action.name, action.resources, "r1", run.items, stopped=run.stopped)
+    return Report(action.name, action.resources, "r1", results_of(run.items), now(), client.budget.spent)
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -203,8 +204,8 @@ def test_no_odd_answer_is_an_unexpected_error(name, data):
     except OneTokenError as exc:
         assert "unexpected" not in str(exc)
     else:
-        assert {item.reason_code for item in report.items} - {"unexpected"} == {
-            item.reason_code for item in report.items
+        assert {result["reason_code"] for result in report.results} - {"unexpected"} == {
+            result["reason_code"] for result in report.results
         }
         json.dumps(report.answer())
 
@@ -247,13 +248,13 @@ class TestRowsThatCannotBeRead:
         report = carry_out(ACTIONS["snapshot"], connection=cloud)
         assert {item.name: item.outcome for item in report.items} == {"good": "done", "id-1": "failed"}
         (odd,) = report.failed
-        assert odd.reason.startswith("the compute service ") and told in odd.reason
+        assert odd.reason_text.startswith("the compute service ") and told in odd.reason_text
         assert odd.reason_code == "unreadable"
 
     def test_an_odd_server_that_is_not_named_fails_nothing(self, cloud, carry_out):
         cloud.servers[1]["status"] = []
         report = carry_out(
-            lambda requests: ServerSnapshot(requests, Criteria(names=["good"]), of_server(), 600, "image"),
+            lambda client: ServerSnapshot(client, Criteria(names=["good"]), of_server(), 600, "image"),
             connection=cloud,
         )
         assert {item.name: item.outcome for item in report.items} == {"good": "done"}
@@ -272,17 +273,17 @@ class TestRowsThatCannotBeRead:
         cloud.before_listing = oddly
         report = carry_out(ACTIONS["snapshot"], connection=cloud)
         assert {item.name: item.outcome for item in report.items} == {"good": "done", "odd": "failed"}
-        assert 'the image service gives "large" as the size of image image-1' in report.failed[0].reason
+        assert 'the image service gives "large" as the size of image image-1' in report.failed[0].reason_text
 
     @pytest.mark.parametrize(
         "body", [{"image_id": {"a": 1}}, {"image_id": ""}, {"image_id": 5}, [], "x", None], ids=str
     )
     def test_an_answer_without_an_id_does_not_say_what_was_made(self, body):
-        with pytest.raises(LostAnswerError, match=r"an answer \(HTTP 202\) came without image_id"):
+        with pytest.raises(UnconfirmedError, match=r"an answer \(HTTP 202\) came without image_id"):
             content(FakeResponse(202, text=json.dumps(body)), "image_id")
 
     def test_a_body_that_is_nested_too_deeply_is_no_answer(self):
-        with pytest.raises(LostAnswerError):
+        with pytest.raises(UnconfirmedError):
             content(FakeResponse(202, text="[" * 100_000), "image_id")
 
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
     CloudError,
+    DeadlineError,
     OutageError,
-    TimeUpError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import answer
@@ -27,7 +27,7 @@ def test_what_a_limit_holds_until_the_time_is_up_says_so_whoever_was_refused(new
     requests = new_wired(timeout=600)
     wire.react = lambda exchange: answer(429, Retry_After="86400")
     for told in ("as the cloud limits the rate of requests", r"lets no request through for another 3600 s"):
-        with pytest.raises(TimeUpError, match=told):
+        with pytest.raises(DeadlineError, match=told):
             requests.post("compute", "/servers/1/action", {})
     assert 1 < len(wire.exchanges) <= 600 / PROBE + 1
 

@@ -10,26 +10,27 @@ import types
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk import module as bulk_module
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.base import ImageFromSource
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.from_sources import (
+    ImageFromSource,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.sources import image_sources
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api import cloud_requests
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
-    CloudRequests,
-    LostAnswerError,
-    OutageError,
-    TimeUpError,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api import services
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import RequestCounts
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import Progress
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError, Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+    DeadlineError,
+    OutageError,
+    UnconfirmedError,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.time_budget import TimeBudget
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection as connections
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import client_of, run_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import (
     DRIPPING,
     DRIPPING_HEADERS,
@@ -48,7 +49,7 @@ SERVERS = {"servers": [{"id": "1", "name": "web", "status": "ACTIVE"}], "images"
 @pytest.fixture
 def ended_soon(monkeypatch):
     """The test takes little longer than the timeout, even less than a user's call may."""
-    monkeypatch.setattr(cloud_requests, "LAST_ANSWERS", 0.2)
+    monkeypatch.setattr(services, "LAST_ANSWERS", 0.2)
     began = time.monotonic()
     yield
     assert time.monotonic() - began < TIMEOUT + SOON
@@ -60,11 +61,11 @@ def requests(wired_connection, wire, ended_soon):
     RequestCounts().watch(wired_connection, 32)
     for service in ("compute", "image"):
         getattr(wired_connection, service).get_endpoint_data()
-    return CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
+    return client_of(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
 
 
 def carry_out(requests, action):
-    run = Run(action, requests, Progress(None), Interruption())
+    run = run_of(action, requests)
     run.plan()
     run.carry_out()
     return run.items
@@ -73,14 +74,14 @@ def carry_out(requests, action):
 @pytest.mark.parametrize("reaction", UNHEARD)
 def test_a_request_ends_with_the_time_and_is_not_known_to_be_carried_out(requests, wire, reaction):
     wire.react = lambda exchange: reaction
-    with pytest.raises(LostAnswerError, match="got no answer before the time of 1 s was up"):
+    with pytest.raises(UnconfirmedError, match="got no answer before the time of 1 s was up"):
         requests.post("compute", "/servers/1/action", {})
 
 
 @pytest.mark.parametrize("reaction", UNHEARD)
 def test_a_plan_ends_with_the_time(requests, wire, reaction):
     wire.react = lambda exchange: reaction
-    marks = Marks("r1", "server", "{server}", "image_name")
+    marks = Labels("r1", "server", "{server}", "image_name")
     with pytest.raises(PlanError, match="no answer before the time of 1 s was up"):
         carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
 
@@ -88,10 +89,10 @@ def test_a_plan_ends_with_the_time(requests, wire, reaction):
 @pytest.mark.parametrize("reaction", UNHEARD)
 def test_a_run_whose_requests_get_no_answer_ends_with_the_time_and_calls_them_unconfirmed(requests, wire, reaction):
     wire.react = lambda exchange: reaction if exchange.request.method == "POST" else answer(200, SERVERS)
-    marks = Marks("r1", "server", "{server}", "image_name")
+    marks = Labels("r1", "server", "{server}", "image_name")
     (item,) = carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
     assert (item.outcome, item.reason_code, item.changed) == ("failed", "unconfirmed", True)
-    assert "no answer before the time of 1 s was up" in item.reason
+    assert "no answer before the time of 1 s was up" in item.reason_text
 
 
 @pytest.mark.parametrize("reaction", UNHEARD)
@@ -105,10 +106,10 @@ def test_a_look_ends_with_the_time(requests, wire, reaction):
         return reaction if posted else answer(200, SERVERS)
 
     wire.react = react
-    marks = Marks("r1", "server", "{server}", "image_name")
+    marks = Labels("r1", "server", "{server}", "image_name")
     (item,) = carry_out(requests, ServerSnapshot(requests, Criteria(), marks, 600, "images"))
     assert item.outcome == "failed"
-    assert item.created[0].id == "i-1" and "it goes on in the cloud" in item.reason
+    assert item.created[0].id == "i-1" and "it goes on in the cloud" in item.reason_text
 
 
 def test_the_content_of_an_image_that_nobody_reads_is_sent_no_longer_than_the_time(requests, wire, tmp_path):
@@ -127,7 +128,7 @@ def test_the_content_of_an_image_that_nobody_reads_is_sent_no_longer_than_the_ti
 def test_looking_for_versions_ends_with_the_time(wired_connection, wire, ended_soon, reaction):
     wired_connection.authorize()
     wire.react_to_discovery = lambda request: reaction
-    requests = CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
+    requests = client_of(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), TIMEOUT)
     with pytest.raises(OutageError):
         requests.supports_microversion("compute", "2.45")
 
@@ -136,11 +137,10 @@ def test_signing_in_ends_with_the_time(wire, no_cloud, ended_soon):
     wire.slowness = 600.0
     params = {name: spec.get("default") for name, spec in connections.argument_spec().items()}
     module = types.SimpleNamespace(params={**params, "cloud": wire.entry(), "timeout": TIMEOUT}, warn=print)
-    with pytest.raises(TimeUpError, match="Keystone gave no token within the timeout of 1 s"):
+    with pytest.raises(DeadlineError, match="Keystone gave no token within the timeout of 1 s"):
         bulk_module._sign_in(module, RequestCounts())
 
 
-def test_the_time_that_signing_in_took_is_part_of_the_call_s(wired_connection):
-    began_at = time.monotonic() - 100
-    requests = CloudRequests(wired_connection, RateLimiter(KEY, RateLimit.parse("1000"), None), 60, began_at=began_at)
-    assert requests.seconds_left == 0
+def test_the_time_that_signing_in_took_is_part_of_the_call_s():
+    moments = iter([0.0, 100.0])
+    assert TimeBudget(60, lambda: next(moments)).left == 0

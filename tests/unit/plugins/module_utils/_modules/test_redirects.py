@@ -8,18 +8,16 @@ from __future__ import annotations
 import types
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api import cloud_requests
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
-    CloudError,
-    CloudRequests,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Place
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Project
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.services import sentence
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection as connections
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import redirects
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules.redirects import RedirectedError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import client_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import WireCloud, answer
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     Answer,
@@ -64,7 +62,7 @@ def connection(params):
 @pytest.fixture
 def requests(connection):
     limiter = RateLimiter(ProjectKey("http://keystone", "p", "RegionOne"), RateLimit.parse("1000"), None)
-    return CloudRequests(connection, limiter, 60)
+    return client_of(connection, limiter, 60)
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -107,7 +105,7 @@ def test_versions_that_are_elsewhere_are_not_asked_for_with_the_token(requests, 
 def test_a_keystone_that_is_elsewhere_gets_no_password(connection, params, wire, thief):
     wire.stuck["POST"] = Answer(307, {"Location": f"{thief.url}/v3/auth/tokens"})
     with pytest.raises(RedirectedError, match=f"{wire.url}/v3/auth/tokens redirects to {thief.url}, "):
-        Place.of(connection, params)
+        Project.of(connection, params)
     assert thief.requests == []
 
 
@@ -115,4 +113,4 @@ def test_no_sentence_shows_a_user_and_a_password_of_an_address():
     url = "http://someone:secret@nova/v2.1"
 
     assert redirects._shown(f"{url}?marker=1") == "http://nova/v2.1"
-    assert cloud_requests.sentence(OSError(f"no answer of {url}")) == "no answer of http://nova/v2.1"
+    assert sentence(OSError(f"no answer of {url}")) == "no answer of http://nova/v2.1"

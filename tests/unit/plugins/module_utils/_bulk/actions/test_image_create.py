@@ -11,7 +11,9 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.base import ImageFromSource
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.from_sources import (
+    ImageFromSource,
+)
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.image_create.from_volumes import (
     ImageFromVolume,
 )
@@ -21,7 +23,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.i
     FileBody,
     FileUnusableError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.cancellation import Cancellation
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.integration.serving import serving
@@ -183,7 +187,7 @@ def create(carry_out):
 @pytest.fixture
 def create_from_volumes(carry_out):
     def run(queued_timeout=3600, force=False, properties=None, **options):
-        marks = Marks("r1", "volume", "{volume}-{run}", "image_name", properties or {})
+        marks = Labels("r1", "volume", "{volume}-{run}", "image_name", properties or {})
         criteria = Criteria()
         return carry_out(
             lambda requests: ImageFromVolume(requests, criteria, marks, queued_timeout, "raw", force), **options
@@ -308,7 +312,7 @@ class TestFiles:
         cloud.before["DELETE", ""] = lambda options: FakeResponse(403, {"message": "it is in use"})
         report = create({"name": "a", "file": file})
         (image,) = cloud.images
-        reason = report.items[0].reason
+        reason = report.items[0].reason_text
         assert "over the limit" in reason and f"image {image} could not be deleted: it is in use" in reason
         assert [created.id for created in report.items[0].created] == [image]
 
@@ -321,13 +325,13 @@ class TestFiles:
     def test_content_that_never_arrives_fails_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.before["PUT", "/file"] = lost
         report = create({"name": "a", "file": file})
-        assert outcomes(report) == {"a": "failed"} and "connection reset" in report.items[0].reason
+        assert outcomes(report) == {"a": "failed"} and "connection reset" in report.items[0].reason_text
         assert cloud.images == {}
 
     def test_a_refused_upload_is_told_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.before["PUT", "/file"] = lambda options: FakeResponse(413, {"message": "over the limit"})
         report = create({"name": "a", "file": file, "protected": True})
-        assert outcomes(report) == {"a": "failed"} and "over the limit" in report.items[0].reason
+        assert outcomes(report) == {"a": "failed"} and "over the limit" in report.items[0].reason_text
         assert cloud.images == {} and report.items[0].created == []
 
     def test_what_cannot_be_read_fails_before_anything_is_sent(self, cloud, create, file, tmp_path):
@@ -348,7 +352,7 @@ class TestFiles:
         names = {"right": right, "wrong": wrong, "foreign": foreign}
         report = create(*({"name": name, "file": file, "checksum": sum_} for name, sum_ in names.items()))
         assert outcomes(report) == {"right": "done", "wrong": "failed", "foreign": "failed"}
-        reasons = {item.name: item.reason for item in report.items}
+        reasons = {item.name: item.reason_text for item in report.items}
         assert "abc123, not the one" in reasons["wrong"] and "give that one, not sha256" in reasons["foreign"]
         assert [image["name"] for image in cloud.images.values()] == ["right"]
 
@@ -387,7 +391,7 @@ class TestUrls:
     def test_a_refused_import_is_told_with_advice_and_leaves_nothing_behind(self, cloud, create):
         cloud.before["POST", "/import"] = lambda options: FakeResponse(400, {"message": "Unknown import method"})
         report = create({"name": "a", "url": URL})
-        reason = report.items[0].reason
+        reason = report.items[0].reason_text
         assert "Unknown import method" in reason and "give file instead of url" in reason
         assert cloud.images == {}
 
@@ -395,7 +399,7 @@ class TestUrls:
     def test_an_import_that_failed_is_told_soon_and_leaves_nothing_behind(self, cloud, create, time, told):
         cloud.import_fails, cloud.task_message = told, "the staging area is full"
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"} and "the staging area is full" in report.items[0].reason
+        assert outcomes(report) == {"a": "failed"} and "the staging area is full" in report.items[0].reason_text
         assert cloud.images == {} and time.clock() < 60
 
     def test_an_import_that_never_begins_is_told(self, cloud, create):
@@ -407,7 +411,7 @@ class TestUrls:
         cloud.before["POST", "/import"] = accept
         report = create({"name": "a", "url": URL}, queued_timeout=10)
         assert outcomes(report) == {"a": "failed"}
-        assert report.items[0].reason.startswith(f"Glance did not begin to import {URL}")
+        assert report.items[0].reason_text.startswith(f"Glance did not begin to import {URL}")
         assert cloud.images == {}
 
     @pytest.mark.parametrize("status", ["killed", "deactivated"])
@@ -420,14 +424,14 @@ class TestUrls:
         cloud.before["GET", "/images"] = spoil
         report = create({"name": "a", "url": URL})
         assert outcomes(report) == {"a": "failed"}
-        assert report.items[0].reason.startswith(f"the image is in status {status}")
+        assert report.items[0].reason_text.startswith(f"the image is in status {status}")
 
     def test_a_failed_import_whose_tasks_cannot_be_read_is_told_without_them(self, cloud, create):
         cloud.import_fails = "told"
         cloud.before["GET", "/tasks"] = lambda options: FakeResponse(403, {"message": "policy"})
         report = create({"name": "a", "url": URL})
         assert outcomes(report) == {"a": "failed"}
-        assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason
+        assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason_text
 
     def test_the_secrets_of_a_url_are_told_to_glance_alone(self, cloud, create):
         sent = []
@@ -448,7 +452,7 @@ class TestUrls:
         failed = create({"name": "a", "url": SECRET_URL})
         for report in (refused, failed):
             assert outcomes(report) == {"a": "failed"}
-            told = report.items[0].reason + report.failure()
+            told = report.items[0].reason_text + report.failure()
             assert "s3cretword" not in told and "s1gnature" not in told
 
     def test_a_refusal_as_busy_is_no_failure_while_the_import_is_at_work(self, cloud, create):
@@ -463,7 +467,7 @@ class TestUrls:
     def test_a_refusal_as_busy_with_nothing_at_work_is_a_failure(self, cloud, create):
         cloud.before["POST", "/import"] = lambda options: FakeResponse(409, {"message": "disk_format needs to be set"})
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"} and "disk_format needs to be set" in report.items[0].reason
+        assert outcomes(report) == {"a": "failed"} and "disk_format needs to be set" in report.items[0].reason_text
         assert cloud.images == {}
 
 
@@ -551,13 +555,13 @@ class TestVolumes:
         cloud.before["GET", "/images"] = spoil
         report = create_from_volumes(queued_timeout=60)
         assert outcomes(report) == {"data": "failed"}
-        assert f"the image was still in status {status}{after}" in report.items[0].reason
+        assert f"the image was still in status {status}{after}" in report.items[0].reason_text
 
     def test_a_name_that_is_refused_is_a_failure_that_keeps_the_image(self, cloud, create_from_volumes):
         cloud.volume("data")
         cloud.before["PATCH", ""] = lambda options: FakeResponse(403, {"message": "not allowed"})
         report = create_from_volumes()
-        assert outcomes(report) == {"data": "failed"} and "could not be named" in report.items[0].reason
+        assert outcomes(report) == {"data": "failed"} and "could not be named" in report.items[0].reason_text
         assert len(cloud.images) == 1
 
     def test_a_request_without_an_answer_is_not_repeated_when_it_was_carried_out(self, cloud, create_from_volumes):
@@ -590,12 +594,12 @@ class TestVolumes:
         cloud.volume("data")
         cloud.before["GET", "/images"] = lambda options: cloud.images.clear()
         report = create_from_volumes()
-        assert outcomes(report) == {"data": "failed"} and "disappeared" in report.items[0].reason
+        assert outcomes(report) == {"data": "failed"} and "disappeared" in report.items[0].reason_text
 
     def test_an_attached_volume_may_be_refused_unless_forced(self, cloud, create_from_volumes):
         cloud.volume("data", status="in-use")
-        assert "set force" in create_from_volumes(check_mode=True).items[0].reason
-        assert create_from_volumes(check_mode=True, force=True).items[0].reason == ""
+        assert "set force" in create_from_volumes(check_mode=True).items[0].reason_text
+        assert create_from_volumes(check_mode=True, force=True).items[0].reason_text == ""
 
 
 class TestOptions:
@@ -653,12 +657,12 @@ def receiver():
 
 
 class TestContent:
-    def test_it_is_sent_from_the_beginning_when_a_request_is_repeated(self, receiver, new_requests, file):
+    def test_it_is_sent_from_the_beginning_when_a_request_is_repeated(self, receiver, new_client, file):
         connected = session.Session(auth=noauth.NoAuth())
         glance = adapter.Adapter(connected, endpoint_override=f"http://127.0.0.1:{receiver.server_port}")
         connection = SimpleNamespace(image=glance, session=connected)
         (source,) = image_sources([{"name": "a", "file": file}], {})
-        source.fill(new_requests(connection=connection), "1", lambda: False)
+        source.fill(new_client(connection=connection), "1")
         assert receiver.received == [CONTENT, CONTENT]
 
     def test_it_is_read_in_pieces(self, file):
@@ -690,7 +694,7 @@ class TestContent:
     def test_a_file_that_vanishes_fails_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.after["POST", "/images"] = lambda options: os.unlink(file)
         report = create({"name": "a", "file": file})
-        assert outcomes(report) == {"a": "failed"} and "No such file" in report.items[0].reason
+        assert outcomes(report) == {"a": "failed"} and "No such file" in report.items[0].reason_text
         assert cloud.images == {}
 
 
@@ -698,7 +702,9 @@ def test_a_file_is_not_sent_to_its_end_when_somebody_insists(tmp_path):
     path = tmp_path / "large.raw"
     path.write_bytes(bytes(3 * PIECE))
     sent = []
+    interruption = Interruption(lambda: len(sent) == 2, patience=0)
     with pytest.raises(FileUnusableError, match="not sent to its end, as the run was interrupted"):
-        for piece in FileBody(str(path), abandoned=lambda: len(sent) == 2):
+        for piece in FileBody(str(path), Cancellation(interruption)):
             sent.append(piece)
+            assert interruption.requested == (len(sent) == 2)
     assert len(sent) == 2

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_backup import ServerBackup
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeConnection
@@ -32,7 +32,7 @@ def cloud(time):
 @pytest.fixture
 def backup(carry_out):
     def run(run="r1", backup_type="daily", rotation=7, **options):
-        marks = Marks(run, "server", "{server}-{run}", "backup_name", {"team": "red"})
+        marks = Labels(run, "server", "{server}-{run}", "backup_name", {"team": "red"})
         return carry_out(
             lambda requests: ServerBackup(requests, Criteria(), marks, 3600, backup_type, rotation), **options
         )

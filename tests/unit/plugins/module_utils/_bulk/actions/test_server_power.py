@@ -227,7 +227,7 @@ def test_a_reboot_that_failed_is_tried_again_by_the_run(cloud, reboot):
     report = reboot("HARD", run="r1")
     assert outcomes(report) == {"a": "done"}
     # In error, a server takes no metadata.
-    assert "rebooted, but not marked with the run" in reasons(report)["a"]
+    assert "rebooted, but not labelled with the run" in reasons(report)["a"]
 
 
 def test_a_quick_reboot_is_known_by_the_moment_of_the_change(cloud, reboot):
@@ -270,7 +270,7 @@ def test_a_mark_that_is_lost_does_not_reboot_again(cloud, reboot):
     cloud.intercept = intercept
     report = reboot(run="r1")
     assert outcomes(report) == {"a": "done"}
-    assert "so that its next call reboots it again: " in reasons(report)["a"]
+    assert "so its next call reboots it again: " in reasons(report)["a"]
     assert [action for _name, action in cloud.sent].count("reboot") == 1
 
 

@@ -218,7 +218,7 @@ def test_a_server_that_still_has_to_be_offloaded_does_not_go_on_by_itself(cloud,
     cloud.seconds = 100.0
     (item,) = offload(timeout=30).items
     assert (item.outcome, item.reason_code) == ("incomplete", "timeout")
-    assert item.reason == "still busy with shelving after 30 s; another call does the rest"
+    assert item.reason_text == "still busy with shelving after 30 s; another call does the rest"
 
 
 def test_who_may_not_offload_is_told_that_it_is_shelved(cloud, offload):

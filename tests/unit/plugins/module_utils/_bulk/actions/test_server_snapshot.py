@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria, Server
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import Server
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeConnection,
@@ -19,7 +20,7 @@ from openstack import exceptions as sdk
 
 
 def new_snapshot(run="r1", volume_backed="image", queued_timeout=3600, **criteria):
-    marks = Marks(run, "server", "{server}-{run}", "image_name")
+    marks = Labels(run, "server", "{server}-{run}", "image_name")
     return lambda requests: ServerSnapshot(requests, Criteria(**criteria), marks, queued_timeout, volume_backed)
 
 
@@ -37,7 +38,7 @@ def outcomes(report):
 
 def marked(body, run="r1"):
     """The createImage of a run for this server."""
-    marks = Marks(run, "server", "{server}-{run}", "image_name")
+    marks = Labels(run, "server", "{server}-{run}", "image_name")
     server = Server.from_body(body)
     return {"name": marks.name_of(server), "metadata": marks.of(server)}
 
@@ -49,7 +50,7 @@ def test_each_server_gets_an_image_with_one_request_and_all_are_watched_together
     assert [item.name for item in report.items] == ["a", "b", "c"]
     assert set(outcomes(report).values()) == {"done"}
     assert report.changed
-    assert report.counts() == {
+    assert report.counts == {
         "done": 3,
         "already": 0,
         "accepted": 0,
@@ -120,8 +121,8 @@ def test_check_mode_makes_nothing(cloud, snapshot):
     report = snapshot(check_mode=True)
     assert outcomes(report) == {"a": "planned", "broken": "planned"}
     assert report.changed
-    assert report.items[0].reason == ""
-    assert "status ERROR" in report.items[1].reason
+    assert report.items[0].reason_text == ""
+    assert "status ERROR" in report.items[1].reason_text
     assert {method for method, _path in cloud.requests} == {"GET"}
 
 
@@ -141,7 +142,7 @@ def test_pages_are_followed(cloud, snapshot):
     for number in range(5):
         cloud.server(f"s{number}", volumes=1)
     report = snapshot()
-    assert report.counts()["done"] == 5
+    assert report.counts["done"] == 5
     assert [item.created[1].status for item in report.items] == ["available"] * 5
 
 
@@ -169,7 +170,7 @@ def test_a_volume_snapshot_in_error_or_deleted_fails_the_item(cloud, snapshot):
     snapshot()
     cloud.snapshots[0]["status"] = "error"
     del cloud.snapshots[1]
-    assert [item.reason for item in snapshot().failed] == [
+    assert [item.reason_text for item in snapshot().failed] == [
         "the volume snapshot snapshot-0 is in status error",
         "the volume snapshot snapshot-1 does not exist any more",
     ]
@@ -184,7 +185,7 @@ def test_without_block_storage_the_snapshots_are_not_checked_and_that_is_said(cl
     cloud.server("b")
     report = snapshot()
     assert outcomes(report) == {"a": "done", "b": "done"}
-    assert [item.reason for item in report.items] == [
+    assert [item.reason_text for item in report.items] == [
         "the volume snapshots were not checked: The cloud offers this project no block storage service in region "
         "RegionOne with interface public: check region_name and interface.",
         "",
@@ -197,7 +198,7 @@ def test_an_image_that_goes_wrong_fails_the_item(cloud, snapshot, status, words)
     cloud.end_status = status
     report = snapshot()
     assert outcomes(report) == {"a": "failed"}
-    assert words in report.items[0].reason
+    assert words in report.items[0].reason_text
     assert report.changed
 
 
@@ -206,7 +207,7 @@ def test_when_the_time_is_up_what_is_under_way_is_told_with_its_image(cloud, sna
     cloud.server("a")
     (item,) = snapshot(timeout=60).items
     assert item.outcome == "failed"
-    assert item.reason == "still saving after 60 s; it goes on in the cloud"
+    assert item.reason_text == "still saving after 60 s; it goes on in the cloud"
     assert item.created[0].id == "image-0"
     assert 59 <= time.clock() <= 61
 
@@ -339,7 +340,7 @@ def test_an_image_that_gets_stuck_is_deleted_and_its_server_fails(cloud, snapsho
     cloud.image_seconds = 0
     (item,) = snapshot(queued_timeout=600).items
     assert (item.outcome, cloud.images[0]["status"]) == ("failed", "gone")
-    assert item.reason == "the image was still queued after 600 s, so it was deleted: run it again"
+    assert item.reason_text == "the image was still queued after 600 s, so it was deleted: run it again"
 
 
 @pytest.mark.parametrize("behind", [7200, -7200], ids=["ahead", "behind"])
@@ -349,10 +350,10 @@ def test_a_wrong_clock_of_this_machine_makes_no_image_look_stuck(cloud, snapshot
     cloud.end_status = "queued"
     cloud.image_seconds = 0
     report = snapshot(timeout=60)
-    assert "still queued after 60 s; it goes on in the cloud" in report.items[0].reason
+    assert "still queued after 60 s; it goes on in the cloud" in report.items[0].reason_text
     # Neither does another call take it for stuck, which has not asked for it.
     cloud.servers[0]["OS-EXT-STS:task_state"] = "image_uploading"
-    assert "still queued after 60 s; it goes on in the cloud" in snapshot(timeout=60).items[0].reason
+    assert "still queued after 60 s; it goes on in the cloud" in snapshot(timeout=60).items[0].reason_text
     assert [image.get("status") for image in cloud.images] == [None]
     time.sleep(3600)
     cloud.end_status = "active"
@@ -363,7 +364,7 @@ def test_without_a_clock_of_the_cloud_an_image_of_this_call_is_stuck_after_its_t
     cloud.server("a")
     cloud.end_status, cloud.image_seconds = "queued", 0
     cloud.compute.clock = cloud.image.clock = None
-    assert "still queued after 600 s, so it was deleted" in snapshot(queued_timeout=600).items[0].reason
+    assert "still queued after 600 s, so it was deleted" in snapshot(queued_timeout=600).items[0].reason_text
     assert cloud.images[0]["onetoken_asked_at"] == ""
 
 
@@ -409,10 +410,10 @@ def test_a_rate_limit_is_waited_out(cloud, snapshot, time, refusal):
         return refusal if time.clock() < until[0] else None
 
     cloud.intercept = limited
-    assert snapshot().counts()["done"] == 4
+    assert snapshot().counts["done"] == 4
     until[0] = time.clock() + 20
     cloud.before_listing = limited
-    assert snapshot(run="r2").counts()["done"] == 4
+    assert snapshot(run="r2").counts["done"] == 4
 
 
 def test_a_rate_limit_that_outlasts_the_time_fails_no_item(cloud, snapshot):
@@ -420,9 +421,9 @@ def test_a_rate_limit_that_outlasts_the_time_fails_no_item(cloud, snapshot):
         cloud.server(f"s{number}")
     cloud.intercept = lambda server: FakeResponse(429, headers={"Retry-After": "3600"})
     report = snapshot()
-    assert report.counts()["skipped"] == 4
-    assert "limits the rate" in report.items[0].reason
-    assert report.items[3].reason.startswith("not asked for: ")
+    assert report.counts["skipped"] == 4
+    assert "limits the rate" in report.items[0].reason_text
+    assert report.items[3].reason_text.startswith("not asked for: ")
     assert cloud.count("POST", "/action") <= 1800 / PROBE + 1
     assert not report.changed
 
@@ -432,7 +433,7 @@ def test_a_quota_is_not_waited_for(cloud, snapshot, time):
     cloud.intercept = lambda server: FakeResponse(413, {"overLimit": {"message": "Quota"}}, {"Retry-After": "0"})
     report = snapshot()
     assert outcomes(report) == {"a": "failed"}
-    assert report.items[0].reason == "Quota (compute service, HTTP 413)"
+    assert report.items[0].reason_text == "Quota (compute service, HTTP 413)"
     assert not report.changed
     assert time.clock() < 1
 
@@ -443,7 +444,7 @@ def test_a_quota_of_images_that_nova_takes_for_an_unexpected_error_is_told_at_on
     cloud.intercept = lambda server: FakeResponse(500, {"computeFault": {"message": message}})
     report = snapshot()
     assert outcomes(report) == {"a": "failed"}
-    assert report.items[0].reason.startswith("the project's quota of images is used up: ")
+    assert report.items[0].reason_text.startswith("the project's quota of images is used up: ")
     assert cloud.count("POST", "/action") == 1
 
 
@@ -482,7 +483,7 @@ def test_a_server_that_never_answers_is_given_up_and_no_other(cloud, snapshot):
     cloud.intercept = lose
     report = snapshot()
     assert outcomes(report) == {"a": "failed", "b": "done"}
-    assert report.items[0].reason == (
+    assert report.items[0].reason_text == (
         "a request to the compute service got no answer: reset by peer; nothing of the run appeared"
     )
     assert cloud.count("POST", "id-0/action") == 5
@@ -573,7 +574,7 @@ def test_an_outage_until_the_time_is_up_is_told(cloud, snapshot, time):
     cloud.before_listing = down
     (item,) = snapshot(timeout=200).items
     assert item.outcome == "failed"
-    assert item.reason.endswith("as far as is known: a request to the image service got no answer: refused")
+    assert item.reason_text.endswith("as far as is known: a request to the image service got no answer: refused")
 
 
 def test_refused_credentials_are_not_sent_once_a_server_and_what_was_made_is_still_reported(cloud, snapshot):
@@ -586,7 +587,7 @@ def test_refused_credentials_are_not_sent_once_a_server_and_what_was_made_is_sti
 
     cloud.intercept = refuse
     report = snapshot()
-    assert report.counts() == {
+    assert report.counts == {
         "done": 1,
         "already": 0,
         "accepted": 0,
@@ -605,7 +606,7 @@ def test_a_token_that_is_refused_is_given_up_and_the_request_sent_with_another_o
         cloud.server(name)
     refusals = [FakeResponse(401, {"error": {"message": "The request you have made requires authentication."}})]
     cloud.intercept = lambda server: refusals.pop() if refusals else None
-    assert snapshot().counts()["done"] == 3
+    assert snapshot().counts["done"] == 3
     assert cloud.sign_ins == 1
 
 
@@ -614,7 +615,7 @@ def test_tokens_that_are_all_refused_end_the_run(cloud, snapshot):
         cloud.server(name)
     cloud.intercept = lambda server: FakeResponse(401, {"error": {"message": "No."}})
     report = snapshot()
-    assert report.counts()["failed"] == 1 and report.counts()["skipped"] == 2
+    assert report.counts["failed"] == 1 and report.counts["skipped"] == 2
     assert cloud.sign_ins == 2
 
 
@@ -643,7 +644,7 @@ def test_when_watching_fails_the_images_are_reported(cloud, snapshot):
     (item,) = snapshot().items
     assert item.outcome == "failed"
     assert item.created[0].id == "image-0"
-    assert item.reason == "not watched to its end: policy (image service, HTTP 403)"
+    assert item.reason_text == "not watched to its end: policy (image service, HTTP 403)"
 
 
 # Stopping
@@ -654,10 +655,10 @@ def test_max_failures_stops_the_asking_and_sees_the_rest_through(cloud, snapshot
         cloud.server(f"s{number:02}")
     cloud.intercept = lambda server: None if server["name"] == "s00" else FakeResponse(403, {"message": "no"})
     report = snapshot(max_failures="2%")
-    counts = report.counts()
+    counts = report.counts
     assert counts["done"] == 1 and counts["failed"] >= 3 and counts["skipped"] > 50
     assert report.items[0].created[0].status == "active"
-    assert "max_failures" in report.items[-1].reason
+    assert "max_failures" in report.items[-1].reason_text
     assert "were not asked for, as the run was stopped by max_failures" in report.failure()
 
 
@@ -671,13 +672,13 @@ def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_under_way_through
 
     cloud.intercept = interrupt
     report = snapshot()
-    assert report.counts()["done"] >= 5
-    assert report.counts()["failed"] == 0
-    assert report.items[-1].reason == "not asked for: the run was interrupted by SIGINT"
+    assert report.counts["done"] >= 5
+    assert report.counts["failed"] == 0
+    assert report.items[-1].reason_text == "not asked for: the run was interrupted by SIGINT"
     cloud.intercept = lambda server: None
     interruption.reason = ""
     again = snapshot()
-    assert again.counts()["already"] == report.counts()["done"] and not again.failed
+    assert again.counts["already"] == report.counts["done"] and not again.failed
     assert len(cloud.images) == 100
 
 
@@ -692,7 +693,7 @@ def test_one_who_insists_is_not_kept_waiting(cloud, snapshot, interruption, time
 
     cloud.before_listing = interrupt
     (item,) = snapshot().items
-    assert item.reason == "still saving when the run was stopped; it goes on in the cloud"
+    assert item.reason_text == "still saving when the run was stopped; it goes on in the cloud"
     assert time.clock() < 20
 
 
@@ -700,7 +701,7 @@ def test_places_that_become_free_are_soon_used(cloud, snapshot, time):
     cloud.image_seconds = 1
     for number in range(30):
         cloud.server(f"s{number:02}")
-    assert snapshot(concurrency=2).counts()["done"] == 30
+    assert snapshot(concurrency=2).counts["done"] == 30
     # Fifteen times two; a look every ten seconds would take 150.
     assert time.clock() < 60
 
@@ -714,5 +715,5 @@ def test_no_more_actions_are_under_way_than_there_may_be(cloud, snapshot):
         under_way.append(sum(cloud.now < image["made"] + cloud.image_seconds for image in cloud.images))
 
     cloud.intercept = count
-    assert snapshot(concurrency=3).counts()["done"] == 10
+    assert snapshot(concurrency=3).counts["done"] == 10
     assert max(under_way) == 2

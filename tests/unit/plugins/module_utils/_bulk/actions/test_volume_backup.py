@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_backup import VolumeBackup
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_storage import FakeStorage
@@ -20,7 +20,7 @@ def storage(time):
 @pytest.fixture
 def backup(carry_out):
     def run(storage, run="r1", force=True, incremental=False, container=None, properties=None, **options):
-        marks = Marks(run, "volume", "{volume}-{run}", "backup_name", properties or {})
+        marks = Labels(run, "volume", "{volume}-{run}", "backup_name", properties or {})
         return carry_out(
             lambda requests: VolumeBackup(requests, Criteria(), None, marks, force, incremental, container),
             connection=storage,
@@ -71,7 +71,7 @@ def test_an_incremental_backup_without_a_full_one_fails_with_cinders_reason(stor
     storage.volume("a")
     report = backup(storage, incremental=True)
     assert outcomes(report) == {"a": "failed"}
-    assert "No backups available to do an incremental backup" in report.items[0].reason
+    assert "No backups available to do an incremental backup" in report.items[0].reason_text
     assert storage.backups == {}
     backup(storage, run="r2")
     assert outcomes(backup(storage, incremental=True)) == {"a": "done"}
@@ -88,18 +88,18 @@ def test_why_cinder_failed_is_told(storage, backup):
     storage.intercept = fail
     report = backup(storage)
     assert outcomes(report) == {"a": "failed"}
-    assert report.items[0].reason.endswith("is in status error: Swift is full")
+    assert report.items[0].reason_text.endswith("is in status error: Swift is full")
 
 
-def test_the_container_is_only_sent_where_there_is_one(storage, new_requests):
-    marks = Marks("r1", "volume", "{volume}", "backup_name")
+def test_the_container_is_only_sent_where_there_is_one(storage, new_client):
+    marks = Labels("r1", "volume", "{volume}", "backup_name")
     sent = []
-    requests = new_requests(connection=storage)
+    requests = new_client(connection=storage)
     requests.post = lambda service, path, body, *_others: sent.append(body["backup"]) or _Answer()
     for container in (None, "nightly"):
         action = VolumeBackup(requests, Criteria(), None, marks, False, True, container)
         storage.volume("a")
-        action.ask(action.plan()[0])
+        action.submit(action.plan()[0])
     assert [body.get("container") for body in sent] == [None, "nightly"]
     assert "container" not in sent[0]
     assert [(body["force"], body["incremental"]) for body in sent] == [(False, True)] * 2

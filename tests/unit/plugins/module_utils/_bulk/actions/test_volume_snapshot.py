@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_storage import FakeStorage
@@ -20,7 +20,7 @@ def storage(time):
 @pytest.fixture
 def snapshot(carry_out, storage):
     def run(run="r1", servers=None, force=True, properties=None, criteria=None, **options):
-        marks = Marks(run, "volume", "{volume}-{run}", "snapshot_name", properties or {})
+        marks = Labels(run, "volume", "{volume}-{run}", "snapshot_name", properties or {})
         criteria = Criteria(**(criteria or {}))
         return carry_out(
             lambda requests: VolumeSnapshot(requests, criteria, servers, marks, force), connection=storage, **options
@@ -34,7 +34,7 @@ def outcomes(report):
 
 
 def reasons(report):
-    return {item.name: item.reason for item in report.items}
+    return {item.name: item.reason_text for item in report.items}
 
 
 def test_each_volume_gets_a_snapshot_with_one_request_and_all_are_watched_together(storage, snapshot):
@@ -158,13 +158,13 @@ def test_an_attached_volume_is_refused_without_force_and_the_others_go_on(storag
     assert "Invalid volume: its status is in-use (block storage service, HTTP 400)" in reasons(report)["attached"]
 
 
-def test_check_mode_makes_nothing_and_reads_the_quotas(storage, snapshot, new_requests):
+def test_check_mode_makes_nothing_and_reads_the_quotas(storage, snapshot, new_client):
     storage.volume("a")
     storage.volume("b")
     assert outcomes(snapshot(check_mode=True)) == {"a": "planned", "b": "planned"}
     assert storage.snapshots == {}
     action = VolumeSnapshot(
-        new_requests(connection=storage), Criteria(), None, Marks("r1", "volume", "{volume}", "snapshot_name"), True
+        new_client(connection=storage), Criteria(), None, Labels("r1", "volume", "{volume}", "snapshot_name"), True
     )
     (quota,) = action.quotas(action.plan())
     assert (quota.name, quota.needed, quota.suffices) == ("snapshots", 2, False)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import CloudError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Place
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Project
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,
@@ -21,19 +21,19 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 
 def test_it_is_where_the_token_says(wired_connection, wire):
-    place = Place.of(wired_connection, {"cloud": "production"})
-    assert (place.cloud, place.project, place.project_id, place.region_name) == (
+    project = Project.of(wired_connection, {"cloud": "production"})
+    assert (project.cloud, project.name, project.id, project.region_name) == (
         "production", "demo", PROJECT_ID, "RegionOne",
     )  # fmt: skip
-    assert place.auth_url.startswith(wire.url)
+    assert project.auth_url.startswith(wire.url)
     assert len(wire.asked("POST")) == 1
-    Place.of(wired_connection, {"cloud": None})
+    Project.of(wired_connection, {"cloud": None})
     assert len(wire.asked("POST")) == 1
 
 
 def test_a_catalog_need_not_tell_where_keystone_is(wired_connection, wire):
     del wire.services["identity"]
-    assert Place.of(wired_connection, {"cloud": "production"}).auth_url == wire.auth_url
+    assert Project.of(wired_connection, {"cloud": "production"}).auth_url == wire.auth_url
 
 
 @pytest.mark.parametrize("scope", [{"domain": {"id": "default", "name": "Default"}}, {"system": {"all": True}}, {}])
@@ -41,7 +41,7 @@ def test_a_token_without_a_project_is_told(wired_connection, wire, monkeypatch, 
     whole = wire._token_body
     monkeypatch.setattr(wire, "_token_body", lambda: {**_without(whole(), "project"), **scope})
     with pytest.raises(ConfigurationError, match="the token of cloud 'production' has none: add project_name"):
-        Place.of(wired_connection, {"cloud": "production", "auth": None})
+        Project.of(wired_connection, {"cloud": "production", "auth": None})
 
 
 def _without(body, key):
@@ -52,21 +52,21 @@ def _without(body, key):
 def test_an_answer_of_keystone_that_is_none_is_a_sentence(wired_connection, wire, odd):
     wire.stuck["POST"] = answer(201, {"token": odd}, X_Subject_Token="t")
     with pytest.raises(OneTokenError) as caught:
-        Place.of(wired_connection, {"cloud": "production", "auth": None})
+        Project.of(wired_connection, {"cloud": "production", "auth": None})
     assert "unexpected" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("cloud", "name"), [("a", "a"), (None, "from-environment"), ({"auth": {}}, "")], ids=str)
 def test_the_clouds_name_is_the_one_that_was_given(wired_connection, monkeypatch, cloud, name):
     monkeypatch.setenv("OS_CLOUD", "from-environment")
-    assert Place.of(wired_connection, {"cloud": cloud}).cloud == name
+    assert Project.of(wired_connection, {"cloud": cloud}).cloud == name
 
 
 def test_its_key_is_the_same_for_every_process_that_works_there():
-    one = Place("a", "demo", "p-1", "R1", "http://keystone/v3")
-    other = Place("b", "demo", "p-1", "R1", "http://keystone/")
+    one = Project("a", "demo", "p-1", "R1", "http://keystone/v3")
+    other = Project("b", "demo", "p-1", "R1", "http://keystone/")
     assert one.key.file_name("requests compute") == other.key.file_name("requests compute")
-    elsewhere = Place("a", "demo", "p-1", "R2", "http://keystone/v3")
+    elsewhere = Project("a", "demo", "p-1", "R2", "http://keystone/v3")
     assert one.key.file_name("requests compute") != elsewhere.key.file_name("requests compute")
 
 
@@ -85,12 +85,12 @@ def test_its_key_is_the_same_for_every_process_that_works_there():
 def test_a_sign_in_that_fails_is_a_sentence_without_the_password(wired_connection, wire, reaction):
     wire.stuck["POST"] = reaction
     with pytest.raises(CloudError) as raised:
-        Place.of(wired_connection, {"cloud": "production"})
+        Project.of(wired_connection, {"cloud": "production"})
     assert str(raised.value) and "\n" not in str(raised.value) and PASSWORD not in str(raised.value)
 
 
-def test_a_cloud_without_tokens_is_a_place_all_the_same():
+def test_a_cloud_without_tokens_is_a_project_all_the_same():
     connection = SimpleNamespace(
         session=SimpleNamespace(auth=object()), config=SimpleNamespace(get_region_name=lambda: None)
     )
-    assert Place.of(connection, {"cloud": "private"}) == Place("private", "", "", "", "")
+    assert Project.of(connection, {"cloud": "private"}) == Project("private", "", "", "", "")

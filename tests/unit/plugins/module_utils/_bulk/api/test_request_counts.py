@@ -8,11 +8,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import RefusedError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import (
     RequestCounts,
     requests_for,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import RefusedError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import answer
 
 
@@ -29,7 +29,8 @@ def test_discovery_the_sign_in_new_tries_and_refusals_are_all_counted(wire, new_
     empty = answer(200, {"servers": [], "images": []})
     reactions = [answer(503), empty, answer(409), answer(429, Retry_After="1"), empty]
     wire.react = lambda exchange: reactions[exchange.number]
-    requests = new_wired()
+    counts = RequestCounts()
+    requests = new_wired(counts=counts)
     assert requests.get("compute", "/servers/detail") == {"servers": [], "images": []}
     with pytest.raises(RefusedError):
         requests.post("compute", "/servers/1/action", {})
@@ -37,41 +38,43 @@ def test_discovery_the_sign_in_new_tries_and_refusals_are_all_counted(wire, new_
     issued, counted = came(wire)
     # The second one, as the first got no answer, and the one that the rate limit refused are among them.
     assert len(wire.exchanges) == 5
-    by_service = requests.counts.by_service()
+    by_service = counts.by_service()
     assert sum(by_service.values()) == len(wire.requests)
     assert (by_service["compute"], by_service["image"]) == (counted["compute"], counted["image"])
-    assert requests.counts.tokens_issued == issued == 1
+    assert counts.tokens_issued == issued == 1
 
 
 def test_a_new_sign_in_counts_for_keystone_whatever_it_was_for(wire, new_wired):
-    requests = new_wired()
+    counts = RequestCounts()
+    requests = new_wired(counts=counts)
     requests.get("compute", "/servers")
-    before = requests.counts.by_service()
+    before = counts.by_service()
     wire.alive.clear()
     requests.get("compute", "/servers")
-    after = requests.counts.by_service()
+    after = counts.by_service()
     assert after["identity"] - before["identity"] == 1
     # The one that was refused, and the one that was not.
     assert after["compute"] - before["compute"] == 2
-    assert requests.counts.tokens_issued == len(wire.asked("POST")) == 2
+    assert counts.tokens_issued == len(wire.asked("POST")) == 2
     assert sum(after.values()) == len(wire.requests)
 
 
 def test_threads_lose_no_count(wire, new_wired):
-    requests = new_wired()
+    counts = RequestCounts()
+    requests = new_wired(counts=counts)
     for service in ("compute", "image"):
         # As planning does, before there are threads.
         requests.get(service, "/things")
     with ThreadPoolExecutor(16) as executor:
         services = ["compute", "image"] * 60
         list(executor.map(lambda service: requests.get(service, "/things"), services))
-    counts = requests.counts.by_service()
-    assert sum(counts.values()) == len(wire.requests)
+    by_service = counts.by_service()
+    assert sum(by_service.values()) == len(wire.requests)
     assert len(wire.sent("GET", "/compute/v2.1/things")) == len(wire.sent("GET", "/image/v2/things")) == 61
     # Discovery was asked for once a service.
     discoveries = [one.path.rstrip("/") for one in wire.requests if one.path.rstrip("/") in ("/compute/v2.1", "/image")]
     assert discoveries == ["/image"]
-    assert (counts["compute"], counts["image"]) == (61, 1 + 61)
+    assert (by_service["compute"], by_service["image"]) == (61, 1 + 61)
 
 
 def test_connections_are_kept_one_a_thread(wire, wired_connection):

@@ -11,7 +11,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     BLOCKED,
     DONE,
     FAILED,
-    IMAGE,
     INCOMPLETE,
     PLANNED,
     SKIPPED,
@@ -20,28 +19,33 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     State,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.images import IMAGE
 
 NO_ANSWER = Reason(Code.UNCONFIRMED, "no answer")
 GONE = Reason(Code.DISAPPEARED, "gone")
 
 
-def make(**changes):
-    return Item(id="1", name="web", action="snapshot", **changes)
+def make(**attributes):
+    item = Item("1", "web", "snapshot")
+    for name, value in attributes.items():
+        setattr(item, name, value)
+    return item
 
 
 def test_an_item_is_planned_until_something_becomes_of_it():
     item = make()
-    assert (item.outcome, item.state, item.settled, item.watched, item.changed) == (
-        PLANNED, State.WAITING, False, False, True,
+    assert (item.outcome, item.state, item.settled, item.polled, item.changed) == (
+        PLANNED, State.PENDING, False, False, True,
     )  # fmt: skip
 
 
 def test_what_is_accepted_is_watched_and_has_no_doubt_any_more():
     item = make(created=[Created(IMAGE, name="planned")], refused=True)
-    item.question(NO_ANSWER, 7.0)
-    assert (item.doubt, item.doubted_at, item.watched) == (NO_ANSWER, 7.0, True)
+    item.begin(5.0)
+    item.mark_unconfirmed(NO_ANSWER, 7.0)
+    assert (item.unconfirmed, item.unconfirmed_since, item.polled) == (NO_ANSWER, 7.0, True)
     item.accept(DONE, Created(IMAGE, "i-1"))
-    assert (item.outcome, item.doubt, item.refused, item.watched) == (DONE, None, False, True)
+    assert (item.outcome, item.unconfirmed, item.refused, item.polled) == (DONE, None, False, True)
     assert [created.id for created in item.created] == ["i-1"]
 
 
@@ -54,11 +58,11 @@ def test_to_be_accepted_without_anything_new_keeps_what_is_known():
 def test_only_so_many_misses_in_a_row_are_allowed():
     item = make()
     item.accept(DONE)
-    item.miss(2, GONE)
-    item.miss(2, GONE)
+    item.miss(GONE)
+    item.miss(GONE)
     assert not item.settled
-    item.miss(2, GONE)
-    assert (item.outcome, item.why) == (FAILED, GONE)
+    item.miss(GONE)
+    assert (item.outcome, item.reason) == (FAILED, GONE)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_listen
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_text import Log, duration, farewell, sentence
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.terminal_line import TerminalLine
 
-PATIENCE = 30
+RETRY_AFTER = 30
 
 
 class Clock:
@@ -78,10 +78,10 @@ def progress(place, ear, clock):
     return Progress.of_environment({VARIABLE: str(place)}, clock)
 
 
-def tell(progress, done=0, total=100, under_way=0, failed=0, **more):
+def tell(progress, done=0, total=100, in_progress=0, failed=0, **more):
     outcomes = {"done": done, "failed": failed}
-    progress.tell(
-        total=total, outcomes=outcomes, under_way=under_way, waiting=total - done - failed - under_way, **more
+    progress.update(
+        total=total, outcomes=outcomes, in_progress=in_progress, waiting=total - done - failed - in_progress, **more
     )
 
 
@@ -100,10 +100,10 @@ def test_what_is_no_pipe_is_as_good_as_none(tmp_path):
 
 def test_the_listener_hears_what_the_run_is_about_and_where_it_stands(progress, ear):
     progress.begin("snapshot", "servers")
-    tell(progress, done=3, under_way=2, awaited="the images")
+    tell(progress, done=3, in_progress=2, awaited="the images")
     planning, working = ear.heard()
     assert (planning.phase, planning.resources) == ("planning", "servers")
-    assert (working.total, working.done, working.under_way, working.phase) == (100, 3, 2, "working")
+    assert (working.total, working.done, working.in_progress, working.phase) == (100, 3, 2, "working")
 
 
 def test_it_tells_twice_a_second_at_most_however_often_it_is_asked_to(progress, ear, clock):
@@ -119,7 +119,7 @@ def test_a_stop_and_the_end_are_told_at_once(progress, ear, clock):
     tell(progress, done=1)
     tell(progress, done=2)
     tell(progress, done=2, stopped="the run was interrupted by SIGINT")
-    progress.tell(total=100, outcomes={"done": 2, "skipped": 98}, under_way=0, waiting=0, stopped="the same")
+    progress.update(total=100, outcomes={"done": 2, "skipped": 98}, in_progress=0, waiting=0, stopped="the same")
     assert [(standing.settled, bool(standing.stopped)) for standing in ear.heard()[1:]] == [
         (1, False),
         (2, True),
@@ -181,7 +181,7 @@ def test_the_rate_is_the_one_of_late(progress, ear, clock):
 
 def test_a_run_that_sends_nothing_more_has_no_time_left_to_tell(progress, ear, clock):
     told_each_second(progress, ear, clock, range(1, 12))
-    tell(progress, done=12, under_way=5, stopped="the run was interrupted by SIGINT")
+    tell(progress, done=12, in_progress=5, stopped="the run was interrupted by SIGINT")
     assert ear.heard()[-1].seconds_left is None
 
 
@@ -191,7 +191,7 @@ def test_what_is_no_line_of_a_run_is_not_understood():
     assert Standing.of_line(b'{"other": 1}') is None
 
 
-STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, under_way=38, waiting=530)
+STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, under
     [
         ({"rate": 1164, "seconds_left": 29}, "430 done, 2 failed, 38 under way, 19.4/s, 29 s left"),
         ({"rate": 12.5, "seconds_left": 2544}, "430 done, 2 failed, 38 under way, 12.5/min, 42 min left"),
-        ({"rate": 1164, "limited": 12.2}, "430 done, 2 failed, 38 under way, waiting 12 s on the cloud's limit"),
+        ({"rate": 1164, "throttled": 12.2}, "430 done, 2 failed, 38 under way, waiting 12 s on the cloud's limit"),
         ({"waiting": 0, "awaited": "the images"}, "430 done, 2 failed, 38 under way, waiting for the images"),
         ({"already": 7, "skipped": 3}, "430 done, 7 there already, 2 failed, 3 skipped, 38 under way"),
         (
@@ -207,7 +207,7 @@ STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, under
             "430 done, 5 accepted, 4 incomplete, 1 blocked, 2 failed, 38 under way",
         ),
         ({"stopped": "x", "rate": 3}, "430 done, 2 failed, 38 under way, nothing new is sent"),
-        ({"done": 998, "under_way": 0, "waiting": 0, "elapsed": 55.2}, "998 done, 2 failed, in 55 s"),
+        ({"done": 998, "in_progress": 0, "waiting": 0, "elapsed": 55.2}, "998 done, 2 failed, in 55 s"),
     ],
 )
 def test_a_sentence_says_where_the_run_stands(changes, text):
@@ -297,7 +297,7 @@ def test_what_a_module_tells_reaches_the_listener_through_a_private_pipe(tmp_pat
         assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
         progress = Progress.of_environment(environ)
         progress.begin("snapshot", "servers")
-        assert came.wait(PATIENCE)
+        assert came.wait(RETRY_AFTER)
         tell(progress, done=7)
     assert [standing.done for standing in heard] == [0, 7]
     assert environ == {}
@@ -316,7 +316,7 @@ def test_the_listener_leaves_when_its_run_is_gone(tmp_path, heard):
     # No process has its grandchild for a parent.
     listening, _came = listener(tmp_path, heard, environ, run=-1)
     with listening:
-        listening._thread.join(PATIENCE)
+        listening._thread.join(RETRY_AFTER)
         assert Progress.of_environment(environ).listener_gone
 
 

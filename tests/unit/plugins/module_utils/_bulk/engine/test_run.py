@@ -10,15 +10,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.action import Action
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+    CancelledError,
     CloudError,
-    GivenUpError,
-    LostAnswerError,
+    DeadlineError,
     OutageError,
     RefusedError,
-    TimeUpError,
+    UnconfirmedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.action import Action
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
     ACCEPTED,
@@ -32,15 +32,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     State,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import ATTEMPTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import (
-    ATTEMPTS,
-    SENDERS,
-    PlanError,
-    Run,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.workers import WORKERS
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import InlineExecutor
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import run_of
 
 BUG = "there was an unexpected {}, please report this as a bug"
 
@@ -52,11 +50,11 @@ class Work(Action):
     resources = "things"
     awaited = "the works"
     requests_each = {"compute": 1}
-    looks_at = ("compute",)
+    polled_services = ("compute",)
 
-    def __init__(self, requests, names):
-        super().__init__(requests)
-        self.planned = [Item(id=name, name=name, action=self.name) for name in names]
+    def __init__(self, client, names):
+        self.client = client
+        self.planned = [Item(name, name, self.name, name) for name in names]
         self.seconds = 5.0
         #: Ids in the order in which they were asked for, and the numbers of items at each look.
         self.asked = []
@@ -76,31 +74,31 @@ class Work(Action):
     def make(self, item):
         with self.lock:
             self.times_made[item.id] += 1
-            self.made.setdefault(item.id, self.requests.seconds_spent)
+            self.made.setdefault(item.id, self.client.budget.spent)
             if self.counts_under_way:
-                under_way = sum(moment + self.seconds > self.requests.seconds_spent for moment in self.made.values())
+                under_way = sum(moment + self.seconds > self.client.budget.spent for moment in self.made.values())
                 self.under_way_at_most = max(self.under_way_at_most, under_way)
 
-    def ask(self, item):
+    def submit(self, item):
         with self.lock:
             self.asked.append(item.id)
         self.on_ask(item)
         self.make(item)
         item.accept(DONE, Created("image", item.id, status="saving"))
 
-    def look(self, items):
+    def poll(self, items):
         self.looks.append(len(items))
         self.on_look(items)
         for item in items:
             if item.id in self.made:
-                if item.state is State.UNSURE:
-                    item.accept(ALREADY if item.refused and item.attempts == 1 else DONE, Created("image", item.id))
-                if self.requests.seconds_spent >= self.made[item.id] + self.seconds:
+                if item.state is State.UNCONFIRMED:
+                    item.accept(ALREADY if item.refused_at_first else DONE, Created("image", item.id))
+                if self.client.budget.spent >= self.made[item.id] + self.seconds:
                     item.settle(item.outcome)
 
 
-class Told:
-    """What a run tells of its progress."""
+class Reported:
+    """What a run reports of its progress."""
 
     def __init__(self):
         self.newest = {}
@@ -109,18 +107,18 @@ class Told:
     def begin(self, action, resources):
         self.begun = (action, resources)
 
-    def tell(self, **standing):
+    def update(self, **standing):
         self.newest = {**standing, "outcomes": dict(standing["outcomes"])}
         ended = sum(standing["outcomes"].values())
-        assert ended + standing["under_way"] + standing["waiting"] == standing["total"]
+        assert ended + standing["in_progress"] + standing["waiting"] == standing["total"]
 
 
 class Started:
-    def __init__(self, run, work, told, requests, slots):
+    def __init__(self, run, work, reported, client, slots):
         self.run = run
         self.work = work
-        self.told = told
-        self.requests = requests
+        self.reported = reported
+        self.client = client
         self.slots = slots
 
     @property
@@ -142,26 +140,28 @@ class Started:
 
     @property
     def reasons(self):
-        return {item.name: item.reason for item in self.items if item.reason}
+        return {item.name: item.reason_text for item in self.items if item.reason_text}
 
 
 @pytest.fixture
-def start(new_requests, new_slots, interruption):
+def start(new_client, new_slots, interruption):
     def new(
         names,
         executor=InlineExecutor,
         wait=True,
         max_failures=None,
         interruption=interruption,
-        turn=None,
+        lock=None,
         concurrency=0,
         **options,
     ):
-        requests, slots = new_requests(**options), new_slots(concurrency)
-        work, told = Work(requests, names), Told()
+        client, slots = new_client(interruption=interruption, **options), new_slots(concurrency)
+        work, reported = Work(client, names), Reported()
         limit = MaxFailures.parse(max_failures)
-        run = Run(work, requests, told, interruption, wait, limit, turn, slots, executor)
-        return Started(run, work, told, requests, slots)
+        run = run_of(
+            work, client, reported, wait=wait, max_failures=limit, lock=lock, slots=slots, new_executor=executor
+        )
+        return Started(run, work, reported, client, slots)
 
     return new
 
@@ -195,8 +195,8 @@ def test_all_are_asked_for_in_the_order_of_their_names_and_looked_at_together(st
     assert set(started.work.looks) == {3} and len(started.work.looks) < 6
     assert 5 <= time.clock() < 10
     assert all(5 <= item.seconds < 10 for item in started.items)
-    assert started.told.begun == ("work", "things")
-    assert started.told.newest["outcomes"] == {DONE: 3} and started.told.newest["under_way"] == 0
+    assert started.reported.begun == ("work", "things")
+    assert started.reported.newest["outcomes"] == {DONE: 3} and started.reported.newest["in_progress"] == 0
 
 
 def test_nothing_to_do_is_done_at_once(start, time):
@@ -233,7 +233,7 @@ def test_what_is_not_waited_for_is_still_looked_for_when_its_answer_was_lost(sta
 
     def lose(item):
         started.work.make(item)
-        raise LostAnswerError("no answer")
+        raise UnconfirmedError("no answer")
 
     started.work.on_ask = lose
     assert started.carry_out().outcomes == {"a": ACCEPTED}
@@ -249,7 +249,7 @@ def test_an_item_that_is_not_found_is_asked_for_again_with_more_patience_each_ti
 
     def lose(item):
         moments.append(time.clock())
-        raise LostAnswerError("no answer")
+        raise UnconfirmedError("no answer")
 
     started.work.on_ask = lose
     started.carry_out()
@@ -281,7 +281,7 @@ def test_a_conflict_is_settled_by_the_next_look(start):
 def test_a_conflict_with_what_got_no_answer_has_the_same_patience(start, time):
     """The resource is busy with what was asked for first, and that shows up late."""
     started = start(["a"])
-    started.work.on_ask = raising({"a": [LostAnswerError("no answer"), RefusedError("it is busy", 409)]})
+    started.work.on_ask = raising({"a": [UnconfirmedError("no answer"), RefusedError("it is busy", 409)]})
 
     def appear(items):
         if len(started.work.asked) == 2 and time.clock() > 13:
@@ -309,7 +309,7 @@ def test_an_error_that_is_the_items_own_stops_no_other(start):
 
 def test_in_doubt_when_the_time_is_up_it_has_failed_with_its_doubt(start, time):
     started = start(["a"], timeout=3)
-    started.work.on_ask = raising({"a": [LostAnswerError("no answer")]})
+    started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
     assert started.carry_out().reasons == {"a": "no answer"}
     assert time.clock() <= 4
 
@@ -317,10 +317,10 @@ def test_in_doubt_when_the_time_is_up_it_has_failed_with_its_doubt(start, time):
 def test_asked_for_before_and_not_again_it_is_not_skipped(start, interruption):
     """It may have been carried out after all."""
     started = start(["a"])
-    started.work.on_ask = raising({"a": [LostAnswerError("no answer")]})
+    started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
 
     def interrupt(items):
-        if started.requests.seconds_spent > 5:
+        if started.client.budget.spent > 5:
             interruption.reason = "interrupted by SIGINT"
 
     started.work.on_look = interrupt
@@ -336,9 +336,9 @@ def test_an_item_that_a_look_wants_asked_for_again_is(start):
 
     def look(items):
         for item in items:
-            if item.state is State.UNDER_WAY and item.id in again:
+            if item.state is State.IN_PROGRESS and item.id in again:
                 again.remove(item.id)
-                item.state = State.WAITING
+                item.resume()
 
     started.work.on_look = look
     assert started.carry_out().counts == {DONE: 2}
@@ -358,7 +358,7 @@ def test_no_more_are_under_way_than_there_may_be(start, executor):
 
 def test_one_that_is_asked_for_again_does_not_stand_in_line_behind_those_that_wait_for_its_place(start, time):
     started = start(["a", "b", "c"], concurrency=1)
-    started.work.on_ask = raising({"a": [LostAnswerError("no answer")]})
+    started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
     assert started.carry_out().counts == {DONE: 3}
     assert started.work.asked == ["a", "a", "b", "c"]
     assert time.clock() < 100
@@ -367,8 +367,8 @@ def test_one_that_is_asked_for_again_does_not_stand_in_line_behind_those_that_wa
 @pytest.mark.parametrize(
     "error",
     [
-        RefusedError("no", 403), RefusedError("busy", 409), LostAnswerError("lost"), CloudError("down"),
-        TimeUpError("late"), KeyError("bug"), None,
+        RefusedError("no", 403), RefusedError("busy", 409), UnconfirmedError("lost"), CloudError("down"),
+        DeadlineError("late"), KeyError("bug"), None,
     ],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
@@ -393,17 +393,17 @@ def test_when_the_time_is_up_nothing_more_is_asked_for(start, time):
         "b": "not asked for: the time of 60 s was up",
     }
     assert started.outcomes == {"a": FAILED, "b": SKIPPED}
-    assert started.run.stopped == "the time of 60 s was up"
+    assert started.client.cancellation.reason.text == "the time of 60 s was up"
     assert 59 <= time.clock() <= 61
 
 
 def test_a_request_that_would_come_too_late_stops_the_asking_and_says_why(start):
     started = start(["a", "b"], timeout=60)
-    started.work.on_ask = raising({"a": [TimeUpError("the time was up, as the cloud limits the rate: slow down")]})
+    started.work.on_ask = raising({"a": [DeadlineError("the time was up, as the cloud limits the rate: slow down")]})
     started.carry_out()
     assert started.counts == {SKIPPED: 2} or started.outcomes["b"] == DONE
     assert started.reasons["a"] == "not asked for: the time was up, as the cloud limits the rate: slow down"
-    assert started.run.stopped.startswith("the time was up, as the cloud limits the rate")
+    assert started.client.cancellation.reason.text.startswith("the time was up, as the cloud limits the rate")
     assert (started.items[0].attempts, started.items[0].started_at, started.items[0].changed) == (0, None, False)
 
 
@@ -412,11 +412,11 @@ def test_half_of_what_an_item_takes_is_no_skipped_item(start):
 
     def half(item):
         item.created = [Created("volume_snapshot", "s-1"), Created("volume_snapshot")]
-        raise TimeUpError("the time was up")
+        raise DeadlineError("the time was up")
 
     started.work.on_ask = half
     started.carry_out()
-    assert started.run.stopped_code == "timeout"
+    assert started.client.cancellation.reason.code is Code.TIMEOUT
     assert started.outcomes == {"a": INCOMPLETE} and started.items[0].changed
     assert started.items[0].reason_code == "timeout"
     assert started.reasons == {"a": "only a part of it was asked for: the time was up"}
@@ -427,8 +427,8 @@ def test_a_look_that_comes_too_late_fails_nothing_by_itself(start):
     started.work.seconds = 1000
 
     def late(items):
-        if started.requests.seconds_spent > 20:
-            raise TimeUpError("the time of 30 s was up before it could be sent")
+        if started.client.budget.spent > 20:
+            raise DeadlineError("the time of 30 s was up before it could be sent")
 
     started.work.on_look = late
     assert started.carry_out().reasons == {"a": "still saving after 30 s; it goes on in the cloud"}
@@ -444,7 +444,7 @@ def test_too_many_failures_stop_the_asking(start):
     started.work.on_ask = refuse
     started.carry_out()
     assert started.outcomes["000"] == DONE
-    assert 3 < started.counts[FAILED] <= 3 + SENDERS + 1
+    assert 3 < started.counts[FAILED] <= 3 + WORKERS + 1
     assert sum(started.counts.values()) == 200
     assert started.reasons["199"].startswith("not asked for: the run was stopped by max_failures after ")
 
@@ -461,7 +461,7 @@ def test_a_cloud_that_cannot_be_used_is_not_tried_once_an_item(start):
     started = start([f"{number:03}" for number in range(100)])
     started.work.on_ask = raising({"001": [CloudError("The password is wrong.")]})
     started.carry_out()
-    assert started.counts[SKIPPED] >= 100 - SENDERS and started.counts[FAILED] == 1
+    assert started.counts[SKIPPED] >= 100 - WORKERS and started.counts[FAILED] == 1
     assert started.reasons["099"] == "not asked for: The password is wrong"
     assert started.outcomes["000"] == DONE
 
@@ -475,9 +475,9 @@ def test_an_interrupted_run_sees_what_is_under_way_to_its_end(start, interruptio
 
     started.work.on_ask = interrupt
     started.carry_out()
-    assert started.counts[DONE] == len(started.work.asked) <= 11 + SENDERS
+    assert started.counts[DONE] == len(started.work.asked) <= 11 + WORKERS
     assert started.reasons["099"] == "not asked for: the run was interrupted by SIGTERM"
-    assert started.told.newest["stopped"] == "the run was interrupted by SIGTERM"
+    assert started.reported.newest["stopped"] == "the run was interrupted by SIGTERM"
 
 
 def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interruption):
@@ -485,8 +485,8 @@ def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interrup
 
     def give_up(item):
         interruption.reason = "interrupted by SIGINT"
-        assert started.work.given_up()
-        raise GivenUpError("it was not wanted any more")
+        assert started.client.cancellation.requested
+        raise CancelledError("it was not wanted any more")
 
     started.work.on_ask = give_up
     started.carry_out()
@@ -505,7 +505,7 @@ def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
         "a": "still saving when the run was stopped; it goes on in the cloud",
         "b": "not asked for: the run was interrupted by the end of the playbook run",
     }
-    assert started.requests.abandoned() and started.work.abandoned()
+    assert started.client.cancellation.at_once
 
 
 def test_the_end_of_a_job_is_noticed_also_when_all_is_asked_for(start, time):
@@ -524,12 +524,12 @@ def test_a_run_that_is_interrupted_before_it_began_asks_for_nothing(start, inter
     assert (started.counts, started.work.asked, started.work.looks) == ({SKIPPED: 2}, [], [])
 
 
-def test_only_the_runs_own_thread_asks_whether_its_listener_is_there(start, interruption):
+def test_only_the_runs_own_thread_asks_whether_its_listener_is_there(start):
     """A pipe that two threads find closed at a time is closed twice."""
     threads = set()
-    interruption._listener_gone = lambda: bool(threads.add(threading.current_thread()))
-    started = start([str(number) for number in range(40)], ThreadPoolExecutor)
-    started.work.on_ask = lambda item: started.work.given_up()
+    interruption = Interruption(lambda: bool(threads.add(threading.current_thread())))
+    started = start([str(number) for number in range(40)], ThreadPoolExecutor, interruption=interruption)
+    started.work.on_ask = lambda item: started.client.cancellation.requested
     assert started.carry_out().counts == {DONE: 40}
     assert threads == {threading.current_thread()}
 
@@ -538,7 +538,7 @@ def test_only_the_runs_own_thread_asks_whether_its_listener_is_there(start, inte
 
 
 @pytest.mark.parametrize(
-    "error", [OutageError("no answer"), RefusedError("policy", 403), TimeUpError("the time was up")], ids=repr
+    "error", [OutageError("no answer"), RefusedError("policy", 403), DeadlineError("the time was up")], ids=repr
 )
 def test_what_cannot_be_listed_is_a_sentence(start, error):
     started = start(["a"])
@@ -547,7 +547,7 @@ def test_what_cannot_be_listed_is_a_sentence(start, error):
         raise error
 
     started.work.plan = plan
-    with pytest.raises(PlanError, match=rf"^Nothing was asked for, as it cannot be listed what there is: {error}\.$"):
+    with pytest.raises(PlanError, match=rf"^Nothing was asked for, as listing the things failed: {error}\.$"):
         started.run.plan()
 
 
@@ -556,10 +556,10 @@ def test_a_plan_that_was_given_up_is_a_sentence(start, interruption):
 
     def plan():
         interruption.reason = "interrupted by SIGINT"
-        raise GivenUpError("it was not wanted any more")
+        raise CancelledError("it was not wanted any more")
 
     started.work.plan = plan
-    with pytest.raises(GivenUpError, match=r"^The run was interrupted by SIGINT before anything was asked for\.$"):
+    with pytest.raises(CancelledError, match=r"^Nothing was asked for: the run was interrupted by SIGINT\.$"):
         started.run.plan()
 
 
@@ -624,7 +624,7 @@ def test_a_bug_in_the_asking_ends_the_run_and_loses_nothing_of_it(start, executo
     started.carry_out()
     assert started.outcomes["005"] == FAILED and started.counts[DONE] >= 5
     assert started.reasons["005"] == BUG.format("KeyError")
-    assert started.counts[SKIPPED] >= 100 - 6 - 2 * SENDERS
+    assert started.counts[SKIPPED] >= 100 - 6 - 2 * WORKERS
     assert started.reasons["099"] == f"not asked for: {BUG.format('KeyError')}"
 
 
@@ -648,15 +648,15 @@ def test_a_bug_in_the_run_itself_does_not_leave_senders_waiting(start):
     over = threading.Event()
 
     def wait_for_a_turn(item):
-        while not started.work.given_up():
+        while not started.client.cancellation.requested:
             over.wait(0.01)
-        raise GivenUpError("it was not wanted any more")
+        raise CancelledError("it was not wanted any more")
 
     def trip(**standing):
         raise ZeroDivisionError
 
     started.work.on_ask = wait_for_a_turn
-    started.told.tell = trip
+    started.reported.update = trip
     with pytest.raises(ZeroDivisionError):
         started.carry_out()
 
@@ -681,7 +681,7 @@ class Storm:
             if attempt > 1:
                 assert item.id in self.seen_in_doubt
                 self.seen_in_doubt.remove(item.id)
-        assert item.state is State.ASKING and item.attempts == attempt
+        assert item.state is State.SUBMITTING and item.attempts == attempt
         chance = random.Random(f"{self.seed} {item.id} {attempt}").random()
         fate = ("refused", "conflict", "made and conflict", "lost", "made and lost", "done")[
             sum(chance > limit for limit in (0.05, 0.1, 0.15, 0.3, 0.45))
@@ -695,13 +695,13 @@ class Storm:
         if fate.endswith("conflict"):
             raise RefusedError("busy", 409)
         if fate.endswith("lost"):
-            raise LostAnswerError("no answer")
+            raise UnconfirmedError("no answer")
 
     def on_look(self, items):
         assert len({id(item) for item in items}) == len(items)
         for item in items:
-            assert item.watched
-            if item.state is State.UNSURE:
+            assert item.polled
+            if item.state is State.UNCONFIRMED:
                 with self.work.lock:
                     self.seen_in_doubt.add(item.id)
 
@@ -717,10 +717,10 @@ def test_in_a_storm_each_item_comes_to_one_end(start, seed, concurrency):
     assert [item.name for item in started.items] == names
     assert all(item.settled for item in started.items)
     assert sum(started.counts.values()) == 500 and set(started.counts) == {DONE, ALREADY, FAILED}
-    assert started.told.newest["outcomes"] == started.counts
-    assert (started.told.newest["under_way"], started.told.newest["waiting"]) == (0, 0)
+    assert started.reported.newest["outcomes"] == started.counts
+    assert (started.reported.newest["in_progress"], started.reported.newest["waiting"]) == (0, 0)
     # No bug of the run or of the storm hides in a reason.
-    assert {item.reason.partition(";")[0] for item in started.items} <= {"", "policy", "busy", "no answer"}
+    assert {item.reason_text.partition(";")[0] for item in started.items} <= {"", "policy", "busy", "no answer"}
     assert set(started.work.times_made.values()) == {1}
     for item in started.items:
         assert (item.outcome in (DONE, ALREADY)) == (item.id in started.work.made)
@@ -754,31 +754,31 @@ def test_ten_thousand_items_cost_no_look_at_each_of_them_whenever_something_happ
 
 
 class Taken:
-    """The turn of a call while another one of the run asks and asks."""
+    """A lock that another call of the run does not release."""
 
     def __init__(self, on_pause):
         self._on_pause = on_pause
 
-    def wait(self, pause, goes_on):
+    def acquire(self, pause, goes_on):
         while goes_on():
             pause(1)
             self._on_pause()
         return False
 
 
-def test_who_waits_for_a_turn_until_the_time_is_up_asks_for_nothing(start):
-    started = start("a", turn=Taken(lambda: None), timeout=10)
-    with pytest.raises(PlanError, match="another call of this run still asks, and this one was waiting for 10 s"):
+def test_who_waits_for_the_lock_until_the_time_is_up_asks_for_nothing(start):
+    started = start("a", lock=Taken(lambda: None), timeout=10)
+    with pytest.raises(PlanError, match="another task of this run is still submitting, after 10 s"):
         started.carry_out()
     assert started.work.asked == []
 
 
-def test_who_is_interrupted_while_it_waits_for_a_turn_asks_for_nothing(start, interruption):
+def test_who_is_interrupted_while_it_waits_for_the_lock_asks_for_nothing(start, interruption):
     def interrupt():
         interruption.reason = "interrupted by SIGINT"
 
-    started = start("a", turn=Taken(interrupt))
-    with pytest.raises(PlanError, match="another call of this run still asks, and this one was interrupted by SIGINT"):
+    started = start("a", lock=Taken(interrupt))
+    with pytest.raises(PlanError, match="is still submitting, and the run was interrupted by SIGINT"):
         started.carry_out()
     assert started.work.asked == []
 
@@ -786,15 +786,15 @@ def test_who_is_interrupted_while_it_waits_for_a_turn_asks_for_nothing(start, in
 def test_one_in_doubt_that_is_not_asked_for_again_stays_in_doubt_until_it_is_seen(start):
     """The first request was carried out after all, and shows late."""
 
-    def ask(item):
+    def submit(item):
         if item.attempts == 1:
             started.work.times_made[item.id] += 1
-            raise LostAnswerError("the connection was cut")
-        started.work.made[item.id] = started.requests.seconds_spent
-        raise GivenUpError("it was not wanted any more")
+            raise UnconfirmedError("the connection was cut")
+        started.work.made[item.id] = started.client.budget.spent
+        raise CancelledError("it was not wanted any more")
 
     started = start("a")
-    started.work.on_ask = ask
+    started.work.on_ask = submit
     started.carry_out()
     assert started.outcomes == {"a": DONE}
     assert started.work.asked == ["a", "a"] and started.work.times_made["a"] == 1

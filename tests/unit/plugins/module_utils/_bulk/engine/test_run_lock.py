@@ -8,66 +8,66 @@ import errno
 import fcntl
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine import run_lock as turn_module
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run_lock import Turn
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine import run_lock
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run_lock import RunLock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 
 
 @pytest.fixture
-def new_turn(no_cloud, tmp_path):
+def new_lock(no_cloud, tmp_path):
     environ = {"HOME": str(no_cloud), "XDG_STATE_HOME": str(tmp_path / "state")}
-    return lambda name="snapshot r1": Turn(environ, name)
+    return lambda name="snapshot r1": RunLock(environ, name)
 
 
 def give_up():
     return False
 
 
-def is_free(turn):
-    return turn.wait(lambda seconds: None, give_up)
+def is_free(lock):
+    return lock.acquire(lambda seconds: None, give_up)
 
 
-def test_one_has_its_turn_after_the_other(new_turn):
-    first, second = new_turn(), new_turn()
+def test_one_acquires_the_lock_after_the_other(new_lock):
+    first, second = new_lock(), new_lock()
     assert is_free(first)
     assert not is_free(second)
-    first.end()
-    first.end()
+    first.release()
+    first.release()
     assert is_free(second)
 
 
-def test_who_waits_looks_again_and_again(new_turn):
-    first, second = new_turn(), new_turn()
+def test_who_waits_tries_again_and_again(new_lock):
+    first, second = new_lock(), new_lock()
     assert is_free(first)
     pauses = []
 
     def pause(seconds):
         pauses.append(seconds)
         if len(pauses) == 3:
-            first.end()
+            first.release()
 
-    assert second.wait(pause, lambda: True)
+    assert second.acquire(pause, lambda: True)
     assert len(pauses) == 3
 
 
-def test_runs_do_not_wait_for_each_other(new_turn):
-    assert is_free(new_turn("snapshot r1")) and is_free(new_turn("snapshot r2")) and is_free(new_turn("backup r1"))
+def test_runs_do_not_wait_for_each_other(new_lock):
+    assert is_free(new_lock("snapshot r1")) and is_free(new_lock("snapshot r2")) and is_free(new_lock("backup r1"))
 
 
-def test_where_there_can_be_no_file_nobody_waits(new_turn, monkeypatch):
+def test_where_there_can_be_no_file_nobody_waits(new_lock, monkeypatch):
     def refuse(environ, name):
         raise SessionError("it is not safe")
 
-    monkeypatch.setattr(turn_module, "open_shared", refuse)
-    assert is_free(new_turn()) and is_free(new_turn())
+    monkeypatch.setattr(run_lock, "open_shared", refuse)
+    assert is_free(new_lock()) and is_free(new_lock())
 
 
-def test_where_the_file_cannot_be_locked_nobody_waits(new_turn, monkeypatch):
+def test_where_the_file_cannot_be_locked_nobody_waits(new_lock, monkeypatch):
     """As on some network file systems."""
 
     def refuse(file, operation):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    first, second = new_turn(), new_turn()
+    first, second = new_lock(), new_lock()
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert is_free(first) and is_free(second)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import dataclasses
 import hashlib
 import html.parser
 import io
@@ -35,8 +34,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.fi
     write_report,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.report.run_records import (
-    make_record,
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.report.reports import (
+    make_report,
     make_result,
 )
 
@@ -121,7 +120,7 @@ def test_a_path_that_names_no_file_is_an_error(path):
 
 
 def test_three_files_are_written_and_their_directory_is_made(tmp_path):
-    written = write_report(make_record([make_result(1)]), f"{tmp_path}/reports/of/nightly.html")
+    written = write_report(make_report([make_result(1)]), f"{tmp_path}/reports/of/nightly.html")
     assert list(written) == ["json", "csv", "html"]
     assert all(os.path.isfile(path) for path in written.values())
     assert sorted(os.listdir(tmp_path / "reports" / "of")) == ["nightly.csv", "nightly.html", "nightly.json"]
@@ -130,22 +129,22 @@ def test_three_files_are_written_and_their_directory_is_made(tmp_path):
 def test_the_umask_says_who_may_read_them(tmp_path):
     before = os.umask(0o027)
     try:
-        written = write_report(make_record([]), f"{tmp_path}/nightly")
+        written = write_report(make_report([]), f"{tmp_path}/nightly")
     finally:
         os.umask(before)
     assert {stat.S_IMODE(os.stat(path).st_mode) for path in written.values()} == {0o640}
 
 
 def test_an_earlier_report_is_replaced_whole(tmp_path):
-    written = write_report(make_record([make_result(1)]), f"{tmp_path}/nightly")
+    written = write_report(make_report([make_result(1)]), f"{tmp_path}/nightly")
     with open(written["html"], encoding="utf-8") as earlier:
-        write_report(make_record([make_result(2)]), f"{tmp_path}/nightly")
+        write_report(make_report([make_result(2)]), f"{tmp_path}/nightly")
         assert "web-00001" in earlier.read()
     assert "web-00002" in pathlib.Path(written["html"]).read_text(encoding="utf-8")
 
 
 def test_when_one_cannot_be_written_all_stay_as_they_were(tmp_path, monkeypatch):
-    written = write_report(make_record([make_result(1)]), f"{tmp_path}/nightly")
+    written = write_report(make_report([make_result(1)]), f"{tmp_path}/nightly")
     earlier = {path: pathlib.Path(path).read_bytes() for path in written.values()}
 
     def disk_full(target, text, write=report_files._write_draft):
@@ -155,11 +154,11 @@ def test_when_one_cannot_be_written_all_stay_as_they_were(tmp_path, monkeypatch)
 
     monkeypatch.setattr(report_files, "_write_draft", disk_full)
     with pytest.raises(ReportError, match=r"nightly\.html cannot be written: No space left on device"):
-        write_report(make_record([make_result(2)]), f"{tmp_path}/nightly")
+        write_report(make_report([make_result(2)]), f"{tmp_path}/nightly")
     assert {str(path): path.read_bytes() for path in tmp_path.iterdir()} == earlier
 
 
-@pytest.mark.parametrize("act", [check, lambda path: write_report(make_record([]), path)], ids=["check", "write"])
+@pytest.mark.parametrize("act", [check, lambda path: write_report(make_report([]), path)], ids=["check", "write"])
 class TestWhatCannotBeWrittenIsASentence:
     def test_with_a_directory_in_the_place_of_a_file(self, act, tmp_path):
         (tmp_path / "nightly.html").mkdir()
@@ -186,7 +185,7 @@ class TestWhatCannotBeWrittenIsASentence:
     )
     def test_with_a_directory_of_somebody_else(self, act, mode, reason):
         with tempfile.TemporaryDirectory() as directory:
-            write_report(make_record([]), f"{directory}/nightly")
+            write_report(make_report([]), f"{directory}/nightly")
             os.chmod(directory, mode)
             os.seteuid(65534)
             try:
@@ -199,7 +198,7 @@ class TestWhatCannotBeWrittenIsASentence:
 def test_a_check_makes_the_directory_and_leaves_what_is_in_it(tmp_path):
     check(f"{tmp_path}/reports/nightly")
     assert os.listdir(tmp_path / "reports") == []
-    write_report(make_record([]), f"{tmp_path}/reports/nightly")
+    write_report(make_report([]), f"{tmp_path}/reports/nightly")
     check(f"{tmp_path}/reports/nightly")
     assert len(os.listdir(tmp_path / "reports")) == 3
 
@@ -208,9 +207,9 @@ def test_a_check_makes_the_directory_and_leaves_what_is_in_it(tmp_path):
 
 
 def test_the_json_has_all_of_the_record():
-    record = make_record([make_result(1, name=name) for name in HOSTILE], stopped="Somebody pressed Ctrl-C.")
+    record = make_report([make_result(1, name=name) for name in HOSTILE], stopped="Somebody pressed Ctrl-C.")
     assert json.loads(json_text(record)) == {
-        **dataclasses.asdict(record),
+        **record.content(),
         "started": "2026-01-31T01:00:04Z",
         "ended": "2026-01-31T01:00:17Z",
         "refusals": [{"service": "compute", "seconds": 1.25}],
@@ -218,7 +217,7 @@ def test_the_json_has_all_of_the_record():
 
 
 def test_half_a_character_is_replaced(tmp_path):
-    written = write_report(make_record([make_result(1, name="web-\ud83d")]), f"{tmp_path}/nightly")
+    written = write_report(make_report([make_result(1, name="web-\ud83d")]), f"{tmp_path}/nightly")
     content = {ending: pathlib.Path(path).read_text(encoding="utf-8") for ending, path in written.items()}
     assert json.loads(content["json"])["results"][0]["name"] == "web-\ufffd"
     assert "web-\ufffd" in content["csv"] and "web-\ufffd" in content["html"]
@@ -230,7 +229,7 @@ def test_half_a_character_is_replaced(tmp_path):
 def test_the_csv_has_a_row_an_item():
     image = make_result(1)["created"][0]
     snapshot = {"type": "volume_snapshot", "id": "s1", "name": "disk", "status": "available", "size": 1000}
-    record = make_record([make_result(1, created=[image, snapshot]), make_result(2, outcome="skipped", **UNSTARTED)])
+    record = make_report([make_result(1, created=[image, snapshot]), make_result(2, outcome="skipped", **UNSTARTED)])
     done, skipped = rows_of(record)
     assert done == {
         "run": "nightly",
@@ -252,7 +251,7 @@ def test_the_csv_has_a_row_an_item():
 
 
 def test_every_text_survives_the_csv():
-    rows = rows_of(make_record([make_result(1, name=name, reason=name) for name in HOSTILE]))
+    rows = rows_of(make_report([make_result(1, name=name, reason=name) for name in HOSTILE]))
     assert [(row["name"], row["reason"]) for row in rows] == [(name, name) for name in HOSTILE]
 
 
@@ -273,14 +272,14 @@ def test_every_text_survives_the_csv():
     ],
 )
 def test_no_cell_is_a_formula(name, cell):
-    text = csv_text(make_record([make_result(1, name=name)]))
+    text = csv_text(make_report([make_result(1, name=name)]))
     assert f'"snapshot","{cell}",' in text
     if name != cell:
         assert f'"{name}"' not in text
 
 
 def test_a_spreadsheet_is_told_that_it_is_utf_8(tmp_path):
-    written = write_report(make_record([]), f"{tmp_path}/nightly")
+    written = write_report(make_report([]), f"{tmp_path}/nightly")
     with open(written["csv"], "rb") as stream:
         assert stream.read() == b"\xef\xbb\xbf" + ",".join(f'"{column}"' for column in COLUMNS).encode() + b"\r\n"
 
@@ -289,7 +288,7 @@ def test_a_spreadsheet_is_told_that_it_is_utf_8(tmp_path):
 
 
 def test_the_page_tells_what_when_and_where():
-    text = report_page.render(make_record([make_result(1), make_result(2, outcome="failed", reason="HTTP 409")]))
+    text = report_page.render(make_report([make_result(1), make_result(2, outcome="failed", reason="HTTP 409")]))
     assert "<h1>nightly</h1>" in text and "Bulk run: snapshot" in text
     assert "2 items: 1 failed, 1 done." in text
     for fact in ("mycloud", "production", "RegionOne", "2026-01-31T01:00:04Z", "14.0 s"):
@@ -298,12 +297,12 @@ def test_the_page_tells_what_when_and_where():
 
 
 def test_the_page_tells_why_the_run_ended_early():
-    text = report_page.render(make_record([make_result(1)], stopped="it failed <often>."))
+    text = report_page.render(make_report([make_result(1)], stopped="it failed <often>."))
     assert "Ended early: it failed &lt;often&gt;.<" in text
 
 
 def test_the_page_has_requests_and_refusals_by_service():
-    record = make_record(
+    record = make_report(
         [make_result(1), make_result(2)], refusals=[("compute", 1.0), ("compute", 2.0), ("image", 3.0)]
     )
     text = report_page.render(record)
@@ -317,7 +316,7 @@ def test_the_page_has_requests_and_refusals_by_service():
 
 
 def test_what_needs_attention_comes_first_and_numbers_count_as_numbers():
-    record = make_record(
+    record = make_report(
         [
             make_result(1, name="a-10"),
             make_result(2, name="a-9"),
@@ -329,7 +328,7 @@ def test_what_needs_attention_comes_first_and_numbers_count_as_numbers():
 
 
 def test_every_text_is_shown_as_it_is():
-    record = make_record(
+    record = make_report(
         [
             make_result(
                 1, name=name, reason=name, id=name, created=[{**make_result(1)["created"][0], "name": name, "id": name}]
@@ -340,7 +339,7 @@ def test_every_text_is_shown_as_it_is():
         requests={HOSTILE[0]: 1},
         refusals=[(HOSTILE[0], 1.0)],
     )
-    plain = make_record(
+    plain = make_report(
         [make_result(1, reason="x") for _name in HOSTILE], stopped="x", requests={"x": 1}, refusals=[("x", 1.0)]
     )
     hostile_page, plain_page = page_of(record), page_of(plain)
@@ -354,12 +353,12 @@ def test_every_text_is_shown_as_it_is():
 
 
 def test_marks_that_turn_the_text_around_them_are_shown_instead_of_obeyed():
-    text = report_page.render(make_record([make_result(1, name="web\u202egpj.exe")]))
+    text = report_page.render(make_report([make_result(1, name="web\u202egpj.exe")]))
     assert "web\ufffdgpj.exe" in text and "\u202e" not in text
 
 
 def test_the_policy_allows_what_is_in_the_page_and_nothing_else():
-    page = page_of(make_record([make_result(1)]))
+    page = page_of(make_report([make_result(1)]))
     policy = next(attributes["content"] for tag, attributes in page.tags if attributes.get("http-equiv"))
     directives = dict(directive.strip().split(" ", 1) for directive in policy.split(";"))
     assert directives.pop("default-src") == directives.pop("base-uri") == directives.pop("form-action") == "'none'"
@@ -371,10 +370,10 @@ def test_the_policy_allows_what_is_in_the_page_and_nothing_else():
 
 
 def test_the_page_refers_to_nothing_outside():
-    page = page_of(make_record([make_result(1), make_result(2, outcome="failed")]))
+    page = page_of(make_report([make_result(1), make_result(2, outcome="failed")]))
     names = {name for _tag, attributes in page.tags for name in attributes}
     assert not names & {"src", "href", "srcset", "action", "style", "data"}
-    assert not re.search(r"https?:|url\(|@import", report_page.render(make_record([make_result(1)])))
+    assert not re.search(r"https?:|url\(|@import", report_page.render(make_report([make_result(1)])))
 
 
 @pytest.mark.parametrize(
@@ -389,12 +388,12 @@ def test_the_page_refers_to_nothing_outside():
     ],
 )
 def test_the_time_axis_has_round_numbers(seconds, labels):
-    page = page_of(make_record([make_result(1)], seconds=seconds))
+    page = page_of(make_report([make_result(1)], seconds=seconds))
     assert page.content["text"] == labels
 
 
 def test_a_bar_goes_from_start_to_end_in_the_colour_of_its_outcome():
-    record = make_record(
+    record = make_report(
         [
             make_result(1, name="second", started_at=50.0, ended_at=75.0, seconds=25.0),
             make_result(2, name="first", started_at=25.0, ended_at=50.0, outcome="failed"),
@@ -416,14 +415,14 @@ def test_a_bar_goes_from_start_to_end_in_the_colour_of_its_outcome():
 
 def test_refusals_are_ticks():
     text = report_page.render(
-        make_record([make_result(1)], seconds=100.0, refusals=[("compute", 10.0), ("image", 20.0)])
+        make_report([make_result(1)], seconds=100.0, refusals=[("compute", 10.0), ("image", 20.0)])
     )
     assert 'd="M1000 0v1M2000 0v1"' in text
-    assert 'class="ticks"' not in report_page.render(make_record([make_result(1)], refusals=[]))
+    assert 'class="ticks"' not in report_page.render(make_report([make_result(1)], refusals=[]))
 
 
 def test_a_run_of_nothing_has_a_page(tmp_path):
-    record = make_record([], seconds=0.0, requests={}, refusals=[])
+    record = make_report([], seconds=0.0, requests={}, refusals=[])
     text = report_page.render(record)
     assert "no item was selected" in text and "<table id" not in text
     assert rows_of(record) == []
@@ -435,15 +434,15 @@ def test_every_outcome_has_a_colour_and_is_shown_where_it_occurs():
         assert f".{outcome} {{ --outcome: var(--{outcome}); }}" in report_page.STYLE
         # In light and in dark.
         assert report_page.STYLE.count(f"--{outcome}: #") == 2
-        text = report_page.render(make_record([make_result(1, outcome=outcome)]))
+        text = report_page.render(make_report([make_result(1, outcome=outcome)]))
         assert f'<dt class="mark {outcome}">{outcome}</dt><dd>1</dd>' in text and f"<option>{outcome}</option>" in text
     unusual = set(OUTCOMES) - set(report_page.USUAL)
     assert unusual == {"accepted", "incomplete", "blocked"}
-    assert not any(f"mark {outcome}" in report_page.render(make_record([make_result(1)])) for outcome in unusual)
+    assert not any(f"mark {outcome}" in report_page.render(make_report([make_result(1)])) for outcome in unusual)
 
 
 def test_a_planned_run_says_that_nothing_was_changed():
-    text = report_page.render(make_record([make_result(1, outcome="planned", **UNSTARTED)]))
+    text = report_page.render(make_report([make_result(1, outcome="planned", **UNSTARTED)]))
     assert "1 item: 1 planned. Nothing was changed." in text
     assert "No item was started." in text
 
@@ -455,6 +454,6 @@ def test_ten_thousand_items_stay_below_five_megabytes():
         )
         for number in range(10_000)
     ]
-    page = report_page.render(make_record(results, refusals=[("compute", float(at)) for at in range(500)]))
+    page = report_page.render(make_report(results, refusals=[("compute", float(at)) for at in range(500)]))
     assert len(page.encode()) < 5_000_000
     assert item_names(Page(page))[-1] == "web-09995"

@@ -14,8 +14,8 @@ import zlib
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.files import write_report
 from ansible_collections.onetoken.openstack.tests.integration.browser import Browser
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.report.run_records import (
-    make_record,
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.report.reports import (
+    make_report,
     make_result,
 )
 
@@ -47,7 +47,7 @@ def page(tmp_path) -> pathlib.Path:
 
 
 def write_page(directory: pathlib.Path, results: list[dict[str, t.Any]], **changes: t.Any) -> pathlib.Path:
-    return pathlib.Path(write_report(make_record(results, **changes), str(directory / "report"))["html"])
+    return pathlib.Path(write_report(make_report(results, **changes), str(directory / "report"))["html"])
 
 
 def without_policy(page: pathlib.Path, addition: str) -> pathlib.Path:

@@ -6,43 +6,52 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Place
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
     ALREADY,
     DONE,
     FAILED,
-    IMAGE,
     SKIPPED,
     Created,
     Item,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import (
-    REASONS_TOLD,
+    REASONS_SHOWN,
     Report,
     RunFailedError,
+    results_of,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.quotas import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.images import IMAGE
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
 
 
 def item(name, outcome=None, text="", code=Code.REFUSED, **changes):
     why = Reason(code, text) if text else None
-    made = Item(id=f"id-{name}", name=name, action="snapshot", why=why, **changes)
+    made = Item(f"id-{name}", name, "snapshot")
+    for attribute, value in {"reason": why, **changes}.items():
+        setattr(made, attribute, value)
     if outcome:
         made.settle(outcome, why)
     return made
 
 
 def report(*items, **changes):
-    return Report("snapshot", "servers", **{"run": "r1", "items": list(items), "started": STARTED, **changes})
+    given = {
+        "run": "r1",
+        "results": results_of(items),
+        "started": STARTED,
+        "seconds": 0.0,
+        "changed": any(item.changed for item in items),
+    }
+    return Report("snapshot", "servers", **{**given, **changes})
 
 
 def test_every_outcome_is_counted():
     made = report(item("a", DONE), item("b", FAILED), item("c", FAILED))
-    assert made.counts() == {
+    assert made.counts == {
         "done": 2 - 1,
         "already": 0,
         "accepted": 0,
@@ -52,11 +61,11 @@ def test_every_outcome_is_counted():
         "failed": 2,
         "planned": 0,
     }
-    assert [one.name for one in made.failed] == ["b", "c"]
+    assert [one["name"] for one in made.failed] == ["b", "c"]
 
 
 def test_what_is_skipped_is_not_as_it_should_be():
-    assert [one.name for one in report(item("a", SKIPPED), item("b", ALREADY)).failed] == ["a"]
+    assert [one["name"] for one in report(item("a", SKIPPED), item("b", ALREADY)).failed] == ["a"]
 
 
 def test_the_answer_is_what_the_task_returns():
@@ -101,7 +110,7 @@ def test_failures_are_told_in_a_sentence():
 
 def test_of_many_failures_the_first_ones_are_told():
     made = report(*(item(f"{number:05}", FAILED, "no") for number in range(10_000)))
-    assert made.failure().count(": no") == REASONS_TOLD
+    assert made.failure().count(": no") == REASONS_SHOWN
     assert made.failure().endswith("; and 9980 more, see results.")
 
 
@@ -134,16 +143,26 @@ def test_without_anything_to_do_the_plan_has_no_cost():
     assert report(plan=Plan({}, 0.0, [Quota("x", 1, 1, 1)])).describe_plan() == "Snapshot of 0 of 0 servers."
 
 
-def test_the_record_of_its_files():
-    place = Place("production", "demo", "p-1", "RegionOne", "http://keystone/v3")
+def test_the_content_of_its_files():
     done = item("a", DONE, attempts=1, started_at=1.25, ended_at=3.5)
-    record = report(
-        done, item("b", ALREADY), seconds=4.0, refusals=[("compute", 1.5)], stopped="why", stopped_code="timeout"
-    ).record(place)
-    assert (record.cloud, record.project, record.region_name, record.run) == ("production", "demo", "RegionOne", "r1")
-    assert (record.started, record.refusals) == (STARTED, [("compute", 1.5)])
-    assert (record.stopped, record.stopped_code) == ("why", "timeout")
-    assert [(one["started_at"], one["ended_at"]) for one in record.results] == [(1.25, 3.5), (None, None)]
+    made = report(
+        done,
+        item("b", ALREADY),
+        seconds=4.0,
+        cloud="production",
+        project="demo",
+        region_name="RegionOne",
+        refusals=[("compute", 1.5)],
+        stopped="why",
+        stopped_code="timeout",
+    )
+    content = made.content()
+    assert (content["cloud"], content["project"], content["region_name"], content["run"]) == (
+        "production", "demo", "RegionOne", "r1",
+    )  # fmt: skip
+    assert (content["started"], content["refusals"]) == (STARTED, [{"service": "compute", "seconds": 1.5}])
+    assert (content["stopped"], content["stopped_code"]) == ("why", "timeout")
+    assert [(one["started_at"], one["ended_at"]) for one in content["results"]] == [(1.25, 3.5), (None, None)]
 
 
 def test_what_was_left_alone_without_a_stop_has_its_own_reason():

@@ -9,11 +9,12 @@ import datetime
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources import labels as module
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import (
-    Marks,
+    Labels,
     check_run,
     run_of_today,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Server, Volume
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import Server
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volumes import Volume
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -21,7 +22,7 @@ SERVER = Server("id-0", "web", "ACTIVE")
 
 
 def test_names_and_properties():
-    marks = Marks(
+    marks = Labels(
         "r1", "server", "{{x}} {server} {server_id} {run} {date}", "image_name", {"keep": True, "days": 7}, MOMENT
     )
     assert marks.name_of(SERVER) == "{x} web id-0 r1 2026-01-31T120000Z"
@@ -36,7 +37,7 @@ def test_names_and_properties():
 
 
 def test_what_is_made_of_a_volume_is_marked_with_the_volume():
-    marks = Marks("r1", "volume", "{volume}-{run}", "snapshot_name")
+    marks = Labels("r1", "volume", "{volume}-{run}", "snapshot_name")
     assert marks.of(Volume("v-1", "data", "available")) == {
         "onetoken_run": "r1",
         "onetoken_volume_id": "v-1",
@@ -44,25 +45,25 @@ def test_what_is_made_of_a_volume_is_marked_with_the_volume():
         "onetoken_name": "data-r1",
     }
     with pytest.raises(ConfigurationError, match=r"use \{volume\}, \{volume_id\}, \{run\}, \{date\}, as they are"):
-        Marks("r1", "volume", "{server}", "snapshot_name")
+        Labels("r1", "volume", "{server}", "snapshot_name")
 
 
 @pytest.mark.parametrize("name", ["instance_uuid", "block_device_mapping", "owner", "image_type"])
 def test_a_property_by_which_an_image_is_recognized_is_refused(name):
     for kind, option in (("server", "image_name"), ("server", "backup_name"), ("volume", "image_name")):
         with pytest.raises(ConfigurationError, match=rf"Nova and Glance write .* leave out \['{name}'\]"):
-            Marks("r1", kind, "x", option, {name: "x", "team": "platform"})
+            Labels("r1", kind, "x", option, {name: "x", "team": "platform"})
     # Cinder's metadata has nothing but what its users write.
-    assert Marks("r1", "volume", "x", "snapshot_name", {name: "x"}).properties == {name: "x"}
+    assert Labels("r1", "volume", "x", "snapshot_name", {name: "x"}).properties == {name: "x"}
 
 
 def test_a_moment_is_named_in_utc():
     moment = MOMENT.astimezone(datetime.timezone(datetime.timedelta(hours=5)))
-    assert Marks("r1", "server", "{date}", "image_name", moment=moment).name_of(SERVER) == "2026-01-31T120000Z"
+    assert Labels("r1", "server", "{date}", "image_name", moment=moment).name_of(SERVER) == "2026-01-31T120000Z"
 
 
 def test_braces_in_a_servers_name_are_letters():
-    assert Marks("r1", "server", "{server}", "image_name").name_of(Server("1", "{run}", "ACTIVE")) == "{run}"
+    assert Labels("r1", "server", "{server}", "image_name").name_of(Server("1", "{run}", "ACTIVE")) == "{run}"
 
 
 @pytest.mark.parametrize(
@@ -94,13 +95,13 @@ def test_braces_in_a_servers_name_are_letters():
 )
 def test_unusable_options_are_refused(options):
     with pytest.raises(ConfigurationError) as raised:
-        Marks(**{"run": "r1", "kind": "server", "name": "{server}", "option": "image_name", **options})
+        Labels(**{"run": "r1", "kind": "server", "name": "{server}", "option": "image_name", **options})
     assert str(raised.value).endswith(".") and "\n" not in str(raised.value)
 
 
 def test_a_name_that_cannot_be_used_is_told_with_its_option():
     with pytest.raises(ConfigurationError, match=r"^image_name '\{flavor\}' has a placeholder that is not known"):
-        Marks("r1", "server", "{flavor}", "image_name")
+        Labels("r1", "server", "{flavor}", "image_name")
 
 
 @pytest.mark.parametrize("run", ["r1", "2026-01-31", "A.b_c-9", "x" * 128])

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.quotas import (
-    Quota,
     image_quotas,
     volume_quotas,
 )
@@ -25,7 +25,7 @@ ABSOLUTE = {
 
 
 @pytest.fixture
-def answers(cloud, new_requests):
+def answers(cloud, new_client):
     """Requests to a cloud of which both services give this answer."""
 
     def make(body=None, **response):
@@ -33,7 +33,7 @@ def answers(cloud, new_requests):
             return FakeResponse(response.get("status", 200), body, text=response.get("text", ""))
 
         cloud.image = cloud.block_storage = FakeService(cloud, give)
-        return new_requests()
+        return new_client()
 
     return make
 
@@ -96,10 +96,10 @@ def test_a_refusal_is_no_failure(answers, status):
     assert (image_quotas(requests, 5), volume_quotas(requests, snapshots=5)) == ([], [])
 
 
-def test_neither_is_a_service_that_is_not_there(cloud, new_requests):
+def test_neither_is_a_service_that_is_not_there(cloud, new_client):
     def absent(path, method, options):
         raise keystoneauth.EndpointNotFound()
 
     cloud.image = cloud.block_storage = FakeService(cloud, absent)
-    requests = new_requests()
+    requests = new_client()
     assert (image_quotas(requests, 5), volume_quotas(requests, snapshots=5)) == ([], [])

@@ -7,17 +7,18 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import (
-    Criteria,
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria, texts
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import (
     Server,
-    Volume,
     list_servers,
-    list_volumes,
     select_servers,
+)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volumes import (
+    Volume,
+    list_volumes,
     select_volumes,
-    texts,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
@@ -162,13 +163,13 @@ def test_a_volume_that_is_attached_to_a_host_is_attached_to_no_server():
     [FakeResponse(406), FakeResponse(200, {"servers": [{"id": "1", "name": "a", "status": "ACTIVE"}]})],
     ids=["refused", "ignored"],
 )
-def test_a_nova_that_is_too_old_for_tags_is_told_in_a_sentence(cloud, new_requests, answer):
+def test_a_nova_that_is_too_old_for_tags_is_told_in_a_sentence(cloud, new_client, answer):
     cloud.compute = FakeService(cloud, lambda path, method, options: answer)
     with pytest.raises(ConfigurationError, match=r"does not list the tags of servers .* 2\.26"):
-        select_servers(new_requests(), Criteria(tags=["x"]))
+        select_servers(new_client(), Criteria(tags=["x"]))
 
 
-def test_everything_is_listed_once_and_with_tags_only_where_they_are_asked_for(cloud, new_requests):
+def test_everything_is_listed_once_and_with_tags_only_where_they_are_asked_for(cloud, new_client):
     versions = []
 
     def listing(path, method, options):
@@ -177,7 +178,7 @@ def test_everything_is_listed_once_and_with_tags_only_where_they_are_asked_for(c
         return FakeResponse(200, {"servers": [server], "volumes": []})
 
     cloud.compute = cloud.block_storage = FakeService(cloud, listing)
-    requests = new_requests()
+    requests = new_client()
     assert [server.name for server in list_servers(requests)] == ["a"]
     assert select_servers(requests, Criteria(tags=["x"])).resources == []
     assert list_volumes(requests) == []
@@ -198,11 +199,11 @@ def test_values_are_kept_as_text():
         texts({"k": [1]}, "metadata")
 
 
-def test_the_copy_that_cinder_makes_to_back_up_an_attached_volume_is_no_volume_of_the_user(cloud, new_requests):
+def test_the_copy_that_cinder_makes_to_back_up_an_attached_volume_is_no_volume_of_the_user(cloud, new_client):
     names = {"v1": "data", "v2": "backup-vol-v1", "v3": "backup-vol-of-mine"}
     bodies = [{"id": id, "name": name, "status": "in-use"} for id, name in names.items()]
     cloud.block_storage = FakeService(cloud, lambda *_request: FakeResponse(200, {"volumes": bodies}))
-    assert [volume.id for volume in list_volumes(new_requests())] == ["v1", "v3"]
+    assert [volume.id for volume in list_volumes(new_client())] == ["v1", "v3"]
 
 
 def test_no_names_at_all_select_nothing_other_than_names_that_are_not_given():
@@ -247,22 +248,22 @@ def test_two_asterisks_match_every_name():
 
 
 @pytest.mark.parametrize("days_behind", [60, 0, -60])
-def test_an_age_is_measured_by_the_clock_of_the_cloud(time, new_requests, days_behind):
+def test_an_age_is_measured_by_the_clock_of_the_cloud(time, new_client, days_behind):
     time.set_behind(days_behind * 86400)
     storage = FakeStorage(time)
     old = storage.volume("old")
     time.sleep(7200)
     new = storage.volume("new")
-    requests = new_requests(connection=storage)
+    requests = new_client(connection=storage)
     assert [one.id for one in select_volumes(requests, Criteria(older_than=3600)).resources] == [old]
     assert [one.id for one in select_volumes(requests, Criteria(newer_than=3600)).resources] == [new]
 
 
-def test_where_the_cloud_does_not_say_what_time_it_is_nothing_is_selected_by_age(time, new_requests):
+def test_where_the_cloud_does_not_say_what_time_it_is_nothing_is_selected_by_age(time, new_client):
     storage = FakeStorage(time)
     storage.volume("old")
     storage.block_storage.clock = None
-    requests = new_requests(connection=storage)
+    requests = new_client(connection=storage)
     with pytest.raises(CloudError, match="older_than and newer_than cannot be used here: no service of the cloud says"):
         select_volumes(requests, Criteria(older_than=3600))
     assert len(select_volumes(requests, Criteria(name_pattern="o*")).resources) == 1

@@ -17,7 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources
     VolumeCopy,
     is_ours,
     kind_of_backups,
-    see_volume_copies,
+    update_from_volume_copies,
     volume_copies,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_storage import FakeStorage
@@ -70,15 +70,15 @@ def test_somebodys_own_description_has_no_marks(text):
     assert not is_ours(copy(description=text))
 
 
-def test_the_kind_of_backups_is_the_clouds(time, new_requests):
+def test_the_kind_of_backups_is_the_clouds(time, new_client):
     for microversion, kind in (((3, 43), BACKUPS), ((3, 42), BACKUPS_WITHOUT_METADATA)):
-        assert kind_of_backups(new_requests(connection=FakeStorage(time, microversion))) is kind
+        assert kind_of_backups(new_client(connection=FakeStorage(time, microversion))) is kind
 
 
-def test_copies_come_the_newest_first_over_all_pages(storage, new_requests):
+def test_copies_come_the_newest_first_over_all_pages(storage, new_client):
     storage.page = 2
     ids = [storage.add_snapshot(days) for days in (5, 1, 3, 2, 4)]
-    listed = [one.id for one in volume_copies(new_requests(connection=storage), SNAPSHOTS)]
+    listed = [one.id for one in volume_copies(new_client(connection=storage), SNAPSHOTS)]
     assert listed == [ids[place] for place in (1, 3, 2, 4, 0)]
     assert storage.count("GET", "/snapshots") == 3
 
@@ -89,26 +89,26 @@ def under_way(*created):
     return item
 
 
-def test_a_look_takes_in_what_is_there_and_reads_no_further_than_it_must(storage, new_requests):
+def test_a_look_takes_in_what_is_there_and_reads_no_further_than_it_must(storage, new_client):
     storage.page = 1
     storage.add_snapshot(days=3)
     id = storage.add_snapshot(name="new")
     item = under_way(Created("volume_snapshot", id), Created("image", "i"))
-    see_volume_copies(new_requests(connection=storage), SNAPSHOTS, [item])
+    update_from_volume_copies(new_client(connection=storage), SNAPSHOTS, [item])
     assert (item.created[0].name, item.created[0].status, item.created[0].size) == ("new", "available", 10 * 1024**3)
-    assert item.state is State.UNDER_WAY
+    assert item.state is State.IN_PROGRESS
     assert storage.count("GET", "/snapshots") == 1
-    see_volume_copies(new_requests(connection=storage), SNAPSHOTS, [item])
+    update_from_volume_copies(new_client(connection=storage), SNAPSHOTS, [item])
     assert storage.count("GET", "/snapshots") == 1
 
 
-def test_what_failed_or_disappeared_settles_the_item(storage, new_requests):
+def test_what_failed_or_disappeared_settles_the_item(storage, new_client):
     failed, lost = (
         under_way(Created("volume_snapshot", storage.add_snapshot(status="error"))),
         under_way(Created("volume_snapshot", "nowhere")),
     )
     for _look in range(3):
         assert not lost.settled
-        see_volume_copies(new_requests(connection=storage), SNAPSHOTS, [failed, lost])
-    assert failed.outcome == "failed" and failed.reason.endswith("is in status error")
-    assert lost.outcome == "failed" and "does not exist any more" in lost.reason
+        update_from_volume_copies(new_client(connection=storage), SNAPSHOTS, [failed, lost])
+    assert failed.outcome == "failed" and failed.reason_text.endswith("is in status error")
+    assert lost.outcome == "failed" and "does not exist any more" in lost.reason_text

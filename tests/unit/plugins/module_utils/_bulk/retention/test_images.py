@@ -8,10 +8,7 @@ import json
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
-    CloudError,
-    GivenUpError,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CancelledError, CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse
@@ -41,7 +38,7 @@ def outcomes(report):
 
 
 def reasons(report):
-    return {item.name: item.reason for item in report.items}
+    return {item.name: item.reason_text for item in report.items}
 
 
 def image(storage, days, server="web", **body):
@@ -388,7 +385,7 @@ def test_an_image_from_the_future_costs_nobody_what_was_just_made(storage, retai
     images = {image(storage, days) for days in (-365, 0.001, 1)}
     report = retain()
     assert {item.outcome for item in report.items} == {"skipped"} and set(storage.images) == images
-    assert report.items[0].reason.startswith("web--365 is dated 20")
+    assert report.items[0].reason_text.startswith("web--365 is dated 20")
 
 
 def test_a_clock_that_jumps_while_images_are_deleted_stops_the_deleting(storage, retain):
@@ -750,21 +747,21 @@ def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interru
     assert outcomes(retain(on_plan=interrupt)) == {"web-2": "skipped"} and len(storage.images) == 2
 
 
-def test_what_waits_for_its_turn_is_not_deleted_when_the_call_is_stopped(storage, new_requests):
+def test_what_waits_for_its_turn_is_not_deleted_when_the_call_is_stopped(storage, new_client):
     image(storage, 1)
     image(storage, 2)
-    action = ImageRetention(new_requests(connection=storage), Keep(1), Sources(), 3600)
+    action = ImageRetention(new_client(connection=storage), Keep(1), Sources(), 3600)
     (item,) = action.plan()
     action.given_up = lambda: True
-    with pytest.raises(GivenUpError):
-        action.ask(item)
+    with pytest.raises(CancelledError):
+        action.submit(item)
     assert len(storage.images) == 2
 
 
-def test_what_is_kept_is_counted(storage, new_requests):
+def test_what_is_kept_is_counted(storage, new_client):
     for days in range(5):
         image(storage, days, protected=days == 4)
-    action = ImageRetention(new_requests(connection=storage), Keep(2), Sources(), 3600)
+    action = ImageRetention(new_client(connection=storage), Keep(2), Sources(), 3600)
     assert (len(action.plan()), action.kept) == (3, 3)
 
 

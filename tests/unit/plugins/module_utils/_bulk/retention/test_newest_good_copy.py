@@ -13,14 +13,10 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
-    CloudError,
-    CloudRequests,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import Progress
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.client import Client
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
@@ -46,6 +42,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.retention.shifting_storage import (
     ShiftingStorage,
 )
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import client_of, run_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,18 +50,17 @@ from hypothesis import strategies as st
 KINDS = {"volume_snapshot": SNAPSHOTS, "volume_backup": BACKUPS}
 
 
-def new_requests(cloud: t.Any, timeout: float = 1800) -> CloudRequests:
+def new_client(cloud: t.Any, timeout: float = 1800) -> Client:
     time = cloud.time
     key = ProjectKey("http://keystone", PROJECT, "RegionOne")
     limiter = RateLimiter(
         key, RateLimit.parse("100000"), None, clock=time.clock, sleep=time.sleep, wall_clock=time.wall_clock
     )
-    return CloudRequests(cloud, limiter, timeout, clock=time.clock, new_waiter=time.waiter)
+    return client_of(cloud, limiter, timeout, time)
 
 
-def new_run(action: t.Any, requests: CloudRequests, wait: bool = True) -> Run:
-    progress = Progress(None, clock=requests._clock)
-    return Run(action, requests, progress, Interruption(), wait, new_executor=InlineExecutor)
+def new_run(action: t.Any, client: Client, wait: bool = True) -> Run:
+    return run_of(action, client, wait=wait, new_executor=InlineExecutor)
 
 
 class Calls:
@@ -88,7 +84,7 @@ class Calls:
         if number == len(self._history.calls):
             return
         call, storage = self._history.calls[number], self.project.storage
-        requests = new_requests(storage)
+        requests = new_client(storage)
         run = new_run(self._action(call, requests), requests, call.wait)
         begun = len(storage.requests)
         following = self._history.calls[number + 1] if number + 1 < len(self._history.calls) else None
@@ -111,7 +107,7 @@ class Calls:
         run.carry_out()
         self.runs.append((call, run))
 
-    def _action(self, call: Call, requests: CloudRequests) -> t.Any:
+    def _action(self, call: Call, requests: Client) -> t.Any:
         keep, sources = Keep(call.last, call.days), Sources()
         if self.project.kind == "image":
             return ImageRetention(requests, keep, sources, 3600)
@@ -215,9 +211,9 @@ def test_no_image_is_deleted_that_is_still_being_made(ahead, seconds, timeout, c
                 image["status"] = "active" if done else "queued"
 
     cloud.before_listing = settle
-    marks = Marks("r1", "server", "{server}-{run}", "image_name")
+    marks = Labels("r1", "server", "{server}-{run}", "image_name")
     for _turn in range(calls):
-        requests = new_requests(cloud, timeout)
+        requests = new_client(cloud, timeout)
         run = new_run(ServerSnapshot(requests, Criteria(), marks, 3600, "image"), requests)
         run.plan()
         run.carry_out()

@@ -43,7 +43,7 @@ def verdicts(copies, last=None, days=None):
 
 
 def going(copies, last=None, days=None):
-    return {verdict.copy.id for verdict in verdicts(copies, last, days) if not verdict.obstacle}
+    return {verdict.copy.id for verdict in verdicts(copies, last, days) if not verdict.keep_reason}
 
 
 @pytest.mark.parametrize("source", [(), ("",), ("s", "")], ids=str)
@@ -81,7 +81,7 @@ def test_nothing_goes_before_the_newest_copy_is_good(condition):
     found = verdicts([copy(0, condition), copy(1), copy(2), copy(3, FAILED)], last=1)
     assert {verdict.copy.id for verdict in found} == {"c2", "c3"}
     text = f"the newest copy of web is not good yet: web-0 is {condition.name.lower()}"
-    assert {verdict.obstacle for verdict in found} == {Reason(Code.NEWEST_NOT_GOOD, text)}
+    assert {verdict.keep_reason for verdict in found} == {Reason(Code.NEWEST_NOT_GOOD, text)}
 
 
 def test_a_copy_of_the_same_moment_that_is_not_good_counts_as_newer():
@@ -106,14 +106,14 @@ def test_nothing_goes_while_the_newest_copy_is_dated_in_the_future(days, goes):
     (newest_first,) = Sources().select([copy(days), copy(1), copy(2)]).values()
     found = judge(newest_first, Keep(1), None, latest)
     assert [verdict.copy.id for verdict in found] == ["c1", "c2"]
-    assert all(verdict.obstacle is None for verdict in found) == goes
-    assert goes or {verdict.obstacle.code for verdict in found} == {Code.AGE_UNCERTAIN}
+    assert all(verdict.keep_reason is None for verdict in found) == goes
+    assert goes or {verdict.keep_reason.code for verdict in found} == {Code.AGE_UNCERTAIN}
 
 
 def test_one_that_is_dated_in_the_future_and_is_being_deleted_is_no_obstacle():
     (newest_first,) = Sources().select([copy(-365, DELETING), copy(1), copy(2)]).values()
     found = judge(newest_first, Keep(1), None, NOW)
-    assert [verdict.copy.id for verdict in found if not verdict.obstacle] == ["c-365", "c2"]
+    assert [verdict.copy.id for verdict in found if not verdict.keep_reason] == ["c-365", "c2"]
 
 
 def test_good_copies_of_the_run_that_has_just_ended_stay():
@@ -174,7 +174,7 @@ def test_without_any_good_copy_nothing_goes():
 
 def test_what_is_being_deleted_already_neither_counts_nor_hinders():
     found = verdicts([copy(0, DELETING), copy(1), copy(2)], last=1)
-    assert {verdict.copy.id: verdict.why for verdict in found} == {
+    assert {verdict.copy.id: verdict.reason for verdict in found} == {
         "c0": Reason(Code.DELETING, "it was being deleted already"),
         "c2": Reason(Code.EXPIRED, "older than the last one of web"),
     }
@@ -182,9 +182,9 @@ def test_what_is_being_deleted_already_neither_counts_nor_hinders():
 
 
 def test_a_hindered_copy_stays_and_counts():
-    found = verdicts([copy(1), copy(2, hindrance=PROTECTED), copy(3)], last=1)
-    assert {verdict.copy.id: verdict.obstacle for verdict in found} == {"c2": PROTECTED, "c3": None}
-    assert going([copy(1, hindrance=PROTECTED), copy(2)], last=1) == {"c2"}
+    found = verdicts([copy(1), copy(2, keep_reason=PROTECTED), copy(3)], last=1)
+    assert {verdict.copy.id: verdict.keep_reason for verdict in found} == {"c2": PROTECTED, "c3": None}
+    assert going([copy(1, keep_reason=PROTECTED), copy(2)], last=1) == {"c2"}
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,12 @@ def test_a_hindered_copy_stays_and_counts():
     ],
 )
 def test_the_reason_is_told(last, days, text):
-    assert verdicts([copy(0), copy(1), copy(90)], last, days)[-1].why == Reason(Code.EXPIRED, text)
+    assert verdicts([copy(0), copy(1), copy(90)], last, days)[-1].reason == Reason(Code.EXPIRED, text)
 
 
 def test_the_reason_of_a_failed_copy_is_told():
     (verdict,) = verdicts([copy(0), copy(1, FAILED, status="killed")], last=7)
-    assert verdict.why == Reason(Code.SUPERSEDED, "killed, and older than the good copy web-0")
+    assert verdict.reason == Reason(Code.SUPERSEDED, "killed, and older than the good copy web-0")
 
 
 @pytest.mark.parametrize(("last", "days"), [(None, None), (0, None), (-1, None), (None, 0), (0, 7), (7, 0)])
@@ -256,7 +256,7 @@ def test_copies_of_other_runs_do_not_count():
     assert [verdict.copy.id for verdict in judge(newest_first, Keep(1), NOW)] == ["c3"]
     copies[0] = copy(1, IN_PROGRESS, run="weekly-1")
     (newest_first,) = Sources(None, None, "nightly-*").select(copies).values()
-    assert [verdict.obstacle for verdict in judge(newest_first, Keep(1), NOW)] == [None]
+    assert [verdict.keep_reason for verdict in judge(newest_first, Keep(1), NOW)] == [None]
 
 
 def test_those_that_there_is_no_copy_of_are_known():

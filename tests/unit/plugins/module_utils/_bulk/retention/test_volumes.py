@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
@@ -38,7 +38,7 @@ def outcomes(report):
 
 
 def reasons(report):
-    return {item.name: item.reason for item in report.items}
+    return {item.name: item.reason_text for item in report.items}
 
 
 def marks(name, volume="v"):
@@ -498,7 +498,7 @@ def test_what_was_never_asked_for_is_blocked_when_the_backups_cannot_be_listed_a
     }
 
 
-def test_a_stopped_call_does_not_wait_for_what_it_does_not_ask_for(storage, retain, interruption, time):
+def test_a_stopped_call_does_not_wait_for_what_it_does_not_request_deletion(storage, retain, interruption, time):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria, Server
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import Server
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeConnection,
     FakeResponse,
 )
 from keystoneauth1 import exceptions as keystoneauth
 
-MARKS = Marks("r1", "server", "{server}-{run}", "image_name")
+MARKS = Labels("r1", "server", "{server}-{run}", "image_name")
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_stuck_image_that_cannot_be_deleted_fails_its_server_and_no_other(clou
     monkeypatch.setattr(cloud.image, "request", protected)
     report = snapshot(queued_timeout=600)
     assert outcomes(report) == {"a": "failed", "b": "done"}
-    assert report.items[0].reason == (
+    assert report.items[0].reason_text == (
         "the image was still queued after 600 s, and could not be deleted: it is protected (image service, HTTP 403)"
     )
 
@@ -147,13 +148,13 @@ def test_that_nova_may_refuse_a_busy_server_is_told_beforehand(cloud, snapshot):
     cloud.server("a")
     cloud.servers[0]["OS-EXT-STS:task_state"] = "powering-off"
     report = snapshot(check_mode=True)
-    assert report.items[0].reason == "Nova may refuse it while the server is busy with powering-off"
+    assert report.items[0].reason_text == "Nova may refuse it while the server is busy with powering-off"
 
 
-def test_of_many_servers_the_quotas_are_reckoned_without_comparing_them_all(cloud, snapshot, new_requests, monkeypatch):
+def test_of_many_servers_the_quotas_are_reckoned_without_comparing_them_all(cloud, snapshot, new_client, monkeypatch):
     for number in range(50):
         cloud.server(f"s{number}", volumes=number % 2)
-    action = ServerSnapshot(new_requests(), Criteria(), MARKS, 3600, "volume_snapshots")
+    action = ServerSnapshot(new_client(), Criteria(), MARKS, 3600, "volume_snapshots")
     items = action.plan()
     monkeypatch.setattr(type(items[0]), "__eq__", lambda *_items: pytest.fail("items are compared"))
     action.quotas(items)

@@ -1,15 +1,15 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records of bulk runs that never were."""
+"""Reports of bulk runs that never were."""
 
 from __future__ import annotations
 
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import DONE, OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.run_record import RunRecord
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import DONE
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
 
@@ -39,16 +39,16 @@ def make_result(number: int, **changes: t.Any) -> dict[str, t.Any]:
     return {**result, **changes}
 
 
-def make_record(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> RunRecord:
-    record = {
+def make_report(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> Report:
+    report = {
         "run": "nightly",
         "action": "snapshot",
+        "resources": "servers",
         "cloud": "mycloud",
         "project": "production",
         "region_name": "RegionOne",
         "started": STARTED,
         "seconds": max((result["ended_at"] or 0 for result in results), default=0) + 1.5,
-        "counts": {outcome: sum(result["outcome"] == outcome for result in results) for outcome in OUTCOMES},
         "requests": {"compute": 1013, "identity": 1, "image": 12},
         "tokens_issued": 1,
         "throttled_seconds": 2.5,
@@ -57,4 +57,4 @@ def make_record(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> RunR
         "stopped": "",
         "stopped_code": "",
     }
-    return RunRecord(**{**record, **changes})
+    return Report(**{**report, **changes})

@@ -10,16 +10,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.cloud_requests import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.answers import content
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+    CancelledError,
     CloudError,
-    GivenUpError,
-    LostAnswerError,
+    DeadlineError,
     OutageError,
     RefusedError,
     ServiceAbsentError,
-    TimeUpError,
-    content,
+    UnconfirmedError,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import deadline
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse
@@ -86,23 +88,29 @@ def test_a_rate_limit_for_longer_than_there_is_time_is_probed_and_told(new_wired
     requests = new_wired(timeout=60)
     wire.react = lambda exchange: answer(429, {"e": {"message": "Slow\ndown"}}, Retry_After="600")
     with pytest.raises(
-        TimeUpError, match=r"the time of 60 s was up .* limits the rate of requests: Slow down \(compute"
+        DeadlineError, match=r"the time of 60 s was up .* limits the rate of requests: Slow down \(compute"
     ):
         requests.get("compute", "/servers")
     assert time.clock() <= 61
     assert 1 < len(wire.exchanges) <= 3
 
 
-def test_what_is_given_up_while_it_waits_is_not_sent(wired, wire):
-    wire.react = in_turn(answer(429, Retry_After="600"))
-    with pytest.raises(GivenUpError):
-        wired.post("compute", "/servers/1/action", {}, given_up=lambda: len(wire.exchanges) == 1)
+def test_what_starts_an_item_is_not_sent_once_the_run_is_cancelled(wired, wire):
+    def throttle(exchange):
+        wired.cancellation.cancel(Reason(Code.MAX_FAILURES, "too many failures"))
+        return answer(429, Retry_After="600")
+
+    wire.react = throttle
+    with pytest.raises(CancelledError):
+        wired.post("compute", "/servers/1/action", {}, starts_item=True)
     assert len(wire.sent("POST", "/action")) == 1
 
 
-def test_nothing_at_all_is_sent_once_the_run_is_abandoned(wired, wire):
-    wired.abandoned = lambda: True
-    with pytest.raises(GivenUpError):
+def test_nothing_at_all_is_sent_once_the_run_is_to_end_at_once(new_wired, wire):
+    interruption = Interruption(lambda: True, patience=0)
+    wired = new_wired(interruption=interruption)
+    assert interruption.requested
+    with pytest.raises(CancelledError):
         wired.get("compute", "/servers")
     assert wire.exchanges == []
 
@@ -183,7 +191,7 @@ def test_a_keystone_that_is_broken_for_a_moment_fails_nothing_that_can_be_asked_
     assert wired.get("compute", "/servers") == {}
     wire.alive.clear()
     wire.answers["POST"] = [answer(503)]
-    with pytest.raises(LostAnswerError):
+    with pytest.raises(UnconfirmedError):
         wired.post("compute", "/servers/1/action", {})
 
 
@@ -193,7 +201,7 @@ def test_a_keystone_that_is_broken_for_a_moment_fails_nothing_that_can_be_asked_
 @pytest.mark.parametrize("reaction", [CUT, CUT_IN_THE_MIDDLE, answer(500), answer(502, "<html>"), answer(504, "")])
 def test_a_request_whose_answer_is_lost_is_sent_once(wired, wire, reaction):
     wire.react = in_turn(reaction)
-    with pytest.raises(LostAnswerError) as raised:
+    with pytest.raises(UnconfirmedError) as raised:
         wired.post("compute", "/servers/1/action", {"createImage": {}})
     assert len(wire.sent("POST", "/action")) == 1
     assert "\n" not in str(raised.value) and "compute service" in str(raised.value)
@@ -216,7 +224,7 @@ def test_a_cloud_that_is_gone_is_an_outage(new_wired, wire):
     wire.stop()
     with pytest.raises(OutageError, match="a request to the compute service got no answer: "):
         requests.get("compute", "/servers")
-    with pytest.raises(LostAnswerError):
+    with pytest.raises(UnconfirmedError):
         requests.post("compute", "/servers/1/action", {})
 
 
@@ -225,7 +233,7 @@ def test_an_answer_that_takes_too_long_is_lost(wired, wire, wired_connection):
     wired_connection.session.timeout = 0.05
     wire.react = lambda exchange: over.wait(30) and None
     try:
-        with pytest.raises(LostAnswerError, match="timed out"):
+        with pytest.raises(UnconfirmedError, match="timed out"):
             wired.post("compute", "/servers/1/action", {})
     finally:
         over.set()
@@ -258,7 +266,7 @@ def first_is_late(monkeypatch, time):
     ],
 )
 def test_an_answer_that_does_not_come_names_the_limit_that_ended_it(new_wired, first_is_late, timeout, told):
-    with pytest.raises(LostAnswerError, match=f"got no answer {told}"):
+    with pytest.raises(UnconfirmedError, match=f"got no answer {told}"):
         new_wired(timeout=timeout, signed_in=False).post("compute", "/servers/1/action", {})
 
 
@@ -538,7 +546,7 @@ def test_what_a_service_says_is_told_on_one_line(wired, wire, body, message):
 
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "null", '{"snapshot": null}', '{"snapshot": {"name": "x"}}'])
 def test_an_answer_without_what_was_made_is_as_good_as_none(text):
-    with pytest.raises(LostAnswerError, match=r"^an answer \(HTTP 202\) came without snapshot id$"):
+    with pytest.raises(UnconfirmedError, match=r"^an answer \(HTTP 202\) came without snapshot id$"):
         content(FakeResponse(202, text=text), "snapshot", "id")
 
 
@@ -547,5 +555,13 @@ def test_the_content_of_an_answer():
 
 
 def test_every_error_is_one_that_the_user_is_told():
-    for kind in (CloudError, GivenUpError, LostAnswerError, OutageError, RefusedError, ServiceAbsentError, TimeUpError):
+    for kind in (
+        CloudError,
+        CancelledError,
+        UnconfirmedError,
+        OutageError,
+        RefusedError,
+        ServiceAbsentError,
+        DeadlineError,
+    ):
         assert issubclass(kind, OneTokenError)

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.image_copies import (
-    ImageCopy,
-    image_copies,
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.image_origin import (
+    images_of_run,
     inheritors,
     is_ours,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.images import Image
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import PROJECT
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_storage import FakeStorage
 
@@ -52,7 +52,7 @@ OF_VOLUME = {
         {**WITHOUT_NOVA, "block_device_mapping": MAPPING},
         {**BODY, "onetoken_asked_at": "2026-01-31T11:59:58Z"},
         {**BODY, "onetoken_asked_at": ""},
-        # The server was booted from an image of a volume, and Nova kept the marks of that one.
+        # The server was booted from an image of a volume, and Nova kept the labels of that one.
         {**BODY, "onetoken_volume_id": "v", "onetoken_image_id": "another"},
         OF_VOLUME,
         # The volume was made from an image of a server, and Cinder kept what Nova wrote on that one.
@@ -60,7 +60,7 @@ OF_VOLUME = {
     ],
 )
 def test_what_a_run_made_is_ours(body):
-    assert is_ours(body)
+    assert is_ours(Image.from_body(body))
 
 
 @pytest.mark.parametrize(
@@ -75,22 +75,22 @@ def test_what_a_run_made_is_ours(body):
         # Neither does Nova of which server it is, nor are there any volume snapshots behind it.
         WITHOUT_NOVA,
         {**WITHOUT_NOVA, "block_device_mapping": "[]"},
-        # It was made long after the image that these marks were written on, or before it.
+        # It was made long after the image that these labels were written on, or before it.
         {**BODY, "onetoken_asked_at": "2026-01-31T10:00:00Z"},
         {**BODY, "onetoken_asked_at": "2026-01-31T12:30:00Z"},
         {**BODY, "onetoken_asked_at": "some day"},
         {**BODY, "onetoken_asked_at": "0001-01-01T00:00:00+01:00"},
     ],
 )
-def test_an_image_that_may_have_its_marks_from_another_one_is_not_ours(body):
-    assert not is_ours(body)
+def test_an_image_that_may_have_its_labels_from_another_one_is_not_ours(body):
+    assert not is_ours(Image.from_body(body))
 
 
 def copies_of(*bodies):
-    return [ImageCopy.from_body({**BODY, **body}) for body in bodies]
+    return [Image.from_body({**BODY, **body}) for body in bodies]
 
 
-def test_of_several_images_with_the_same_marks_the_oldest_is_a_runs():
+def test_of_several_images_with_the_same_labels_the_oldest_is_a_runs():
     first = {"id": "z", "created_at": "2026-01-31T11:00:00Z"}
     (origin, _second, _other) = images = copies_of(first, {}, {"id": "o", "onetoken_run": "r2"})
     assert inheritors(images) == {"i": origin}
@@ -107,38 +107,27 @@ def test_nothing_is_inherited_from_an_image_without_content(status):
 @pytest.mark.parametrize(
     "change",
     [{"instance_uuid": "another"}, {"name": "web-by-hand"}, {"onetoken_name": "golden"}],
-    ids=["made of another server", "made by hand", "marks of the image that the server was booted from"],
+    ids=["made of another server", "made by hand", "labels of the image that the server was booted from"],
 )
-def test_inherited_marks_and_other_names_are_not_ours(change):
-    assert not is_ours({**BODY, **change})
+def test_inherited_labels_and_other_names_are_not_ours(change):
+    assert not is_ours(Image.from_body({**BODY, **change}))
 
 
-@pytest.mark.parametrize("mark", ["onetoken_run", "onetoken_name"])
-def test_an_image_without_a_mark_is_not_ours(mark):
-    assert not is_ours({key: value for key, value in BODY.items() if key != mark})
+@pytest.mark.parametrize("label", ["onetoken_run", "onetoken_name"])
+def test_an_image_without_a_label_is_not_ours(label):
+    assert not is_ours(Image.from_body({key: value for key, value in BODY.items() if key != label}))
 
 
-def test_the_volume_snapshots_behind_an_image_are_known():
-    mapping = [{"snapshot_id": "one"}, {"snapshot_id": None}, {"source_type": "blank"}, {"snapshot_id": "two"}]
-    image = ImageCopy.from_body({**BODY, "block_device_mapping": json.dumps(mapping)})
-    assert image.volume_snapshot_ids == ("one", "two")
-
-
-@pytest.mark.parametrize("mapping", ["", "no JSON", "7", "null", "[7]", '["x"]', '{"snapshot_id": "x"}'])
-def test_a_mapping_that_cannot_be_read_names_no_snapshots(mapping):
-    assert ImageCopy.from_body({**BODY, "block_device_mapping": mapping}).volume_snapshot_ids == ()
-
-
-def test_only_the_projects_own_images_of_the_run_are_listed(time, new_requests):
+def test_only_the_projects_own_images_of_the_run_are_listed(time, new_client):
     storage = FakeStorage(time)
     storage.page = 2
     ours = [storage.add_image(**{key: BODY[key] for key in BODY if key not in ("id", "status", "created_at")})]
-    marked = {key: BODY[key] for key in BODY if key.startswith("onetoken_")} | {"name": "web-r1"}
-    ours.append(storage.add_image(**marked, block_device_mapping=MAPPING))
-    unknown = storage.add_image(**marked)
-    storage.add_image(**{**marked, "owner": "another project"})
-    storage.add_image(**{**marked, "onetoken_run": "r2", "instance_uuid": "s"})
+    labelled = {key: BODY[key] for key in BODY if key.startswith("onetoken_")} | {"name": "web-r1"}
+    ours.append(storage.add_image(**labelled, block_device_mapping=MAPPING))
+    unknown = storage.add_image(**labelled)
+    storage.add_image(**{**labelled, "owner": "another project"})
+    storage.add_image(**{**labelled, "onetoken_run": "r2", "instance_uuid": "s"})
     storage.add_image(name="by hand")
-    requests = new_requests(connection=storage)
-    assert {copy.id for copy in image_copies(requests, PROJECT, "r1")} == set(ours)
-    assert {copy.id for copy in image_copies(requests, PROJECT, "r1", {ours[0], unknown})} == {*ours, unknown}
+    requests = new_client(connection=storage)
+    assert {copy.id for copy in images_of_run(requests, PROJECT, "r1")} == set(ours)
+    assert {copy.id for copy in images_of_run(requests, PROJECT, "r1", {ours[0], unknown})} == {*ours, unknown}
