@@ -96,7 +96,7 @@ def _drain(session: Session, name: str, order: dict[str, t.Any] | None, watch: o
             usage.wait_until_finished(session, Waiter(FINISHING_TIMEOUT))
         if order is None or watch is None:
             return True
-        return usage.wait_until_idle(session, Waiter(order["drain_timeout"], given_up=lambda: watch.ended))
+        return usage.wait_until_idle(session, Waiter(order["drain_timeout"], cancelled=lambda: watch.ended))
     except (OneTokenError, OSError):
         # Something is wrong with the directory, which the revoke then reports.
         return True

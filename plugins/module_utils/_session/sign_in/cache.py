@@ -284,7 +284,7 @@ class SignIn:
     def _ask_and_record(self, ask: Ask) -> requests.Response:
         busy = Waiter(
             busy_timeout if self._fallback is None else min(busy_timeout, BUSY_TIMEOUT_WITH_TOKEN),
-            given_up=self._is_closed,
+            cancelled=self._is_closed,
         )
         unreachable = Waiter(min(busy_timeout, UNREACHABLE_TIMEOUT))
         while True:
