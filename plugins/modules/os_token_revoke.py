@@ -179,7 +179,7 @@ def revoke(module: AnsibleModule) -> dict:
         module.warn(f"The session {session.path} is not revoked yet, but when the run that it belongs to ends.")
         result = revocation.Revocation()
     elif module.check_mode:
-        result = revocation.foresee_revoke(session)
+        result = revocation.preview(session)
     else:
         if module.params["drain"]:
             drained = usage.wait_until_idle(session, Waiter(module.params["drain_timeout"]))
@@ -223,7 +223,7 @@ def _sweep(module: AnsibleModule) -> dict:
     base = directory.default_base(os.environ)
     if module.check_mode:
         found = sweep.orphans(base)
-        foreseen = [revocation.foresee_revoke(session) for session in found]
+        foreseen = [revocation.preview(session) for session in found]
         return {
             "changed": bool(found),
             "sessions": [session.path for session in found],

@@ -161,7 +161,7 @@ class Run:
         return self.session.counted(ISSUED), self._troubles()
 
     def _troubles(self) -> set[str]:
-        troubles = self.session.troubles()
+        troubles = self.session.problems()
         # A process that does not find these cannot say so.
         needed = ("sitecustomize.py", f"{PACKAGE}/hook.py", f"{PACKAGE}/util/broken.py")
         found = all(os.path.isfile(os.path.join(self.session.site, file)) for file in needed)

@@ -80,4 +80,4 @@ def _wrap(module: "t.Any") -> None:
     except Exception:  # pylint: disable=broad-exception-caught
         from .util import broken
 
-        broken.note()
+        broken.report()

@@ -39,7 +39,7 @@ def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: To
     entry = {key: public(value) if isinstance(value, str) else value for key, value in kept.items()}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
     # Others may add their clouds at this moment.
-    with session.changed():
+    with session.locked_for_changes():
         with session.undamaged(os.path.basename(session.clouds_file)):
             others = dict(json.loads(session.read_clouds() or '{"clouds": {}}')["clouds"])
         # JSON is YAML, and needs no library.

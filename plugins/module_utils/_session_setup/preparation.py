@@ -115,7 +115,7 @@ def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
                 # Of one that is there, those who sign in meanwhile need nothing that is changed here.
-                lock = session.locked if _is_new(session) else session.changed
+                lock = session.locked if _is_new(session) else session.locked_for_changes
                 stack.enter_context(lock(waiter.seconds_left))
             except SessionAbsentError:
                 # The task that made it could not issue a token, and took it away again while this one waited.

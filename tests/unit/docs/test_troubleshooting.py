@@ -27,7 +27,7 @@ WITHIN = {
     "it is ending already.",
     "The session ... does not know the run ....",
     "This process cannot be found among the running ones.",
-    "set auth_url to where Keystone is now, for later runs",
+    "set auth_url to Keystone's present address, for later runs",
     "ask the cloud's operator to allow it",
     "... until the timeout; try again later.",
     "......: check auth_url and the scope.",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a session: no token that it ever held is accepted any more."""
+"""Revoking a session: every token that it ever held."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ class Revocation:
     """The result of revoking a session."""
 
     revoked: int = 0
-    #: Tokens that were past their expiry, or that Keystone refused already.
+    #: Tokens that had expired, or that Keystone did not accept any more.
     already_dead: int = 0
     keystone_requests: int = 0
     tokens_issued: int = 0
     #: Tokens that cannot be revoked.
     living: list[LivingToken] = dataclasses.field(default_factory=list)
-    #: Why other tokens, which stay on the session's list, are not revoked yet.
+    #: Why other tokens are not revoked yet; these stay on the session's list.
     problems: list[str] = dataclasses.field(default_factory=list)
-    #: What of the session's files could not be read or written, with what to do about it.
+    #: Which of the session's files could not be read or written, and what to do.
     damage: list[str] = dataclasses.field(default_factory=list)
 
 
 def revoke(session: Session, timeout: float) -> Revocation:
-    """Close the session and make Keystone refuse every token that it ever held, newest first."""
+    """Close the session and revoke every token that it ever held, newest first."""
     if not session.exists and not session.has_tokens:
         raise SessionError(f"There is no session at {session.path}, so nothing was revoked: check its name.")
     waiter = Waiter(timeout)
     if session.exists:
-        # Before the lock, which somebody holds who waits for Keystone to give a token: that one gives up now.
+        # Before the lock: a process that holds it while it waits for Keystone to issue a token gives up now.
         with contextlib.suppress(SessionError):
             session.close()
     with session.locked(waiter.seconds_left):
@@ -58,14 +58,14 @@ def revoke(session: Session, timeout: float) -> Revocation:
 
 
 def revoke_orphan(session: Session, timeout: float) -> Revocation | None:
-    """Revoke a session whose runs have ended; None if it is none any more, as a run has begun on it meanwhile."""
+    """Revoke a session whose runs have ended; None if a new run has begun on it meanwhile."""
     waiter = Waiter(timeout)
     with session.locked(waiter.seconds_left):
         return _complete(session, _Revoker(session, waiter).revoke()) if owners.orphaned(session) else None
 
 
 def clear_old(session: Session, timeout: float) -> None:
-    """Revoke a session of a version before and remove it, unless another run has done so meanwhile."""
+    """Revoke and remove a session of an earlier version, unless another run has done so meanwhile."""
     waiter = Waiter(timeout)
     with contextlib.suppress(SessionAbsentError), session.locked(waiter.seconds_left):
         if session.exists and not session.is_of_this_format:
@@ -75,7 +75,7 @@ def clear_old(session: Session, timeout: float) -> None:
 
 
 def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
-    """End a run's part in a session: the last run to leave revokes it; None for one that leaves others behind."""
+    """End a run's part in a session. The last run revokes it; None if others still use it."""
     waiter = Waiter(timeout)
     if not owners.others(session, owner) and session.exists:
         with contextlib.suppress(SessionError):
@@ -86,14 +86,14 @@ def leave(session: Session, owner: str, timeout: float) -> Revocation | None:
             return None
         result = _Revoker(session, waiter).revoke()
         if not session.has_tokens:
-            # Else a later run finds what this one leaves behind.
+            # Otherwise, a later run finds the tokens that are left by their owner.
             owners.remove(session, owner)
             owners.remove_ended(session)
     return result
 
 
 def _complete(session: Session, result: Revocation) -> Revocation:
-    """The result, or what is missing from it as an error."""
+    """The result, unless something is left to do or to report, which is raised."""
     if result.problems:
         raise SessionError(unconfirmed(session, result.problems))
     if result.damage:
@@ -102,7 +102,7 @@ def _complete(session: Session, result: Revocation) -> Revocation:
 
 
 def unconfirmed(session: Session, problems: list[str]) -> str:
-    """What to say of tokens that may be revoked later."""
+    """The message about tokens that may be revoked later."""
     return (
         f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): run "
         "os_token_revoke again once Keystone answers."
@@ -120,10 +120,10 @@ class _Revoker:
 
     def revoke(self) -> Revocation:
         has_record = self._read_record()
-        # First: what a thief finds from here on names no identity.
+        # First: from here on, the names of the files reveal no identity to a thief.
         key.remove(self._session.path)
         self._write(self._session.close)
-        # Under this lock nobody writes tokens, so a file that is not in place is one of a writer that was killed.
+        # Nobody writes tokens under this lock, so a temporary file is that of a writer that was killed.
         for name in self._session.all_names():
             self._revoke_identity(name)
         with contextlib.suppress(SessionError):
@@ -185,7 +185,7 @@ class _Revoker:
         living = _living(self._session, token, refusal)
         self._result.living.append(living)
         if refusal.by_keystone:
-            # Nothing can be done with it any more, so it need not lie on a disk.
+            # Nobody can revoke it, so it need not stay on a disk.
             self._record.living.append(living)
         return refusal.by_keystone
 
@@ -193,7 +193,7 @@ class _Revoker:
         """Have Keystone revoke a token; False when it was dead already."""
         connection = keystone.Connection.of_token(token)
         try:
-            # A clock that was set forward is no proof of death, so Keystone is asked even then, if only once.
+            # The clock may have been set forward, so Keystone is asked even about an expired token, but only once.
             return connection.revoke(token.id, Waiter(0) if token.expired else self._waiter)
         except (KeystoneUnavailableError, TokenNotRevokedError) as exc:
             lives = isinstance(exc, TokenNotRevokedError) and exc.lives
@@ -218,7 +218,7 @@ def _unreadable(session: Session, name: str, unfinished: bool) -> str:
             f"The file {name} of the session {session.path} was not written to its end, so a token in it may live "
             "until it expires."
         )
-    # Whatever else is in the file stays, for who may be able to read it.
+    # The file stays, for somebody who may be able to read it.
     return (
         f"The file {name}.json of the session {session.path} is damaged, so a token in it may live until it "
         "expires: remove the session's directory."
@@ -241,10 +241,10 @@ def _living(session: Session, token: Token, refusal: TokenNotRevokedError) -> Li
     )
 
 
-def foresee_revoke(session: Session) -> Revocation:
-    """What revoking would do, as far as the session knows, without asking Keystone or writing anything."""
+def preview(session: Session) -> Revocation:
+    """What revoking would do, as far as the session's files show: Keystone is not asked, and nothing is written."""
     if not session.exists:
-        # In check mode the task that issues made none.
+        # In check mode, os_token_issue makes none.
         return Revocation()
     record = session.read_record()
     living = [token for token in record.living if not token.ended]

@@ -80,7 +80,7 @@ def answer(request: SignInRequest, session: Session, ask: Ask) -> requests.Respo
     except SessionClosedError:
         raise
     except Exception:  # pylint: disable=broad-exception-caught
-        session.note_trouble(BROKEN)
+        session.report_problem(BROKEN)
         found = None
     if found is None:
         return ask_without_lock(identity, ask)
@@ -100,7 +100,7 @@ def ask_without_lock(identity: Identity, ask: Ask) -> requests.Response:
     try:
         record_for_revoke(identity.session, found, identity.request, began, obtained_at)
     except Exception:  # pylint: disable=broad-exception-caught
-        identity.session.note_trouble(UNRECORDED)
+        identity.session.report_problem(UNRECORDED)
     return found
 
 
@@ -184,7 +184,7 @@ class Identity:
         except SessionDamagedError:
             # The next token must not replace one that somebody may still be able to read.
             self.session.set_tokens_aside(self.name)
-            self.session.note_trouble(BROKEN)
+            self.session.report_problem(BROKEN)
             return None
 
     def _is_usable(self, stored: StoredTokens) -> bool:
@@ -339,7 +339,7 @@ class SignIn:
         try:
             write()
         except Exception:  # pylint: disable=broad-exception-caught
-            self._session.note_trouble(UNRECORDED)
+            self._session.report_problem(UNRECORDED)
 
 
 def _usable_token(

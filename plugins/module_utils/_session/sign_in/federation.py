@@ -72,7 +72,7 @@ class FederatedSignIn:
                 else:
                     cache.record_for_revoke(session, response, request, began, obtained_at)
         except Exception:  # pylint: disable=broad-exception-caught
-            session.note_trouble(UNRECORDED)
+            session.report_problem(UNRECORDED)
         finally:
             if self._sign_in is not None:
                 with self._sign_in:

@@ -73,7 +73,7 @@ def answer(
     except (OneTokenError, exceptions.ClientException):
         raise
     except Exception:  # pylint: disable=broad-exception-caught
-        session.note_trouble(BROKEN)
+        session.report_problem(BROKEN)
         return None
     _refuse_elsewhere(token, request.url, session)
     scope = request.body["auth"].get("scope")

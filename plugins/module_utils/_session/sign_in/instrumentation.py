@@ -78,7 +78,7 @@ def _loaded(name: str) -> t.Any:
     try:
         return importlib.import_module(f".{name}", __package__)
     except Exception:  # pylint: disable=broad-exception-caught
-        broken.note()
+        broken.report()
         return None
 
 

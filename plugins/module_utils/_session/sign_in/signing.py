@@ -60,5 +60,5 @@ def _is_readable(session: Session) -> bool:
     with contextlib.suppress(OneTokenError, OSError):
         if session.is_of_this_format:
             return True
-    session.note_trouble(BROKEN)
+    session.report_problem(BROKEN)
     return False

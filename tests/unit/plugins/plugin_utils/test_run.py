@@ -140,7 +140,7 @@ class TestTheProcessOfTheRun:
     def at_exit(self, no_cloud, monkeypatch):
         """What entering leaves behind in a process is taken away again; what would be called at its exit."""
         registered = []
-        monkeypatch.setattr(usage, "_run", None)
+        monkeypatch.setattr(usage, "run_process", None)
         monkeypatch.setattr(runs, "_current", None)
         monkeypatch.setattr(runs.atexit, "register", registered.append)
         monkeypatch.delenv(VARIABLE, raising=False)
@@ -349,11 +349,11 @@ class TestNews:
     )
     def test_what_a_process_noted_is_told_once(self, run_with_token, trouble, told):
         session = run_with_token.session
-        session.note_trouble(trouble)
+        session.report_problem(trouble)
 
         (text,) = run_with_token.news()
         assert text.startswith(told.format(session.path))
-        session.note_trouble(trouble)
+        session.report_problem(trouble)
         assert run_with_token.news() == []
 
     def test_code_that_processes_cannot_find_is_told_once_as_they_cannot_say_so(self, run_with_token):
@@ -381,7 +381,7 @@ class TestNews:
         assert run_with_token.news() == []
 
     def test_of_a_session_that_is_closed_or_gone_there_is_none(self, run_with_token):
-        run_with_token.session.note_trouble(BROKEN)
+        run_with_token.session.report_problem(BROKEN)
         run_with_token.session.close()
         assert run_with_token.news() == []
 

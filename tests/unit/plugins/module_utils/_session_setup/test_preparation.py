@@ -274,10 +274,10 @@ class TestOfATask:
         os.close(signs_in)
 
     def test_those_who_prepare_wait_for_one_another_and_for_who_revokes(self, issued):
-        for other in (issued.changed, issued.locked):
+        for other in (issued.locked_for_changes, issued.locked):
             with other(), pytest.raises(SessionError, match="still locked"), preparation.prepared(issued, POLICY, 0.1):
                 pass
-        with issued.changed(), pytest.raises(SessionError, match="still locked"), issued.locked(0.1):
+        with issued.locked_for_changes(), pytest.raises(SessionError, match="still locked"), issued.locked(0.1):
             pass
 
     @pytest.mark.parametrize("error", [SessionError, KeyboardInterrupt])
@@ -314,7 +314,7 @@ class TestOfATask:
             raise ZeroDivisionError
 
         assert issued.closed is was_closed
-        assert any(map(os.path.exists, key._places(issued.path))) is not was_closed
+        assert any(map(os.path.exists, key.paths(issued.path))) is not was_closed
         assert issued.exists
 
     def test_tokens_without_a_record_stay_on_the_list(self, issued):

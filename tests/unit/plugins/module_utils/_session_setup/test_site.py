@@ -87,7 +87,7 @@ def test_processes_without_ansible_sign_in_by_the_session_and_all_but_the_first_
     second = run_python(SIGN_IN, **variables)
     assert second.stdout.splitlines() == shown, second.stderr
     assert keystone.keystone_requests == []
-    assert empty.troubles() == set()
+    assert empty.problems() == set()
 
 
 @pytest.mark.processes

@@ -332,7 +332,7 @@ class TestWithoutAWord:
         assert empty.closed
         assert keystone.requests == []
         # What is left is to name no identity, and nothing is to be left in memory.
-        assert not any(map(os.path.exists, key._places(empty.path)))
+        assert not any(map(os.path.exists, key.paths(empty.path)))
 
     def test_who_started_it_may_leave_when_that_is_not_the_run(self, issued, run, watch, keystone):
         watcher, name = watch(issued, run)

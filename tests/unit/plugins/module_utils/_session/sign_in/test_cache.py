@@ -421,7 +421,7 @@ class TestTroubleWithKeystone:
         assert [type(one) for one in found] == [exceptions.ConnectFailure] * 5
         patient = len(tries) - 4
         assert patient > 4, "the first one is to try for a while"
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_what_was_signed_in_meanwhile_by_one_who_did_not_wait_is_on_record(
         self, on_session, sign_in, keystone, monkeypatch
@@ -447,7 +447,7 @@ class TestARefusedToken:
 
         assert second != first
         assert {token.id.reveal() for token in current_list(on_session)} == {first, second}
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_one_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
         token = sign_in()
@@ -635,7 +635,7 @@ class TestFailingOpen:
         assert second != first
         assert sign_in() == second
         assert [one for one in on_session.names() if one.startswith(f"{name}-")]
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     def test_a_missing_key_is_made_anew(self, on_session, sign_in, keystone):
         sign_in()
@@ -651,7 +651,7 @@ class TestFailingOpen:
         monkeypatch.setattr(type(on_session), "key", no_key)
 
         assert sign_in() != sign_in()
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     def test_a_full_disk(self, on_session, sign_in, keystone, monkeypatch):
         def full(handle, name, text):
@@ -661,7 +661,7 @@ class TestFailingOpen:
 
         assert sign_in() != sign_in()
         assert len(keystone.asked("POST")) == 2
-        assert on_session.troubles() == {UNRECORDED}
+        assert on_session.problems() == {UNRECORDED}
 
     def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone):
         for name in (AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS):
@@ -669,7 +669,7 @@ class TestFailingOpen:
 
         assert sign_in() == sign_in() == current(on_session).id.reveal()
         assert len(keystone.asked("POST")) == 1
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_where_keystone_cannot_say_whether_one_lives_another_is_got_for_all(
         self, on_session, sign_in, keystone, monkeypatch
@@ -679,7 +679,7 @@ class TestFailingOpen:
         cache.refuse(sign_in())
 
         assert sign_in() == current(on_session).id.reveal()
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
         token = sign_in()
@@ -688,7 +688,7 @@ class TestFailingOpen:
         cache.refuse(token)
 
         assert sign_in() == token
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": [1]}', '{"format": 99}'])
     def test_a_damaged_record_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, text):
@@ -700,7 +700,7 @@ class TestFailingOpen:
 
         assert first != second
         assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {first, second}
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["refusals", "locks"])
     def test_what_cannot_be_used_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, what):
@@ -715,7 +715,7 @@ class TestFailingOpen:
 
         listed = [token for name in on_session.names() for token in on_session.read_tokens(name).newest_first]
         assert {token.id.reveal() for token in listed} == {first, second}
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
     def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):

@@ -319,7 +319,7 @@ class TestFailingOpen:
         monkeypatch.setattr(type(on_session), "write_tokens", full)
 
         assert sign_in() != sign_in()
-        assert on_session.troubles() == {UNRECORDED}
+        assert on_session.problems() == {UNRECORDED}
 
     def test_one_whose_key_is_not_to_be_had(self, on_session, sign_in, keystone, monkeypatch):
         def fail(self):

@@ -278,7 +278,7 @@ class TestASessionThatIsDamaged:
 
         with pytest.raises(exceptions.Unauthorized):
             sign_in_with(granted)
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
     def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):

@@ -27,7 +27,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     AUTHENTICATIONS,
     PACKAGE,
-    SIGNS,
+    PROBLEM_FILES,
     VARIABLE,
     LivingToken,
     Session,
@@ -68,7 +68,7 @@ def full(made):
     refusals.write(made, IDENTITY, refusals.Refusal(401, {}, "{}", "http://k", 0.0, ""))
     staleness.mark(made, ["u1"])
     made.count(AUTHENTICATIONS)
-    made.note_trouble("broken")
+    made.report_problem("broken")
     made.close()
     usage.is_idle(made)
     usage.is_finished(made)
@@ -185,7 +185,7 @@ class TestMaking:
         before = files_of(full)
         full.make()
 
-        assert files_of(full) == before | set(SIGNS.values())
+        assert files_of(full) == before | set(PROBLEM_FILES.values())
 
     def test_a_directory_with_something_else_in_it_is_left_alone(self, tmp_path):
         path = tmp_path / "photos"
@@ -267,7 +267,7 @@ class TestTokens:
 
     def test_whether_there_are_any_is_known_without_making_anything(self, made):
         assert not made.has_tokens
-        assert set(os.listdir(made.path)) == set(SIGNS.values())
+        assert set(os.listdir(made.path)) == set(PROBLEM_FILES.values())
 
         made.write_tokens(IDENTITY, StoredTokens(make_token()))
         assert made.has_tokens
@@ -476,7 +476,7 @@ class TestClosing:
 class TestCounting:
     def test_what_is_not_there_counts_nothing_and_is_not_made(self, made):
         assert made.counted(AUTHENTICATIONS) == 0
-        assert set(os.listdir(made.path)) == set(SIGNS.values())
+        assert set(os.listdir(made.path)) == set(PROBLEM_FILES.values())
 
     def test_it_adds_up(self, made):
         made.count(AUTHENTICATIONS)
@@ -511,24 +511,24 @@ class TestCounting:
 
 class TestTrouble:
     def test_each_is_noted_once(self, made):
-        assert made.troubles() == set()
+        assert made.problems() == set()
         for trouble in ("broken", "unrecorded", "broken"):
-            made.note_trouble(trouble)
+            made.report_problem(trouble)
 
-        assert made.troubles() == {"broken", "unrecorded"}
+        assert made.problems() == {"broken", "unrecorded"}
 
     def test_where_it_cannot_be_noted_nothing_fails(self, session, made):
         os.remove(os.path.join(made.path, "usable"))
         os.mkdir(os.path.join(made.path, "usable"))
-        made.note_trouble("broken")
-        assert made.troubles() == {"broken"}
-        Session("/no/such/session").note_trouble("broken")
+        made.report_problem("broken")
+        assert made.problems() == {"broken"}
+        Session("/no/such/session").report_problem("broken")
 
     def test_the_next_run_on_it_begins_without_any(self, made):
-        made.note_trouble("broken")
+        made.report_problem("broken")
         made.make()
 
-        assert made.troubles() == set()
+        assert made.problems() == set()
 
 
 class TestDiscarding:

@@ -10,7 +10,7 @@ import pathlib
 import py_compile
 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import site_code
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import PACKAGE, SIGNS
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import PACKAGE, PROBLEM_FILES
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.store.session_files import files_of
 
@@ -20,7 +20,7 @@ def test_it_is_put_in_place_and_stays_as_shipped(made):
 
     sources = {f"site/{name}" for name in site.files()}
     compiled = {importlib.util.cache_from_source(source) for source in sources}
-    assert files_of(made) == {*sources, *compiled, *SIGNS.values()}
+    assert files_of(made) == {*sources, *compiled, *PROBLEM_FILES.values()}
 
 
 def test_files_as_shipped_are_not_written_again(made):

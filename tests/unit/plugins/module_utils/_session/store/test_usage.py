@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_opened_is_a_sentence(empty):
 
 
 def test_the_process_of_the_run_does_not_wait_for_itself(empty, monkeypatch):
-    monkeypatch.setattr(usage, "_run", None)
+    monkeypatch.setattr(usage, "run_process", None)
     usage.begin_run()
     usage.hold(empty)
 
