@@ -339,6 +339,6 @@ class TestFailingOpen:
         def fail(*arguments):
             raise RuntimeError("odd")
 
-        monkeypatch.setattr(federation, "_canonical", fail)
+        monkeypatch.setattr(federation, "connection_of", fail)
 
         assert sign_in() != sign_in()

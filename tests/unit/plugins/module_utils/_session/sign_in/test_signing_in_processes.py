@@ -30,7 +30,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 pytestmark = pytest.mark.processes
 
 #: Gives every sign-in a second.
-SHORT = "from onetoken_session.sign_in import detached\ndetached.DEADLINE = 1\n"
+SHORT = "from onetoken_session.sign_in import detached\ndetached.TIMEOUT = 1\n"
 CONNECT = """
 import openstack
 
@@ -163,7 +163,7 @@ class TestAProcessThatEndsMeanwhile:
 
     def test_what_asks_for_it_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
         """It is brief then, instead of as patient as it is while somebody does."""
-        code = "from onetoken_session.sign_in import detached\ndetached._ALONE = 1\n" + SIGN_IN
+        code = "from onetoken_session.sign_in import detached\ndetached.ALONE_TIMEOUT = 1\n" + SIGN_IN
         keystone.stuck["POST"] = Answer(503, {"Retry-After": "100"})
         process = start(prepared, code, keystone.auth_url)
         wait_until(lambda: keystone.asked("POST"))
