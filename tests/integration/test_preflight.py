@@ -95,7 +95,7 @@ def test_a_pair_that_does_not_work_is_named_with_the_versions_that_do(controller
         pytest.param({"OS_USER_DOMAIN_NAME": "", "OS_TOKEN": "gAAAAAsecret"}, GUIDE_UNSETS, marks=REPEATS),
         (
             {"OS_AUTH_TYPE": "token", "OS_TOKEN": "gAAAAAsecret", "OS_PASSWORD": "", "OS_USERNAME": ""},
-            "gives no token for the one of the OS_* variables",
+            "rejected the token of the OS_* variables",
         ),
     ],
     ids=[
@@ -193,7 +193,7 @@ def test_a_keystone_that_speaks_only_version_2_is_told_from_a_wrong_address(cont
             entry = {**auth, **(domains if name != "v2.0" else {}), "auth_url": f"{address}/{name}".rstrip("/")}
             clouds[f"old-{name}"] = {"auth": entry}
         for said in refusals(controller, clouds):
-            assert "speaks only version 2 of its interface" in said and "ends with /v3" in said, said
+            assert "has only version 2 of its API" in said and "ends with /v3" in said, said
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_a_token_that_no_other_is_given_for_is_no_source(controller, connected, 
     clouds["dead"] = {"auth_type": "token", "auth": {**auth, "token": "gAAAAAsecret"}}
     statuses = {"delegated": 403, "dead": 404}
     for (cloud, status), said in zip(statuses.items(), refusals(controller, clouds), strict=True):
-        assert f"gives no token for the one of cloud '{cloud}' (HTTP {status})" in said, said
+        assert f"rejected the token of cloud '{cloud}' (HTTP {status})" in said, said
         assert "sign in with a password or an application credential instead" in said
         assert token not in said and "gAAAAAsecret" not in said
 
@@ -234,7 +234,7 @@ def test_a_token_got_for_another_one_works_and_its_end_is_told(controller, conne
     path = controller.home / "clouds.yaml"
     path.write_text(yaml.safe_dump({"clouds": {"bare": {"auth_type": "token", "auth": auth}}}))
     said = sign_in(controller, way, "bare", OS_CLIENT_CONFIG_FILE=str(path))
-    assert "failed=0" in said and "This token was got for another one and ends with it" in said, said
+    assert "failed=0" in said and "This token was traded for another one and ends with it" in said, said
 
 
 @mostly_module

@@ -195,7 +195,7 @@ class TestOfAVersionBefore:
     def test_without_keystone_s_word_nothing_is_cleared_and_no_run_begins(self, issued, owner, keystone, monkeypatch):
         make_old(issued)
         keystone.stuck["DELETE"] = Answer(503)
-        monkeypatch.setattr(preparation, "_REVOKE_TIMEOUT", 0.1)
+        monkeypatch.setattr(preparation, "REVOKE_TIMEOUT", 0.1)
 
         with pytest.raises(SessionError, match="may still have a live token"):
             preparation.prepare(issued, POLICY, owner)
