@@ -10,6 +10,7 @@ import typing as t
 from .imports import FILES, ours
 
 SESSION = "module_utils._session"
+BULK = "module_utils._bulk"
 #: Lowest first. A file is of the layer with the longest of the names that its own name begins with.
 LAYERS = (
     (f"{SESSION}.util",),
@@ -22,7 +23,16 @@ LAYERS = (
     (SESSION,),
     ("module_utils._session_setup",),
     ("module_utils._modules",),
-    ("module_utils._bulk",),
+    (f"{BULK}.model",),
+    (f"{BULK}.control",),
+    (f"{BULK}.engine",),
+    (f"{BULK}.api",),
+    (f"{BULK}.resources",),
+    (f"{BULK}.actions.common",),
+    (f"{BULK}.actions",),
+    (f"{BULK}.retention",),
+    (f"{BULK}.report",),
+    (BULK,),
     ("plugin_utils",),
     ("modules", "doc_fragments", "callback", "inventory", "lookup", "action"),
 )

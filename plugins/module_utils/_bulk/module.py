@@ -25,18 +25,18 @@ from .api.client import PAGE, Client
 from .api.project import Project
 from .api.request_counts import RequestCounts
 from .api.services import ANSWER_TIMEOUT
-from .engine.action import Action
-from .engine.cancellation import Cancellation
-from .engine.errors import DeadlineError
-from .engine.interruption import Interruption, patience
-from .engine.max_failures import MaxFailures
+from .control.cancellation import Cancellation
+from .control.interruption import Interruption, patience
+from .control.max_failures import MaxFailures
+from .control.run_lock import RunLock
+from .control.slots import Slots
+from .control.time_budget import TimeBudget
 from .engine.plan import Plan
 from .engine.progress import Progress
 from .engine.run import Run
-from .engine.run_lock import RunLock
-from .engine.slots import Slots
-from .engine.time_budget import TimeBudget
 from .engine.workers import WORKERS
+from .model.action import Action
+from .model.errors import DeadlineError
 from .report import files as report_files
 from .report.report import Report, RunFailedError, results_of
 

@@ -15,8 +15,8 @@ import typing as t
 import jinja2.nativetypes
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import INTENDED, Code
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import INTENDED, Code
 from ansible_collections.onetoken.openstack.tests.tools.returns import codes_of
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ..._session.util.errors import OneTokenError
 from ..api.client import Client
-from ..engine.item import MISSES_ALLOWED, Item
-from ..engine.reason import Code, Reason
+from ..model.item import MISSES_ALLOWED, Item
+from ..model.reason import Code, Reason
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
 from ..resources.servers import Server

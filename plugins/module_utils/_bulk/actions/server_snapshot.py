@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..api.client import Client
-from ..engine.item import ALREADY, DONE, Created, Item, State
-from ..engine.quota import Quota
+from ..model.item import ALREADY, DONE, Created, Item, State
+from ..model.quota import Quota
 from ..resources.images import Image
 from ..resources.labels import SERVER_ID, Labels
 from ..resources.quotas import volume_quotas

@@ -11,7 +11,7 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 from ..._session.util.errors import OneTokenError
-from ..engine.errors import CloudError, RefusedError, UnconfirmedError
+from ..model.errors import CloudError, RefusedError, UnconfirmedError
 from .services import Service, spoken
 
 if t.TYPE_CHECKING:

@@ -12,8 +12,9 @@ import typing as t
 from ..._session.rate_limit.limiter import RateLimiter
 from ..._session.rate_limit.throttling import is_throttled
 from ..._session.util.waiting import Waiter
-from ..engine.cancellation import Cancellation
-from ..engine.errors import (
+from ..control.cancellation import Cancellation
+from ..control.time_budget import TimeBudget
+from ..model.errors import (
     CancelledError,
     CloudError,
     DeadlineError,
@@ -22,7 +23,6 @@ from ..engine.errors import (
     UnconfirmedError,
     UnreadableError,
 )
-from ..engine.time_budget import TimeBudget
 from .answers import SERVER_ERROR, UNAUTHORIZED, error_of, next_page, said_by
 from .cloud_clock import CloudClock
 from .request_counts import IDENTITY

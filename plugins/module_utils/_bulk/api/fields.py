@@ -13,7 +13,7 @@ import json
 import typing as t
 
 from ..._session.util.clock import parse
-from ..engine.errors import UnreadableError
+from ..model.errors import UnreadableError
 from .services import Service, spoken
 
 T = t.TypeVar("T")

@@ -17,8 +17,8 @@ import typing as t
 from ..._modules.redirects import RedirectedError
 from ..._session.util import deadline
 from ..._session.util.errors import public
-from ..engine.errors import CloudError, ServiceAbsentError, UnconfirmedError
-from ..engine.time_budget import TimeBudget
+from ..control.time_budget import TimeBudget
+from ..model.errors import CloudError, ServiceAbsentError, UnconfirmedError
 from .request_counts import requests_for
 
 try:

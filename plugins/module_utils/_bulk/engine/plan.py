@@ -9,10 +9,10 @@ import math
 import typing as t
 from dataclasses import dataclass, field
 
-from .action import Action
-from .item import PLANNED, Item
+from ..model.action import Action
+from ..model.item import PLANNED, Item
+from ..model.quota import Quota
 from .poller import FIRST_INTERVAL, INTERVAL_GROWTH, LONGEST_INTERVAL
-from .quota import Quota
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import typing as t
 from concurrent import futures
 
-from .action import Action
-from .cancellation import Cancellation
-from .errors import CancelledError, DeadlineError, OutageError, reason_of
-from .item import Item, State
-from .reason import Reason
-from .time_budget import TimeBudget
+from ..control.cancellation import Cancellation
+from ..control.time_budget import TimeBudget
+from ..model.action import Action
+from ..model.errors import CancelledError, DeadlineError, OutageError, reason_of
+from ..model.item import Item, State
+from ..model.reason import Reason
 from .unfinished import settle_unpolled
 
 #: Pauses between polls, in seconds.

@@ -20,7 +20,7 @@ import threading
 import time
 import typing as t
 
-from .item import OUTCOMES, PLANNED
+from ..model.item import OUTCOMES, PLANNED
 
 #: The outcomes that an item can come to, other than being planned.
 SETTLED = tuple(outcome for outcome in OUTCOMES if outcome != PLANNED)

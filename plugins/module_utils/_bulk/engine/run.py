@@ -15,17 +15,17 @@ from concurrent import futures
 
 from ..._session.rate_limit.limiter import RateLimiter
 from ..._session.util.errors import OneTokenError
-from .action import Action
-from .cancellation import Cancellation
-from .errors import CancelledError, DeadlineError, OutageError, RefusedError, reason_of
-from .item import BLOCKED, FAILED, INCOMPLETE, Item, State
-from .max_failures import MaxFailures
+from ..control.cancellation import Cancellation
+from ..control.max_failures import MaxFailures
+from ..control.run_lock import RunLock
+from ..control.slots import Slots
+from ..control.time_budget import TimeBudget
+from ..model.action import Action
+from ..model.errors import CancelledError, DeadlineError, OutageError, RefusedError, reason_of
+from ..model.item import BLOCKED, FAILED, INCOMPLETE, Item, State
+from ..model.reason import Code, Reason
 from .poller import Poller
 from .progress import Progress
-from .reason import Code, Reason
-from .run_lock import RunLock
-from .slots import Slots
-from .time_budget import TimeBudget
 from .unfinished import settle_at_end, settle_unawaited
 from .workers import WORKERS, Workers
 

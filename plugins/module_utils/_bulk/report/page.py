@@ -17,7 +17,7 @@ import string
 import typing as t
 
 from ..._session.util import clock
-from ..engine.item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
+from ..model.item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, OUTCOMES, PLANNED, SKIPPED
 
 if t.TYPE_CHECKING:
     from .report import Report

@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..._session.util.errors import OneTokenError
-from ..engine.item import OUTCOMES, PLANNED, SKIPPED, Item, is_lacking
 from ..engine.plan import Plan
-from ..engine.reason import MAY_BE_REFUSED
+from ..model.item import OUTCOMES, PLANNED, SKIPPED, Item, is_lacking
+from ..model.reason import MAY_BE_REFUSED
 
 #: So many failures are in the sentence; all of them are in the results.
 REASONS_SHOWN = 20

@@ -20,7 +20,7 @@ import typing as t
 
 from ..._session.util.clock import parse
 from ..api.client import Client
-from ..engine.errors import UnreadableError
+from ..model.errors import UnreadableError
 from .images import IN_PROGRESS, KILLED, Image, list_images
 from .labels import IMAGE_ID, NAME, REQUESTED_AT, RUN, SERVER_ID
 

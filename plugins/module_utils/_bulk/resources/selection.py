@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from ..._session.util.clock import parse
 from ..._session.util.errors import ConfigurationError
 from ..api.cloud_clock import CloudClock, CloudClockError
-from ..engine.errors import CloudError, UnreadableError
-from ..engine.reason import Code, Reason
+from ..model.errors import CloudError, UnreadableError
+from ..model.reason import Code, Reason
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..._session.util.errors import ConfigurationError
 from ..api.client import Client
 from ..api.fields import Fields, readable
-from ..engine.errors import RefusedError, UnreadableError
+from ..model.errors import RefusedError, UnreadableError
 from .selection import Criteria, Resource, Selection
 
 #: From this microversion on, Nova lists the tags of servers.

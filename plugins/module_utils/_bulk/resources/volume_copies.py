@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from ..api.client import NOT_FOUND, Client
 from ..api.fields import Fields, readable
-from ..engine.errors import OutageError, RefusedError, UnreadableError
-from ..engine.item import FAILED, Item
-from ..engine.reason import Code, Reason
+from ..model.errors import OutageError, RefusedError, UnreadableError
+from ..model.item import FAILED, Item
+from ..model.reason import Code, Reason
 from .description_labels import described
 from .labels import NAME, RUN, SERVER_ID, VOLUME_ID
 from .quotas import GIB

@@ -23,7 +23,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._session.util.errors import ConfigurationError
-from ..engine.reason import Code, Reason
+from ..model.reason import Code, Reason
 from ..resources.selection import demand_criterion
 
 SECONDS_A_DAY = 86400

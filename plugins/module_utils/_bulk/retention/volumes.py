@@ -15,8 +15,8 @@ import typing as t
 
 from ..._session.util.clock import parse
 from ..api.client import Client
-from ..engine.item import ALREADY, BLOCKED, DONE, FAILED, Item, State
-from ..engine.reason import Code, Reason
+from ..model.item import ALREADY, BLOCKED, DONE, FAILED, Item, State
+from ..model.reason import Code, Reason
 from ..resources.labels import RUN, SERVER_ID, SERVER_NAME, VOLUME_NAME
 from ..resources.volume_copies import (
     BACKUPS,

@@ -13,16 +13,11 @@ from ...._session.util.clock import show
 from ...api.answers import content
 from ...api.client import Client
 from ...api.cloud_clock import CloudClockError
-from ...engine.action import Action
-from ...engine.errors import (
-    RefusedError,
-    ServiceAbsentError,
-    UnconfirmedError,
-    UnreadableError,
-)
-from ...engine.item import ALREADY, DONE, FAILED, Created, Item, State
-from ...engine.quota import Quota
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import RefusedError, ServiceAbsentError, UnconfirmedError, UnreadableError
+from ...model.item import ALREADY, DONE, FAILED, Created, Item, State
+from ...model.quota import Quota
+from ...model.reason import Code, Reason
 from ...resources.image_origin import images_of_run, inheritors
 from ...resources.image_queue import ImageQueue
 from ...resources.images import ACTIVE, IMAGE, QUEUED, Image

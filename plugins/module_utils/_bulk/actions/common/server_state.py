@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ...api.client import Client
-from ...engine.action import Action
-from ...engine.errors import UnreadableError
-from ...engine.item import ALREADY, DONE, FAILED, Item, State
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import UnreadableError
+from ...model.item import ALREADY, DONE, FAILED, Item, State
+from ...model.reason import Code, Reason
 from ...resources.selection import Criteria
 from ...resources.servers import Server, select_servers, servers_detail
 from .likely_refusal import likely_refusal

@@ -11,10 +11,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ...api.client import Client
-from ...engine.action import Action
-from ...engine.errors import UnreadableError
-from ...engine.item import ALREADY, DONE, Created, Item, State
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import UnreadableError
+from ...model.item import ALREADY, DONE, Created, Item, State
+from ...model.reason import Code, Reason
 from ...resources.labels import RUN, VOLUME_ID, Labels
 from ...resources.selection import Criteria, Resource
 from ...resources.servers import select_servers

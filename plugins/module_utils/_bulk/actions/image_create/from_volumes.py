@@ -14,9 +14,9 @@ import typing as t
 
 from ...api.answers import content
 from ...api.client import Client
-from ...engine.errors import RefusedError, UnconfirmedError, UnreadableError
-from ...engine.item import DONE, FAILED, Created, Item, State
-from ...engine.reason import Code, Reason
+from ...model.errors import RefusedError, UnconfirmedError, UnreadableError
+from ...model.item import DONE, FAILED, Created, Item, State
+from ...model.reason import Code, Reason
 from ...resources.image_origin import is_ours, may_be_of_older_version
 from ...resources.images import IMAGE, QUEUED, SAVING, Image, list_images, patch_image
 from ...resources.labels import IMAGE_ID, VOLUME_ID, Labels

@@ -10,8 +10,8 @@ import stat
 import typing as t
 
 from ...._session.util.errors import OneTokenError
-from ...engine.cancellation import Cancellation
-from ...engine.reason import Code
+from ...control.cancellation import Cancellation
+from ...model.reason import Code
 
 #: Bytes in memory at a time, and what a socket must take within the time that an answer may take.
 PIECE = 256 * 1024

@@ -10,11 +10,11 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.client import Client
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import RequestCounts
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import Item
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.slots import Slots
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Item
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter

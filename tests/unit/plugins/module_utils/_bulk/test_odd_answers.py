@@ -29,12 +29,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.v
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.answers import content
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.fields import Fields
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     UnconfirmedError,
     UnreadableError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria

@@ -17,13 +17,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.i
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api import services
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import RequestCounts
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.time_budget import TimeBudget
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     DeadlineError,
     OutageError,
     UnconfirmedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.time_budget import TimeBudget
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection as connections

@@ -23,8 +23,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.i
     FileBody,
     FileUnusableError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.cancellation import Cancellation
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.cancellation import Cancellation
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError

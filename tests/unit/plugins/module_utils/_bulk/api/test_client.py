@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.answers import content
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     CancelledError,
     CloudError,
     DeadlineError,
@@ -20,8 +21,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.er
     ServiceAbsentError,
     UnconfirmedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import deadline
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse

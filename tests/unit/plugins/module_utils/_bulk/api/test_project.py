@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Project
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,

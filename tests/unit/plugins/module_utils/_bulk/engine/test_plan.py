@@ -7,9 +7,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import ALREADY, DONE, Item
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import ALREADY, DONE, Item
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
 
 
 def items(waiting, settled=0):

@@ -15,12 +15,12 @@ import termios
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import (
     VARIABLE,
     Progress,
     Standing,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
 from ansible_collections.onetoken.openstack.plugins.plugin_utils import terminal_line
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_listener import Listener
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_text import Log, duration, farewell, sentence

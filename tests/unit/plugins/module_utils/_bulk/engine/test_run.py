@@ -10,8 +10,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.action import Action
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import ATTEMPTS
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.workers import WORKERS
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.action import Action
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     CancelledError,
     CloudError,
     DeadlineError,
@@ -19,8 +24,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.er
     RefusedError,
     UnconfirmedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import (
     ACCEPTED,
     ALREADY,
     DONE,
@@ -31,11 +35,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     Item,
     State,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.max_failures import MaxFailures
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import ATTEMPTS
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.workers import WORKERS
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import InlineExecutor
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.runs import run_of

@@ -17,13 +17,9 @@ import stat
 import tempfile
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import (
-    files as report_files,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import (
-    page as report_page,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import files as report_files
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import page as report_page
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.files import (
     COLUMNS,
     ReportError,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import (
     ALREADY,
     DONE,
     FAILED,
@@ -14,9 +15,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     Created,
     Item,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import (
     REASONS_SHOWN,
     Report,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.quotas import (
     image_quotas,
     volume_quotas,

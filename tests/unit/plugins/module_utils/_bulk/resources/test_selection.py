@@ -7,8 +7,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria, texts
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import (
     Server,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import Created, Item, State
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Created, Item, State
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.description_labels import (
     describe,
     described,

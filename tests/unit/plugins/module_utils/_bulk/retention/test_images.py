@@ -8,7 +8,7 @@ import json
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CancelledError, CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CancelledError, CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse

@@ -8,7 +8,7 @@ import datetime
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import (
     Condition,
     Copy,

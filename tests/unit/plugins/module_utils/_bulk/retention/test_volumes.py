@@ -7,8 +7,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.volumes import VolumeRetention

@@ -8,7 +8,7 @@ import os
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.slots import Slots
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import kill
 
@@ -17,7 +17,7 @@ PROJECT = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
 TAKE = """
 import os, sys
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.slots import Slots
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 
 slots = Slots(ProjectKey("https://cloud.example/v3", "p1", "RegionOne"), int(sys.argv[1]), os.environ)
 taken = 0

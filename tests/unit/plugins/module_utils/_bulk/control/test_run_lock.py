@@ -8,8 +8,8 @@ import errno
 import fcntl
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine import run_lock
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run_lock import RunLock
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control import run_lock
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.run_lock import RunLock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 
 

@@ -9,8 +9,8 @@ import signal
 import threading
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine import interruption as interruption_file
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control import interruption as interruption_file
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import (
     AT_ONCE,
     JOB_PATIENCE,
     JOB_VARIABLE,

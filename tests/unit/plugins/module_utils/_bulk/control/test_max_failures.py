@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
 
 

@@ -9,8 +9,8 @@ what it has sent.
 
 from __future__ import annotations
 
+from ..model.reason import Code, Reason
 from .interruption import Interruption
-from .reason import Code, Reason
 
 
 class Cancellation:

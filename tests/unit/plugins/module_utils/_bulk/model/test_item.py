@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import (
     ACCEPTED,
     ALREADY,
     BLOCKED,
@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     Item,
     State,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.images import IMAGE
 
 NO_ANSWER = Reason(Code.UNCONFIRMED, "no answer")
