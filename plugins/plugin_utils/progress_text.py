@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._bulk.engine.progress import Standing
+from ..module_utils._modules.duration import duration
 
 #: Seconds between two lines of a log, and how much of the time that passed goes by between two in a long run.
 LOG_INTERVAL = 5.0
@@ -64,13 +65,6 @@ def _time(standing: Standing) -> list[str]:
     if standing.seconds_left:
         parts.append(f"{duration(standing.seconds_left)} left")
     return parts
-
-
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _printable(text: str) -> str:

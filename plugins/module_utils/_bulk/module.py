@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
     import openstack.connection
 
 NewAction = t.Callable[[Client], Action[t.Any]]
-#: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
+#: Makes an action of a module's options. What is wrong with them is found before the first request.
 PrepareAction = t.Callable[[AnsibleModule], NewAction]
 
 BULK_OPTIONS: dict[str, t.Any] = {
@@ -170,7 +170,7 @@ def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.co
         return deadline.within(timeout, sign_in)
     except deadline.LateError:
         raise DeadlineError(
-            f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
+            f"Nothing was submitted, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
             "check auth_url and the network."
         ) from None
 

@@ -150,7 +150,7 @@ def test_what_was_not_finished_is_found_whatever_the_words(outcome, code):
 
 
 def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
-    skipped = [result("skipped", code.value, "not asked for: it is protected") for code in INTENDED]
+    skipped = [result("skipped", code.value, "not submitted: it is protected") for code in INTENDED]
     assert end_with(result("failed", "refused"), *skipped) == (
         f"Failed: web. As they should be: {len(INTENDED)} of {len(INTENDED) + 1}."
     )

@@ -49,7 +49,7 @@ SIGN_INS = 2
 
 T = t.TypeVar("T")
 
-#: What each service is asked for where only its time is of interest: a list of one row at most.
+#: The request to each service where only its time is of interest: a list of one row at most.
 SHORT_LISTS: dict[Service, str] = {"image": "/images", "compute": "/servers", "block_storage": "/volumes"}
 
 
@@ -185,7 +185,7 @@ class Client:
         return answer
 
     def read_second_clock(self) -> None:
-        """Ask another service for its time where only one has reported it. One that gives no answer reports none."""
+        """Learn another service's time where only one has reported its own. One that gives no answer reports none."""
         for service, path in SHORT_LISTS.items():
             known = self.cloud_clock.services
             if len(known) >= 2:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a bulk run is to come to an end early, because somebody interrupts it or nobody is there any more.
+"""Whether a bulk run was interrupted: by a signal, or by the end of the playbook run that started it.
 
-An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It lives on all the
-same: it sends nothing new, sees what is under way to its end, and writes its report. Not so in a job of ansible-runner
-or AWX, which takes everything along that it started, soon its container too: there it has a few seconds.
+An interrupted ansible-playbook is gone within a tenth of a second, and the module is left alone. It starts nothing new,
+waits for what is in progress, and writes its report. A job of ansible-runner or AWX is different: it ends everything
+that it started, and soon its container, so there the module has a few seconds.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ INSISTING = (signal.SIGINT, signal.SIGTERM)
 AT_ONCE = 1.0
 #: What ansible-runner, and so AWX, sets for each job.
 JOB_VARIABLE = "AWX_ISOLATED_DATA_DIR"
-#: Seconds for which a job that was cancelled still sees through what is under way,
+#: Seconds for which a cancelled job still waits for what is in progress,
 JOB_PATIENCE = 2.0
 #: then for the last answers and the report, whatever it waits for.
 LAST_SECONDS = 3.0
-#: Seconds between two looks whether a job is interrupted.
-_LOOK = 0.2
+#: Seconds between two checks whether a job is interrupted.
+_CHECK = 0.2
 
 
 def patience(environ: t.Mapping[str, str]) -> float:
-    """Seconds for which what is under way is waited for after an interruption."""
+    """Seconds for which the run still waits for what is in progress after an interruption."""
     return JOB_PATIENCE if environ.get(JOB_VARIABLE) else math.inf
 
 
@@ -57,14 +57,14 @@ class Interruption:
         self._signalled_at: float | None = None
         self._insisted = False
         self._interrupted_at = math.inf
-        #: What the run was, for a sentence; empty while nothing interrupted it.
+        #: How the run was interrupted, as part of a sentence; empty while it was not.
         self.reason = ""
 
     def __enter__(self) -> Interruption:
         # Python lets no other thread listen to signals.
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                # Who started the process may have had it ignore a signal, as nohup does.
+                # A signal may be ignored on purpose, as under nohup.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
         if self._patience < math.inf:
@@ -79,20 +79,20 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether nothing new is to be sent."""
+        """Whether nothing more is to be started."""
         if not self.reason and self._listener_gone():
             self._interrupt("by the end of the playbook run")
         return bool(self.reason)
 
     @property
     def insistent(self) -> bool:
-        """Whether not even what is under way is to be waited for."""
+        """Whether not even what is in progress is waited for."""
         return self._insisted or self._clock() - self._interrupted_at >= self._patience
 
     def _end_in_time(self) -> None:
         """End the process if it is not over soon after an interruption, as when a service does not answer."""
         while not self.requested:
-            if self._over.wait(_LOOK):
+            if self._over.wait(_CHECK):
                 return
         if not self._over.wait(self._patience + LAST_SECONDS):
             self._end_process(1)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""At most so many actions under way at a time, over all processes: each takes a slot, and frees it when done."""
+"""A limit on the actions in progress over all processes: each takes a slot, and frees it when it ends."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Taken = dict[str, dict[str, t.Any]]
 
 
 class Slots:
-    """Of one project. Without the environment that says where the shared files are, a process has slots of its own."""
+    """The slots of one project. Without the environment that says where the shared files are, a process has its own."""
 
     def __init__(self, key: ProjectKey, most: int, environ: t.Mapping[str, str] | None) -> None:
         self._file = SharedFile(environ, key.file_name("slots"))
-        #: 0 is no limit; slots are taken all the same, as they count for other processes.
+        #: 0 is no limit; slots are taken nevertheless, as they count for other processes.
         self._most = most
         self._process = Owner.of_process(os.getpid())
         self._name = secrets.token_hex(8)
         self._own = 0
 
     def take(self) -> bool:
-        """One more action under way; False when there are as many as there may be."""
+        """Take a slot for one more action; False when all are taken."""
         with self._file.turn():
             others = self._others()
             if self._is_full(others):
@@ -50,7 +50,7 @@ class Slots:
         return 0 < self._most <= self._own + sum(entry["slots"] for entry in others.values())
 
     def _others(self) -> Taken:
-        """The slots that other processes have taken; a damaged file tells of none, and each process mends its part."""
+        """The slots that other processes have taken. A damaged file counts as empty; each process repairs its part."""
         try:
             taken = json.loads(self._file.read() or b"{}")
             return {name: entry for name, entry in taken.items() if name != self._name and _is_entry(entry)}

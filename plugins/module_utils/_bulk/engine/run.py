@@ -83,10 +83,10 @@ class Run:
         try:
             items = self._action.plan()
         except CancelledError:
-            raise CancelledError(f"Nothing was asked for: {self._cancellation.interruption}.") from None
+            raise CancelledError(f"Nothing was submitted: {self._cancellation.interruption}.") from None
         except (OutageError, RefusedError, DeadlineError) as exc:
             resources, reason = self._action.resources, reason_of(exc)
-            raise PlanError(f"Nothing was asked for, as listing the {resources} failed: {reason}.") from None
+            raise PlanError(f"Nothing was submitted, as listing the {resources} failed: {reason}.") from None
         self.items = sorted(items, key=lambda item: (item.name, item.id))
         return self.items
 
@@ -98,7 +98,7 @@ class Run:
             when = f"after {self._budget.timeout:.0f} s"
             if self._cancellation.check_interruption():
                 when = f"and {self._cancellation.interruption}"
-            raise PlanError(f"Nothing was asked for, as another task of this run is still submitting, {when}.")
+            raise PlanError(f"Nothing was submitted, as another task of this run is still submitting, {when}.")
 
     def _release_lock(self) -> None:
         if self._lock is not None:
@@ -133,7 +133,7 @@ class Run:
         if not self._wait:
             settle_unawaited(item, self._action)
         if item.state is State.BLOCKED and (reason := self._cancellation.reason):
-            text = f"not asked for, as it was {self._action.stage(item)}: {reason}"
+            text = f"not submitted, as it was {self._action.stage(item)}: {reason}"
             item.settle(BLOCKED, Reason(reason.code, text))
         if item.settled:
             self._end(item)

@@ -15,7 +15,7 @@ from ..model.reason import Code, Reason
 _ENDS = {
     State.IN_PROGRESS: (FAILED, "it goes on in the cloud"),
     State.PARTIAL: (INCOMPLETE, "another call does the rest"),
-    State.BLOCKED: (BLOCKED, "another call asks for it"),
+    State.BLOCKED: (BLOCKED, "another call submits it"),
 }
 
 

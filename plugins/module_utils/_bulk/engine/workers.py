@@ -64,7 +64,7 @@ class Workers:
         except RefusedError as exc:
             item.refused = True
             if exc.status_code == CONFLICT:
-                # The resource may be busy with what an earlier request asked for.
+                # The resource may be busy with what an earlier request started.
                 item.mark_unconfirmed(reason_of(exc), self._budget.spent)
             else:
                 item.fail(reason_of(exc))

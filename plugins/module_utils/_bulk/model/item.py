@@ -96,7 +96,7 @@ class Item(t.Generic[R]):
         #: Why it is not known whether the service carried it out, and since when, in seconds since the run began.
         self.unconfirmed: Reason | None = None
         self.unconfirmed_since = 0.0
-        #: Whether the service answered that the resource is busy, perhaps with what an earlier request asked for.
+        #: Whether the service answered that the resource is busy, perhaps with what an earlier request started.
         self.refused = False
         #: Whether this call had a part of it carried out, whatever happens to the rest.
         self.partly_done = False
@@ -172,10 +172,10 @@ class Item(t.Generic[R]):
         if self.unconfirmed:
             self.settle(FAILED, self.unconfirmed)
         elif self.attempts:
-            self.settle(INCOMPLETE, Reason(reason.code, f"only a part of it was asked for: {reason}"))
+            self.settle(INCOMPLETE, Reason(reason.code, f"only a part of it was submitted: {reason}"))
         else:
             self.started_at = None
-            self.settle(SKIPPED, Reason(reason.code, f"not asked for: {reason}"))
+            self.settle(SKIPPED, Reason(reason.code, f"not submitted: {reason}"))
 
     def seen(self) -> None:
         """A listing shows it."""

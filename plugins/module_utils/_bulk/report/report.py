@@ -136,7 +136,7 @@ class Report:
             reasons.append(f"and {len(failed) - REASONS_SHOWN} more, see results")
         reasons += [f"{count} were left alone: {why}" for why, count in left_alone.most_common(REASONS_SHOWN)]
         if not_asked_for:
-            reasons.append(f"{not_asked_for} were not asked for, as {self.stopped}: run it again to finish them")
+            reasons.append(f"{not_asked_for} were not submitted, as {self.stopped}: run it again to finish them")
         of_run = f" of run {self.run}" if self.run else ""
         total = f"{len(self.failed)} of {len(self.results)} {self.resources}"
         return f"The {self.action}{of_run} failed for {total}: {'; '.join(reasons)}."

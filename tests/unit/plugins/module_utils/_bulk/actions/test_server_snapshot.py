@@ -423,7 +423,7 @@ def test_a_rate_limit_that_outlasts_the_time_fails_no_item(cloud, snapshot):
     report = snapshot()
     assert report.counts["skipped"] == 4
     assert "limits the rate" in report.items[0].reason_text
-    assert report.items[3].reason_text.startswith("not asked for: ")
+    assert report.items[3].reason_text.startswith("not submitted: ")
     assert cloud.count("POST", "/action") <= 1800 / PROBE + 1
     assert not report.changed
 
@@ -659,7 +659,7 @@ def test_max_failures_stops_the_asking_and_sees_the_rest_through(cloud, snapshot
     assert counts["done"] == 1 and counts["failed"] >= 3 and counts["skipped"] > 50
     assert report.items[0].created[0].status == "active"
     assert "max_failures" in report.items[-1].reason_text
-    assert "were not asked for, as the run was stopped by max_failures" in report.failure()
+    assert "were not submitted, as the run was stopped by max_failures" in report.failure()
 
 
 def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_under_way_through(cloud, snapshot, interruption):
@@ -674,7 +674,7 @@ def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_under_way_through
     report = snapshot()
     assert report.counts["done"] >= 5
     assert report.counts["failed"] == 0
-    assert report.items[-1].reason_text == "not asked for: the run was interrupted by SIGINT"
+    assert report.items[-1].reason_text == "not submitted: the run was interrupted by SIGINT"
     cloud.intercept = lambda server: None
     interruption.reason = ""
     again = snapshot()

@@ -81,7 +81,7 @@ def test_it_is_told_in_a_few_sentences():
     work = action({"block_storage": 1}, ("image",), quotas)
     plan = Plan.of(work, items(3), lambda service: 1.0, 1000)
     assert plan.describe() == (
-        "About 8 requests (3 to block storage, 5 to image), 3 s to ask for all of it. "
+        "About 8 requests (3 to block storage, 5 to image), 3 s to submit all of it. "
         "The quota does not suffice: snapshots allows 10, 9 are used and 3 more are needed."
     )
     assert work.asked == [3]

@@ -390,7 +390,7 @@ def test_when_the_time_is_up_nothing_more_is_asked_for(start, time):
     started.carry_out()
     assert started.reasons == {
         "a": "still saving after 60 s; it goes on in the cloud",
-        "b": "not asked for: the time of 60 s was up",
+        "b": "not submitted: the time of 60 s was up",
     }
     assert started.outcomes == {"a": FAILED, "b": SKIPPED}
     assert started.client.cancellation.reason.text == "the time of 60 s was up"
@@ -402,7 +402,7 @@ def test_a_request_that_would_come_too_late_stops_the_asking_and_says_why(start)
     started.work.on_ask = raising({"a": [DeadlineError("the time was up, as the cloud limits the rate: slow down")]})
     started.carry_out()
     assert started.counts == {SKIPPED: 2} or started.outcomes["b"] == DONE
-    assert started.reasons["a"] == "not asked for: the time was up, as the cloud limits the rate: slow down"
+    assert started.reasons["a"] == "not submitted: the time was up, as the cloud limits the rate: slow down"
     assert started.client.cancellation.reason.text.startswith("the time was up, as the cloud limits the rate")
     assert (started.items[0].attempts, started.items[0].started_at, started.items[0].changed) == (0, None, False)
 
@@ -419,7 +419,7 @@ def test_half_of_what_an_item_takes_is_no_skipped_item(start):
     assert started.client.cancellation.reason.code is Code.TIMEOUT
     assert started.outcomes == {"a": INCOMPLETE} and started.items[0].changed
     assert started.items[0].reason_code == "timeout"
-    assert started.reasons == {"a": "only a part of it was asked for: the time was up"}
+    assert started.reasons == {"a": "only a part of it was submitted: the time was up"}
 
 
 def test_a_look_that_comes_too_late_fails_nothing_by_itself(start):
@@ -446,7 +446,7 @@ def test_too_many_failures_stop_the_asking(start):
     assert started.outcomes["000"] == DONE
     assert 3 < started.counts[FAILED] <= 3 + WORKERS + 1
     assert sum(started.counts.values()) == 200
-    assert started.reasons["199"].startswith("not asked for: the run was stopped by max_failures after ")
+    assert started.reasons["199"].startswith("not submitted: the run was stopped by max_failures after ")
 
 
 def test_failures_that_are_found_while_planning_count(start):
@@ -462,7 +462,7 @@ def test_a_cloud_that_cannot_be_used_is_not_tried_once_an_item(start):
     started.work.on_ask = raising({"001": [CloudError("The password is wrong.")]})
     started.carry_out()
     assert started.counts[SKIPPED] >= 100 - WORKERS and started.counts[FAILED] == 1
-    assert started.reasons["099"] == "not asked for: The password is wrong"
+    assert started.reasons["099"] == "not submitted: The password is wrong"
     assert started.outcomes["000"] == DONE
 
 
@@ -476,7 +476,7 @@ def test_an_interrupted_run_sees_what_is_under_way_to_its_end(start, interruptio
     started.work.on_ask = interrupt
     started.carry_out()
     assert started.counts[DONE] == len(started.work.asked) <= 11 + WORKERS
-    assert started.reasons["099"] == "not asked for: the run was interrupted by SIGTERM"
+    assert started.reasons["099"] == "not submitted: the run was interrupted by SIGTERM"
     assert started.reported.newest["stopped"] == "the run was interrupted by SIGTERM"
 
 
@@ -491,7 +491,7 @@ def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interrup
     started.work.on_ask = give_up
     started.carry_out()
     assert started.counts == {SKIPPED: 2}
-    assert set(started.reasons.values()) == {"not asked for: the run was interrupted by SIGINT"}
+    assert set(started.reasons.values()) == {"not submitted: the run was interrupted by SIGINT"}
 
 
 def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
@@ -503,7 +503,7 @@ def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
     assert time.clock() < 5
     assert started.reasons == {
         "a": "still saving when the run was stopped; it goes on in the cloud",
-        "b": "not asked for: the run was interrupted by the end of the playbook run",
+        "b": "not submitted: the run was interrupted by the end of the playbook run",
     }
     assert started.client.cancellation.at_once
 
@@ -547,7 +547,7 @@ def test_what_cannot_be_listed_is_a_sentence(start, error):
         raise error
 
     started.work.plan = plan
-    with pytest.raises(PlanError, match=rf"^Nothing was asked for, as listing the things failed: {error}\.$"):
+    with pytest.raises(PlanError, match=rf"^Nothing was submitted, as listing the things failed: {error}\.$"):
         started.run.plan()
 
 
@@ -559,7 +559,7 @@ def test_a_plan_that_was_given_up_is_a_sentence(start, interruption):
         raise CancelledError("it was not wanted any more")
 
     started.work.plan = plan
-    with pytest.raises(CancelledError, match=r"^Nothing was asked for: the run was interrupted by SIGINT\.$"):
+    with pytest.raises(CancelledError, match=r"^Nothing was submitted: the run was interrupted by SIGINT\.$"):
         started.run.plan()
 
 
@@ -610,7 +610,7 @@ def test_a_look_that_is_refused_ends_the_run_with_what_is_known(start):
     started.work.on_look = refuse
     started.carry_out()
     assert started.outcomes == {"a": FAILED, "b": SKIPPED}
-    assert started.reasons == {"a": "not watched to its end: policy", "b": "not asked for: policy"}
+    assert started.reasons == {"a": "not watched to its end: policy", "b": "not submitted: policy"}
     assert started.items[0].created[0].id == "a"
 
 
@@ -625,7 +625,7 @@ def test_a_bug_in_the_asking_ends_the_run_and_loses_nothing_of_it(start, executo
     assert started.outcomes["005"] == FAILED and started.counts[DONE] >= 5
     assert started.reasons["005"] == BUG.format("KeyError")
     assert started.counts[SKIPPED] >= 100 - 6 - 2 * WORKERS
-    assert started.reasons["099"] == f"not asked for: {BUG.format('KeyError')}"
+    assert started.reasons["099"] == f"not submitted: {BUG.format('KeyError')}"
 
 
 @pytest.mark.parametrize("executor", [InlineExecutor, ThreadPoolExecutor])
@@ -639,7 +639,7 @@ def test_a_bug_in_a_look_ends_the_run_and_loses_nothing_of_it(start, executor):
     started.carry_out()
     assert started.reasons == {
         "a": f"not watched to its end: {BUG.format('TypeError')}",
-        "b": f"not asked for: {BUG.format('TypeError')}",
+        "b": f"not submitted: {BUG.format('TypeError')}",
     }
 
 

@@ -118,7 +118,7 @@ def test_why_some_were_not_asked_for_is_told_once():
     made = report(item("a", FAILED, "no"), item("b", SKIPPED, "x"), item("c", SKIPPED, "x"), stopped="the time was up")
     assert made.failure() == (
         "The snapshot of run r1 failed for 3 of 3 servers: a: no; "
-        "2 were not asked for, as the time was up: run it again to finish them."
+        "2 were not submitted, as the time was up: run it again to finish them."
     )
 
 
@@ -127,7 +127,7 @@ def test_the_plan_is_told():
     made = report(*items, plan=Plan({"compute": 2}, 0.1))
     assert made.describe_plan() == (
         "Snapshot of 2 of 3 servers (1 already, 1 that the cloud may refuse). "
-        "About 2 requests (2 to compute), 0 s to ask for all of it."
+        "About 2 requests (2 to compute), 0 s to submit all of it."
     )
     assert made.answer()["plan"] == {**made.plan.result(), "text": made.describe_plan()}
     assert "plan" not in report(item("a", DONE)).answer()
@@ -170,6 +170,6 @@ def test_what_was_left_alone_without_a_stop_has_its_own_reason():
     left = [item(name, SKIPPED, why, Code.USE_UNKNOWN) for name in "ab"]
     text = report(*left).failure()
     assert text == f"The snapshot of run r1 failed for 2 of 2 servers: 2 were left alone: {why}."
-    late = item("c", SKIPPED, "not asked for: the time was up", Code.TIMEOUT)
+    late = item("c", SKIPPED, "not submitted: the time was up", Code.TIMEOUT)
     text = report(*left, late, stopped="the time was up", stopped_code="timeout").failure()
-    assert f"2 were left alone: {why}; 1 were not asked for, as the time was up: run it again" in text
+    assert f"2 were left alone: {why}; 1 were not submitted, as the time was up: run it again" in text

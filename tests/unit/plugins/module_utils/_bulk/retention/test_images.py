@@ -687,7 +687,7 @@ def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call
 
     storage.lose = interrupt
     report = retain()
-    assert outcomes(report) == {"db-2": "incomplete"} and "only a part of it was asked for" in reasons(report)["db-2"]
+    assert outcomes(report) == {"db-2": "incomplete"} and "only a part of it was submitted" in reasons(report)["db-2"]
     assert gone in storage.images and len(storage.snapshots) == 2
     interruption.reason = ""
     storage.lose = lambda method, path: None

@@ -482,7 +482,7 @@ def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_u
         "v-3": ("blocked", "timeout"),
     }
     assert reasons(report)["v-3"] == (
-        "still waiting for the backups that build on it to be deleted after 30 s; another call asks for it"
+        "still waiting for the backups that build on it to be deleted after 30 s; another call submits it"
     )
 
 
