@@ -101,17 +101,24 @@ class FakeGlance:
         if path.endswith("/tasks"):
             return FakeResponse(200, {"tasks": [{"message": self.task_message}]})
         if path.endswith("/file"):
-            content = b"".join(options["data"])
-            assert len(content) == len(options["data"])
-            image.update(status="active", size=len(content), os_hash_algo="sha512", os_hash_value="abc123")
-            return FakeResponse(204)
+            return self._uploaded(image, options["data"])
         if path.endswith("/import"):
-            if "os_glance_import_task" in image:
-                return FakeResponse(409, {"message": "prior operation is in progress"})
-            image.update(os_glance_import_task="task", done_at=self.time.clock() + self.seconds)
-            return FakeResponse(202)
-        if method == "PATCH":
-            return self._patched(image, options)
+            return self._imported(image)
+        return self._patched(image, options) if method == "PATCH" else self._deleted(image)
+
+    def _uploaded(self, image, data):
+        content = b"".join(data)
+        assert len(content) == len(data)
+        image.update(status="active", size=len(content), os_hash_algo="sha512", os_hash_value="abc123")
+        return FakeResponse(204)
+
+    def _imported(self, image):
+        if "os_glance_import_task" in image:
+            return FakeResponse(409, {"message": "prior operation is in progress"})
+        image.update(os_glance_import_task="task", done_at=self.time.clock() + self.seconds)
+        return FakeResponse(202)
+
+    def _deleted(self, image):
         if image.get("protected"):
             return FakeResponse(403, {"message": "is protected"})
         del self.images[image["id"]]
