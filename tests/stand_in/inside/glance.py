@@ -151,9 +151,10 @@ class Glance:
             return moment_test(SORT_KEYS[key], value)
         if key == "visibility" and value == "all":
             return lambda _image: True
-        values = (
-            set(values_in(value)) if key in ("id", "name", "status", "disk_format", "container_format") else {value}
-        )
+        several = key in ("id", "name", "status", "disk_format", "container_format")
+        return self.equality_test(key, set(values_in(value)) if several else {value})
+
+    def equality_test(self, key: str, values: set[str]) -> t.Callable[[Image], bool]:
         if key == "owner":
             return lambda image: self.owner_of(image) in values
         if key in WRITABLE or key in ("id", "status"):
