@@ -10,7 +10,7 @@ import functools
 import pathlib
 import typing as t
 
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from openstack.compute.v2.server import Server
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection

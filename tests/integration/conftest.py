@@ -19,9 +19,9 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.terminal import Terminal
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.issued_tokens import AGENT, IssuedTokens
-from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import Layout
 from ansible_collections.onetoken.openstack.tests.sandbox.control.limits import DEFAULTS, write_limits
 from openstack.config import OpenStackConfig

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import typing as t
 
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import QuietHandler, serving
 
 VERSION = {"id": "v2.0", "status": "stable", "updated": "2014-04-17T00:00:00Z"}
 TOKEN = {
@@ -22,7 +21,7 @@ TOKEN = {
 }
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     def do_GET(self) -> None:
         version = {**VERSION, "links": [{"rel": "self", "href": f"http://{self.headers['Host']}/v2.0/"}]}
         if self.path == "/":
@@ -46,9 +45,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
-
-    def log_message(self, *arguments: t.Any) -> None:
-        """Keep the tests' output clean."""
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ import signal
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.test_endings import watchers_of
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 PATIENCE = 120
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.on_session import end
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 LIST_SERVERS = """
 - openstack.cloud.server_info:

@@ -11,7 +11,7 @@ import signal
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 
 #: Seconds after the end of a run, or of Keystone's absence, within which no token of it may live.
 DEADLINE = 10

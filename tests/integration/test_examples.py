@@ -16,6 +16,8 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.examples import pages
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving_directory
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.as_found import (
     LONG,
     administrator,
@@ -30,8 +32,6 @@ from ansible_collections.onetoken.openstack.tests.integration.conftest import (
 )
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
 from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
-from ansible_collections.onetoken.openstack.tests.integration.web import web_server
 from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
@@ -71,7 +71,7 @@ def web(tmp_path: pathlib.Path) -> t.Iterator[str]:
         (directory / name).write_bytes(QCOW2)
     (directory / "v1").mkdir()
     (directory / "v1" / "usage").write_text("{}")
-    with web_server(directory) as url:
+    with serving_directory(directory) as url:
         yield url
 
 

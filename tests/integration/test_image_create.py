@@ -13,7 +13,7 @@ import uuid
 
 import openstack
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.web import web_server
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving_directory
 
 CONTENT = secrets.token_bytes(600 * 1024)
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -25,7 +25,7 @@ def web(tmp_path: pathlib.Path) -> t.Iterator[str]:
     directory = tmp_path / "web"
     directory.mkdir()
     (directory / "disk.raw").write_bytes(CONTENT)
-    with web_server(directory) as url:
+    with serving_directory(directory) as url:
         yield url
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import http
-import http.server
 import json
 import os
 import re
@@ -18,7 +17,8 @@ import urllib.request
 import openstack
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import QuietHandler, serving
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.test_endings import (
     CALLBACK,
     ISSUE,
@@ -28,7 +28,6 @@ from ansible_collections.onetoken.openstack.tests.integration.test_endings impor
     play,
     watchers_of,
 )
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 ALIVE = re.compile(r"revoked: 0, alive until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: 1")
 
@@ -148,7 +147,7 @@ def test_a_run_with_access_rules_says_until_when_its_token_lives(controller, iss
     assert controller.tokens() == []
 
 
-class Gateway(http.server.BaseHTTPRequestHandler):
+class Gateway(QuietHandler):
     """In front of Keystone: it redirects to it, or has it at a path that its list of versions names."""
 
     keystone = ""
@@ -188,9 +187,6 @@ class Gateway(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *args: t.Any) -> None:
-        pass
 
 
 @pytest.mark.parametrize("redirects", [True, False], ids=["redirect", "list of versions"])

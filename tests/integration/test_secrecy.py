@@ -21,9 +21,9 @@ import urllib.parse
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Evidence, Secrets, files_below
 from ansible_collections.onetoken.openstack.tests.integration.observation import syslog, watched_processes
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 #: Seconds for a play to come to a certain point on a busy machine.
 PATIENCE = 120

@@ -10,7 +10,7 @@ import secrets
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from openstack.compute.v2.server import Server
 
 #: Other tests work with the servers before these.

@@ -10,8 +10,8 @@ import textwrap
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.integration.on_session import end, variables_of
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}

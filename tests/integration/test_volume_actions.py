@@ -11,7 +11,7 @@ import secrets
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 

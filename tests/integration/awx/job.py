@@ -14,6 +14,7 @@ import subprocess
 import typing as t
 
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.awx.execution_environment import (
     GROUP,
     IS_ROOT,
@@ -22,7 +23,6 @@ from ansible_collections.onetoken.openstack.tests.integration.awx.execution_envi
     ExecutionEnvironment,
     as_user,
 )
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
 #: What AWX's worker does with ansible-runner in the container; a file that appears is the cancel button.
 WORKER = """

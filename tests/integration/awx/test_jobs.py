@@ -11,11 +11,11 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator, left_as_found
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job, devstack, inventory_of
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
 from ansible_collections.onetoken.openstack.tests.integration.silent_service import silent_service
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.stand_in.running import StandIn
 from openstack.connection import Connection
 

@@ -24,7 +24,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.i
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Marks
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     PROJECT,
     FakeResponse,
