@@ -9,8 +9,7 @@ import pathlib
 import urllib.error
 import urllib.request
 
-#: How the tests call themselves: what they ask is no request of a client.
-AGENT = "onetoken-tests"
+from ansible_collections.onetoken.openstack.tests.helpers.access_log import AGENT
 
 
 class IssuedTokens:

@@ -16,19 +16,15 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.examples import pages
+from ansible_collections.onetoken.openstack.tests.helpers.controller import ANSIBLE_BIN, Controller, Run
 from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving_directory
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY
 from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.as_found import (
     LONG,
     administrator,
     left_as_found,
     set_tags,
-)
-from ansible_collections.onetoken.openstack.tests.integration.conftest import (
-    ANSIBLE_BIN,
-    REPOSITORY,
-    Controller,
-    Run,
 )
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
 from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of

@@ -16,7 +16,7 @@ import venv
 
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.tests.integration.conftest import ANSIBLE_BIN, Run
+from ansible_collections.onetoken.openstack.tests.helpers.controller import ANSIBLE_BIN, Run
 from ansible_collections.onetoken.openstack.tests.integration.odd_module import (
     CALLBACK,
     DIRECT,

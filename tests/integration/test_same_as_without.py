@@ -22,8 +22,8 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import FIRST_SANDBOX, SANDBOX
 from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator
-from ansible_collections.onetoken.openstack.tests.integration.conftest import FIRST_SANDBOX, SANDBOX
 from ansible_collections.onetoken.openstack.tests.integration.same_as_without import (
     CALLBACK,
     Case,

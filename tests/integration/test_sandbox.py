@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from ansible_collections.onetoken.openstack.tests.integration.conftest import FIRST_SANDBOX, SANDBOX
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import FIRST_SANDBOX, SANDBOX
 
 #: Prints DATABASE.TABLE for each table with a row that names an address of the sandbox's services.
 SEARCH = """

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller, Run
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY, Sandbox
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import extra_variables
-from ansible_collections.onetoken.openstack.tests.integration.conftest import REPOSITORY, Controller, Run, Sandbox
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
