@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import pathlib
 import re
@@ -164,3 +166,11 @@ class StandIn:
         self.ask("/control/flush")
         for log in self.directory.glob("*.access.log"):
             log.write_bytes(b"")
+
+
+@contextlib.contextmanager
+def stand_ins(directory: pathlib.Path) -> t.Iterator[t.Callable[..., StandIn]]:
+    """Start any number of stand-ins, each with options of its own; all end with the block."""
+    with contextlib.ExitStack() as stack:
+        numbers = itertools.count()
+        yield lambda **options: stack.enter_context(StandIn(directory / f"stand-in-{next(numbers)}", **options))

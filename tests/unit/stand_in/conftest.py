@@ -9,7 +9,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.stand_in.running import CLOUD_NAME, StandIn
+from ansible_collections.onetoken.openstack.tests.stand_in.running import CLOUD_NAME, StandIn, stand_ins
 
 if t.TYPE_CHECKING:
     import openstack.connection
@@ -21,17 +21,8 @@ Connect = t.Callable[..., "openstack.connection.Connection"]
 @pytest.fixture
 def start(tmp_path: pathlib.Path) -> t.Iterator[Start]:
     """Start a stand-in with these options; it ends with the test."""
-    started: list[StandIn] = []
-
-    def start_one(**options: t.Any) -> StandIn:
-        cloud = StandIn(tmp_path / f"stand-in-{len(started)}", **options)
-        cloud.start()
-        started.append(cloud)
-        return cloud
-
-    yield start_one
-    for cloud in started:
-        cloud.stop()
+    with stand_ins(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture
