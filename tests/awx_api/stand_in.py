@@ -131,8 +131,8 @@ class AwxApi:
         """Where the modules of awx.awx find it."""
         return {"CONTROLLER_HOST": f"http://127.0.0.1:{self._server.server_port}", "CONTROLLER_OAUTH_TOKEN": TOKEN}
 
-    def resemble(self, other: AwxApi) -> None:
-        """Have all that the other one has."""
+    def copy_from(self, other: AwxApi) -> None:
+        """Take over everything that the other one has."""
         kept = (other.items, other.surveys, other.associated, other.secrets)
         self.items, self.surveys, self.associated, self.secrets = copy.deepcopy(kept)
         self._last_id = other._last_id

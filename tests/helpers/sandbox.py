@@ -79,6 +79,13 @@ class Sandbox:
         config = OpenStackConfig(config_files=[str(self.clouds_file)], secure_files=[], load_envvars=False)
         return Connection(config=config.get_one(cloud, **options))
 
+    def administrator(self) -> Connection:
+        """An administrator in the user's project, whose throttled requests are repeated."""
+        cloud = self.connect("sandbox-admin", project_name="demo")
+        for proxy in (cloud.compute, cloud.image, cloud.block_storage):
+            proxy.retriable_status_codes, proxy.status_code_retries = [429], 10
+        return cloud
+
     def password(self, user: str) -> str:
         return json.loads((SANDBOX / "passwords.json").read_text())[user]
 

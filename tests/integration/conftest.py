@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import secrets
 import shlex
@@ -12,12 +13,23 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.helpers.access_log import AccessLog
-from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller, clouds_yaml
+from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller, Run, clouds_yaml
 from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY, SANDBOX, Sandbox
 from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.integration.bulk_results import Result
 from ansible_collections.onetoken.openstack.tests.integration.issued_tokens import IssuedTokens
 from ansible_collections.onetoken.openstack.tests.sandbox.control.limits import DEFAULTS
 from openstack.connection import Connection
+
+#: Connections to these hosts would fail: a bulk playbook makes none.
+STATIC_INVENTORY = """
+[targets]
+{hosts}
+[targets:vars]
+ansible_connection=ssh
+ansible_host=192.0.2.1
+ansible_python_interpreter=/nonexistent
+"""
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +83,41 @@ def run_name() -> str:
 @pytest.fixture
 def controller(sandbox: Sandbox, tmp_path: pathlib.Path) -> Controller:
     return Controller(tmp_path)
+
+
+@pytest.fixture
+def bulk(controller: Controller) -> t.Callable[..., Result]:
+    """Run a bulk module; what it returned."""
+
+    def run(module: str, *arguments: str, **options: t.Any) -> Result:
+        options = {"cloud": "sandbox", "timeout": 120, "ignore_failures": True, **options}
+        _run, (result,) = controller.results([{f"onetoken.openstack.{module}": options}], *arguments)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def bulk_playbook(controller: Controller) -> t.Callable[..., Run]:
+    """Run a bulk playbook with variables; further arguments are those of the command line."""
+
+    def run(name: str, *arguments: str, **variables: object) -> Run:
+        path = REPOSITORY / "playbooks" / f"{name}.yml"
+        return controller.run(str(path), "-e", json.dumps({"cloud": "sandbox", **variables}), *arguments)
+
+    return run
+
+
+@pytest.fixture
+def static_inventory(controller: Controller) -> t.Callable[..., tuple[str, ...]]:
+    """The arguments that run a bulk playbook on an inventory of these hosts."""
+
+    def arguments(*hosts: str) -> tuple[str, ...]:
+        path = controller.home / f"hosts-{secrets.token_hex(2)}.ini"
+        path.write_text(STATIC_INVENTORY.format(hosts="\n".join(hosts)))
+        return "-i", str(path), "-e", "target=targets"
+
+    return arguments
 
 
 @pytest.fixture

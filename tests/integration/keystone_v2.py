@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for a Keystone that speaks only version 2 of its interface; no OpenStack of today can be told to."""
+"""A stand-in for a Keystone with only version 2 of its API, which no current OpenStack has any more."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ class _Handler(QuietHandler):
 
 @contextlib.contextmanager
 def keystone_v2() -> t.Iterator[str]:
-    """Its address, without a version."""
+    """Serve it at this URL, without a version."""
     with serving(_Handler) as server:
         yield f"http://127.0.0.1:{server.server_port}"

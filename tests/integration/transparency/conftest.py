@@ -10,7 +10,6 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.helpers.controller import clouds_yaml
-from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator
 from ansible_collections.onetoken.openstack.tests.integration.transparency.comparison import Comparison
 from ansible_collections.onetoken.openstack.tests.integration.transparency.users import PREFIX
 from openstack.connection import Connection
@@ -37,7 +36,7 @@ def comparison(controller, sandbox, keystone, issued) -> Comparison:
 @pytest.fixture
 def admin(sandbox) -> t.Iterator[Connection]:
     """Makes users and projects; those that are left are deleted at the end."""
-    cloud = administrator(sandbox.clouds_file)
+    cloud = sandbox.administrator()
     yield cloud
     for user in cloud.identity.users():
         if user.name.startswith(PREFIX):
