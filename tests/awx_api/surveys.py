@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWX checks of a survey, and of the answers to one."""
+"""AWX's checks of a survey and of the answers to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 Item = dict[str, t.Any]
 
-#: What the default of a question may be.
+#: The types that the default of a question may have.
 DEFAULTS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "textarea": (str,),
@@ -24,12 +24,12 @@ NUMBERS = {kind: DEFAULTS[kind] for kind in ("integer", "float")}
 
 
 class RefusedError(Exception):
-    """AWX would not take this."""
+    """AWX would refuse this."""
 
-    def __init__(self, status: int, **told: t.Any) -> None:
-        super().__init__(told)
+    def __init__(self, status: int, **body: t.Any) -> None:
+        super().__init__(body)
         self.status = status
-        self.told = told
+        self.body = body
 
 
 def check_survey(survey: Item) -> None:
@@ -59,18 +59,18 @@ def check_survey(survey: Item) -> None:
 
 
 def answered(survey: Item, variables: Item, answers: Item, all_required: bool = True) -> Item:
-    """The variables of a job: the template's own, the survey's defaults where they are answers, the answers."""
+    """The variables of a job: the template's, the survey's defaults if they are valid answers, and the answers."""
     questions = survey.get("spec", [])
     errors = [error for question in questions if (error := _error(question, answers, all_required))]
     if errors:
         raise RefusedError(400, variables_needed_to_start=errors)
     same = {name for name, value in answers.items() if name in variables and variables[name] == value}
-    strangers = set(answers) - {question["variable"] for question in questions} - same
-    if strangers:
-        raise RefusedError(400, extra_vars=[f"Variables {', '.join(sorted(strangers))} are not allowed on launch."])
+    unknown = set(answers) - {question["variable"] for question in questions} - same
+    if unknown:
+        raise RefusedError(400, extra_vars=[f"Variables {', '.join(sorted(unknown))} are not allowed on launch."])
     defaults = {question["variable"]: question["default"] for question in questions if "default" in question}
-    meant = {q["variable"] for q in questions if not _error(q, defaults, False)}
-    return {**variables, **{name: value for name, value in defaults.items() if name in meant}, **answers}
+    valid = {q["variable"] for q in questions if not _error(q, defaults, False)}
+    return {**variables, **{name: value for name, value in defaults.items() if name in valid}, **answers}
 
 
 def _error(question: Item, answers: Item, all_required: bool) -> str:

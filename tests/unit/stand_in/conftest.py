@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in to start with options, and openstacksdk's connection to it."""
+"""Start stand-ins, and connect to them with openstacksdk."""
 
 from __future__ import annotations
 
