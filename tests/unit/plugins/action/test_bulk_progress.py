@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.terminal import Terminal
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 

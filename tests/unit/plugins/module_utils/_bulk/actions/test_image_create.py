@@ -28,7 +28,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.i
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import ConfigurationError
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     PROJECT,
     FakeResponse,
@@ -105,17 +105,24 @@ class FakeGlance:
         if path.endswith("/tasks"):
             return FakeResponse(200, {"tasks": [{"message": self.task_message}]})
         if path.endswith("/file"):
-            content = b"".join(options["data"])
-            assert len(content) == len(options["data"])
-            image.update(status="active", size=len(content), os_hash_algo="sha512", os_hash_value="abc123")
-            return FakeResponse(204)
+            return self._uploaded(image, options["data"])
         if path.endswith("/import"):
-            if "os_glance_import_task" in image:
-                return FakeResponse(409, {"message": "prior operation is in progress"})
-            image.update(os_glance_import_task="task", done_at=self.time.clock() + self.seconds)
-            return FakeResponse(202)
-        if method == "PATCH":
-            return self._patched(image, options)
+            return self._imported(image)
+        return self._patched(image, options) if method == "PATCH" else self._deleted(image)
+
+    def _uploaded(self, image, data):
+        content = b"".join(data)
+        assert len(content) == len(data)
+        image.update(status="active", size=len(content), os_hash_algo="sha512", os_hash_value="abc123")
+        return FakeResponse(204)
+
+    def _imported(self, image):
+        if "os_glance_import_task" in image:
+            return FakeResponse(409, {"message": "prior operation is in progress"})
+        image.update(os_glance_import_task="task", done_at=self.time.clock() + self.seconds)
+        return FakeResponse(202)
+
+    def _deleted(self, image):
         if image.get("protected"):
             return FakeResponse(403, {"message": "is protected"})
         del self.images[image["id"]]

@@ -9,6 +9,7 @@ import random
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CancelledError, CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse
@@ -752,7 +753,7 @@ def test_what_waits_for_its_turn_is_not_deleted_when_the_call_is_stopped(storage
     image(storage, 2)
     action = ImageRetention(new_client(connection=storage), Keep(1), Sources(), 3600)
     (item,) = action.plan()
-    action.given_up = lambda: True
+    action.client.cancellation.cancel(Reason(Code.MAX_FAILURES, "too many failures"))
     with pytest.raises(CancelledError):
         action.submit(item)
     assert len(storage.images) == 2
@@ -765,10 +766,8 @@ def test_what_is_kept_is_counted(storage, new_client):
     assert (len(action.plan()), action.kept) == (3, 3)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_over_any_history(seed, storage, retain):
-    chance = random.Random(seed)
-    storage.page = chance.choice((3, 1000))
+def add_history(chance, storage):
+    """Add random images of servers; return the ids of those that no run may delete."""
     fillers = [lambda days: storage.add_image(days, "by hand"), lambda days: storage.add_snapshot(days, "by hand")]
     untouchable = [chance.choice(fillers)(chance.uniform(0, 50)) for _turn in range(5)]
     for days in sorted(chance.uniform(0, 50) for _turn in range(chance.randint(1, 25))):
@@ -785,25 +784,32 @@ def test_over_any_history(seed, storage, retain):
             volume_backed(storage, days, chance.choice(("db-1", "db-2")), statuses, **body)
         else:
             image(storage, days, chance.choice(("web", "app")), **body)
+    return untouchable
 
-    def of(server):
-        return [
-            body
-            for id, body in storage.images.items()
-            if id not in untouchable and body.get("onetoken_server_name") == server
-        ]
 
-    def good(server):
-        found = [body for body in of(server) if body["status"] == "active" and _complete(body)]
-        return [body["id"] for body in sorted(found, key=lambda body: body["created_at"], reverse=True)]
+def snapshots_behind(body):
+    return [mapped["snapshot_id"] for mapped in json.loads(body.get("block_device_mapping") or "[]")]
 
-    def _complete(body):
-        mapping = json.loads(body.get("block_device_mapping") or "[]")
-        statuses = [storage.snapshots.get(one["snapshot_id"], {}).get("status") for one in mapping]
-        return all(status == "available" for status in statuses)
 
+def good_images(storage, server, untouchable):
+    """The ids of the good images that runs made of a server, newest first."""
+
+    def is_good(id, body):
+        statuses = [storage.snapshots.get(snapshot, {}).get("status") for snapshot in snapshots_behind(body)]
+        by_a_run = id not in untouchable and body.get("onetoken_server_name") == server
+        return by_a_run and body["status"] == "active" and all(status == "available" for status in statuses)
+
+    good = [body for id, body in storage.images.items() if is_good(id, body)]
+    return [body["id"] for body in sorted(good, key=lambda body: body["created_at"], reverse=True)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_over_any_history(seed, storage, retain):
+    chance = random.Random(seed)
+    storage.page = chance.choice((3, 1000))
+    untouchable = add_history(chance, storage)
     servers = ("web", "app", "db-1", "db-2")
-    before = {server: good(server) for server in servers}
+    before = {server: good_images(storage, server, untouchable) for server in servers}
     everything = dict(storage.images)
     failures = iter([FakeResponse(502, text="Bad Gateway")] * chance.randint(0, 3))
     storage.lose = lambda method, path: next(failures, None) if method == "DELETE" and chance.random() < 0.3 else None
@@ -812,13 +818,11 @@ def test_over_any_history(seed, storage, retain):
     retain(last=last)
 
     for server in servers:
-        assert good(server)[:last] == before[server][:last]
+        assert good_images(storage, server, untouchable)[:last] == before[server][:last]
     for id in untouchable:
         assert id in storage.images or id in storage.snapshots
     assert all(id in storage.images for id, body in everything.items() if body["protected"])
     # No snapshot is left without the image that leads to it.
     for id, body in everything.items():
         if id not in storage.images:
-            assert not {one["snapshot_id"] for one in json.loads(body.get("block_device_mapping") or "[]")} & set(
-                storage.snapshots
-            )
+            assert not set(snapshots_behind(body)) & set(storage.snapshots)

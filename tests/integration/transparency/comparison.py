@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What playbooks do with OpenStack: run with the password alone and with the callback, they answer the same."""
+"""Run the same tasks with the password and under the callback, and compare what they answer and cost."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import re
 import typing as t
 
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK, play_of
 
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
-#: What differs from one request to the next.
+#: Differs in each request.
 _REQUEST_ID = re.compile(r"\s*\(Request-ID: [^)]*\)|req-[0-9a-f-]{36}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Some tasks, and what is to be compared of what they registered."""
+    """Some tasks, and which of their results are compared."""
 
     name: str
-    #: Who signs in; several cases of a play may share one.
+    #: Whoever signs in; cases of one play may share identities.
     identities: frozenset[str]
     tasks: str
-    #: Expressions of Jinja.
+    #: Jinja expressions.
     answers: tuple[str, ...]
-    #: Requests for tokens beyond one an identity: sign-ins that Keystone refuses, or changes its answer to.
+    #: Token requests beyond one per identity: sign-ins that Keystone refuses, or answers differently later.
     more_requests: int = 0
 
 
@@ -37,7 +37,7 @@ def case(name: str, identities: str, tasks: str, *answers: str, more_requests: i
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a play answered, and what it cost."""
+    """What a play answered and what it cost."""
 
     answers: dict[str, t.Any]
     output: str
@@ -45,8 +45,8 @@ class Outcome:
     deletes: int
 
 
-def play(cases: t.Sequence[Case], head: str = "") -> str:
-    """A play of the tasks of some cases, at whose end is a file with their answers."""
+def play_of_cases(cases: t.Sequence[Case], **keywords: t.Any) -> str:
+    """A play that runs the tasks of the cases and writes their answers to a file."""
     tasks: list[dict[str, t.Any]] = []
     for one in cases:
         tasks += yaml.safe_load(one.tasks)
@@ -55,8 +55,7 @@ def play(cases: t.Sequence[Case], head: str = "") -> str:
     tasks.append(
         {"copy": {"dest": "{{ answers }}", "content": content}, "vars": {"one_token": False}, "run_once": True}
     )
-    options = yaml.safe_load(head) if head else {}
-    return yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, **options, "tasks": tasks}], sort_keys=False)
+    return play_of(tasks, **keywords)
 
 
 def without_request_ids(value: t.Any) -> t.Any:
@@ -64,19 +63,19 @@ def without_request_ids(value: t.Any) -> t.Any:
 
 
 class Comparison:
-    """Runs plays in both ways, from the same files."""
+    """Runs plays in both ways, each time from the same files."""
 
     def __init__(self, controller: t.Any, keystone: t.Any, issued: t.Any) -> None:
         self._controller = controller
         self._keystone = keystone
         self._issued = issued
-        #: Files by their path in the home, written again for each run, as runs change them.
+        #: Contents by path in the home, written before each run, as runs may change the files.
         self.files: dict[str, str] = {}
-        #: What brings the cloud into the state in which each run finds it.
+        #: Brings the cloud into the state in which each run is to find it.
         self.prepare: t.Callable[[], None] = lambda: None
 
     def run(self, plays: str, *arguments: str, **variables: str) -> tuple[Outcome, Outcome]:
-        """With the password, and with the callback."""
+        """With the password, and under the callback."""
         return self.once(plays, *arguments, **variables), self.once(plays, *arguments, **variables, **CALLBACK)
 
     def once(self, plays: str, *arguments: str, **variables: str) -> Outcome:
@@ -92,8 +91,8 @@ class Comparison:
         found = without_request_ids(json.loads(answers.read_text())) if answers.exists() else {}
         return Outcome(found, run.output, posts, deletes)
 
-    def left(self) -> list[str]:
-        """The tokens of the last run that still work."""
+    def living_tokens(self) -> list[str]:
+        """The tokens of the last run that Keystone still accepts."""
         return self._issued.living()
 
     def write_files(self) -> None:
@@ -102,9 +101,11 @@ class Comparison:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
 
-    def check(self, cases: t.Sequence[Case], *arguments: str, head: str = "", **variables: str) -> Outcome:
-        """Both runs answer the same; with the callback there is a token an identity, and none is left."""
-        without, with_callback = self.run(play(cases, head), *arguments, **variables)
+    def check(
+        self, cases: t.Sequence[Case], *arguments: str, keywords: t.Mapping[str, t.Any] | None = None, **variables: str
+    ) -> Outcome:
+        """Both runs answer the same; under the callback each identity costs one token, and none is left alive."""
+        without, with_callback = self.run(play_of_cases(cases, **(keywords or {})), *arguments, **variables)
         wrong = [
             f"{name}:\n  without: {without.answers[name]}\n  with:    {answer}"
             for name, answer in with_callback.answers.items()
@@ -116,6 +117,6 @@ class Comparison:
         expected = len(identities) + sum(one.more_requests for one in cases)
         assert with_callback.posts == expected, f"{with_callback.posts} of {expected}\n{with_callback.output}"
         assert with_callback.posts <= without.posts
-        assert self.left() == []
+        assert self.living_tokens() == []
         assert "WARNING" not in with_callback.output, with_callback.output
         return with_callback

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions that outlive the play which issued them: the variables that lead to one, and its end."""
+"""Named sessions, which outlive the run that issued them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup 
 
 
 def variables_of(path: pathlib.Path) -> dict[str, str]:
-    """What os_token_issue returned as environment, for the only cloud of a session."""
+    """The environment that os_token_issue returned, for a session with one cloud."""
     session = Session(str(path))
     (one,) = issued.read(session)
     return environment.of_issued(session, {}, one.cloud, one.is_plain, one.region_name)
 
 
 def end(path: pathlib.Path) -> None:
-    """Tidy up after a test that is not about revoking."""
+    """Revoke the tokens of a session, after a test that is not about revoking."""
     assert revocation.revoke(Session(str(path)), timeout=10).living == []

@@ -1,64 +1,43 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud's limits: what breaks a run of passwords does not break a run on a session."""
+"""Keystone's limit of token requests: a run that exceeds it with the password stays below it on a session."""
 
 from __future__ import annotations
 
-import textwrap
-
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.on_session import end
+from ansible_collections.onetoken.openstack.tests.helpers.controller import play_of
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import end
 
-#: Some hosts, each with one task, as an inventory of servers has.
-INVENTORY = """
-[all]
-host[01:06]
-[all:vars]
-ansible_connection=local
-ansible_python_interpreter="{{ ansible_playbook_python }}"
-"""
-TASK = """
-    - openstack.cloud.compute_flavor_info: {cloud: sandbox}
-"""
+TASK = "- openstack.cloud.compute_flavor_info: {cloud: sandbox}\n"
+ROLE = "- include_role: {name: onetoken.openstack.os_token}\n"
+REVOKE = "- include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}\n"
+ON_HOSTS = {
+    "hosts": "all",
+    "environment": "{{ os_token_environment | default({}) }}",
+    "vars": {"os_token_cloud": "sandbox"},
+}
 
 
-def plays(with_session: bool) -> str:
-    play = textwrap.dedent(
-        """
-        - hosts: all
-          gather_facts: false
-          environment: "{{ os_token_environment | default({}) }}"
-          vars: {os_token_cloud: sandbox}
-          tasks:
-        """
-    )
-    if not with_session:
-        return play + TASK
-    role = "    - include_role: {name: onetoken.openstack.os_token%s}\n"
-    return play + role % "" + TASK + role % ", tasks_from: revoke"
-
-
-def test_a_run_over_the_limit_fails_with_the_password_and_passes_with_the_session(controller, keystone, limits):
-    (controller.home / "inventory").write_text(INVENTORY)
-    arguments = ("-i", "inventory", "--forks", "5")
+def test_a_run_over_the_limit_fails_with_the_password_and_passes_on_a_session(controller, keystone, limits):
+    arguments = ("-i", controller.write_inventory(6), "--forks", "5")
     limits(token_requests_per_minute=3)
-    refused = controller.play(None, *arguments, plays=plays(with_session=False))
-    assert refused.status != 0
-    assert "Too Many Requests" in refused.output
+    throttled = controller.play(None, *arguments, plays=play_of(TASK, **ON_HOSTS))
+    assert throttled.status != 0
+    assert "Too Many Requests" in throttled.output
     assert keystone.count("POST") > 3
 
     limits(token_requests_per_minute=3)
     keystone.restart()
-    run = controller.play(None, *arguments, plays=plays(with_session=True))
+    run = controller.play(None, *arguments, plays=play_of(ROLE + TASK + REVOKE, **ON_HOSTS))
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-#: The unit tests of waiting know every dialect, too.
+#: Unit tests cover every dialect, too.
 @pytest.mark.repeats
 @pytest.mark.parametrize("dialect", ["x-ratelimit-reset", "none", "retry-after", "x-retry-after", "413"])
-def test_issuing_waits_for_the_limit_in_every_dialect(controller, keystone, limits, dialect):
+def test_issuing_waits_until_the_limit_allows_it_in_every_dialect(controller, keystone, limits, dialect):
     limits(token_requests_per_minute=1, dialect=dialect)
 
     def issue(session: str, timeout: int) -> str:
@@ -73,14 +52,14 @@ def test_issuing_waits_for_the_limit_in_every_dialect(controller, keystone, limi
         run = controller.play(issue("second", 90))
         assert run.ok, run.output
         statuses = [request.status for request in keystone.requests() if request.method == "POST"]
-        # It waited for as long as it was told to: one refusal, then the token.
+        # It waited as long as Retry-After said: throttled once, then issued.
         assert statuses in ([429, 201], [201])
     limits(token_requests_per_minute=0)
     for session in controller.sessions:
         end(session)
 
 
-def test_a_storm_of_503_ends_with_a_sentence_and_the_revoke_keeps_the_token_on_its_list(controller, limits):
+def test_if_keystone_answers_503_modules_fail_with_a_message_and_the_token_stays_recorded(controller, limits):
     assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: kept}").ok
     (session,) = controller.sessions
     limits(keystone_status=503)
@@ -98,8 +77,8 @@ def test_a_storm_of_503_ends_with_a_sentence_and_the_revoke_keeps_the_token_on_i
 
 
 @pytest.mark.repeats
-def test_a_keystone_that_is_gone_is_named_and_the_token_stays_on_the_list(controller):
-    """The session's record is pointed to a port where nothing listens."""
+def test_if_keystone_is_unreachable_the_module_says_so_and_the_token_stays_recorded(controller):
+    """The session's record leads to a port where nothing listens."""
     assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: kept}").ok
     (session,) = controller.sessions
     (file,) = (session / "tokens").glob("*.json")

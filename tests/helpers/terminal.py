@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A terminal, for what users do to a run there."""
+"""Run a command in a terminal of its own, and do there what users do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import typing as t
 
 
 class Terminal:
-    """A terminal that a process runs at."""
+    """A terminal in which a process runs."""
 
     def __init__(self, command: t.Sequence[str], directory: pathlib.Path, environment: t.Mapping[str, str]) -> None:
         master, slave = pty.openpty()
         self._master: int | None = master
         self._output = b""
-        # The terminal's hang-up and its Ctrl-C reach only whom it is the controlling one of.
+        # Hang-up and Ctrl-C reach only processes that have this terminal as their controlling one.
         take_terminal = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
         take_terminal += "os.execvp(sys.argv[1], sys.argv[1:])"
         self.process = subprocess.Popen(
@@ -37,7 +37,7 @@ class Terminal:
 
     @property
     def output(self) -> str:
-        """What is on it so far."""
+        """All that was printed so far."""
         while self._master is not None and select.select([self._master], [], [], 0)[0]:
             try:
                 part = os.read(self._master, 65536)
@@ -50,7 +50,7 @@ class Terminal:
 
     @property
     def ended(self) -> bool:
-        # A terminal that nobody reads from stops who writes to it.
+        # Read first: where nobody reads, writers block and never end.
         return bool(self.output) and self.process.poll() is not None
 
     def press_control_c(self) -> None:

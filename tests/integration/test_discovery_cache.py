@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the first processes of a session asked, later ones do not ask: by the access log of each service."""
+"""Later processes of a session do not repeat the first ones' requests, by the access log of each service."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import sys
 import typing as t
 
 import pytest
-import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK, play_of
 
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
 CLOUD = "sandbox-admin"
 
 
 class Service(t.NamedTuple):
     module: str
-    #: What the module itself asks.
+    #: The request of the module itself.
     request: str
-    #: What a process asks before, that knows nothing of the service.
+    #: The requests before, of a process that knows nothing of the service.
     discovery: tuple[str, ...]
-    #: An address below its own where nothing is, by the option of clouds.yaml for its address.
+    #: The option of clouds.yaml for the service's address, and a path where nothing is.
     option: str
     nothing: str
 
@@ -43,7 +42,7 @@ SERVICES = {
         "compute_endpoint_override",
         "/v2.1/nothing",
     ),
-    # For Neutron, openstacksdk knows the version.
+    # openstacksdk knows Neutron's version.
     "neutron": Service("networks_info", "GET /v2.0/networks 200", (), "network_endpoint_override", "/v2.0/nothing"),
     "glance": Service("image_info", "GET /v2/images 200", ("GET / 300",), "image_endpoint_override", "/v2/nothing"),
     "cinder": Service(
@@ -55,7 +54,7 @@ SERVICES = {
     ),
 }
 SIGN_OUT = "DELETE /v3/auth/tokens 204"
-#: Has the documents of a port lead to a version that is not there, as after an upgrade.
+#: Makes the documents of a port lead to a version that does not exist, as after an upgrade.
 OUTDATE = """
 import json, os, pathlib, re, sys
 outdated = 0
@@ -63,7 +62,7 @@ for file in pathlib.Path(os.environ["ONETOKEN_SESSION_DIRECTORY"], "discovery").
     document = json.loads(file.read_text())
     if f":{sys.argv[1]}/" in document["url"] and document["status"] != 401:
         document["body"] = re.sub(r"/v[0-9.]+/", "/v8/", document["body"])
-        # One that was just asked for is believed.
+        # A document that is younger than ten seconds is trusted.
         document["at"] -= 11
         file.write_text(json.dumps(document))
         outdated += 1
@@ -78,17 +77,17 @@ def ports(sandbox) -> dict[str, int]:
 
 
 @pytest.fixture
-def asked(controller, access_log):
-    """What each service is asked by each group of a play's tasks."""
+def requests_of(controller, access_log):
+    """Run groups of tasks; the requests of each group to each service."""
     logs = {service: access_log(service) for service in SERVICES}
     file = controller.home / "sizes"
     stat = " ".join(["stat", "-c", "%s", *(f"'{log.path}'" for log in logs.values()), ">>", f"'{file}'"])
 
-    def asked(*groups: Tasks) -> list[dict[str, list[str]]]:
-        mark = {"debug": {"msg": "{{ lookup('pipe', command) }}"}, "vars": {"command": stat}}
-        run = controller.play([task for group in groups for task in (mark, *group)], **CALLBACK)
-        assert run.ok, run.output
-        assert "programs run by the fork server" in run.output, run.output
+    def run(*groups: Tasks) -> list[dict[str, list[str]]]:
+        log_sizes = {"debug": {"msg": "{{ lookup('pipe', command) }}"}, "vars": {"command": stat}}
+        done = controller.play([task for group in groups for task in (log_sizes, *group)], **CALLBACK)
+        assert done.ok, done.output
+        assert "programs run by the fork server" in done.output, done.output
         sizes = [int(line) for line in file.read_text().split()]
         starts: list[list[int | None]] = [
             [*sizes[first : first + len(logs)]] for first in range(0, len(sizes), len(logs))
@@ -97,14 +96,14 @@ def asked(controller, access_log):
         assert len(starts) == len(groups)
         return [
             {
-                # A long list comes in pages, and earlier tests may have left much to list.
+                # Without further pages: earlier tests may have left much to list.
                 service: [_line(request) for request in log.requests(first, last) if "marker=" not in request.path]
                 for (service, log), first, last in zip(logs.items(), start, end, strict=True)
             }
             for start, end in zip(starts, ends, strict=True)
         ]
 
-    return asked
+    return run
 
 
 def _line(request) -> str:
@@ -115,9 +114,11 @@ def tasks(*services: str, **more: t.Any) -> Tasks:
     return [{f"openstack.cloud.{SERVICES[service].module}": {"cloud": CLOUD}, **more} for service in services]
 
 
-def test_later_processes_ask_for_what_they_are_to_do_and_for_nothing_else(asked):
+def test_later_processes_send_only_their_own_requests(requests_of):
     commands = [{"shell": f"for name in image keypair; do openstack --os-cloud {CLOUD} $name list; done"}]
-    first, light, later, by_command = asked(tasks(*SERVICES), tasks("nova", "nova", "nova"), tasks(*SERVICES), commands)
+    first, light, later, by_command = requests_of(
+        tasks(*SERVICES), tasks("nova", "nova", "nova"), tasks(*SERVICES), commands
+    )
     assert first == {name: [*service.discovery, service.request] for name, service in SERVICES.items()}
     nothing = {name: [] for name in SERVICES}
     assert light == {**nothing, "nova": [SERVICES["nova"].request] * 3}
@@ -126,39 +127,33 @@ def test_later_processes_ask_for_what_they_are_to_do_and_for_nothing_else(asked)
     assert by_command == {**nothing, **own, "keystone": [SIGN_OUT]}
 
 
-def test_processes_that_start_together_ask_for_each_document_once(controller, access_log):
+def test_processes_that_start_together_request_each_document_once(controller, access_log):
     logs = {name: access_log(name) for name in SERVICES}
-    host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    inventory = {"all": {"hosts": {f"host-{number:02}": host for number in range(20)}}}
-    (controller.home / "hosts.yml").write_text(yaml.safe_dump(inventory))
-    play = {"hosts": "all", "gather_facts": False, "tasks": tasks(*SERVICES)}
-    (controller.home / "play.yml").write_text(yaml.safe_dump([play]))
-    run = controller.command("ansible-playbook", "play.yml", "--inventory", "hosts.yml", "--forks", "20", **CALLBACK)
+    plays = play_of(tasks(*SERVICES), hosts="all")
+    run = controller.play(None, "-i", controller.write_inventory(20), "--forks", "20", plays=plays, **CALLBACK)
     assert run.ok, run.output[-5000:]
     for name, service in SERVICES.items():
-        asked = [_line(request) for request in logs[name].requests()]
-        assert asked.count(service.request) == 20
-        assert {line: asked.count(line) for line in service.discovery} == dict.fromkeys(service.discovery, 1)
+        sent = [_line(request) for request in logs[name].requests()]
+        assert sent.count(service.request) == 20
+        assert {line: sent.count(line) for line in service.discovery} == dict.fromkeys(service.discovery, 1)
 
 
-def test_that_nothing_is_there_is_asked_by_each_process(asked, controller, sandbox, ports):
+def test_a_404_is_not_cached(requests_of, controller, sandbox, ports):
     options = {service.option: f"http://127.0.0.1:{ports[name]}{service.nothing}" for name, service in SERVICES.items()}
-    clouds = controller.home / "clouds.yaml"
-    clouds.write_text(yaml.safe_dump({"clouds": {CLOUD: {**sandbox.clouds[CLOUD], **options}}}))
-    controller.environment["OS_CLIENT_CONFIG_FILE"] = str(clouds)
-    for group in asked(*[tasks(*SERVICES, ignore_errors=True)] * 2):
+    controller.write_clouds({CLOUD: {**sandbox.clouds[CLOUD], **options}})
+    for group in requests_of(*[tasks(*SERVICES, ignore_errors=True)] * 2):
         for name, service in SERVICES.items():
             assert f"GET {service.nothing} 404" in group[name], group
 
 
-def test_a_document_that_leads_nowhere_costs_a_process_its_task_and_is_asked_for_again(asked, ports, controller):
+def test_an_outdated_document_fails_one_task_and_is_requested_again(requests_of, ports, controller):
     script = controller.home / "outdate.py"
     script.write_text(OUTDATE)
     outdate = {
         name: [{"command": f"{sys.executable} {script} {ports[name]}"}, *tasks(name, ignore_errors=True)]
         for name in ("glance", "keystone")
     }
-    _first, glance, after_glance, keystone, after_keystone = asked(
+    _first, glance, after_glance, keystone, after_keystone = requests_of(
         tasks("glance", "keystone"), outdate["glance"], tasks("glance"), outdate["keystone"], tasks("keystone")
     )
     images, projects = SERVICES["glance"].request, SERVICES["keystone"].request

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chromium without a window, to see what a page comes to in a real browser."""
+"""Headless Chromium, to see a page as a browser renders it."""
 
 from __future__ import annotations
 
 import contextlib
-import http.server
 import os
 import pathlib
 import shutil
@@ -16,7 +15,7 @@ import typing as t
 import urllib.parse
 from dataclasses import dataclass
 
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import QuietHandler, serving
 from ansible_collections.onetoken.openstack.tests.sandbox.control.install import install_packages
 from ansible_collections.onetoken.openstack.tests.sandbox.control.layout import FIRST, Layout
 
@@ -24,11 +23,11 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGE = "chromium"
 #: A browser that hangs must not hang the tests.
 TIMEOUT = 120
-#: Chromium talks to its maker, even when told not to.
+#: Chromium contacts Google, even with all of that switched off.
 OWN_HOSTS = (".google.com", ".googleapis.com", ".googleusercontent.com", ".gstatic.com", ".gvt1.com")
 OPTIONS = (
     "--headless=new",
-    # The pages are ours; the browser's own sandbox works neither for root nor in most containers.
+    # The pages are ours, and the browser's own sandbox works neither as root nor in most containers.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -40,7 +39,7 @@ OPTIONS = (
 
 
 def ensure_browser() -> str:
-    """The program's path; Debian's package is installed where there is none."""
+    """The path of the browser; Debian's package is installed if there is none."""
     if not (program := _find()):
         install_packages(Layout(FIRST), print, [PACKAGE])
         program = _find()
@@ -57,12 +56,12 @@ class Visit:
     """A page after its scripts ran."""
 
     dom: str
-    #: The hosts that were asked for something meanwhile.
+    #: The hosts to which it sent requests.
     hosts: set[str]
 
 
 class Browser:
-    """A browser in a home of its own, to which the world is a proxy that refuses everything."""
+    """A browser with a home of its own, behind a proxy that refuses every request."""
 
     def __init__(self, home: pathlib.Path) -> None:
         self._program = ensure_browser()
@@ -110,19 +109,16 @@ class Browser:
 
 @contextlib.contextmanager
 def _refusing_proxy() -> t.Iterator[tuple[int, set[str]]]:
-    """A proxy's port, and the hosts that it was asked for."""
+    """The port of a proxy, and the hosts that clients requested from it."""
     hosts: set[str] = set()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_any(self) -> None:
             address = self.path if "//" in self.path else f"//{self.path}"
             hosts.add(urllib.parse.urlsplit(address).hostname or "")
             self.send_error(502)
 
         do_GET = do_POST = do_HEAD = do_PUT = do_OPTIONS = do_CONNECT = do_any
-
-        def log_message(self, *_arguments: object) -> None:
-            """Keep the tests' output free of it."""
 
     with serving(Handler) as server:
         yield server.server_port, hosts

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The example playbooks run as they stand, at the number of token requests that docs/ways_in.md gives."""
+"""The example playbooks run unchanged, with the number of token requests in docs/ways_in.md."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import shlex
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.examples.pages import shown_at_the_top
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK
 
-#: What each example that needs nothing but a cloud costs: token requests, and revoked tokens.
+#: Token requests and revoked tokens of each example that needs only a cloud.
 COSTS = {
-    # The second one is that of the task which declines the session.
+    # The second one is from the task that opts out.
     "unmodified": (1 + 1, 1),
     "with_role": (1, 1),
     "module_defaults": (1, 1),
@@ -20,13 +21,12 @@ COSTS = {
     "os_token_mode": (1 + 1, 2),
     "several_clouds": (2, 2),
 }
-#: How often an example that is for both regions lists the servers of each.
-#: What these show is tested of the role, the lookup and the modules.
-AS_TESTED_ELSEWHERE = ("with_role", "lookup", "os_token_mode", "module_defaults", "several_clouds")
+#: What these show is tested elsewhere: of the role, the lookup and the modules.
+TESTED_ELSEWHERE = ("with_role", "lookup", "os_token_mode", "module_defaults", "several_clouds")
+#: How often an example lists the servers of each of its two regions.
 LISTS_IN_EACH_REGION = {"module_defaults": 1, "several_clouds": 2}
 
-
-#: To Ansible, and so to the collection, what it leads to is not this machine.
+#: Ansible, and so the collection, takes hosts with this connection for other machines.
 ANOTHER_HOST = '''
 DOCUMENTATION = """
 name: another_host
@@ -48,11 +48,11 @@ def examples(repository):
 
 @pytest.fixture
 def run_example(reader, examples, repository):
-    """Do what an example says at its top."""
+    """Run the commands at the top of an example."""
 
     def run(name, **variables):
         *_others, commands = shown_at_the_top((examples / f"{name}.yml").read_text())
-        # They are for the checkout's directory.
+        # They are meant for the directory of the checkout.
         done = reader.command("bash", "-ec", f"cd {shlex.quote(str(repository))}\n{commands}", **variables)
         assert done.ok, done.output
         return done
@@ -62,9 +62,11 @@ def run_example(reader, examples, repository):
 
 @pytest.mark.versions
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.repeats) if name in AS_TESTED_ELSEWHERE else name for name in COSTS]
+    "name", [pytest.param(name, marks=pytest.mark.repeats) if name in TESTED_ELSEWHERE else name for name in COSTS]
 )
-def test_an_example_costs_what_it_says_and_works_in_every_region(run_example, reader, keystone, access_log, name):
+def test_an_example_costs_the_documented_requests_and_works_in_every_region(
+    run_example, reader, keystone, access_log, name
+):
     servers = access_log("nova")
     run_example(name)
     assert (keystone.count("POST"), keystone.count("DELETE")) == COSTS[name]
@@ -74,10 +76,10 @@ def test_an_example_costs_what_it_says_and_works_in_every_region(run_example, re
         in_the_second = [path for path in lists if path.startswith("/RegionTwo/")]
         assert (len(lists), len(in_the_second)) == (2 * times, times)
     if name == "lookup":
-        says_until_when_and_holds_no_token(reader.home / "onetoken.env")
+        assert_names_the_expiry_and_no_token(reader.home / "onetoken.env")
 
 
-def says_until_when_and_holds_no_token(file):
+def assert_names_the_expiry_and_no_token(file):
     first, *exports = file.read_text().splitlines()
     assert first.startswith("# demo in demo, until 2")
     names = {line.split()[1].split("=")[0] for line in exports}
@@ -85,7 +87,7 @@ def says_until_when_and_holds_no_token(file):
     assert "gAAAA" not in file.read_text()
 
 
-def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, repository):
+def test_every_example_is_tested_and_documented(examples, repository):
     page = (repository / "docs" / "ways_in.md").read_text()
     files = {str(file.relative_to(examples)) for file in examples.rglob("*.yml")}
     assert files == {"bastion.yml", "inventory/openstack.yml", *(f"{name}.yml" for name in COSTS)}
@@ -94,7 +96,7 @@ def test_every_example_has_a_test_and_a_place_in_the_documentation(examples, rep
 
 @pytest.fixture
 def bastion(reader):
-    """A host with a home and a clouds.yaml of its own, which gets none of the controller's variables."""
+    """A host with its own home and clouds.yaml, which inherits none of the controller's variables."""
     home = reader.home / "bastion"
     config = home / ".config" / "openstack" / "clouds.yaml"
     config.parent.mkdir(parents=True)
@@ -120,24 +122,22 @@ HOME={shlex.quote(str(home))} exec {shlex.quote(python)} "$@"
 
 
 @pytest.mark.versions
-def test_on_a_bastion_the_session_is_made_where_the_tasks_run(run_example, reader, keystone, bastion):
+def test_on_a_bastion_the_session_is_where_the_tasks_run(run_example, reader, keystone, bastion):
     run_example("bastion")
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
     assert reader.sessions == []
-    # What begins with a dot is no session.
+    # A name that begins with a dot is not a session's.
     assert len(list((bastion / ".local" / "state" / "onetoken").glob("[!.]*"))) == 1
 
 
-def test_the_inventory_costs_a_token_request_without_a_session(reader, keystone, examples):
+def test_the_inventory_costs_one_token_request_without_a_session(reader, keystone, examples):
     run = reader.command("ansible-inventory", "-i", str(examples / "inventory" / "openstack.yml"), "--graph")
     assert run.ok and "--web-01" in run.output, run.output
     assert keystone.count("POST") == 1
 
 
 @pytest.mark.versions
-def test_the_inventory_and_the_tasks_have_one_token_with_the_files_of_the_documentation(
-    reader, keystone, examples, repository
-):
+def test_the_inventory_and_the_tasks_share_a_token_with_the_documented_files(reader, keystone, examples, repository):
     page = (repository / "docs" / "ways_in.md").read_text()
     first = reader.home / "0_one_token.yml"
     first.write_text(page.split("<!-- file: 0_one_token.yml -->\n```yaml\n")[1].split("```")[0])
@@ -150,7 +150,7 @@ def test_the_inventory_and_the_tasks_have_one_token_with_the_files_of_the_docume
     run = reader.play(
         "- openstack.cloud.server_info: {cloud: mycloud}",
         *inventories,
-        ANSIBLE_CALLBACKS_ENABLED="onetoken.openstack.one_token",
+        **CALLBACK,
     )
     assert run.ok and "identities: 1, tokens issued: 1, " in run.output, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of a module that ends as it is asked to, and the way that each of them went."""
+"""Tasks of a fake module that ends as its options say, and how the fork server ran each of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pathlib
 import re
 import typing as t
 
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK, Controller, Run, Task
+
 OFF = {**CALLBACK, "ONETOKEN_FORK_SERVER": "false"}
 SERVED = "runs in a fork of the server"
 DIRECT = f"openstack.cloud.odd {SERVED}"
 GENERAL = f"AnsiballZ_odd.py {SERVED}"
-#: Is a module of openstack.cloud, and ends in the way that it is asked to.
+#: A module of openstack.cloud that ends as its options say.
 ODD = """
 import os
 import signal
@@ -55,8 +56,8 @@ module.exit_json(
 BROKEN = "from ansible.module_utils.basic import AnsibleModule\nraise ImportError('it cannot be imported')\n"
 
 
-def collection(controller) -> pathlib.Path:
-    """Make an openstack.cloud that has these modules alone: where they are."""
+def install_collection(controller: Controller) -> pathlib.Path:
+    """Install an openstack.cloud with only these two modules; their directory."""
     root = controller.home / "collections" / "ansible_collections" / "openstack" / "cloud"
     modules = root / "plugins" / "modules"
     modules.mkdir(parents=True)
@@ -68,29 +69,26 @@ def collection(controller) -> pathlib.Path:
     return modules
 
 
-def odd(how: str, **more: t.Any) -> dict[str, t.Any]:
+def odd(how: str, **more: t.Any) -> Task:
+    """A task of the fake module."""
     return {"name": how, "openstack.cloud.odd": {"how": how}, "ignore_errors": True, **more}
 
 
 def without_places(text: str) -> str:
-    """A traceback names files, which are elsewhere in each run; so are temporary files."""
+    """Leave out the paths of archives and temporary files, which differ from run to run."""
     text = re.sub(r'File \\"[^"]*/(ansible(?:_collections)?/[^"]*)\\"', r"File \1", text)
     text = re.sub(r'File \\"[^"]*AnsiballZ_[^"]*\\"', "File script", text)
     return re.sub(r"/[^\s\"\\]*(?:\.zip|_payload[^\s\"\\]*)", "archive", text)
 
 
-def results(controller, tasks: list[dict[str, t.Any]], *arguments: str, **variables: str) -> tuple[t.Any, t.Any]:
-    registered = [{**task, "register": f"result_{number}"} for number, task in enumerate(tasks)]
-    every = ", ".join(f"result_{number}" for number in range(len(tasks)))
-    place = controller.home / "results.json"
-    save = {"copy": {"dest": str(place), "content": f"{{{{ [{every}] | to_json }}}}"}}
-    run = controller.play([*registered, save], *arguments, **variables)
-    assert run.ok, run.output[-5000:]
-    return run, json.loads(without_places(place.read_text()))
+def results(controller: Controller, tasks: list[Task], *arguments: str, **variables: str) -> tuple[Run, t.Any]:
+    """The run, and what each task returned."""
+    run, found = controller.results(tasks, *arguments, **variables)
+    return run, json.loads(without_places(json.dumps(found)))
 
 
-def ways(run) -> dict[str, list[str]]:
-    """What a run at -vvv says of the ways of each task, by its name."""
+def ways(run: Run) -> dict[str, list[str]]:
+    """What a run with -vvv says about how each task ran, by the task's name."""
     found: dict[str, list[str]] = {}
     task = ""
     for line in run.output.splitlines():

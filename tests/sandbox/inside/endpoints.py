@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One process, several doors: a region's public endpoint each, and the services' own.
+"""Several endpoints of one process: a public one per region, and one for the services themselves.
 
-The first part of the path names the door, so that catalog, access log and limits can tell them apart:
-RegionOne's public endpoints have none, RegionTwo's begin with /RegionTwo, internal ones with /internal.
+The catalog, the access log and the limits tell them apart by the first part of the path: public endpoints have none in
+RegionOne and /RegionTwo in RegionTwo, internal ones have /internal.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ def is_internal(environ: Environ) -> bool:
     return bool(environ.get("sandbox.internal"))
 
 
-class Entrances:
-    """Moves the door from the path to the script's name, where services expect the prefix of their URLs."""
+class Endpoints:
+    """Moves the prefix from the path to the script's name, where services expect it."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     def __call__(self, environ: Environ, start_response: StartResponse):
         path = environ.get("PATH_INFO", "")
-        for door in (INTERNAL, *REGIONS):
-            if path == door or path.startswith(f"{door}/"):
-                environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + door
-                environ["PATH_INFO"] = path[len(door) :] or "/"
-                environ["sandbox.internal"] = door == INTERNAL
+        for prefix in (INTERNAL, *REGIONS):
+            if path == prefix or path.startswith(f"{prefix}/"):
+                environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
+                environ["PATH_INFO"] = path[len(prefix) :] or "/"
+                environ["sandbox.internal"] = prefix == INTERNAL
         return self.application(environ, start_response)
 
 
 class Readiness:
-    """Answers `up`'s question whether the service is there, before it reaches the access log."""
+    """Tells `up` that the service is ready; these requests do not reach the access log."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
