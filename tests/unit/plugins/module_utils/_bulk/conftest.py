@@ -39,6 +39,14 @@ class FinishedRun(t.NamedTuple):
     report: Report
 
     @property
+    def outcomes(self) -> dict[str, str]:
+        return {item.name: item.outcome for item in self.items}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {item.name: item.reason_text for item in self.items if item.reason_text}
+
+    @property
     def failed(self) -> list[Item[t.Any]]:
         return [item for item in self.items if item.lacking]
 

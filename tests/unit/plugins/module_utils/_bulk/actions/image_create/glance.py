@@ -151,10 +151,6 @@ class FakeGlance:
         return FakeResponse(202, {"os-volume_upload_image": {"image_id": image["id"], "image_name": image["name"]}})
 
 
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
 def lost(_options):
     raise keystoneauth.ConnectFailure("connection reset")
 

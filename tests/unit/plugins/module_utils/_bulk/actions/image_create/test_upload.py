@@ -20,7 +20,6 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.i
 from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.image_create.glance import (
     CONTENT,
-    outcomes,
 )
 from keystoneauth1 import adapter, noauth, session
 
@@ -86,7 +85,7 @@ class TestContent:
     def test_a_file_that_vanishes_fails_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.after["POST", "/images"] = lambda options: os.unlink(file)
         report = create({"name": "a", "file": file})
-        assert outcomes(report) == {"a": "failed"} and "No such file" in report.items[0].reason_text
+        assert report.outcomes == {"a": "failed"} and "No such file" in report.items[0].reason_text
         assert cloud.images == {}
 
 

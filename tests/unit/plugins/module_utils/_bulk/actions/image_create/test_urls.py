@@ -12,7 +12,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
     URL,
     lost,
     once,
-    outcomes,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeResponse,
@@ -22,7 +21,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 class TestUrls:
     def test_each_costs_two_requests_and_is_waited_for(self, cloud, create):
         report = create({"name": "a", "url": URL}, {"name": "b", "url": URL})
-        assert set(outcomes(report).values()) == {"done"}
+        assert set(report.outcomes.values()) == {"done"}
         assert (cloud.count("POST", "/images"), cloud.count("POST", "/import")) == (2, 2)
 
     def test_an_import_that_goes_on_is_watched_and_one_that_never_began_is_made_anew(self, cloud, create):
@@ -35,14 +34,14 @@ class TestUrls:
         stuck = add("b", age=7200, os_glance_import_task="t")
         never = add("c")
         report = create(*({"name": name, "url": URL} for name in "abc"))
-        assert outcomes(report) == {"a": "already", "b": "done", "c": "done"}
+        assert report.outcomes == {"a": "already", "b": "done", "c": "done"}
         assert at_work["id"] in cloud.images
         assert stuck["id"] not in cloud.images and never["id"] not in cloud.images
         assert len(cloud.images) == 3
 
     def test_an_import_that_was_accepted_without_an_answer_is_watched(self, cloud, create):
         cloud.after["POST", "/import"] = lost
-        assert outcomes(create({"name": "a", "url": URL})) == {"a": "done"}
+        assert create({"name": "a", "url": URL}).outcomes == {"a": "done"}
         assert cloud.count("POST", "/import") == 1
 
     def test_a_refused_import_is_told_with_advice_and_leaves_nothing_behind(self, cloud, create):
@@ -56,7 +55,7 @@ class TestUrls:
     def test_an_import_that_failed_is_told_soon_and_leaves_nothing_behind(self, cloud, create, time, told):
         cloud.import_fails, cloud.task_message = told, "the staging area is full"
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"} and "the staging area is full" in report.items[0].reason_text
+        assert report.outcomes == {"a": "failed"} and "the staging area is full" in report.items[0].reason_text
         assert cloud.images == {} and time.clock() < 60
 
     def test_an_import_that_never_begins_is_told(self, cloud, create):
@@ -67,7 +66,7 @@ class TestUrls:
 
         cloud.before["POST", "/import"] = accept
         report = create({"name": "a", "url": URL}, queued_timeout=10)
-        assert outcomes(report) == {"a": "failed"}
+        assert report.outcomes == {"a": "failed"}
         assert report.items[0].reason_text.startswith(f"Glance did not begin to import {URL}")
         assert cloud.images == {}
 
@@ -80,14 +79,14 @@ class TestUrls:
 
         cloud.before["GET", "/images"] = spoil
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"}
+        assert report.outcomes == {"a": "failed"}
         assert report.items[0].reason_text.startswith(f"the image is in status {status}")
 
     def test_a_failed_import_whose_tasks_cannot_be_read_is_told_without_them(self, cloud, create):
         cloud.import_fails = "told"
         cloud.before["GET", "/tasks"] = lambda options: FakeResponse(403, {"message": "policy"})
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"}
+        assert report.outcomes == {"a": "failed"}
         assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason_text
 
     def test_the_secrets_of_a_url_are_told_to_glance_alone(self, cloud, create):
@@ -108,7 +107,7 @@ class TestUrls:
         cloud.import_fails, cloud.task_message = "told", text
         failed = create({"name": "a", "url": SECRET_URL})
         for report in (refused, failed):
-            assert outcomes(report) == {"a": "failed"}
+            assert report.outcomes == {"a": "failed"}
             told = report.items[0].reason_text + report.failure()
             assert "s3cretword" not in told and "s1gnature" not in told
 
@@ -118,11 +117,11 @@ class TestUrls:
             image.update(os_glance_import_task="task", done_at=cloud.time.clock() + 5)
 
         cloud.before["POST", "/import"] = once(busy)
-        assert outcomes(create({"name": "a", "url": URL})) == {"a": "done"}
+        assert create({"name": "a", "url": URL}).outcomes == {"a": "done"}
         assert cloud.count("POST", "/images") == 1
 
     def test_a_refusal_as_busy_with_nothing_at_work_is_a_failure(self, cloud, create):
         cloud.before["POST", "/import"] = lambda options: FakeResponse(409, {"message": "disk_format needs to be set"})
         report = create({"name": "a", "url": URL})
-        assert outcomes(report) == {"a": "failed"} and "disk_format needs to be set" in report.items[0].reason_text
+        assert report.outcomes == {"a": "failed"} and "disk_format needs to be set" in report.items[0].reason_text
         assert cloud.images == {}

@@ -17,10 +17,6 @@ def new_snapshot(run="r1", volume_backed="image", queued_timeout=3600, **criteri
     return lambda requests: ServerSnapshot(requests, Criteria(**criteria), marks, queued_timeout, volume_backed)
 
 
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
 def marked(body, run="r1"):
     """The createImage of a run for this server."""
     marks = Labels(run, "server", "{server}-{run}", "image_name")

@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.server_snapshot.setup import (
     marked,
     new_snapshot,
-    outcomes,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeConnection,
@@ -23,7 +22,7 @@ def test_each_server_gets_an_image_with_one_request_and_all_are_watched_together
         cloud.server(name)
     report = snapshot()
     assert [item.name for item in report.items] == ["a", "b", "c"]
-    assert set(outcomes(report).values()) == {"done"}
+    assert set(report.outcomes.values()) == {"done"}
     assert report.changed
     assert report.counts == {
         "done": 3,
@@ -48,7 +47,7 @@ def test_the_second_call_of_a_run_makes_nothing(cloud, snapshot):
     cloud.server("a")
     snapshot()
     report = snapshot()
-    assert outcomes(report) == {"a": "already"}
+    assert report.outcomes == {"a": "already"}
     assert not report.changed
     assert report.items[0].created[0].status == "active"
     assert cloud.count("POST", "/action") == 1
@@ -60,7 +59,7 @@ def test_an_image_that_is_being_made_already_is_waited_for(cloud, snapshot):
     cloud.server("a")
     assert snapshot(wait=False).items[0].created[0].id == "image-0"
     report = snapshot()
-    assert outcomes(report) == {"a": "already"}
+    assert report.outcomes == {"a": "already"}
     assert report.items[0].created[0].status == "active"
 
 
@@ -69,7 +68,7 @@ def test_an_image_that_cannot_be_used_is_made_again(cloud, snapshot, status):
     cloud.server("a")
     snapshot()
     cloud.images[0]["status"] = status
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_an_image_of_another_run_or_project_does_not_count(cloud, snapshot):
@@ -77,24 +76,24 @@ def test_an_image_of_another_run_or_project_does_not_count(cloud, snapshot):
     snapshot(run="r0")
     cloud.make_image(cloud.servers[0], marked(cloud.servers[0]))
     cloud.images[-1]["owner"] = "another"
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_an_image_that_inherited_the_marks_does_not_count(cloud, snapshot):
     """Somebody made it of a server that was booted from an image of the run."""
     cloud.server("a")
     cloud.make_image(cloud.servers[0], {**marked(cloud.servers[0]), "name": "by hand"})
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     cloud.server("b")
     cloud.make_image(cloud.servers[1], marked(cloud.servers[0], "r2"))
-    assert outcomes(snapshot("r2")) == {"a": "done", "b": "done"}
+    assert snapshot("r2").outcomes == {"a": "done", "b": "done"}
 
 
 def test_check_mode_makes_nothing(cloud, snapshot):
     cloud.server("a")
     cloud.server("broken", status="ERROR")
     report = snapshot(check_mode=True)
-    assert outcomes(report) == {"a": "planned", "broken": "planned"}
+    assert report.outcomes == {"a": "planned", "broken": "planned"}
     assert report.changed
     assert report.items[0].reason_text == ""
     assert "status ERROR" in report.items[1].reason_text
@@ -105,7 +104,7 @@ def test_a_refusal_is_reported_with_its_reason_and_stops_no_other(cloud, snapsho
     cloud.server("a")
     cloud.server("broken", status="ERROR")
     report = snapshot(names=["a", "broken", "nobody"])
-    assert outcomes(report) == {"a": "done", "broken": "failed", "nobody": "failed"}
+    assert report.outcomes == {"a": "done", "broken": "failed", "nobody": "failed"}
     assert report.failure() == (
         "The snapshot of run r1 failed for 2 of 3 servers: broken: it is in vm_state error (compute service, HTTP "
         "409); nobody: no server of the project has this name or id."
@@ -159,7 +158,7 @@ def test_without_block_storage_the_snapshots_are_not_checked_and_that_is_said(cl
     cloud.server("a", volumes=1)
     cloud.server("b")
     report = snapshot()
-    assert outcomes(report) == {"a": "done", "b": "done"}
+    assert report.outcomes == {"a": "done", "b": "done"}
     assert [item.reason_text for item in report.items] == [
         "the volume snapshots were not checked: The cloud offers this project no block storage service in region "
         "RegionOne with interface public: check region_name and interface.",
@@ -172,7 +171,7 @@ def test_an_image_that_goes_wrong_fails_the_item(cloud, snapshot, status, words)
     cloud.server("a")
     cloud.end_status = status
     report = snapshot()
-    assert outcomes(report) == {"a": "failed"}
+    assert report.outcomes == {"a": "failed"}
     assert words in report.items[0].reason_text
     assert report.changed
 
@@ -198,7 +197,7 @@ def test_an_image_that_a_late_listing_lacks_is_not_given_up(cloud, snapshot):
         return FakeResponse(200, {"images": []}) if len(listings) in (2, 3) else None
 
     cloud.before_listing = late
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert len(listings) > 3
 
 
@@ -214,7 +213,7 @@ def test_old_volume_snapshots_are_not_listed(cloud, snapshot):
     cloud.server("a", volumes=1)
     cloud.snapshots = [{"id": f"old-{number}", "size": 1, "made": -100} for number in range(9)]
     cloud.page = 3
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert 1 <= cloud.count("GET", "/snapshots/detail") <= 3
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.server_snapshot.setup import (
     marked,
-    outcomes,
 )
 
 
@@ -19,7 +18,7 @@ def test_an_image_stuck_in_the_queue_is_deleted_and_made_anew(cloud, snapshot, t
     assert snapshot(queued_timeout=600, check_mode=True).items[0].outcome == "planned"
     assert cloud.count("DELETE", "image-0") == 0
     report = snapshot(queued_timeout=600)
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     assert [image.get("status") for image in cloud.images] == ["gone", None]
 
 
@@ -32,7 +31,7 @@ def test_nothing_comes_of_an_image_in_the_queue_when_nova_does_nothing_with_its_
     cloud.servers[0]["OS-EXT-STS:task_state"] = task
     time.sleep(60)
     report = snapshot(timeout=60)
-    assert outcomes(report) == {"a": "failed" if task else "done"}
+    assert report.outcomes == {"a": "failed" if task else "done"}
     assert len(cloud.images) == (1 if task else 2)
 
 
@@ -59,7 +58,7 @@ def test_a_wrong_clock_of_this_machine_makes_no_image_look_stuck(cloud, snapshot
     assert [image.get("status") for image in cloud.images] == [None]
     time.sleep(3600)
     cloud.end_status = "active"
-    assert outcomes(snapshot(timeout=60)) == {"a": "already"}
+    assert snapshot(timeout=60).outcomes == {"a": "already"}
 
 
 def test_without_a_clock_of_the_cloud_an_image_of_this_call_is_stuck_after_its_time(cloud, snapshot):
@@ -80,7 +79,7 @@ def test_an_image_that_may_have_its_marks_from_another_one_is_not_deleted_as_stu
     users = {**copy, "id": "users", "created_at": copy["created_at"].replace("T08", "T09"), "status": "queued"}
     cloud.images.append(users)
     time.sleep(3 * 3600)
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert users["status"] == "queued"
 
 
@@ -88,5 +87,5 @@ def test_an_image_that_is_not_in_the_queue_for_long_is_left_there(cloud, snapsho
     cloud.server("a")
     cloud.make_image(cloud.servers[0], marked(cloud.servers[0]))
     cloud.images[0]["status"] = "queued"
-    assert outcomes(snapshot(queued_timeout=600, timeout=60)) == {"a": "failed"}
+    assert snapshot(queued_timeout=600, timeout=60).outcomes == {"a": "failed"}
     assert cloud.count("DELETE", "image-0") == 0

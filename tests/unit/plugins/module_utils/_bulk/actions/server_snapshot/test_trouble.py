@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.server_snapshot.setup import (
     marked,
-    outcomes,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeResponse,
@@ -56,7 +55,7 @@ def test_a_quota_is_not_waited_for(cloud, snapshot, time):
     cloud.server("a")
     cloud.intercept = lambda server: FakeResponse(413, {"overLimit": {"message": "Quota"}}, {"Retry-After": "0"})
     report = snapshot()
-    assert outcomes(report) == {"a": "failed"}
+    assert report.outcomes == {"a": "failed"}
     assert report.items[0].reason_text == "Quota (compute service, HTTP 413)"
     assert not report.changed
     assert time.clock() < 1
@@ -67,7 +66,7 @@ def test_a_quota_of_images_that_nova_takes_for_an_unexpected_error_is_told_at_on
     message = "Unexpected API Error. Please report this. <class 'glanceclient.exc.HTTPOverLimit'>"
     cloud.intercept = lambda server: FakeResponse(500, {"computeFault": {"message": message}})
     report = snapshot()
-    assert outcomes(report) == {"a": "failed"}
+    assert report.outcomes == {"a": "failed"}
     assert report.items[0].reason_text.startswith("the project's quota of images is used up: ")
     assert cloud.count("POST", "/action") == 1
 
@@ -91,7 +90,7 @@ def test_a_lost_answer_makes_no_second_image(cloud, snapshot, made, failure):
         return FakeResponse(500, {"computeFault": {"message": "Unexpected API Error."}})
 
     cloud.intercept = lose
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert len(cloud.images) == 1
     assert cloud.count("POST", "/action") == (1 if made else 2)
 
@@ -106,7 +105,7 @@ def test_a_server_that_never_answers_is_given_up_and_no_other(cloud, snapshot):
 
     cloud.intercept = lose
     report = snapshot()
-    assert outcomes(report) == {"a": "failed", "b": "done"}
+    assert report.outcomes == {"a": "failed", "b": "done"}
     assert report.items[0].reason_text == (
         "a request to the compute service got no answer: reset by peer; nothing of the run appeared"
     )
@@ -125,7 +124,7 @@ def test_a_conflict_with_the_request_that_got_no_answer_is_not_final(cloud, snap
         return FakeResponse(409, {"conflictingRequest": {"message": "task_state image_snapshot"}})
 
     cloud.intercept = slow
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_a_conflict_with_what_a_killed_run_asked_for_is_taken_up(cloud, snapshot):
@@ -137,7 +136,7 @@ def test_a_conflict_with_what_a_killed_run_asked_for_is_taken_up(cloud, snapshot
 
     cloud.intercept = busy
     report = snapshot()
-    assert outcomes(report) == {"a": "already"}
+    assert report.outcomes == {"a": "already"}
     assert len(cloud.images) == 1
 
 
@@ -152,7 +151,7 @@ def test_what_another_call_of_the_run_makes_meanwhile_is_not_made_twice(cloud, s
     cloud.intercept = make_the_other_one
     # The second one waits for a place, and a look comes first.
     report = snapshot(concurrency=1)
-    assert outcomes(report) == {"a": "done", "b": "already"}
+    assert report.outcomes == {"a": "done", "b": "already"}
     assert cloud.count("POST", "/action") == 1 and len(cloud.images) == 2
 
 
@@ -163,7 +162,7 @@ def test_a_service_that_gives_no_answer_to_the_first_listing_is_asked_again_for_
 
     cloud.before_listing = down
     cloud.server("a")
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_a_refused_list_of_versions_is_asked_for_again(cloud, snapshot, time):
@@ -173,7 +172,7 @@ def test_a_refused_list_of_versions_is_asked_for_again(cloud, snapshot, time):
 
     cloud.before_listing = limited
     cloud.server("a")
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_a_long_outage_while_watching_fails_nothing(cloud, snapshot, time):
@@ -184,7 +183,7 @@ def test_a_long_outage_while_watching_fails_nothing(cloud, snapshot, time):
             raise keystoneauth.ConnectFailure("refused")
 
     cloud.before_listing = down
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert time.clock() >= 300
 
 
@@ -251,7 +250,7 @@ def test_keystones_own_rate_limit_is_waited_out(cloud, snapshot, time):
             raise keystoneauth.HttpError("limited", http_status=429)
 
     cloud.intercept = limited
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
 def test_when_watching_fails_the_images_are_reported(cloud, snapshot):

@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.server_snapshot.setup import (
-    outcomes,
-)
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import (
     FakeResponse,
 )
@@ -17,12 +14,12 @@ def test_the_volumes_of_a_server_are_snapshotted_alone_where_that_is_asked_for(c
     cloud.server("a")
     cloud.server("db", volumes=2)
     report = snapshot(volume_backed="volume_snapshots")
-    assert outcomes(report) == {"a": "done", "db": "done"}
+    assert report.outcomes == {"a": "done", "db": "done"}
     made = [(created.type, created.name, created.status) for created in report.items[1].created]
     assert made == [("volume_snapshot", "db-r1-1", "available"), ("volume_snapshot", "db-r1-2", "available")]
     assert len(cloud.images) == 1 and len(cloud.snapshots) == 2
 
-    assert outcomes(snapshot(volume_backed="volume_snapshots")) == {"a": "already", "db": "already"}
+    assert snapshot(volume_backed="volume_snapshots").outcomes == {"a": "already", "db": "already"}
     assert len(cloud.images) == 1 and len(cloud.snapshots) == 2
 
 
@@ -31,7 +28,7 @@ def test_only_the_volumes_that_have_no_snapshot_yet_get_one(cloud, snapshot):
     snapshot(volume_backed="volume_snapshots")
     del cloud.snapshots[1]
     report = snapshot(volume_backed="volume_snapshots")
-    assert outcomes(report) == {"db": "done"}
+    assert report.outcomes == {"db": "done"}
     assert {one["volume_id"] for one in cloud.snapshots} == {"volume-0-0", "volume-0-1"} and len(cloud.snapshots) == 2
 
 
@@ -63,4 +60,4 @@ def test_a_part_that_was_refused_counts_for_max_failures(cloud, snapshot):
         cloud.server(f"db-{number:02}", volumes=2)
     refuse_after(cloud, 1, FakeResponse(413, {"overLimit": {"message": "SnapshotLimitExceeded"}}))
     report = snapshot(volume_backed="volume_snapshots", max_failures="0")
-    assert list(outcomes(report).values())[0] == "incomplete" and "skipped" in outcomes(report).values()
+    assert list(report.outcomes.values())[0] == "incomplete" and "skipped" in report.outcomes.values()
