@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.ite
     State,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import OneTokenError
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.run.work import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.work import (
     raising,
 )
 

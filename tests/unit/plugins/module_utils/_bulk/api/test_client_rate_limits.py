@@ -11,7 +11,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.err
     RefusedError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.api.client.reactions import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.api.reactions import (
     MOMENT,
     in_turn,
 )

@@ -9,7 +9,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.err
     OutageError,
     RefusedError,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.api.client.reactions import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.api.reactions import (
     in_turn,
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import (

@@ -13,7 +13,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.ite
     DONE,
     Created,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.run.work import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.work import (
     free_slots,
 )
 

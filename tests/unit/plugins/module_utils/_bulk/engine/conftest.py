@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.run.work import (
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.engine.work import (
     Reported,
     Started,
     Work,
