@@ -65,7 +65,7 @@ def svg() -> str:
 def _places(rows: t.Mapping[int, int]) -> dict[int, tuple[float, float]]:
     """The middle of each box and its top: bulk runs from the right, all else from the left."""
     taken: set[tuple[int, int]] = set()
-    places = {}
+    places: dict[int, tuple[float, float]] = {}
     for number, row in rows.items():
         columns = range(COLUMNS)
         is_of_bulk_runs = any(name.startswith(BULK) for name in LAYERS[number].names)

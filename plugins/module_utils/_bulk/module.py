@@ -21,7 +21,7 @@ from .._session.store.session import ISSUED, Session
 from .._session.util import deadline
 from .._session.util.clock import now
 from .._session.util.errors import ConfigurationError, OneTokenError
-from .api.client import PAGE, Client
+from .api.client import PAGE_SIZE, Client
 from .api.project import Project
 from .api.request_counts import RequestCounts
 from .api.services import ANSWER_TIMEOUT
@@ -104,10 +104,19 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
         if params.get("run") and shared is not None and not module.check_mode:
             lock = RunLock(shared, project.key.file_name(f"{action.name} {params['run']}"))
         slots = Slots(project.key, params["concurrency"] // params["slices"], shared)
-        wait = params.get("wait", True)
-        run = Run(action, limiter, budget, cancellation, progress, wait, max_failures, lock, slots)
+        run = Run(
+            action,
+            limiter,
+            budget,
+            cancellation,
+            progress,
+            wait=params.get("wait", True),
+            max_failures=max_failures,
+            lock=lock,
+            slots=slots,
+        )
         run.plan()
-        plan = Plan.of(action, run.items, limiter.rate, PAGE) if module.check_mode else None
+        plan = Plan.of(action, run.items, limiter.rate, PAGE_SIZE) if module.check_mode else None
         if plan is None:
             run.carry_out()
         reason = cancellation.reason

@@ -81,7 +81,7 @@ class ServerSnapshot(ServerImage):
         is_first = True
         for place, volume_id in enumerate(server.volume_ids):
             if not item.created[place].id:
-                name, labels = item.created[place].name, self._labels.of(server)
+                name, labels = item.created[place].name, self._labels.for_resource(server)
                 snapshot_id = create_snapshot(self.client, volume_id, name, labels, True, starts_item=is_first)
                 item.created[place].id = snapshot_id
                 item.partly_done = True

@@ -35,9 +35,9 @@ class Cancellation:
         return self._reason is not None or bool(self._interruption.reason)
 
     @property
-    def at_once(self) -> bool:
+    def immediate(self) -> bool:
         """Whether nothing at all is to be sent or waited for any more."""
-        return self._interruption.insistent
+        return self._interruption.forced
 
     def check_interruption(self) -> bool:
         """Whether somebody interrupted the run, or its playbook run is gone. Only the run's own thread may ask."""

@@ -19,10 +19,10 @@ import types
 import typing as t
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Those with which somebody insists. A terminal that goes away after a Ctrl-C does not.
-INSISTING = (signal.SIGINT, signal.SIGTERM)
+#: The second of these ends the run at once. A terminal that goes away after a Ctrl-C does not.
+FORCE_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds within which signals are one: who stops a whole group of processes reaches the module by more than one way.
-AT_ONCE = 1.0
+FORCE_AFTER = 1.0
 #: What ansible-runner, and so AWX, sets for each job.
 JOB_VARIABLE = "AWX_ISOLATED_DATA_DIR"
 #: Seconds for which a cancelled job still waits for what is in progress,
@@ -55,7 +55,7 @@ class Interruption:
         self._over = threading.Event()
         self._before: dict[int, t.Any] = {}
         self._signalled_at: float | None = None
-        self._insisted = False
+        self._forced = False
         self._interrupted_at = math.inf
         #: How the run was interrupted, as part of a sentence; empty while it was not.
         self.reason = ""
@@ -85,9 +85,9 @@ class Interruption:
         return bool(self.reason)
 
     @property
-    def insistent(self) -> bool:
+    def forced(self) -> bool:
         """Whether not even what is in progress is waited for."""
-        return self._insisted or self._clock() - self._interrupted_at >= self._patience
+        return self._forced or self._clock() - self._interrupted_at >= self._patience
 
     def _end_in_time(self) -> None:
         """End the process if it is not over soon after an interruption, as when a service does not answer."""
@@ -100,9 +100,9 @@ class Interruption:
     def _on_signal(self, number: int, _frame: types.FrameType | None) -> None:
         # Between any two steps of the program: no lock is taken here.
         now = self._clock()
-        if number in INSISTING:
-            if self._signalled_at is not None and now - self._signalled_at >= AT_ONCE:
-                self._insisted = True
+        if number in FORCE_SIGNALS:
+            if self._signalled_at is not None and now - self._signalled_at >= FORCE_AFTER:
+                self._forced = True
             self._signalled_at = self._signalled_at if self._signalled_at is not None else now
         self._interrupt(f"by {signal.Signals(number).name}")
 

@@ -35,7 +35,7 @@ FIRST_COUNT = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """Where a run stands. While it plans, it does not know its total."""
 
     action: str
@@ -76,7 +76,7 @@ class Standing:
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
     @classmethod
-    def of_line(cls, line: bytes) -> Standing | None:
+    def of_line(cls, line: bytes) -> RunStatus | None:
         """What a line says; None where it is none."""
         try:
             return cls(**json.loads(line))
@@ -119,8 +119,8 @@ class Progress:
         self._clock = clock
         self._begun = clock()
         self._rate = Rate(clock)
-        self._standing = Standing("", "")
-        self._reported: Standing | None = None
+        self._standing = RunStatus("", "")
+        self._reported: RunStatus | None = None
         self._reported_at = 0.0
 
     @classmethod
@@ -145,7 +145,7 @@ class Progress:
 
     def begin(self, action: str, resources: str) -> None:
         """Report what the run is going to do, before it knows on how many."""
-        self._standing = Standing(action, resources)
+        self._standing = RunStatus(action, resources)
         self._send(self._standing)
 
     def update(
@@ -175,15 +175,15 @@ class Progress:
         if self._is_news(standing) or self._clock() - self._reported_at >= INTERVAL:
             self._send(self._timed(standing))
 
-    def _is_news(self, standing: Standing) -> bool:
+    def _is_news(self, standing: RunStatus) -> bool:
         """Whether it is to be reported at once: a change of phase, a stop, the end."""
         return self._reported is None or self._phase(standing) != self._phase(self._reported)
 
     @staticmethod
-    def _phase(standing: Standing) -> t.Any:
+    def _phase(standing: RunStatus) -> t.Any:
         return standing.phase, standing.stopped, standing.settled == standing.total
 
-    def _timed(self, standing: Standing) -> Standing:
+    def _timed(self, standing: RunStatus) -> RunStatus:
         rate = self._rate.count(standing.settled - standing.already - standing.skipped - standing.blocked)
         left = standing.total - standing.settled
         return dataclasses.replace(
@@ -194,7 +194,7 @@ class Progress:
             seconds_left=left / rate * 60 if rate and not standing.stopped else None,
         )
 
-    def _send(self, standing: Standing) -> None:
+    def _send(self, standing: RunStatus) -> None:
         self._reported, self._reported_at = standing, self._clock()
         with self._lock:
             if self._pipe is None:

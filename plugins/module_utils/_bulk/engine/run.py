@@ -30,7 +30,7 @@ from .unfinished import settle_at_end, settle_unawaited
 from .workers import WORKERS, Workers
 
 #: How long the run's thread goes without seeing what has changed, in seconds.
-ATTENTION = 0.2
+LOOP_INTERVAL = 0.2
 
 
 class PlanError(OneTokenError):
@@ -47,6 +47,7 @@ class Run:
         budget: TimeBudget,
         cancellation: Cancellation,
         progress: Progress,
+        *,
         wait: bool = True,
         max_failures: MaxFailures | None = None,
         lock: RunLock | None = None,
@@ -107,7 +108,7 @@ class Run:
     def carry_out(self) -> None:
         """Submit what is planned, and wait for it."""
         for item in self.items:
-            self._file(item)
+            self._route(item)
         with self._new_executor(WORKERS + 1) as executor:
             try:
                 while self._goes_on():
@@ -128,8 +129,8 @@ class Run:
         self._settle_the_rest()
         self._report()
 
-    def _file(self, item: Item[t.Any]) -> None:
-        """Put an item where its state belongs."""
+    def _route(self, item: Item[t.Any]) -> None:
+        """Hand an item to whatever its state belongs to."""
         if not self._wait:
             settle_unawaited(item, self._action)
         if item.state is State.BLOCKED and (reason := self._cancellation.reason):
@@ -148,11 +149,11 @@ class Run:
     def _goes_on(self) -> bool:
         if self._workers or self._poller.in_flight or (self._pending and not self._cancellation.reason):
             return True
-        return bool(self._poller.waiting and self._budget.left) and not self._is_over_at_once()
+        return bool(self._poller.waiting and self._budget.left) and not self._ends_at_once()
 
-    def _is_over_at_once(self) -> bool:
+    def _ends_at_once(self) -> bool:
         """Whether not even what is in progress is waited for any more."""
-        return self._cancellation.check_interruption() and self._cancellation.at_once
+        return self._cancellation.check_interruption() and self._cancellation.immediate
 
     def _cancel_if_due(self) -> None:
         if self._cancellation.reason or not (self._pending or self._workers):
@@ -185,13 +186,13 @@ class Run:
         """Take over what workers and the poll are done with."""
         submitted = self._workers.take_finished()
         for item in submitted:
-            self._file(item)
+            self._route(item)
         if submitted and not self._workers and not self._pending:
             # What was submitted last may be finished soon.
             self._poller.hasten()
         if polled := self._poller.take_finished():
             for item in polled:
-                self._file(item)
+                self._route(item)
             # Where items wait for slots, others of the same kind may be as quick.
             self._poller.schedule(soon=self._lacks_slots and any(item.settled for item in polled))
             self._lacks_slots = False
@@ -224,16 +225,16 @@ class Run:
     def _pause(self) -> None:
         in_flight = [*self._workers.in_flight, *self._poller.in_flight]
         if in_flight:
-            futures.wait(in_flight, ATTENTION, futures.FIRST_COMPLETED)
+            futures.wait(in_flight, LOOP_INTERVAL, futures.FIRST_COMPLETED)
         elif self._goes_on():
-            self._budget.pause(ATTENTION)
+            self._budget.pause(LOOP_INTERVAL)
 
     def _settle_the_rest(self) -> None:
         unfinished = self._poller.waiting
         for item in self._pending:
             item.leave_out(self._cancellation.reason or self._cancellation.interruption)
         end = Reason(Code.TIMEOUT, f"after {self._budget.timeout:.0f} s")
-        if self._cancellation.at_once:
+        if self._cancellation.immediate:
             end = Reason(Code.INTERRUPTED, "when the run was stopped")
         for item in unfinished:
             settle_at_end(item, self._action, end, self._poller.outage)

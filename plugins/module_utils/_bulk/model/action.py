@@ -36,11 +36,14 @@ class Action(abc.ABC, t.Generic[R]):
 
     @abc.abstractmethod
     def submit(self, item: Item[R]) -> None:
-        """Send the requests that the item takes, and accept it; several threads do this at a time."""
+        """Send the requests that the item takes, and accept it; several threads do this at a time.
+
+        What it may raise, and what that means for the item, is in errors.py.
+        """
 
     @abc.abstractmethod
     def poll(self, items: list[Item[R]]) -> None:
-        """Settle those of the items that have ended, and confirm those that a listing shows; one listing for all."""
+        """List once, settle the items that have ended, and accept the unconfirmed ones that the listing shows."""
 
     def stage(self, item: Item[R]) -> str:
         """What an item that is in progress is still waiting for."""

@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong with a request of a bulk run, and the reason that an item gets from it.
 
-OneTokenError
-  CloudError              the cloud cannot be used: the next request would fail the same way
-    ServiceAbsentError    the cloud does not offer this service to the project
-    OutageError           a service gave no answer for long, or something in front of it answered instead
-      UnreadableError     a service says something of a resource that cannot be understood
-  RefusedError            a service answered one request with an error
-  UnconfirmedError        no answer, or a useless one: the request may or may not have been carried out
-  CancelledError          not sent, as the run was cancelled
-  DeadlineError           not sent, as the run's timeout is over
+OneTokenError             its item has failed
+  CloudError              the item has failed, and the run is cancelled
+    ServiceAbsentError
+    OutageError           a poll that raises it is repeated
+      UnreadableError
+  RefusedError            the item has failed; with 409, polls find out whether an earlier request was carried out
+  UnconfirmedError        polls find out whether the request was carried out; if not, the item is submitted again
+  CancelledError          the item is skipped
+  DeadlineError           the item is skipped, and the run is cancelled
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ SERVER_ERROR = 500
 
 
 class CloudError(OneTokenError):
+    """The cloud cannot be used: the next request would fail the same way."""
+
     code = Code.CLOUD_UNUSABLE
 
 
 class ServiceAbsentError(CloudError):
-    pass
+    """The cloud does not offer this service to the project."""
 
 
 class OutageError(CloudError):
-    pass
+    """A service gave no answer for long, or something in front of it answered instead."""
 
 
 class UnreadableError(OutageError):
+    """A service says something of a resource that cannot be understood."""
+
     code = Code.UNREADABLE
 
 
 class RefusedError(OneTokenError):
+    """A service answered one request with an error."""
+
     def __init__(self, message: str, status_code: int) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -55,14 +61,20 @@ class RefusedError(OneTokenError):
 
 
 class UnconfirmedError(OneTokenError):
+    """No answer, or a useless one: the request may or may not have been carried out."""
+
     code = Code.UNCONFIRMED
 
 
 class CancelledError(OneTokenError):
+    """The request was not sent, as the run was cancelled."""
+
     code = Code.INTERRUPTED
 
 
 class DeadlineError(OneTokenError):
+    """The request was not sent, as the run's timeout is over."""
+
     code = Code.TIMEOUT
 
 

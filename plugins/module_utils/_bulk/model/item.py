@@ -209,7 +209,7 @@ class Item(t.Generic[R]):
         return self._state in (State.IN_PROGRESS, State.PARTIAL)
 
     @property
-    def refused_at_first(self) -> bool:
+    def was_busy_before(self) -> bool:
         """Whether the service was busy with it before this call submitted it."""
         return self.refused and self.attempts == 1
 
@@ -224,8 +224,8 @@ class Item(t.Generic[R]):
         return self.reason.code.value if self.reason else ""
 
     @property
-    def lacking(self) -> bool:
-        return is_lacking(self._outcome, self.reason_code)
+    def unsatisfied(self) -> bool:
+        return is_unsatisfied(self._outcome, self.reason_code)
 
     @property
     def changed(self) -> bool:
@@ -253,6 +253,6 @@ class Item(t.Generic[R]):
         }
 
 
-def is_lacking(outcome: str, reason_code: str) -> bool:
+def is_unsatisfied(outcome: str, reason_code: str) -> bool:
     """Whether an item of this outcome is not as the caller wants it."""
     return outcome == FAILED or (outcome in (INCOMPLETE, BLOCKED, SKIPPED) and reason_code not in _INTENDED)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..._session.util.errors import OneTokenError
 from ..engine.plan import Plan
-from ..model.item import OUTCOMES, PLANNED, SKIPPED, Item, is_lacking
+from ..model.item import OUTCOMES, PLANNED, SKIPPED, Item, is_unsatisfied
 from ..model.reason import MAY_BE_REFUSED
 
 #: So many failures are in the sentence; all of them are in the results.
@@ -79,7 +79,7 @@ class Report:
     @property
     def failed(self) -> list[Result]:
         """The items that are not as they should be."""
-        return [result for result in self.results if is_lacking(result["outcome"], result["reason_code"])]
+        return [result for result in self.results if is_unsatisfied(result["outcome"], result["reason_code"])]
 
     def answer(self) -> dict[str, t.Any]:
         """What the task returns."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from ..._session.util.errors import ConfigurationError
 from ..model.reason import Code, Reason
-from ..resources.selection import demand_criterion
+from ..resources.selection import require_criterion
 
 SECONDS_A_DAY = 86400
 
@@ -127,7 +127,7 @@ class Sources:
     def of(cls, params: t.Mapping[str, t.Any]) -> Sources:
         """As the module's options have them; one of them is needed."""
         given = (params["sources"], params["name_pattern"], params["run_pattern"])
-        demand_criterion(any(criterion is not None for criterion in given))
+        require_criterion(any(criterion is not None for criterion in given))
         return cls(*given, after_run=params.get("after_run"))
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:

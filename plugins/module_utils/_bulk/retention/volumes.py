@@ -50,7 +50,7 @@ class VolumeRetention(Retention):
 
     def __init__(self, client: Client, keep: Keep, sources: Sources, kind: Kind) -> None:
         super().__init__(client, keep, sources)
-        self.resources = f"{kind.spoken}s"
+        self.resources = f"{kind.display_name}s"
         self._wanted = kind
         #: Everything that is there: what somebody else made may build on what a run made.
         self._present: list[VolumeCopy] = []
@@ -131,7 +131,7 @@ class VolumeRetention(Retention):
             elif copy.status == DELETING:
                 item.seen()
                 if item.state is State.UNCONFIRMED:
-                    item.accept(ALREADY if item.refused_at_first else DONE)
+                    item.accept(ALREADY if item.was_busy_before else DONE)
             elif item.state is State.IN_PROGRESS:
                 self._see_left(item, copy)
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import Standing
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import RunStatus
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_text import Log, farewell, sentence
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
-STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
+STANDING = RunStatus("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_sentence_says_where_the_run_stands(changes, text):
 
 
 def test_nothing_that_a_terminal_would_obey_gets_into_a_sentence():
-    assert sentence(Standing("\x1b[2J", "servers\r\n")) == "?[2J of servers??: planning"
+    assert sentence(RunStatus("\x1b[2J", "servers\r\n")) == "?[2J of servers??: planning"
 
 
 def test_the_last_words_name_what_goes_on_and_what_to_do():
@@ -55,7 +55,7 @@ def test_a_log_gets_the_first_each_tenth_and_no_more_than_one_each_5_seconds_bet
     written = []
     for done in range(0, 1001, 5):
         time.sleep(1)
-        standing = Standing("snapshot", "servers", total=1000, done=done)
+        standing = RunStatus("snapshot", "servers", total=1000, done=done)
         if log.wants(standing):
             written.append(done)
     assert written[0] == 0
@@ -83,4 +83,4 @@ def test_a_long_run_fills_a_log_more_slowly(time):
 
 
 def test_a_run_that_does_not_know_its_number_yet_plans():
-    assert sentence(Standing("backup", "volumes")) == "backup of volumes: planning"
+    assert sentence(RunStatus("backup", "volumes")) == "backup of volumes: planning"

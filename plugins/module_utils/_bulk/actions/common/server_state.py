@@ -108,7 +108,7 @@ class ServerState(Action[Server]):
         if item.state is State.UNCONFIRMED:
             if not self.found(item, server):
                 return
-            self.accept(item, ALREADY if item.refused_at_first else DONE)
+            self.accept(item, ALREADY if item.was_busy_before else DONE)
         self._stages[item.id] = f"busy with {server.task_state}" if server.task_state else f"in status {server.status}"
         self.settle_if_ended(item, server)
 
@@ -119,15 +119,15 @@ class ServerState(Action[Server]):
         elif not server.idle:
             item.seen()
         elif server.status == ERROR != item.resource.status:
-            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_spoken(server)}"))
+            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_described(server)}"))
         else:
             # Nova says nothing when it drops something.
-            text = f"Nova dropped the {self.name}: the server is in status {_spoken(server)}"
+            text = f"Nova dropped the {self.name}: the server is in status {_described(server)}"
             item.miss(Reason(Code.DROPPED, text))
 
     def stage(self, item: Item[Server]) -> str:
         return self._stages.get(item.id, "under way")
 
 
-def _spoken(server: Server) -> str:
+def _described(server: Server) -> str:
     return f"{server.status}: {server.fault}" if server.fault else server.status

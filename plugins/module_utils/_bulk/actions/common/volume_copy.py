@@ -102,7 +102,7 @@ class VolumeCopyAction(Action[Volume], abc.ABC):
 
     def submit(self, item: Item[Volume]) -> None:
         name = self._labels.name_of(item.resource)
-        copy_id = self.create(item.resource, name, self._labels.of(item.resource))
+        copy_id = self.create(item.resource, name, self._labels.for_resource(item.resource))
         item.reason = None
         item.accept(DONE, Created(self.kind.type, copy_id, name))
 
@@ -122,7 +122,7 @@ class VolumeCopyAction(Action[Volume], abc.ABC):
         for item in unconfirmed:
             if copy := copies.get(item.id):
                 # What Cinder refused as it was busy with it, an earlier call requested.
-                outcome = ALREADY if item.refused_at_first else DONE
+                outcome = ALREADY if item.was_busy_before else DONE
                 item.reason = None
                 item.accept(outcome, _created(self.kind, copy))
 

@@ -120,7 +120,7 @@ class ImageFromVolume(ImageCreate[Volume]):
 
     def _changes(self, volume: Volume, image: Image) -> list[dict[str, t.Any]]:
         """Its own name and labels, instead of those that it has from the image that its volume was made from."""
-        written = {**self._labels.of(volume), IMAGE_ID: image.id}
+        written = {**self._labels.for_resource(volume), IMAGE_ID: image.id}
         inherited = sorted(image.labels.keys() - written.keys())
         return [
             {"op": "replace", "path": "/name", "value": self._labels.name_of(volume)},

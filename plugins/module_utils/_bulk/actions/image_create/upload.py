@@ -52,7 +52,7 @@ class FileBody:
                 while left and (piece := file.read(min(PIECE, left))):
                     left -= len(piece)
                     yield piece
-                    if self._cancellation.at_once:
+                    if self._cancellation.immediate:
                         raise FileUnusableError(f"{self._path} was not sent to its end, as the run was interrupted")
                 now = os.fstat(file.fileno())
         except OSError as exc:

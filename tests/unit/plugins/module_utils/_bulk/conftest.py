@@ -48,7 +48,7 @@ class FinishedRun(t.NamedTuple):
 
     @property
     def failed(self) -> list[Item[t.Any]]:
-        return [item for item in self.items if item.lacking]
+        return [item for item in self.items if item.unsatisfied]
 
     @property
     def counts(self) -> dict[str, int]:

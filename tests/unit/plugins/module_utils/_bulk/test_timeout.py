@@ -96,7 +96,7 @@ def test_a_run_whose_requests_get_no_answer_ends_with_the_time_and_calls_them_un
 
 
 @pytest.mark.parametrize("reaction", UNHEARD)
-def test_a_look_ends_with_the_time(requests, wire, reaction):
+def test_a_poll_ends_with_the_time(requests, wire, reaction):
     posted = []
 
     def react(exchange):

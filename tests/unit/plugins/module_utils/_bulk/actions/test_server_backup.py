@@ -72,7 +72,7 @@ def test_a_run_backs_a_server_up_once(cloud, backup):
     assert backup("r2").outcomes == {"a": "done", "b": "done"}
 
 
-def test_a_server_that_was_booted_from_a_volume_fails_without_being_asked_for(cloud, backup):
+def test_a_server_that_was_booted_from_a_volume_fails_without_being_submitted(cloud, backup):
     cloud.server("a", volumes=1)
     cloud.server("b")
     report = backup()

@@ -90,7 +90,7 @@ def test_a_server_that_is_about_to_leave_the_state_is_not_there(cloud, start):
     assert "while it is in task_state powering-off" in report.reasons["a"]
 
 
-def test_what_is_on_the_way_is_watched_and_not_asked_for(cloud, stop):
+def test_what_is_on_the_way_is_watched_and_not_submitted(cloud, stop):
     cloud.act(cloud.server("a"), "os-stop")
     assert stop().outcomes == {"a": "already"}
     assert cloud.sent == []
@@ -105,7 +105,7 @@ def test_a_rebooting_server_is_on_its_way_to_run(cloud, start):
     assert cloud.sent == []
 
 
-def test_without_waiting_nothing_is_looked_at(cloud, stop):
+def test_without_waiting_nothing_is_polled(cloud, stop):
     cloud.server("a")
     assert stop(wait=False).outcomes == {"a": "accepted"}
     assert cloud.count("GET", "/servers/detail") == 1
@@ -187,7 +187,7 @@ def test_a_server_that_somebody_else_stops_meanwhile_is_there_already(cloud, sto
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_lost_answer_is_looked_up_before_it_is_asked_for_again(cloud, stop, carried_out):
+def test_a_lost_answer_is_looked_up_before_it_is_submitted_again(cloud, stop, carried_out):
     cloud.server("a")
     lose_the_answer(cloud, carried_out)
     assert stop().outcomes == {"a": "done"}
@@ -195,7 +195,7 @@ def test_a_lost_answer_is_looked_up_before_it_is_asked_for_again(cloud, stop, ca
     assert cloud.named("a")["status"] == "SHUTOFF"
 
 
-def test_what_is_still_under_way_at_the_end_is_told(cloud, stop):
+def test_what_is_still_in_progress_at_the_end_is_reported(cloud, stop):
     cloud.server("a")
     cloud.seconds = 100
     report = stop(timeout=30)
@@ -258,7 +258,7 @@ def test_a_reboot_whose_answer_was_lost_is_done_once_and_marked(cloud, reboot, s
     assert cloud.named("a")["metadata"] == {"onetoken_rebooted": "r1"}
 
 
-def test_a_mark_that_is_lost_does_not_reboot_again(cloud, reboot):
+def test_a_label_that_is_lost_does_not_reboot_again(cloud, reboot):
     cloud.server("a")
 
     def intercept(server, action):

@@ -52,7 +52,7 @@ def statuses(cloud):
     return {server["name"]: cloud.named(server["name"])["status"] for server in cloud.servers}
 
 
-def test_a_server_is_marked_with_the_run_before_it_is_shelved(cloud, shelve):
+def test_a_server_is_labelled_with_the_run_before_it_is_shelved(cloud, shelve):
     cloud.server("a", owner="platform")
     report = shelve()
     assert report.outcomes == {"a": "done"} and report.changed
@@ -61,7 +61,7 @@ def test_a_server_is_marked_with_the_run_before_it_is_shelved(cloud, shelve):
     assert report.answer()["results"][0]["action"] == "shelve"
 
 
-def test_a_mark_is_not_asked_for_twice_and_can_be_left_out(cloud, shelve):
+def test_a_label_is_not_submitted_twice_and_can_be_left_out(cloud, shelve):
     cloud.server("a", **MARK)
     assert shelve().outcomes == {"a": "done"}
     cloud.server("b")
@@ -102,7 +102,7 @@ def test_a_shelve_that_nova_silently_drops_is_a_failure(cloud, shelve):
     assert report.reasons == {"a": "Nova dropped the shelve: the server is in status ACTIVE"}
 
 
-def test_a_server_that_cannot_be_marked_is_not_shelved(cloud, shelve):
+def test_a_server_that_cannot_be_labelled_is_not_shelved(cloud, shelve):
     cloud.server("a")
     full = {"forbidden": {"message": "Maximum number of metadata items exceeds 128"}}
     cloud.intercept = lambda server, action: FakeResponse(403, full) if action == "metadata" else None
@@ -113,7 +113,7 @@ def test_a_server_that_cannot_be_marked_is_not_shelved(cloud, shelve):
 
 @pytest.mark.parametrize("lost", ["metadata", "shelve"])
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_lost_answer_is_looked_up_before_it_is_asked_for_again(cloud, shelve, lost, carried_out):
+def test_a_lost_answer_is_looked_up_before_it_is_submitted_again(cloud, shelve, lost, carried_out):
     cloud.server("a")
     losses = []
 
@@ -219,7 +219,7 @@ def test_a_server_that_still_has_to_be_offloaded_does_not_go_on_by_itself(cloud,
     assert item.reason_text == "still busy with shelving after 30 s; another call does the rest"
 
 
-def test_who_may_not_offload_is_told_that_it_is_shelved(cloud, offload):
+def test_who_may_not_offload_is_reported_that_it_is_shelved(cloud, offload):
     cloud.server("a")
     policy = {"forbidden": {"message": "Policy doesn't allow os-shelve:shelve_offload to be performed."}}
     cloud.intercept = lambda server, action: FakeResponse(403, policy) if action == "shelveOffload" else None

@@ -45,7 +45,7 @@ def test_each_volume_gets_a_backup_once_a_run(storage, backup):
     assert backup(storage, run="r2").outcomes == {"a": "done"}
 
 
-def test_where_cinder_keeps_no_metadata_the_description_has_the_marks(time, backup):
+def test_where_cinder_keeps_no_metadata_the_description_has_the_labels(time, backup):
     storage = FakeStorage(time, microversion=(3, 42))
     volume_id = storage.volume("data 01")
     assert backup(storage).outcomes == {"data 01": "done"}
@@ -73,7 +73,7 @@ def test_an_incremental_backup_without_a_full_one_fails_with_cinders_reason(stor
     assert backup(storage, incremental=True).outcomes == {"a": "done"}
 
 
-def test_why_cinder_failed_is_told(storage, backup):
+def test_why_cinder_failed_is_reported(storage, backup):
     storage.volume("a")
     storage.made_as = "error"
 

@@ -100,7 +100,7 @@ def test_a_snapshot_of_a_server_of_the_same_run_is_none_of_the_volume(storage, s
     assert snapshot().outcomes == {"a": "done"}
 
 
-def test_the_marks_of_a_volume_that_another_one_carries_do_not_count(storage, snapshot):
+def test_the_labels_of_a_volume_that_another_one_carries_do_not_count(storage, snapshot):
     volume_id = storage.volume("a")
     marks = {"onetoken_run": "r1", "onetoken_volume_id": volume_id}
     storage.add_snapshot(volume_id="another", metadata=marks)
@@ -125,7 +125,7 @@ def test_the_volumes_of_servers_are_selected_by_their_names_and_ids(storage, sna
     assert storage.count("GET", "/servers") == 1
 
 
-def test_a_server_that_is_not_there_selects_nothing_and_is_told(storage, snapshot):
+def test_a_server_that_is_not_there_selects_nothing_and_is_reported(storage, snapshot):
     storage.volume("loose")
     report = snapshot(servers=["nobody"])
     assert report.outcomes == {"nobody": "failed"}

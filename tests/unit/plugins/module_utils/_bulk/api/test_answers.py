@@ -74,7 +74,7 @@ def test_redirections_without_end_are_refused(wired, wire):
     ],
     ids=lambda value: value[:30],
 )  # fmt: skip
-def test_what_a_service_says_is_told_on_one_line(wired, wire, body, message):
+def test_what_a_service_says_is_reported_on_one_line(wired, wire, body, message):
     wire.react = lambda exchange: answer(403, body)
     with pytest.raises(RefusedError) as raised:
         wired.post("compute", "/servers/1/action", {})
@@ -91,7 +91,7 @@ def test_the_content_of_an_answer():
     assert content(FakeResponse(202, {"snapshot": {"id": "7"}}), "snapshot", "id") == "7"
 
 
-def test_every_error_is_one_that_the_user_is_told():
+def test_every_error_is_one_that_the_user_is_reported():
     for kind in (
         CloudError,
         CancelledError,

@@ -40,7 +40,7 @@ def test_pages_are_followed_by_their_query_alone(wired, wire, style):
     ]
 
 
-def test_a_page_is_asked_for_when_it_is_needed(wired, wire):
+def test_a_page_is_submitted_when_it_is_needed(wired, wire):
     wire.react = lambda exchange: answer(200, {"images": numbers(1, 2), "next": "/v2/images?marker=2"})
     listing = wired.listing("image", "/images", "images")
     assert next(listing) == {"id": "1"} and next(listing) == {"id": "2"}
@@ -66,7 +66,7 @@ def test_links_that_lead_in_a_circle_are_noticed(wired, wire, link):
     ],
     ids=str,
 )
-def test_links_that_cannot_be_read_are_told(wired, wire, body):
+def test_links_that_cannot_be_read_are_reported(wired, wire, body):
     wire.react = lambda exchange: answer(200, body)
     with pytest.raises(CloudError, match=r"^The link to the next page of a list of images cannot be read\.$"):
         list(wired.listing("image", "/images", "images"))

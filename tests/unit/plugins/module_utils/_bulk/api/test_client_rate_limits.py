@@ -52,7 +52,7 @@ def test_a_quota_that_is_used_up_is_no_rate_limit(wired, wire, headers):
     assert wired.limiter.refusals == []
 
 
-def test_a_rate_limit_for_longer_than_there_is_time_is_probed_and_told(new_wired, wire, time):
+def test_a_rate_limit_for_longer_than_there_is_time_is_probed_and_reported(new_wired, wire, time):
     requests = new_wired(timeout=60)
     wire.react = lambda exchange: answer(429, {"e": {"message": "Slow\ndown"}}, Retry_After="600")
     with pytest.raises(

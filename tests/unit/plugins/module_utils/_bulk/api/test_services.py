@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 )
 
 
-def test_a_service_that_the_catalog_lacks_is_told_at_once(wired, wire, time):
+def test_a_service_that_the_catalog_lacks_is_reported_at_once(wired, wire, time):
     with pytest.raises(ServiceAbsentError, match="no block storage service in region RegionOne with interface public:"):
         wired.get("block_storage", "/snapshots")
     with pytest.raises(ServiceAbsentError):
@@ -27,7 +27,7 @@ def test_a_service_that_the_catalog_lacks_is_told_at_once(wired, wire, time):
 
 
 @pytest.mark.parametrize("types", [("volumev3",), ("block-storage", "volumev3")], ids=" and ".join)
-def test_a_service_that_is_in_another_region_only_is_told_with_region_and_interface(
+def test_a_service_that_is_in_another_region_only_is_reported_with_region_and_interface(
     new_wired, wire, time, monkeypatch, types
 ):
     """Of a service under two types, keystoneauth says that there is an error in the program."""
@@ -65,7 +65,7 @@ def test_odd_versions_are_a_sentence_or_as_good_as_none(new_wired, wire, service
             assert "unexpected" not in str(exc)
 
 
-def test_versions_that_are_refused_at_first_are_asked_for_again(new_wired, wire):
+def test_versions_that_are_refused_at_first_are_submitted_again(new_wired, wire):
     requests = new_wired()
     refusals = [answer(429), answer(503)]
     wire.react_to_discovery = lambda request: refusals.pop() if refusals else None

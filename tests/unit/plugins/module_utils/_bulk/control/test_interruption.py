@@ -11,7 +11,7 @@ import threading
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control import interruption as interruption_file
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import (
-    AT_ONCE,
+    FORCE_AFTER,
     JOB_PATIENCE,
     JOB_VARIABLE,
     SIGNALS,
@@ -40,38 +40,38 @@ def interruption(moment, heard):
 
 
 def test_a_run_that_nobody_interrupts_goes_on(interruption):
-    assert (interruption.requested, interruption.reason, interruption.insistent) == (False, "", False)
+    assert (interruption.requested, interruption.reason, interruption.forced) == (False, "", False)
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_asks_for_an_orderly_stop(interruption, number):
+def test_a_signal_submits_an_orderly_stop(interruption, number):
     signal.raise_signal(number)
     assert interruption.requested
     assert interruption.reason == f"interrupted by {number.name}"
-    assert not interruption.insistent
+    assert not interruption.forced
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_second_signal_insists_and_the_first_stays_the_reason(interruption, moment, second):
     signal.raise_signal(signal.SIGINT)
-    moment[0] += AT_ONCE
+    moment[0] += FORCE_AFTER
     signal.raise_signal(second)
-    assert interruption.insistent
+    assert interruption.forced
     assert interruption.reason == "interrupted by SIGINT"
 
 
 def test_signals_that_come_together_are_one(interruption, moment):
     signal.raise_signal(signal.SIGINT)
-    moment[0] += AT_ONCE / 2
+    moment[0] += FORCE_AFTER / 2
     signal.raise_signal(signal.SIGTERM)
-    assert not interruption.insistent
+    assert not interruption.forced
 
 
 def test_a_terminal_that_goes_away_after_a_signal_does_not_insist(interruption, moment):
     signal.raise_signal(signal.SIGINT)
     moment[0] += 60
     signal.raise_signal(signal.SIGHUP)
-    assert not interruption.insistent
+    assert not interruption.forced
 
 
 def test_the_end_of_the_playbook_run_interrupts(moment):
@@ -81,23 +81,23 @@ def test_the_end_of_the_playbook_run_interrupts(moment):
         gone.append(True)
         assert interruption.requested
     assert interruption.reason == "interrupted by the end of the playbook run"
-    assert not interruption.insistent
+    assert not interruption.forced
 
 
-def test_a_cancelled_job_has_a_few_seconds_for_what_is_under_way(moment):
+def test_a_cancelled_job_has_a_few_seconds_for_what_is_in_progress(moment):
     with Interruption(lambda: True, patience({JOB_VARIABLE: "/runner/artifacts/1"}), lambda: moment[0]) as interruption:
         assert interruption.requested
         moment[0] += JOB_PATIENCE / 2
-        assert not interruption.insistent
+        assert not interruption.forced
         moment[0] += JOB_PATIENCE
-        assert interruption.insistent
+        assert interruption.forced
 
 
-def test_at_a_terminal_what_is_under_way_is_waited_for(moment):
+def test_at_a_terminal_what_is_in_progress_is_waited_for(moment):
     with Interruption(lambda: True, patience({"HOME": "/home/user"}), lambda: moment[0]) as interruption:
         assert interruption.requested
         moment[0] += 10_000
-        assert not interruption.insistent
+        assert not interruption.forced
 
 
 def test_afterwards_signals_mean_what_they_meant_before():
@@ -151,10 +151,10 @@ def test_a_cancelled_job_is_over_in_time_whatever_it_still_waits_for(monkeypatch
     gone, process = threading.Event(), Process()
     # Nobody asks whether it is interrupted, as while the run's own thread waits for an answer.
     with Interruption(gone.is_set, patience=0.1, end_process=process.end) as interruption:
-        assert not process.ended.wait(0.5) and not interruption.insistent
+        assert not process.ended.wait(0.5) and not interruption.forced
         gone.set()
         assert process.ended.wait(30)
-        assert interruption.insistent
+        assert interruption.forced
     assert interruption.reason == "interrupted by the end of the playbook run"
 
 

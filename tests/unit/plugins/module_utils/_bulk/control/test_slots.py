@@ -38,7 +38,7 @@ def slots(environ):
     return make
 
 
-def test_no_more_are_under_way_than_may_be(slots):
+def test_no_more_are_in_progress_than_may_be(slots):
     one, other = slots(3), slots(3)
 
     assert [one.take(), other.take(), one.take()] == [True] * 3

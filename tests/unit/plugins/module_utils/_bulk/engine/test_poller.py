@@ -27,7 +27,7 @@ def test_an_outage_is_outlasted(start, time):
     assert started.reasons == {}
 
 
-def test_an_outage_that_lasts_is_told(start):
+def test_an_outage_that_lasts_is_reported(start):
     started = start(["a"], timeout=100)
 
     def out(items):
@@ -38,7 +38,7 @@ def test_an_outage_that_lasts_is_told(start):
     assert started.reasons == {"a": "still saving after 100 s; it goes on in the cloud, as far as is known: no answer"}
 
 
-def test_an_outage_that_is_over_is_not_told(start, time):
+def test_an_outage_that_is_over_is_not_reported(start, time):
     started = start(["a"], timeout=100)
     started.work.seconds = 1000
 
@@ -50,7 +50,7 @@ def test_an_outage_that_is_over_is_not_told(start, time):
     assert started.carry_out().reasons == {"a": "still saving after 100 s; it goes on in the cloud"}
 
 
-def test_a_look_that_is_refused_ends_the_run_with_what_is_known(start):
+def test_a_poll_that_is_refused_ends_the_run_with_what_is_known(start):
     started = start(["a", "b"], concurrency=1)
 
     def refuse(items):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import ATTEMPTS
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import MAX_ATTEMPTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     RefusedError,
     UnconfirmedError,
@@ -21,7 +21,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 )
 
 
-def test_an_item_that_is_not_found_is_asked_for_again_with_more_patience_each_time_and_given_up(start, time):
+def test_an_item_that_is_not_found_is_submitted_again_with_more_patience_each_time_and_given_up(start, time):
     started = start(["a"])
     moments = []
 
@@ -33,7 +33,7 @@ def test_an_item_that_is_not_found_is_asked_for_again_with_more_patience_each_ti
     started.carry_out()
     assert started.outcomes == {"a": FAILED}
     assert started.reasons == {"a": "no answer; nothing of the run appeared"}
-    assert len(moments) == ATTEMPTS
+    assert len(moments) == MAX_ATTEMPTS
     pauses = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
     assert all(pause >= 5 * 2**number for number, pause in enumerate(pauses))
     assert started.items[0].changed
@@ -85,14 +85,14 @@ def test_an_error_that_is_the_items_own_stops_no_other(start):
     assert started.outcomes["b"] == DONE
 
 
-def test_in_doubt_when_the_time_is_up_it_has_failed_with_its_doubt(start, time):
+def test_unconfirmed_when_the_time_is_up_it_has_failed_with_its_doubt(start, time):
     started = start(["a"], timeout=3)
     started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
     assert started.carry_out().reasons == {"a": "no answer"}
     assert time.clock() <= 4
 
 
-def test_asked_for_before_and_not_again_it_is_not_skipped(start, interruption):
+def test_submitted_before_and_not_again_it_is_not_skipped(start, interruption):
     """It may have been carried out after all."""
     started = start(["a"])
     started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
@@ -108,7 +108,7 @@ def test_asked_for_before_and_not_again_it_is_not_skipped(start, interruption):
     assert started.work.asked == ["a"] and started.items[0].changed
 
 
-def test_an_item_that_a_look_wants_asked_for_again_is(start):
+def test_an_item_that_a_poll_wants_submitted_again_is(start):
     started = start(["a", "b"], concurrency=1)
     again = {"a", "b"}
 

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import (
     VARIABLE,
     Progress,
-    Standing,
+    RunStatus,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
@@ -37,10 +37,10 @@ class Ear:
     def __init__(self, path) -> None:
         self.pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
-    def heard(self) -> list[Standing]:
+    def heard(self) -> list[RunStatus]:
         try:
             lines = os.read(self.pipe, 65536).splitlines()
-            return [standing for standing in map(Standing.of_line, lines) if standing]
+            return [standing for standing in map(RunStatus.of_line, lines) if standing]
         except BlockingIOError:
             return []
 
@@ -73,7 +73,7 @@ def told_each_second(progress, ear, time, counts):
     return ear.heard()[-1]
 
 
-def test_without_a_listener_in_the_environment_nothing_is_told_and_nobody_is_missed():
+def test_without_a_listener_in_the_environment_nothing_is_reported_and_nobody_is_missed():
     progress = Progress.of_environment({})
     progress.begin("snapshot", "servers")
     tell(progress)
@@ -102,7 +102,7 @@ def test_it_tells_twice_a_second_at_most_however_often_it_is_asked_to(progress, 
     assert 8 <= len(ear.heard()) <= 11
 
 
-def test_a_stop_and_the_end_are_told_at_once(progress, ear, time):
+def test_a_stop_and_the_end_are_reported_at_once(progress, ear, time):
     progress.begin("snapshot", "servers")
     tell(progress, done=1)
     tell(progress, done=2)
@@ -166,14 +166,14 @@ def test_a_run_that_sends_nothing_more_has_no_time_left_to_tell(progress, ear, t
 
 
 def test_what_is_no_line_of_a_run_is_not_understood():
-    assert Standing.of_line(b"") is None
-    assert Standing.of_line(b"[1]") is None
-    assert Standing.of_line(b'{"other": 1}') is None
+    assert RunStatus.of_line(b"") is None
+    assert RunStatus.of_line(b"[1]") is None
+    assert RunStatus.of_line(b'{"other": 1}') is None
 
 
-STANDING = Standing("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
+STANDING = RunStatus("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
 
 
 def test_every_outcome_settles_an_item():
-    standing = Standing("snapshot", "servers", **dict.fromkeys(set(OUTCOMES) - {"planned"}, 1))
+    standing = RunStatus("snapshot", "servers", **dict.fromkeys(set(OUTCOMES) - {"planned"}, 1))
     assert standing.settled == len(OUTCOMES) - 1

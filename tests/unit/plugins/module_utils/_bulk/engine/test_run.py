@@ -18,7 +18,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 )
 
 
-def test_all_are_asked_for_in_the_order_of_their_names_and_looked_at_together(start, time):
+def test_all_are_submitted_in_the_order_of_their_names_and_polled_together(start, time):
     started = start(["c", "a", "b"]).carry_out()
     assert started.work.asked == ["a", "b", "c"]
     assert [item.name for item in started.items] == ["a", "b", "c"]
@@ -40,7 +40,7 @@ def test_nothing_to_do_is_done_at_once(start, time):
     assert (started.work.asked, started.work.looks) == ([], [])
 
 
-def test_what_an_earlier_call_asked_for_is_watched_and_not_asked_for(start):
+def test_what_an_earlier_call_submitted_is_watched_and_not_submitted(start):
     started = start(["a"])
     started.work.planned[0].accept(ALREADY, Created("image", "a"))
     started.work.made["a"] = 3.0

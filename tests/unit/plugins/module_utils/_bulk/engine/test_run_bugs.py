@@ -36,7 +36,7 @@ def test_a_bug_in_the_asking_ends_the_run_and_loses_nothing_of_it(start, executo
 
 
 @pytest.mark.parametrize("executor", [InlineExecutor, ThreadPoolExecutor])
-def test_a_bug_in_a_look_ends_the_run_and_loses_nothing_of_it(start, executor):
+def test_a_bug_in_a_poll_ends_the_run_and_loses_nothing_of_it(start, executor):
     started = start(["a", "b"], executor, concurrency=1)
 
     def trip(items):
@@ -50,7 +50,7 @@ def test_a_bug_in_a_look_ends_the_run_and_loses_nothing_of_it(start, executor):
     }
 
 
-def test_a_bug_in_the_run_itself_does_not_leave_senders_waiting(start):
+def test_a_bug_in_the_run_itself_does_not_leave_workers_waiting(start):
     started = start([str(number) for number in range(40)], ThreadPoolExecutor)
     over = threading.Event()
 

@@ -28,7 +28,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 )
 
 
-def test_when_the_time_is_up_nothing_more_is_asked_for(start, time):
+def test_when_the_time_is_up_nothing_more_is_submitted(start, time):
     started = start(["a", "b"], concurrency=1, timeout=60)
     started.work.seconds = 1000
     started.carry_out()
@@ -66,7 +66,7 @@ def test_half_of_what_an_item_takes_is_no_skipped_item(start):
     assert started.reasons == {"a": "only a part of it was submitted: the time was up"}
 
 
-def test_a_look_that_comes_too_late_fails_nothing_by_itself(start):
+def test_a_poll_that_comes_too_late_fails_nothing_by_itself(start):
     started = start(["a"], timeout=30)
     started.work.seconds = 1000
 
@@ -110,7 +110,7 @@ def test_a_cloud_that_cannot_be_used_is_not_tried_once_an_item(start):
     assert started.outcomes["000"] == DONE
 
 
-def test_an_interrupted_run_sees_what_is_under_way_to_its_end(start, interruption):
+def test_an_interrupted_run_sees_what_is_in_progress_to_its_end(start, interruption):
     started = start([f"{number:03}" for number in range(100)])
 
     def interrupt(item):
@@ -124,7 +124,7 @@ def test_an_interrupted_run_sees_what_is_under_way_to_its_end(start, interruptio
     assert started.reported.newest["stopped"] == "the run was interrupted by SIGTERM"
 
 
-def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interruption):
+def test_what_is_cancelled_while_it_waits_for_the_rate_limit_is_skipped(start, interruption):
     started = start(["a", "b"])
 
     def give_up(item):
@@ -138,7 +138,7 @@ def test_what_is_given_up_while_it_waits_for_its_turn_is_skipped(start, interrup
     assert set(started.reasons.values()) == {"not submitted: the run was interrupted by SIGINT"}
 
 
-def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
+def test_who_insists_is_not_kept_waiting_for_what_is_in_progress(start, time):
     gone = []
     started = start(["a", "b"], concurrency=1, interruption=Interruption(lambda: bool(gone), patience=0))
     started.work.seconds = 1000
@@ -149,10 +149,10 @@ def test_who_insists_is_not_kept_waiting_for_what_is_under_way(start, time):
         "a": "still saving when the run was stopped; it goes on in the cloud",
         "b": "not submitted: the run was interrupted by the end of the playbook run",
     }
-    assert started.client.cancellation.at_once
+    assert started.client.cancellation.immediate
 
 
-def test_the_end_of_a_job_is_noticed_also_when_all_is_asked_for(start, time):
+def test_the_end_of_a_job_is_noticed_also_when_all_is_submitted(start, time):
     gone = []
     started = start(["a"], interruption=Interruption(lambda: bool(gone), patience=0))
     started.work.seconds = 1000
@@ -162,7 +162,7 @@ def test_the_end_of_a_job_is_noticed_also_when_all_is_asked_for(start, time):
     assert started.reasons == {"a": "still saving when the run was stopped; it goes on in the cloud"}
 
 
-def test_a_run_that_is_interrupted_before_it_began_asks_for_nothing(start, interruption):
+def test_a_run_that_is_interrupted_before_it_began_submits_nothing(start, interruption):
     interruption.reason = "interrupted by the end of the playbook run"
     started = start(["a", "b"]).carry_out()
     assert (started.counts, started.work.asked, started.work.looks) == ({SKIPPED: 2}, [], [])

@@ -9,7 +9,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import ATTEMPTS
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.poller import MAX_ATTEMPTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     CancelledError,
@@ -88,14 +88,14 @@ def test_in_a_storm_each_item_comes_to_one_end(start, seed, concurrency):
     assert set(started.work.times_made.values()) == {1}
     for item in started.items:
         assert (item.outcome in (DONE, ALREADY)) == (item.id in started.work.made)
-        assert item.attempts == storm.attempts[item.id] <= ATTEMPTS
+        assert item.attempts == storm.attempts[item.id] <= MAX_ATTEMPTS
     assert len(storm.fates) == 6 and storm.fates["lost"] > 50
     if concurrency:
         assert started.work.under_way_at_most <= concurrency
         assert free_slots(started.slots, concurrency) == concurrency
 
 
-def test_ten_thousand_items_cost_no_look_at_each_of_them_whenever_something_happens(start):
+def test_ten_thousand_items_cost_no_poll_at_each_of_them_whenever_something_happens(start):
     """A turn of the run may cost more for more senders, not for more items."""
     turns = []
     for count in (100, 10_000):
@@ -130,14 +130,14 @@ class Taken:
         return False
 
 
-def test_who_waits_for_the_lock_until_the_time_is_up_asks_for_nothing(start):
+def test_who_waits_for_the_lock_until_the_time_is_up_submits_nothing(start):
     started = start("a", lock=Taken(lambda: None), timeout=10)
     with pytest.raises(PlanError, match="another task of this run is still submitting, after 10 s"):
         started.carry_out()
     assert started.work.asked == []
 
 
-def test_who_is_interrupted_while_it_waits_for_the_lock_asks_for_nothing(start, interruption):
+def test_who_is_interrupted_while_it_waits_for_the_lock_submits_nothing(start, interruption):
     def interrupt():
         interruption.reason = "interrupted by SIGINT"
 
@@ -147,7 +147,7 @@ def test_who_is_interrupted_while_it_waits_for_the_lock_asks_for_nothing(start, 
     assert started.work.asked == []
 
 
-def test_one_in_doubt_that_is_not_asked_for_again_stays_in_doubt_until_it_is_seen(start):
+def test_one_unconfirmed_that_is_not_submitted_again_stays_unconfirmed_until_it_is_seen(start):
     """The first request was carried out after all, and shows late."""
 
     def submit(item):

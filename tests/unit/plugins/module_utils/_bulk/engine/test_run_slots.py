@@ -24,14 +24,14 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 
 
 @pytest.mark.parametrize("executor", [InlineExecutor, ThreadPoolExecutor])
-def test_no_more_are_under_way_than_there_may_be(start, executor):
+def test_no_more_are_in_progress_than_there_may_be(start, executor):
     started = start([f"{number:02}" for number in range(20)], executor, concurrency=3).carry_out()
     assert started.counts == {DONE: 20}
     assert started.work.under_way_at_most <= 3
     assert free_slots(started.slots, 3) == 3
 
 
-def test_one_that_is_asked_for_again_does_not_stand_in_line_behind_those_that_wait_for_its_place(start, time):
+def test_one_that_is_submitted_again_does_not_stand_in_line_behind_those_that_wait_for_its_place(start, time):
     started = start(["a", "b", "c"], concurrency=1)
     started.work.on_ask = raising({"a": [UnconfirmedError("no answer")]})
     assert started.carry_out().counts == {DONE: 3}

@@ -70,7 +70,7 @@ class Work(Action):
         for item in items:
             if item.id in self.made:
                 if item.state is State.UNCONFIRMED:
-                    item.accept(ALREADY if item.refused_at_first else DONE, Created("image", item.id))
+                    item.accept(ALREADY if item.was_busy_before else DONE, Created("image", item.id))
                 if self.client.budget.spent >= self.made[item.id] + self.seconds:
                     item.settle(item.outcome)
 

@@ -102,19 +102,19 @@ def test_a_run_that_failed_is_returned_all_the_same():
     assert str(error) == made.failure() and error.result == made.answer()
 
 
-def test_failures_are_told_in_a_sentence():
+def test_failures_are_reported_in_a_sentence():
     made = report(item("a", DONE), item("b", FAILED, "it is busy."), item("c", FAILED, "no such server"))
     assert made.failure() == ("The snapshot of run r1 failed for 2 of 3 servers: b: it is busy; c: no such server.")
     assert report(item("b", FAILED, "no"), run="").failure() == "The snapshot failed for 1 of 1 servers: b: no."
 
 
-def test_of_many_failures_the_first_ones_are_told():
+def test_of_many_failures_the_first_ones_are_reported():
     made = report(*(item(f"{number:05}", FAILED, "no") for number in range(10_000)))
     assert made.failure().count(": no") == REASONS_SHOWN
     assert made.failure().endswith("; and 9980 more, see results.")
 
 
-def test_why_some_were_not_asked_for_is_told_once():
+def test_why_some_were_not_submitted_is_reported_once():
     made = report(item("a", FAILED, "no"), item("b", SKIPPED, "x"), item("c", SKIPPED, "x"), stopped="the time was up")
     assert made.failure() == (
         "The snapshot of run r1 failed for 3 of 3 servers: a: no; "
@@ -122,7 +122,7 @@ def test_why_some_were_not_asked_for_is_told_once():
     )
 
 
-def test_the_plan_is_told():
+def test_the_plan_is_reported():
     items = [item("a"), item("b", text="it is busy", code=Code.BUSY), item("c", ALREADY)]
     made = report(*items, plan=Plan({"compute": 2}, 0.1))
     assert made.describe_plan() == (

@@ -106,7 +106,7 @@ def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
     assert sorted(storage.images) == sorted([ours, *others])
 
 
-def test_a_glance_that_lists_more_than_it_was_asked_for_costs_nobody_an_image(storage, retain):
+def test_a_glance_that_lists_more_than_it_was_submitted_costs_nobody_an_image(storage, retain):
     for days in (1, 2):
         image(storage, days, owner="another project")
     storage.lose = lambda method, path: FakeResponse(200, {"images": list(storage.images.values())})
@@ -192,7 +192,7 @@ def test_an_image_that_its_owner_made_of_a_server_of_ours_is_neither_a_copy_nor_
     ],
     ids=["of a server", "of a volume"],
 )
-def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_as_the_proof(storage, retain, body):
+def test_the_older_one_of_two_images_with_the_same_labels_is_the_copy_and_stays_as_the_proof(storage, retain, body):
     copy = image(storage, 3, name="web-r1")
     storage.add_snapshot(2)
     users = image(storage, 2, **{"name": "web-r1", **body})
@@ -223,7 +223,7 @@ def test_an_image_of_another_server_with_inherited_labels_costs_nobody_the_newes
         storage.snapshots[id]["volume_id"] = "of another server"
     report = retain()
     assert report.outcomes == {"db-1": "skipped", "db-2": "skipped"} and len(storage.images) == 3
-    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].lacking
+    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].unsatisfied
     # A volume more or less makes no other server of it.
     storage.snapshots[strange_ids[0]]["volume_id"] = storage.snapshots[ids[0]]["volume_id"]
     assert retain().outcomes == {"db-1": "done", "db-2": "done"}
@@ -263,7 +263,7 @@ def test_an_image_that_a_server_was_booted_from_is_kept(storage, retain):
     assert list(storage.images) == [kept, used] and gone not in storage.images
 
 
-def test_an_image_in_use_is_deleted_where_that_is_asked_for(storage, retain):
+def test_an_image_in_use_is_deleted_where_that_is_submitted(storage, retain):
     image(storage, 1)
     storage.server("web-02", image(storage, 2))
     assert retain(delete_in_use=True).outcomes == {"web-2": "done"}
@@ -291,7 +291,7 @@ def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, a
     assert report.outcomes == {"web-2": "skipped"} and len(storage.images) == 2
     assert report.reasons["web-2"].startswith("the servers could not be listed (")
     assert report.reasons["web-2"].endswith(f"), so one may have been booted from it: {advice}")
-    assert report.items[0].lacking
+    assert report.items[0].unsatisfied
 
 
 @pytest.mark.parametrize("odd", ["an id", ["an id"], {"id": 7}, {"id": ""}], ids=str)
@@ -392,7 +392,7 @@ def test_a_clock_that_jumps_while_images_are_deleted_stops_the_deleting(storage,
     # The first question, for the newest good copy, is answered with another time.
     assert list(report.outcomes.values()).count("skipped") >= 1
     assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"age_uncertain"}
-    assert report.items[-1].lacking
+    assert report.items[-1].unsatisfied
 
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(0, "done"), (7200, "no item")])
@@ -470,7 +470,7 @@ def test_a_lost_answer_is_looked_up_and_the_deletion_is_done(storage, retain):
     assert report.reasons == {"web-2": "older than the last one of web"}
 
 
-def test_a_deletion_that_never_arrived_is_asked_for_again(storage, retain):
+def test_a_deletion_that_never_arrived_is_submitted_again(storage, retain):
     image(storage, 1)
     image(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
@@ -631,8 +631,8 @@ def test_a_lost_answer_between_two_snapshots_is_made_up_for(storage, retain):
     assert storage.refused == []
 
 
-@pytest.mark.parametrize("lacking", [False, True], ids=["", "and a listing lacks the snapshots"])
-def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, lacking):
+@pytest.mark.parametrize("missing", [False, True], ids=["", "and a listing lacks the snapshots"])
+def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, missing):
     newest, newest_ids = volume_backed(storage, 1)
     last, ids = volume_backed(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
@@ -643,7 +643,7 @@ def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage,
             for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
                 collection.pop(id, None)
             return answers.pop()
-        if lacking and path == "/snapshots/detail" and not answers:
+        if missing and path == "/snapshots/detail" and not answers:
             return FakeResponse(200, {"snapshots": []})
         return None
 
@@ -740,7 +740,7 @@ def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interru
     assert retain(on_plan=interrupt).outcomes == {"web-2": "skipped"} and len(storage.images) == 2
 
 
-def test_what_waits_for_its_turn_is_not_deleted_when_the_call_is_stopped(storage, new_client):
+def test_what_waits_for_the_rate_limit_is_not_deleted_when_the_call_is_stopped(storage, new_client):
     image(storage, 1)
     image(storage, 2)
     action = ImageRetention(new_client(connection=storage), Keep(1), Sources(), 3600)

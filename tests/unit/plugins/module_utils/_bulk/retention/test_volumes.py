@@ -162,7 +162,7 @@ def test_where_cinder_alone_reports_its_time_this_machine_must_agree(storage, re
     assert len(storage.snapshots) == 3
 
 
-def test_a_second_service_is_asked_for_its_time_once_and_only_where_something_would_go(storage, retain):
+def test_a_second_service_is_submitted_its_time_once_and_only_where_something_would_go(storage, retain):
     for days in (1, 31, 32):
         snapshot(storage, days)
     assert retain(last=None, days=60).outcomes == {} and storage.count("GET", "/images") == 0
@@ -178,7 +178,7 @@ def test_a_copy_from_the_future_costs_nobody_what_was_just_made(storage, retain,
     future, new, old = make(storage, -365), make(storage, 0.001), make(storage, 1)
     report = retain(kind)
     assert report.outcomes == {"v-0.001": "skipped", "v-1": "skipped"}
-    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].lacking
+    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].unsatisfied
     assert {future, new, old} == set(storage.snapshots if kind is SNAPSHOTS else storage.backups)
 
 
@@ -193,7 +193,7 @@ def test_copies_of_a_server_that_has_none_in_the_run_stay(storage, retain):
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(0.1, 1), (0.6, 2), (1.1, 3)])
-def test_the_newest_good_copy_is_asked_for_once_a_second(storage, retain, time, seconds, asked):
+def test_the_newest_good_copy_is_submitted_once_a_second(storage, retain, time, seconds, asked):
     newest = snapshot(storage, 1)
     for days in (2, 3, 4):
         snapshot(storage, days)
@@ -310,7 +310,7 @@ def test_a_snapshot_in_use_is_left_alone(storage, retain):
     assert storage.refused == []
 
 
-def test_what_is_being_deleted_already_is_waited_for_and_not_asked_for(storage, retain):
+def test_what_is_being_deleted_already_is_waited_for_and_not_submitted(storage, retain):
     snapshot(storage, 1)
     id = snapshot(storage, 2, status="deleting")
     storage.snapshots[id]["until"] = 5.0
@@ -395,7 +395,7 @@ def test_check_mode_plans_those_as_well_that_wait_for_others(storage, retain):
     assert retain(BACKUPS, check_mode=True).outcomes == {"v-2": "planned", "v-3": "planned"}
 
 
-def test_backups_go_even_where_only_one_action_may_be_under_way(storage, retain):
+def test_backups_go_even_where_only_one_action_may_be_in_progress(storage, retain):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3, backup(storage, 4)))
     assert set(retain(BACKUPS, concurrency=1).outcomes.values()) == {"done"}
@@ -464,7 +464,7 @@ def test_what_waits_for_another_deletion_is_blocked_where_nothing_is_waited_for(
     assert retain(BACKUPS, wait=False).outcomes == {"v-9": "accepted"}
 
 
-def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
+def test_what_was_never_submitted_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
     storage.deleting_seconds = 100.0
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
@@ -478,7 +478,7 @@ def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_u
     )
 
 
-def test_what_was_never_asked_for_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
+def test_what_was_never_submitted_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
     refused = FakeResponse(403, {"forbidden": {"message": "policy"}})
@@ -503,7 +503,7 @@ def test_a_stopped_call_does_not_wait_for_what_it_does_not_request_deletion(stor
     assert len(storage.backups) == 3 and time.clock() < 60
 
 
-def test_marks_in_descriptions_are_as_good(time, retain):
+def test_labels_in_descriptions_are_as_good(time, retain):
     storage = FakeStorage(time, microversion=(3, 42))
     for days in (1, 2):
         description = "onetoken_run=r onetoken_volume_id=v onetoken_volume_name=data"
@@ -512,7 +512,7 @@ def test_marks_in_descriptions_are_as_good(time, retain):
     assert retain(BACKUPS, connection=storage, sources=Sources(["data"])).outcomes == {"v-2": "done"}
 
 
-def test_a_source_without_copies_is_told(storage, retain):
+def test_a_source_without_copies_is_reported(storage, retain):
     snapshot(storage, 1)
     report = retain(sources=Sources(["nobody"]))
     assert report.outcomes == {"nobody": "skipped"} and report.reasons == {"nobody": "no copy of it is selected"}

@@ -32,7 +32,7 @@ def test_an_answer_without_the_image_is_looked_up_and_makes_no_second_one(cloud,
     server_id = cloud.server("a")
 
     def odd(server):
-        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.of(Server(server_id, "a", "ACTIVE"))})
+        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.for_resource(Server(server_id, "a", "ACTIVE"))})
         return FakeResponse(202, text=text)
 
     cloud.intercept = odd
@@ -46,7 +46,7 @@ def test_neither_does_one_of_an_older_cloud_without_the_images_location(time, ca
     server_id = cloud.server("a")
 
     def odd(server):
-        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.of(Server(server_id, "a", "ACTIVE"))})
+        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.for_resource(Server(server_id, "a", "ACTIVE"))})
         return FakeResponse(202, headers=headers)
 
     cloud.intercept = odd
@@ -105,7 +105,7 @@ def test_a_listing_that_lacks_both_snapshots_of_a_server_is_one_listing(cloud, s
     assert snapshot().outcomes == {"a": "done"}
 
 
-def test_what_is_begun_with_a_servers_volumes_is_asked_for_to_its_end(cloud, snapshot, interruption):
+def test_what_is_begun_with_a_servers_volumes_is_submitted_to_its_end(cloud, snapshot, interruption):
     for name in ("a", "b"):
         cloud.server(name, volumes=3)
     usual = cloud.block_storage.request
@@ -140,7 +140,7 @@ def test_a_lost_answer_makes_no_second_snapshot_of_a_servers_volumes(cloud, snap
     assert [created.id for created in report.items[0].created] == [found["id"] for found in cloud.snapshots]
 
 
-def test_that_nova_may_refuse_a_busy_server_is_told_beforehand(cloud, snapshot):
+def test_that_nova_may_refuse_a_busy_server_is_reported_beforehand(cloud, snapshot):
     cloud.server("a")
     cloud.servers[0]["OS-EXT-STS:task_state"] = "powering-off"
     report = snapshot(check_mode=True)

@@ -17,7 +17,7 @@ from keystoneauth1 import exceptions as keystoneauth
 
 
 class TestFiles:
-    def test_each_costs_two_requests_and_carries_the_marks_of_its_run(self, cloud, create, file):
+    def test_each_costs_two_requests_and_carries_the_labels_of_its_run(self, cloud, create, file):
         report = create(
             {"name": "b", "file": file, "min_disk": 2, "tags": ["x"]},
             {"name": "a", "file": file, "properties": {"secure": True}},
@@ -134,7 +134,7 @@ class TestFiles:
         assert report.outcomes == {"a": "failed"} and "connection reset" in report.items[0].reason_text
         assert cloud.images == {}
 
-    def test_a_refused_upload_is_told_and_leaves_nothing_behind(self, cloud, create, file):
+    def test_a_refused_upload_is_reported_and_leaves_nothing_behind(self, cloud, create, file):
         cloud.before["PUT", "/file"] = lambda options: FakeResponse(413, {"message": "over the limit"})
         report = create({"name": "a", "file": file, "protected": True})
         assert report.outcomes == {"a": "failed"} and "over the limit" in report.items[0].reason_text

@@ -38,6 +38,6 @@ class TestOptions:
         with pytest.raises(ConfigurationError, match=message):
             image_sources([{"name": "a", **option}], {})
 
-    def test_the_disk_format_is_told_by_the_ending(self):
+    def test_the_disk_format_is_reported_by_the_ending(self):
         options = [{"name": "a", "file": "A.QCOW2"}, {"name": "b", "url": "http://c/d.iso?e"}]
         assert [source.disk_format for source in image_sources(options, {})] == ["qcow2", "iso"]

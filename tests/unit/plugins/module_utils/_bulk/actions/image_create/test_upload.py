@@ -70,13 +70,13 @@ class TestContent:
         with pytest.raises(FileUnusableError, match="changed while"):
             list(pieces)
 
-    def test_a_file_that_vanishes_before_it_is_sent_is_told(self, file):
+    def test_a_file_that_vanishes_before_it_is_sent_is_reported(self, file):
         body = FileBody(file)
         os.unlink(file)
         with pytest.raises(FileUnusableError, match=f"{file} cannot be read: No such file"):
             list(body)
 
-    def test_a_file_of_somebody_else_is_told(self, file, monkeypatch):
+    def test_a_file_of_somebody_else_is_reported(self, file, monkeypatch):
         # The superuser may read any.
         monkeypatch.setattr(os, "access", lambda path, mode: False)
         with pytest.raises(FileUnusableError, match=f"{file} cannot be read: no permission"):

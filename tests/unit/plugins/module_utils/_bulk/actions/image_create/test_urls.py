@@ -44,7 +44,7 @@ class TestUrls:
         assert create({"name": "a", "url": URL}).outcomes == {"a": "done"}
         assert cloud.count("POST", "/import") == 1
 
-    def test_a_refused_import_is_told_with_advice_and_leaves_nothing_behind(self, cloud, create):
+    def test_a_refused_import_is_reported_with_advice_and_leaves_nothing_behind(self, cloud, create):
         cloud.before["POST", "/import"] = lambda options: FakeResponse(400, {"message": "Unknown import method"})
         report = create({"name": "a", "url": URL})
         reason = report.items[0].reason_text
@@ -52,13 +52,13 @@ class TestUrls:
         assert cloud.images == {}
 
     @pytest.mark.parametrize("told", ["told", "untold"])
-    def test_an_import_that_failed_is_told_soon_and_leaves_nothing_behind(self, cloud, create, time, told):
+    def test_an_import_that_failed_is_reported_soon_and_leaves_nothing_behind(self, cloud, create, time, told):
         cloud.import_fails, cloud.task_message = told, "the staging area is full"
         report = create({"name": "a", "url": URL})
         assert report.outcomes == {"a": "failed"} and "the staging area is full" in report.items[0].reason_text
         assert cloud.images == {} and time.clock() < 60
 
-    def test_an_import_that_never_begins_is_told(self, cloud, create):
+    def test_an_import_that_never_begins_is_reported(self, cloud, create):
         def accept(_options):
             (image,) = cloud.images.values()
             image["os_glance_import_task"] = "task"
@@ -71,7 +71,7 @@ class TestUrls:
         assert cloud.images == {}
 
     @pytest.mark.parametrize("status", ["killed", "deactivated"])
-    def test_an_import_that_ends_otherwise_is_told(self, cloud, create, status):
+    def test_an_import_that_ends_otherwise_is_reported(self, cloud, create, status):
         def spoil(_options):
             for image in cloud.images.values():
                 image["status"] = status
@@ -82,14 +82,14 @@ class TestUrls:
         assert report.outcomes == {"a": "failed"}
         assert report.items[0].reason_text.startswith(f"the image is in status {status}")
 
-    def test_a_failed_import_whose_tasks_cannot_be_read_is_told_without_them(self, cloud, create):
+    def test_a_failed_import_whose_tasks_cannot_be_read_is_reported_without_them(self, cloud, create):
         cloud.import_fails = "told"
         cloud.before["GET", "/tasks"] = lambda options: FakeResponse(403, {"message": "policy"})
         report = create({"name": "a", "url": URL})
         assert report.outcomes == {"a": "failed"}
         assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason_text
 
-    def test_the_secrets_of_a_url_are_told_to_glance_alone(self, cloud, create):
+    def test_the_secrets_of_a_url_are_reported_to_glance_alone(self, cloud, create):
         sent = []
         cloud.before["POST", "/import"] = sent.append
         create({"name": "a", "url": SECRET_URL})
@@ -101,7 +101,7 @@ class TestUrls:
     @pytest.mark.parametrize(
         "text", [f"URI does not pass: {SECRET_URL}", "no such user: reader:s3cretword", "s1gnature"]
     )
-    def test_what_glance_says_is_told_without_them(self, cloud, create, text):
+    def test_what_glance_says_is_reported_without_them(self, cloud, create, text):
         cloud.before["POST", "/import"] = once(lambda options: FakeResponse(400, {"message": text}))
         refused = create({"name": "a", "url": SECRET_URL})
         cloud.import_fails, cloud.task_message = "told", text

@@ -16,7 +16,7 @@ from keystoneauth1 import exceptions as keystoneauth
 
 
 class TestVolumes:
-    def test_each_is_named_and_marked_once_it_is_active(self, cloud, create_from_volumes):
+    def test_each_is_named_and_labelled_once_it_is_active(self, cloud, create_from_volumes):
         cloud.volume("data/1")
         cloud.inherited = {"onetoken_run": "old", "onetoken_name": "old", "onetoken_server_id": "s", "kept": "1"}
         report = create_from_volumes(properties={"a/b~c": 1})

@@ -21,4 +21,4 @@ def marked(body, run="r1"):
     """The createImage of a run for this server."""
     marks = Labels(run, "server", "{server}-{run}", "image_name")
     server = Server.from_body(body)
-    return {"name": marks.name_of(server), "metadata": marks.of(server)}
+    return {"name": marks.name_of(server), "metadata": marks.for_resource(server)}

@@ -79,7 +79,7 @@ def test_an_image_of_another_run_or_project_does_not_count(cloud, snapshot):
     assert snapshot().outcomes == {"a": "done"}
 
 
-def test_an_image_that_inherited_the_marks_does_not_count(cloud, snapshot):
+def test_an_image_that_inherited_the_labels_does_not_count(cloud, snapshot):
     """Somebody made it of a server that was booted from an image of the run."""
     cloud.server("a")
     cloud.make_image(cloud.servers[0], {**marked(cloud.servers[0]), "name": "by hand"})
@@ -176,7 +176,7 @@ def test_an_image_that_goes_wrong_fails_the_item(cloud, snapshot, status, words)
     assert report.changed
 
 
-def test_when_the_time_is_up_what_is_under_way_is_told_with_its_image(cloud, snapshot, time):
+def test_when_the_time_is_up_what_is_in_progress_is_reported_with_its_image(cloud, snapshot, time):
     cloud.image_seconds = 10_000
     cloud.server("a")
     (item,) = snapshot(timeout=60).items
@@ -217,7 +217,7 @@ def test_old_volume_snapshots_are_not_listed(cloud, snapshot):
     assert 1 <= cloud.count("GET", "/snapshots/detail") <= 3
 
 
-def test_looks_become_rarer(cloud, snapshot):
+def test_polls_become_rarer(cloud, snapshot):
     cloud.image_seconds = 600
     cloud.server("a")
     snapshot()

@@ -21,7 +21,7 @@ def test_max_failures_stops_the_asking_and_sees_the_rest_through(cloud, snapshot
     assert "were not submitted, as the run was stopped by max_failures" in report.failure()
 
 
-def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_under_way_through(cloud, snapshot, interruption):
+def test_an_interrupted_run_sends_nothing_new_and_sees_what_is_in_progress_through(cloud, snapshot, interruption):
     for number in range(100):
         cloud.server(f"s{number:02}")
 
@@ -48,7 +48,7 @@ def test_one_who_insists_is_not_kept_waiting(cloud, snapshot, interruption, time
     def interrupt(path):
         if path == "/images" and time.clock() > 5:
             interruption.reason = "interrupted by SIGINT"
-            monkeypatch.setattr(type(interruption), "insistent", True)
+            monkeypatch.setattr(type(interruption), "forced", True)
 
     cloud.before_listing = interrupt
     (item,) = snapshot().items
@@ -65,7 +65,7 @@ def test_places_that_become_free_are_soon_used(cloud, snapshot, time):
     assert time.clock() < 60
 
 
-def test_no_more_actions_are_under_way_than_there_may_be(cloud, snapshot):
+def test_no_more_actions_are_in_progress_than_there_may_be(cloud, snapshot):
     for number in range(10):
         cloud.server(f"s{number}")
     under_way = []

@@ -45,7 +45,7 @@ def test_an_image_that_gets_stuck_is_deleted_and_its_server_fails(cloud, snapsho
 
 
 @pytest.mark.parametrize("behind", [7200, -7200], ids=["ahead", "behind"])
-def test_a_wrong_clock_of_this_machine_makes_no_image_look_stuck(cloud, snapshot, time, behind):
+def test_a_wrong_clock_of_this_machine_makes_no_image_poll_stuck(cloud, snapshot, time, behind):
     time.set_behind(behind)
     cloud.server("a")
     cloud.end_status = "queued"
@@ -69,7 +69,7 @@ def test_without_a_clock_of_the_cloud_an_image_of_this_call_is_stuck_after_its_t
     assert cloud.images[0]["onetoken_asked_at"] == ""
 
 
-def test_an_image_that_may_have_its_marks_from_another_one_is_not_deleted_as_stuck(cloud, snapshot, time):
+def test_an_image_that_may_have_its_labels_from_another_one_is_not_deleted_as_stuck(cloud, snapshot, time):
     cloud.server("a")
     snapshot()
     (copy,) = cloud.images

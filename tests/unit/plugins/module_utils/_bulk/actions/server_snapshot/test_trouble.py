@@ -61,7 +61,7 @@ def test_a_quota_is_not_waited_for(cloud, snapshot, time):
     assert time.clock() < 1
 
 
-def test_a_quota_of_images_that_nova_takes_for_an_unexpected_error_is_told_at_once(cloud, snapshot):
+def test_a_quota_of_images_that_nova_takes_for_an_unexpected_error_is_reported_at_once(cloud, snapshot):
     cloud.server("a")
     message = "Unexpected API Error. Please report this. <class 'glanceclient.exc.HTTPOverLimit'>"
     cloud.intercept = lambda server: FakeResponse(500, {"computeFault": {"message": message}})
@@ -127,7 +127,7 @@ def test_a_conflict_with_the_request_that_got_no_answer_is_not_final(cloud, snap
     assert snapshot().outcomes == {"a": "done"}
 
 
-def test_a_conflict_with_what_a_killed_run_asked_for_is_taken_up(cloud, snapshot):
+def test_a_conflict_with_what_a_killed_run_submitted_is_taken_up(cloud, snapshot):
     cloud.server("a")
 
     def busy(server):
@@ -165,7 +165,7 @@ def test_a_service_that_gives_no_answer_to_the_first_listing_is_asked_again_for_
     assert snapshot().outcomes == {"a": "done"}
 
 
-def test_a_refused_list_of_versions_is_asked_for_again(cloud, snapshot, time):
+def test_a_refused_list_of_versions_is_submitted_again(cloud, snapshot, time):
     def limited(path):
         if time.clock() < 10:
             raise sdk.NotSupported("The image service exists but does not have any supported versions.")
@@ -187,7 +187,7 @@ def test_a_long_outage_while_watching_fails_nothing(cloud, snapshot, time):
     assert time.clock() >= 300
 
 
-def test_an_outage_until_the_time_is_up_is_told(cloud, snapshot, time):
+def test_an_outage_until_the_time_is_up_is_reported(cloud, snapshot, time):
     cloud.server("a")
 
     def down(path):
