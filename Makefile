@@ -125,7 +125,8 @@ test-all: test ## everything, for a release, in hours: test, and on all versions
 	$(MAKE) --no-print-directory test-matrix
 	$(MAKE) --no-print-directory test-fidelity
 
-structure: install ## what can be counted of the structure: files, layers, the way of a snapshot and of a token
+structure: install ## what can be counted of the structure: files, layers, the way of a snapshot and of a token; draws the layers
+	.venv/bin/python tests/structure/picture.py
 	.venv/bin/python tests/structure/figures.py
 
 build: install ## the collection's tarball

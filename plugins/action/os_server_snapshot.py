@@ -16,7 +16,7 @@ from ansible import constants
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
-from ..module_utils._bulk.engine.progress import Standing
+from ..module_utils._bulk.engine.progress import RunStatus
 from ..plugin_utils.progress_listener import Listener
 from ..plugin_utils.progress_text import Log, farewell, sentence
 from ..plugin_utils.terminal_line import ERASE, TerminalLine, shows_at_once
@@ -61,7 +61,7 @@ class View:
         self._display = Display()
         self._prefix = f"[{host}] " if host else ""
         self._log = Log(time.monotonic)
-        self._newest: Standing | None = None
+        self._newest: RunStatus | None = None
         callback = str(constants.DEFAULT_STDOUT_CALLBACK)
         # A program reads what these callbacks print.
         for_program = any(form in callback for form in ("json", "yaml"))
@@ -70,7 +70,7 @@ class View:
         self._stderr = for_program or not shows_at_once(run, os.environ)
         self._over = False
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: RunStatus) -> None:
         if self._over:
             return
         self._newest = standing
@@ -100,7 +100,7 @@ class View:
         if text:
             self._display.display(text, screen_only=True, newline=False)
 
-    def _write(self, standing: Standing) -> None:
+    def _write(self, standing: RunStatus) -> None:
         text = self._prefix + sentence(standing)
         self._display.display(text, stderr=self._stderr, log_only=self._line is not None)
 

@@ -343,7 +343,7 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Upload of 12 of 12 images. About 27 requests (27 to image), 1 s to ask for all of it.
+      sample: Upload of 12 of 12 images. About 27 requests (27 to image), 1 s to submit all of it.
     requests:
       description: Requests by service.
       returned: always

@@ -314,7 +314,7 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Delete of 12 of 12 images. About 12 requests (12 to image), 1 s to ask for all of it.
+      sample: Delete of 12 of 12 images. About 12 requests (12 to image), 1 s to submit all of it.
     requests:
       description: Requests by service.
       returned: always

@@ -233,7 +233,7 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Stop of 12 of 12 servers. About 15 requests (15 to compute), 1 s to ask for all of it.
+      sample: Stop of 12 of 12 servers. About 15 requests (15 to compute), 1 s to submit all of it.
     requests:
       description: Requests by service.
       returned: always

@@ -229,7 +229,7 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Shelve of 12 of 12 servers. About 27 requests (27 to compute), 1 s to ask for all of it.
+      sample: Shelve of 12 of 12 servers. About 27 requests (27 to compute), 1 s to submit all of it.
     requests:
       description: Requests by service.
       returned: always

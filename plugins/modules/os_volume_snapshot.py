@@ -252,7 +252,7 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Snapshot of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to ask for all of it.
+      sample: Snapshot of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to submit all of it.
     requests:
       description: Requests by service.
       returned: always

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import typing as t
 
-from ..module_utils._bulk.engine.progress import VARIABLE, Standing
+from ..module_utils._bulk.engine.progress import VARIABLE, RunStatus
 
 #: Seconds between two looks into the pipe.
 _LOOK = 0.2
@@ -25,7 +25,7 @@ class Listener:
     """Hears the tasks that this process starts while it is entered."""
 
     def __init__(
-        self, folder: str, hear: t.Callable[[Standing], None], environ: t.MutableMapping[str, str], run: int
+        self, folder: str, hear: t.Callable[[RunStatus], None], environ: t.MutableMapping[str, str], run: int
     ) -> None:
         self._folder = folder
         self._hear = hear
@@ -73,7 +73,7 @@ class Listener:
 
     def _hear_newest(self) -> None:
         *lines, self._said = (self._said + self._read()).split(b"\n")
-        newest = Standing.of_line(lines[-1]) if lines else None
+        newest = RunStatus.of_line(lines[-1]) if lines else None
         if newest is not None:
             self._hear(newest)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._bulk.engine.progress import Standing
+from ..module_utils._bulk.engine.progress import RunStatus
+from ..module_utils._modules.duration import duration
 
 #: Seconds between two lines of a log, and how much of the time that passed goes by between two in a long run.
 LOG_INTERVAL = 5.0
@@ -16,18 +17,18 @@ LOG_SHARE = 0.02
 PARTS = 10
 
 
-def sentence(standing: Standing) -> str:
+def sentence(standing: RunStatus) -> str:
     """Where the run stands, in a line."""
     parts = [*_counts(standing), *_time(standing)] if standing.total else [standing.phase]
     return f"{title(standing)}: {', '.join(parts)}"
 
 
-def title(standing: Standing) -> str:
+def title(standing: RunStatus) -> str:
     number = f"{standing.total} " if standing.total else ""
     return _printable(f"{standing.action} of {number}{standing.resources}")
 
 
-def farewell(standing: Standing | None) -> str:
+def farewell(standing: RunStatus | None) -> str:
     """What is left to say when the run is interrupted, as the module goes on without anybody who could hear of it."""
     if standing is None:
         return "interrupted: nothing new is sent"
@@ -36,7 +37,7 @@ def farewell(standing: Standing | None) -> str:
     return f"{title(standing)}: interrupted at {standing.done} done, nothing new is sent{under_way}{rest}"
 
 
-def _counts(standing: Standing) -> list[str]:
+def _counts(standing: RunStatus) -> list[str]:
     counts = [f"{standing.done} done"]
     others = {
         "there already": standing.already,
@@ -50,7 +51,7 @@ def _counts(standing: Standing) -> list[str]:
     return counts + [f"{number} {name}" for name, number in others.items() if number]
 
 
-def _time(standing: Standing) -> list[str]:
+def _time(standing: RunStatus) -> list[str]:
     if standing.stopped:
         # The reason may be long, and is in the result.
         return ["nothing new is sent"]
@@ -66,13 +67,6 @@ def _time(standing: Standing) -> list[str]:
     return parts
 
 
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -83,25 +77,25 @@ class Log:
     def __init__(self, clock: t.Callable[[], float]) -> None:
         self._clock = clock
         self._begun = clock()
-        self._written: Standing | None = None
+        self._written: RunStatus | None = None
         self._written_at = 0.0
 
-    def wants(self, standing: Standing) -> bool:
+    def wants(self, standing: RunStatus) -> bool:
         """Whether this is to be written; it is taken to be."""
         wanted = self._written is None or self._is_due(standing) or _part(standing) > _part(self._written)
         if wanted:
             self._written, self._written_at = standing, self._clock()
         return wanted
 
-    def lacks(self, standing: Standing) -> bool:
+    def lacks(self, standing: RunStatus) -> bool:
         """Whether this, as the last, says more than what was written."""
         return self._written is None or _counts(standing) != _counts(self._written)
 
-    def _is_due(self, standing: Standing) -> bool:
+    def _is_due(self, standing: RunStatus) -> bool:
         now = self._clock()
         interval = max(LOG_INTERVAL, (now - self._begun) * LOG_SHARE)
         return now - self._written_at >= interval and self.lacks(standing)
 
 
-def _part(standing: Standing) -> int:
+def _part(standing: RunStatus) -> int:
     return standing.settled * PARTS // standing.total if standing.total else 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers like the API of AWX 24, as far as the modules of awx.awx ask for it. It is not AWX."""
+"""Answers like the API of AWX 24, as far as the modules of awx.awx use it. It is not AWX."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.onetoken.openstack.tests.awx_api.surveys import Item, R
 
 TOKEN = "stand-in-token"
 ENCRYPTED = "$encrypted$"
-#: What can be made: the fields that it has beside its name and description, and what they are where nothing is said.
+#: The kinds of resources: their fields, besides name and description, with the defaults.
 KINDS: dict[str, Item] = {
     "organizations": {},
     "execution_environments": {"organization": None, "image": "", "credential": None, "pull": ""},
@@ -48,13 +48,13 @@ KINDS: dict[str, Item] = {
     },
     "workflow_approval_templates": {"timeout": 0},
 }  # fmt: skip
-#: What AWX itself sets of these.
+#: The fields that only AWX itself sets.
 READ_ONLY = {"type", "scm_revision", "status", "summary_fields"}
-#: Lists of what belongs to something.
+#: The lists of associated resources.
 ASSOCIATIONS = ("credentials", "success_nodes", "failure_nodes", "always_nodes")
-#: The kinds that a job can be launched from, by what a search calls them.
+#: The kinds from which jobs are launched, by their name in searches.
 LAUNCHED = {"job_template": "job_templates", "workflow_job_template": "workflow_job_templates", "project": "projects"}
-#: The fields of AWX's own type for OpenStack.
+#: The fields of AWX's own credential type for OpenStack.
 OPENSTACK = {
     "fields": [
         {"id": "username", "label": "Username", "type": "string"},
@@ -71,21 +71,21 @@ OPENSTACK = {
 
 
 class AwxApi:
-    """The API, on a port of 127.0.0.1, while it is entered. Its projects have these playbooks."""
+    """The API on a port of 127.0.0.1, inside a `with` block. Its projects have these playbooks."""
 
     def __init__(self, playbooks: t.Collection[str]) -> None:
         self.items: dict[str, dict[int, Item]] = {kind: {} for kind in KINDS}
         self.surveys: dict[str, Item] = {}
         self.associated: dict[str, list[int]] = {}
         self.secrets: dict[int, Item] = {}
-        #: Method and path of everything that was written.
+        #: The method and path of all writes.
         self.writes: list[tuple[str, str]] = []
-        #: Whether projects can be synced, and what is then found in their repository.
+        #: Whether projects can be synced, and the revision that their repository then has.
         self.repository_answers = True
         self.revision = "first"
         self._playbooks = playbooks
         self._last_id = 0
-        # What AWX has from the start.
+        # A new AWX has these.
         self.add("organizations", {"name": "Default"})
         self.add("credential_types", {"name": "OpenStack", "inputs": OPENSTACK, "managed": True})
         api = self
@@ -99,7 +99,7 @@ class AwxApi:
                         raise RefusedError(401, detail="Authentication credentials were not provided.")
                     status, answer = api.answer(self.command, self.path, body)
                 except RefusedError as refusal:
-                    status, answer = refusal.status, refusal.told
+                    status, answer = refusal.status, refusal.body
                 content = b"" if answer is None else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -112,7 +112,7 @@ class AwxApi:
             do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, *_arguments: t.Any) -> None:
-                """Nothing on stderr."""
+                """Print nothing."""
 
         self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -128,11 +128,11 @@ class AwxApi:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Where the modules of awx.awx find it."""
+        """The variables by which the modules of awx.awx find it."""
         return {"CONTROLLER_HOST": f"http://127.0.0.1:{self._server.server_port}", "CONTROLLER_OAUTH_TOKEN": TOKEN}
 
-    def resemble(self, other: AwxApi) -> None:
-        """Have all that the other one has."""
+    def copy_from(self, other: AwxApi) -> None:
+        """Take over everything that the other one has."""
         kept = (other.items, other.surveys, other.associated, other.secrets)
         self.items, self.surveys, self.associated, self.secrets = copy.deepcopy(kept)
         self._last_id = other._last_id
@@ -141,7 +141,7 @@ class AwxApi:
         return {item.get("name") or item["identifier"]: item for item in self.items[kind].values()}
 
     def variables(self, template: str, answers: Item) -> Item:
-        """What a job gets that is launched from a job template with answers to its survey."""
+        """The variables of a job that is launched from a job template with answers to its survey."""
         item = self.named("job_templates")[template]
         return answered(self._survey(item), json.loads(item["extra_vars"]), answers)
 
@@ -168,7 +168,7 @@ class AwxApi:
         if method == "POST":
             item = self.add(kind, body)
             if kind == "projects":
-                # AWX syncs a new one at once.
+                # AWX syncs a new project at once.
                 return 201, {**item, "summary_fields": {"current_update": {"id": self._sync(item)["id"]}}}
             return 201, item
         return 200, listed([item for item in self.items[kind].values() if matches(item, query)])
@@ -200,14 +200,14 @@ class AwxApi:
         return 200, item
 
     def _sync(self, project: Item) -> Item:
-        """Sync a project, which takes no time here."""
+        """Sync a project at once."""
         status = "successful" if self.repository_answers else "failed"
         if self.repository_answers:
             project["scm_revision"] = self.revision
         project["status"] = status
         update = self.add("project_updates", {"project": project["id"]})
-        came_to = {"status": status, "failed": status == "failed", "scm_revision": project["scm_revision"]}
-        update.update(came_to, finished="2026-01-31T12:00:00Z")
+        result = {"status": status, "failed": status == "failed", "scm_revision": project["scm_revision"]}
+        update.update(result, finished="2026-01-31T12:00:00Z")
         return update
 
     def _associate(self, name: str, method: str, body: Item, path: str) -> tuple[int, t.Any]:
@@ -242,24 +242,26 @@ class AwxApi:
         unknown = set(body) - set(KINDS[kind]) - {"name", "description"}
         if unknown:
             raise RefusedError(400, detail=f"The stand-in knows no {', '.join(sorted(unknown))} of {kind}.")
-        meant = {**item, **body}
+        changed = {**item, **body}
         if kind == "credentials" and "inputs" in body:
-            inputs = self._checked_inputs(meant)
+            inputs = self._checked_inputs(changed)
             self.secrets[item["id"]] = body["inputs"]
             body = {**body, "inputs": inputs}
         if kind == "credential_types":
-            check_injectors(meant["injectors"])
-        if kind == "job_templates" and not (self._is_synced(meant["project"]) and meant["playbook"] in self._playbooks):
+            check_injectors(changed["injectors"])
+        if kind == "job_templates" and not (
+            self._is_synced(changed["project"]) and changed["playbook"] in self._playbooks
+        ):
             raise RefusedError(400, playbook=["Playbook not found for project."])
-        if kind in ("schedules", "workflow_job_template_nodes") and meant["unified_job_template"]:
-            self._check_prompts(meant, all_required=kind == "schedules")
+        if kind in ("schedules", "workflow_job_template_nodes") and changed["unified_job_template"]:
+            self._check_prompts(changed, all_required=kind == "schedules")
         item.update(body)
 
     def _is_synced(self, project: int) -> bool:
         return bool(self.items["projects"][project]["scm_revision"])
 
     def _checked_inputs(self, credential: Item) -> Item:
-        """The inputs of a credential as they are shown."""
+        """The inputs of a credential as AWX shows them."""
         fields = {
             field["id"]: field
             for field in self.items["credential_types"][credential["credential_type"]]["inputs"]["fields"]
@@ -273,7 +275,7 @@ class AwxApi:
         return {name: ENCRYPTED if name in secret else value for name, value in credential["inputs"].items()}
 
     def _check_prompts(self, launch: Item, all_required: bool) -> None:
-        """What a schedule or a node would launch with; a workflow answers what a node leaves open."""
+        """Check what a schedule or a node would launch with; a workflow answers what a node does not."""
         template = self.items["job_templates"].get(launch["unified_job_template"])
         if template is None:
             return
@@ -285,7 +287,7 @@ class AwxApi:
         return self.surveys.get(template["related"]["survey_spec"], {}) if template["survey_enabled"] else {}
 
     def _launched(self, query: dict[str, str]) -> list[Item]:
-        # A type that it does not know finds nothing, as with AWX.
+        # An unknown type matches nothing, as in AWX.
         kinds = [LAUNCHED.get(query.pop("type"), "")] if "type" in query else list(LAUNCHED.values())
         return [item for kind in kinds if kind for item in self.items[kind].values() if matches(item, query)]
 

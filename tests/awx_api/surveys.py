@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWX checks of a survey, and of the answers to one."""
+"""AWX's checks of a survey and of the answers to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 Item = dict[str, t.Any]
 
-#: What the default of a question may be.
+#: The types that the default of a question may have.
 DEFAULTS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "textarea": (str,),
@@ -19,15 +19,17 @@ DEFAULTS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "float": (float, int),
 }
+CHOICES = ("multiplechoice", "multiselect")
+NUMBERS = {kind: DEFAULTS[kind] for kind in ("integer", "float")}
 
 
 class RefusedError(Exception):
-    """AWX would not take this."""
+    """AWX would refuse this."""
 
-    def __init__(self, status: int, **told: t.Any) -> None:
-        super().__init__(told)
+    def __init__(self, status: int, **body: t.Any) -> None:
+        super().__init__(body)
         self.status = status
-        self.told = told
+        self.body = body
 
 
 def check_survey(survey: Item) -> None:
@@ -57,38 +59,50 @@ def check_survey(survey: Item) -> None:
 
 
 def answered(survey: Item, variables: Item, answers: Item, all_required: bool = True) -> Item:
-    """The variables of a job: the template's own, the survey's defaults where they are answers, the answers."""
+    """The variables of a job: the template's, the survey's defaults if they are valid answers, and the answers."""
     questions = survey.get("spec", [])
-    errors = [error for question in questions if (error := _wrong(question, answers, all_required))]
+    errors = [error for question in questions if (error := _error(question, answers, all_required))]
     if errors:
         raise RefusedError(400, variables_needed_to_start=errors)
     same = {name for name, value in answers.items() if name in variables and variables[name] == value}
-    strangers = set(answers) - {question["variable"] for question in questions} - same
-    if strangers:
-        raise RefusedError(400, extra_vars=[f"Variables {', '.join(sorted(strangers))} are not allowed on launch."])
+    unknown = set(answers) - {question["variable"] for question in questions} - same
+    if unknown:
+        raise RefusedError(400, extra_vars=[f"Variables {', '.join(sorted(unknown))} are not allowed on launch."])
     defaults = {question["variable"]: question["default"] for question in questions if "default" in question}
-    meant = {q["variable"] for q in questions if not _wrong(q, defaults, False)}
-    return {**variables, **{name: value for name, value in defaults.items() if name in meant}, **answers}
+    valid = {q["variable"] for q in questions if not _error(q, defaults, False)}
+    return {**variables, **{name: value for name, value in defaults.items() if name in valid}, **answers}
 
 
-def _wrong(question: Item, answers: Item, all_required: bool) -> str:
-    name, least, most = question["variable"], question.get("min"), question.get("max")
+def _error(question: Item, answers: Item, all_required: bool) -> str:
+    """Why AWX refuses the answer to a question; empty if it does not."""
+    name = question["variable"]
     if name not in answers:
         return f"'{name}' value missing" if question["required"] and all_required else ""
     value = answers[name]
-    if question["type"] in ("text", "textarea", "password"):
-        if not isinstance(value, str):
-            return f"Value {value} for '{name}' expected to be a string."
-        value = len(value)
-    elif question["type"] == "multiselect":
-        wrong = not isinstance(value, list) or not set(value) <= set(question["choices"])
-        return f"Value {value} for '{name}' expected to be a list of {question['choices']}." if wrong else ""
-    elif question["type"] == "multiplechoice":
-        return "" if value in question["choices"] else f"Value {value} for '{name}' expected: {question['choices']}."
-    elif isinstance(value, bool) or not isinstance(value, int if question["type"] == "integer" else (int, float)):
-        return f"Value {value} for '{name}' expected to be a number."
-    if least not in ("", None) and value < least:
-        return f"'{name}' value {value} is too small (must be at least {least})."
-    if most not in ("", None) and value > most:
-        return f"'{name}' value {value} is too large (must be no more than {most})."
+    if expected := _expected(question, value):
+        return f"Value {value} for '{name}' expected {expected}."
+    return (
+        "" if question["type"] in CHOICES else _bounds_error(question, len(value) if isinstance(value, str) else value)
+    )
+
+
+def _expected(question: Item, value: t.Any) -> str:
+    """What the answer should have been; empty if it fits."""
+    kind = question["type"]
+    if kind == "multiselect":
+        fits = isinstance(value, list) and set(value) <= set(question["choices"])
+        return "" if fits else f"to be a list of {question['choices']}"
+    if kind == "multiplechoice":
+        return "" if value in question["choices"] else f"one of {question['choices']}"
+    if kind in NUMBERS:
+        return "" if isinstance(value, NUMBERS[kind]) and not isinstance(value, bool) else "to be a number"
+    return "" if isinstance(value, str) else "to be a string"
+
+
+def _bounds_error(question: Item, size: float) -> str:
+    name, least, most = question["variable"], question.get("min"), question.get("max")
+    if least not in ("", None) and size < least:
+        return f"'{name}' value {size} is too small (must be at least {least})."
+    if most not in ("", None) and size > most:
+        return f"'{name}' value {size} is too large (must be no more than {most})."
     return ""

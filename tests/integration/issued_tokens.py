@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Keystone knows of the tokens that it issued."""
+"""The tokens that Keystone issued, and whether it still accepts them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import pathlib
 import urllib.error
 import urllib.request
 
-#: How the tests call themselves: what they ask is no request of a client.
-AGENT = "onetoken-tests"
+from ansible_collections.onetoken.openstack.tests.helpers.access_log import AGENT
 
 
 class IssuedTokens:
-    """Every token that Keystone gave to a client since a moment, from its own list and not from any session."""
+    """Every token that Keystone issued to clients since a certain moment, by Keystone's own list."""
 
     def __init__(self, path: pathlib.Path, auth_url: str) -> None:
         self._path = path
@@ -22,7 +21,7 @@ class IssuedTokens:
         self.forget()
 
     def forget(self) -> None:
-        """From now on, only tokens that are issued later."""
+        """Leave out the tokens issued so far."""
         self._start = self._path.stat().st_size if self._path.exists() else 0
 
     def all(self) -> list[str]:
@@ -36,7 +35,7 @@ class IssuedTokens:
         return [token for token in self.all() if self.lives(token)]
 
     def lives(self, token: str) -> bool:
-        """Ask Keystone about a token with the token itself, as a service would."""
+        """Ask Keystone, authenticated by the token itself."""
         headers = {"X-Auth-Token": token, "X-Subject-Token": token, "User-Agent": AGENT}
         request = urllib.request.Request(f"{self._auth_url}/auth/tokens?nocatalog=1", headers=headers)
         try:

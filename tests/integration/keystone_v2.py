@@ -1,16 +1,15 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for a Keystone that speaks only version 2 of its interface; no OpenStack of today can be told to."""
+"""A stand-in for a Keystone with only version 2 of its API, which no current OpenStack has any more."""
 
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import typing as t
 
-from ansible_collections.onetoken.openstack.tests.integration.serving import serving
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import QuietHandler, serving
 
 VERSION = {"id": "v2.0", "status": "stable", "updated": "2014-04-17T00:00:00Z"}
 TOKEN = {
@@ -22,7 +21,7 @@ TOKEN = {
 }
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     def do_GET(self) -> None:
         version = {**VERSION, "links": [{"rel": "self", "href": f"http://{self.headers['Host']}/v2.0/"}]}
         if self.path == "/":
@@ -47,12 +46,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, *arguments: t.Any) -> None:
-        """Keep the tests' output clean."""
-
 
 @contextlib.contextmanager
 def keystone_v2() -> t.Iterator[str]:
-    """Its address, without a version."""
+    """Serve it at this URL, without a version."""
     with serving(_Handler) as server:
         yield f"http://127.0.0.1:{server.server_port}"

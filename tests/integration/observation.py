@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine shows of a run while it lasts: its processes, and what they send to syslog."""
+"""What a machine shows while something runs: the processes, and what they send to syslog."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import typing as t
 import warnings
 
 SYSLOG = "/dev/log"
-#: Seconds between two looks at the processes; a task's own process lives for longer.
-LOOK = 0.05
+#: Seconds between two polls; the process of a task lives longer.
+INTERVAL = 0.05
 
 
 class Processes:
-    """Arguments and environments of the processes of one home."""
+    """Arguments and environments of the processes with a certain home."""
 
     def __init__(self, home: pathlib.Path) -> None:
         self._mark = f"HOME={home}".encode()
-        #: The environments that were seen, by the arguments that they were seen with.
+        #: Environments by arguments.
         self.seen: dict[bytes, set[bytes]] = {}
 
-    def look(self) -> None:
+    def poll(self) -> None:
         for process in pathlib.Path("/proc").glob("[0-9]*"):
-            # It may end meanwhile, or be somebody else's.
+            # It may have ended, or be another user's.
             with contextlib.suppress(OSError):
                 environment = (process / "environ").read_bytes()
                 if self._mark in environment.split(b"\0"):
@@ -40,7 +40,7 @@ class Processes:
         return b"\n".join(self.seen)
 
     def environments(self, of: bytes = b"") -> bytes:
-        """Those of the processes that have this in their arguments."""
+        """Those of processes with this in their arguments."""
         return b"\n".join(text for arguments, texts in self.seen.items() if of in arguments for text in texts)
 
 
@@ -48,19 +48,19 @@ class Processes:
 def watched_processes(home: pathlib.Path) -> t.Iterator[Processes]:
     processes = Processes(home)
 
-    def look() -> None:
-        processes.look()
-        time.sleep(LOOK)
+    def poll() -> None:
+        processes.poll()
+        time.sleep(INTERVAL)
 
-    with _repeated(look):
+    with _repeated(poll):
         yield processes
 
 
 def syslog() -> contextlib.AbstractContextManager[list[bytes] | None]:
-    """What processes send to syslog meanwhile: modules log their arguments there. None where nobody can listen."""
+    """What processes send to syslog, where modules log their arguments; None if nobody can listen there."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        _clear_away_what_nobody_listens_at()
+        _remove_stale_socket()
         server.bind(SYSLOG)
     except OSError as exc:
         server.close()
@@ -69,8 +69,8 @@ def syslog() -> contextlib.AbstractContextManager[list[bytes] | None]:
     return _received_by(server)
 
 
-def _clear_away_what_nobody_listens_at() -> None:
-    """Tests that were killed leave it behind."""
+def _remove_stale_socket() -> None:
+    """Killed tests leave it behind."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
         try:
             client.connect(SYSLOG)
@@ -99,7 +99,7 @@ def _received_by(server: socket.socket) -> t.Iterator[list[bytes]]:
 
 @contextlib.contextmanager
 def _repeated(work: t.Callable[[], None]) -> t.Iterator[None]:
-    """Do it over and over meanwhile."""
+    """Do the work over and over in the background."""
     done = threading.Event()
 
     def repeat() -> None:

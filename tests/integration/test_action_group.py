@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action group: module_defaults for every task that talks to OpenStack, whichever openstack.cloud is installed."""
+"""The action group: module_defaults reach every module that talks to OpenStack, in each release of openstack.cloud."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import yaml
 
 OURS = "onetoken.openstack"
 THEIRS = "openstack.cloud"
-#: What the group names of openstack.cloud that not every supported version of it has, and the first that has it.
+#: Modules of openstack.cloud in the group that not every supported release has, with the first release that has them.
 SINCE = {"openstack.cloud.trait": (2, 4, 0)}
 
 
 @pytest.fixture
 def openstack_cloud(controller) -> pathlib.Path:
-    """The openstack.cloud that the ansible-playbook under test works with."""
+    """The openstack.cloud that the ansible-playbook under test uses."""
     listed = controller.command("ansible-galaxy", "collection", "list", THEIRS, "--format", "json")
     assert listed.ok, listed.output
-    (place,) = json.loads(listed.output)
-    return pathlib.Path(place, *THEIRS.split("."))
+    (path,) = json.loads(listed.output)
+    return pathlib.Path(path, *THEIRS.split("."))
 
 
 def modules(collection: pathlib.Path, name: str) -> set[str]:
@@ -31,23 +31,23 @@ def modules(collection: pathlib.Path, name: str) -> set[str]:
 
 
 def group(collection: pathlib.Path, name: str) -> set[str]:
-    """The modules that the collection's own entries of its group openstack name."""
+    """The modules that a collection lists in its group openstack."""
     entries = yaml.safe_load((collection / "meta" / "runtime.yml").read_text())["action_groups"]["openstack"]
     return {entry if "." in entry else f"{name}.{entry}" for entry in entries if isinstance(entry, str)}
 
 
 @pytest.mark.versions
-def test_the_group_names_every_module_that_is_there_and_no_other(repository, openstack_cloud):
-    reached = group(repository, OURS) | group(openstack_cloud, THEIRS)
-    there = modules(repository, OURS) | modules(openstack_cloud, THEIRS)
+def test_the_group_lists_every_installed_module_and_no_other(repository, openstack_cloud):
+    listed = group(repository, OURS) | group(openstack_cloud, THEIRS)
+    installed = modules(repository, OURS) | modules(openstack_cloud, THEIRS)
     manifest = json.loads((openstack_cloud / "MANIFEST.json").read_text())
     version = tuple(int(number) for number in manifest["collection_info"]["version"].split("."))
-    assert there - reached == set(), "add these to the group openstack of meta/runtime.yml"
-    assert reached - there == {name for name, since in SINCE.items() if version < since}
+    assert installed - listed == set(), "add these to the group openstack of meta/runtime.yml"
+    assert listed - installed == {name for name, since in SINCE.items() if version < since}
 
 
 @pytest.mark.versions
-def test_module_defaults_reach_our_modules_theirs_and_those_that_their_group_omits(controller, access_log):
+def test_module_defaults_reach_our_modules_theirs_and_those_missing_from_their_group(controller, access_log):
     volumes, servers = access_log("cinder"), access_log("nova")
     run = controller.play(
         plays="""

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook that people run: many servers, one token, a report, and a failure that names who failed."""
+"""The playbook bulk_snapshot: many servers, one token, a report, and an error that names the failed servers."""
 
 from __future__ import annotations
 
 import json
 import pathlib
 import re
-import secrets
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.on_session import end, variables_of
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import end, variables_of
 
 
 @pytest.fixture
@@ -19,14 +19,8 @@ def playbook(repository: pathlib.Path) -> str:
     return str(repository / "playbooks" / "bulk_snapshot.yml")
 
 
-@pytest.fixture
-def run_name() -> str:
-    """A run of this test alone: the sandbox keeps the images of earlier ones."""
-    return f"test-{secrets.token_hex(4)}"
-
-
 @pytest.mark.versions
-def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twice(
+def test_every_server_gets_one_image_on_one_token_even_if_the_run_is_repeated(
     controller, keystone, demo_cloud, playbook, run_name
 ):
     arguments = ("-e", f"run_name={run_name}", "-e", "name_pattern='web-*'", "-e", "cloud=sandbox", "-e", "report=run")
@@ -51,7 +45,7 @@ def test_every_server_gets_an_image_on_one_token_and_a_second_run_makes_none_twi
     assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} already, in " in again.output
 
 
-def test_a_volume_backed_server_gets_its_volume_snapshots_and_the_requests_told_are_those_in_keystones_log(
+def test_a_volume_backed_server_gets_volume_snapshots_and_keystone_requests_are_reported(
     controller, keystone, demo_cloud, playbook, run_name
 ):
     name = next(server.name for server in demo_cloud.compute.servers() if not (server.image and server.image.id))
@@ -65,7 +59,7 @@ def test_a_volume_backed_server_gets_its_volume_snapshots_and_the_requests_told_
 
 
 @pytest.mark.repeats
-def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controller, keystone, playbook, run_name):
+def test_failed_servers_are_named_at_the_end_and_the_token_is_revoked(controller, keystone, playbook, run_name):
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
@@ -77,7 +71,7 @@ def test_a_server_in_error_is_named_at_the_end_and_the_token_is_revoked(controll
 
 
 @pytest.mark.repeats
-def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, access_log, playbook, run_name):
+def test_all_requests_go_to_the_selected_region(controller, access_log, playbook, run_name):
     nova = access_log("nova")
     variables = {"servers": ["web-01"], "run_name": run_name, "cloud": "sandbox", "region_name": "RegionTwo"}
     run = controller.run(playbook, "-e", json.dumps(variables))
@@ -89,7 +83,7 @@ def test_the_region_that_was_asked_for_is_the_one_that_is_worked_in(controller, 
     assert run.status == 2 and "Mars is not a valid region name" in run.output
 
 
-def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, keystone, playbook, run_name):
+def test_a_run_on_an_existing_session_does_not_revoke_it(controller, keystone, playbook, run_name):
     assert controller.play("- onetoken.openstack.os_token_issue: {cloud: sandbox, session: shared}").ok
     environment = variables_of(controller.sessions[0])
     arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
@@ -100,9 +94,9 @@ def test_a_run_that_was_started_on_a_session_leaves_that_as_it_is(controller, ke
     end(controller.sessions[0])
 
 
-def test_under_the_callback_it_works_on_the_run_s_token_and_says_whose_it_is(controller, keystone, playbook, run_name):
+def test_under_the_callback_it_uses_the_session_of_the_run_and_says_so(controller, keystone, playbook, run_name):
     variables = json.dumps({"servers": ["web-01", "absent"], "run_name": run_name, "cloud": "sandbox"})
-    run = controller.run(playbook, "-e", variables, ANSIBLE_CALLBACKS_ENABLED="onetoken.openstack.one_token")
+    run = controller.run(playbook, "-e", variables, **CALLBACK)
     assert run.status == 2
     assert "The token is of the session that this run works on, and is revoked with it." in run.output
     assert "Failed: absent. As they should be: 1 of 2.\n" in run.output
@@ -111,7 +105,7 @@ def test_under_the_callback_it_works_on_the_run_s_token_and_says_whose_it_is(con
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_name):
+def test_check_mode_plans_without_a_session(controller, playbook, run_name):
     variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, "--check")
     assert run.ok, run.output
@@ -122,21 +116,21 @@ def test_check_mode_plans_in_the_cloud_that_was_named(controller, playbook, run_
 
 
 @pytest.mark.repeats
-def test_picking_no_server_is_a_failure(controller, keystone, playbook, run_name):
+def test_selecting_no_server_is_a_failure(controller, keystone, playbook, run_name):
     run = controller.run(playbook, "-e", "name_pattern=wbe-*", "-e", "cloud=sandbox")
     assert run.status == 2 and "nothing was snapshotted" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
 @pytest.mark.repeats
-def test_the_collection_is_built_installed_and_run_by_its_name(controller, keystone, run_name, repository, tmp_path):
+def test_the_installed_collection_runs_by_its_name(controller, keystone, run_name, repository, tmp_path):
     galaxy = "ansible-galaxy"
     built = controller.command(galaxy, "collection", "build", str(repository), "--output-path", str(tmp_path / "dist"))
     assert built.ok, built.output
     (tarball,) = (tmp_path / "dist").iterdir()
-    there = str(tmp_path / "collections")
+    collections = str(tmp_path / "collections")
     installed = controller.command(
-        galaxy, "collection", "install", str(tarball), "--force", "--no-deps", "--collections-path", there
+        galaxy, "collection", "install", str(tarball), "--force", "--no-deps", "--collections-path", collections
     )
     assert installed.ok, installed.output
     files = {path.name for path in (tmp_path / "collections").glob("ansible_collections/onetoken/openstack/*")}
@@ -146,17 +140,16 @@ def test_the_collection_is_built_installed_and_run_by_its_name(controller, keyst
         "onetoken.openstack.bulk_snapshot",
         "-e",
         json.dumps({"servers": ["web-01"], "run_name": run_name}),
-        ANSIBLE_COLLECTIONS_PATH=there,
+        ANSIBLE_COLLECTIONS_PATH=collections,
         OS_CLOUD="sandbox",
     )
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_the_playbook_runs_in_the_checkout_as_it_stands(controller, repository):
-    """With the checkout's own ansible.cfg and no variable of Ansible's."""
-    of_ansible = [name for name in controller.environment if name.startswith("ANSIBLE_")]
-    for name in of_ansible:
+def test_the_playbook_runs_in_the_checkout(controller, repository):
+    """With the checkout's ansible.cfg, and without ANSIBLE_* variables."""
+    for name in [name for name in controller.environment if name.startswith("ANSIBLE_")]:
         del controller.environment[name]
     controller.directory = repository
     run = controller.run("playbooks/bulk_snapshot.yml", "--syntax-check")

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever signs a user in today signs a session in, and what does not says why."""
+"""Any credentials that work with openstacksdk sign a session in; others are refused with a reason."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.on_session import end
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import end
 
 LIST_SERVERS = """
 - openstack.cloud.server_info:
@@ -52,7 +52,7 @@ def test_an_explicit_auth_signs_a_session_in(controller, keystone, sandbox):
 
 
 @pytest.mark.repeats
-def test_os_cloud_chooses_the_cloud(controller):
+def test_os_cloud_selects_the_cloud(controller):
     run = controller.play(
         issue("") + "- assert: {that: session.cloud == 'sandbox-admin'}\n" + REVOKE, OS_CLOUD="sandbox-admin"
     )
@@ -60,7 +60,7 @@ def test_os_cloud_chooses_the_cloud(controller):
 
 
 @pytest.mark.repeats
-def test_the_scope_is_the_one_asked_for(controller, issued):
+def test_the_token_has_the_requested_scope(controller, issued):
     scopes = {
         "project: demo": "session.scope == 'project' and session.project.name == 'demo'",
         "domain: default": "session.scope == 'domain'",
@@ -74,11 +74,11 @@ def test_the_scope_is_the_one_asked_for(controller, issued):
         )
     )
     assert run.ok, run.output
-    # The next test counts requests.
-    wait_for(lambda: not issued.living(), 10, "the end of the run has revoked them")
+    # Before the next test, which counts requests.
+    wait_for(lambda: not issued.living(), 10, "the tokens are revoked")
 
 
-def test_every_cloud_of_the_users_file_works_in_one_session_each_on_first_use(controller, keystone):
+def test_tasks_may_use_every_cloud_of_clouds_yaml_on_one_session(controller, keystone):
     run = controller.play(
         issue("cloud: sandbox")
         + """
@@ -94,11 +94,11 @@ def test_every_cloud_of_the_users_file_works_in_one_session_each_on_first_use(co
     assert (keystone.count("POST"), keystone.count("DELETE")) == (2, 2)
 
 
-def test_a_wrong_password_is_tried_once_and_the_message_names_cloud_and_user(controller, keystone, sandbox):
-    clouds = sandbox.clouds_file.read_text().replace(sandbox.password("demo"), "not-the-password")
-    own = controller.home / "clouds.yaml"
-    own.write_text(clouds)
-    run = controller.play(issue("cloud: sandbox"), "-vvv", OS_CLIENT_CONFIG_FILE=str(own))
+def test_a_wrong_password_is_sent_once_and_the_message_names_cloud_and_user(controller, keystone, sandbox):
+    clouds = sandbox.clouds
+    clouds["sandbox"]["auth"]["password"] = "not-the-password"
+    controller.write_clouds(clouds)
+    run = controller.play(issue("cloud: sandbox"), "-vvv")
     assert run.status == 2
     assert "refused user 'demo' of cloud 'sandbox' (HTTP 401)" in run.output.replace("\\'", "'")
     assert "not-the-password" not in run.output and "Traceback" not in run.output
@@ -106,7 +106,7 @@ def test_a_wrong_password_is_tried_once_and_the_message_names_cloud_and_user(con
     assert controller.sessions == []
 
 
-def test_an_unknown_cloud_is_named_with_those_that_are_known(controller, keystone):
+def test_an_unknown_cloud_is_reported_with_the_known_ones(controller, keystone):
     run = controller.play(issue("cloud: nowhere"))
     assert run.status == 2
     assert "'nowhere' is not in" in run.output.replace("\\'", "'") and "sandbox-appcred" in run.output
@@ -115,14 +115,14 @@ def test_an_unknown_cloud_is_named_with_those_that_are_known(controller, keyston
     assert controller.sessions == []
 
 
-def test_no_cloud_at_all_is_a_sentence(controller):
+def test_a_missing_cloud_is_reported(controller):
     run = controller.play(issue(""))
     assert run.status == 2
     assert "No cloud is named" in run.output and "Traceback" not in run.output
 
 
 def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox):
-    """The password's two letters occur in every token, and Ansible masks what is secret wherever it occurs."""
+    """Ansible masks a secret wherever it occurs, and the two letters of this password occur in every token."""
     auth = {**sandbox.clouds["sandbox-short"]["auth"]}
     assert auth["password"] == "gA"
     run = controller.play(
@@ -142,8 +142,7 @@ def test_a_short_password_does_not_corrupt_a_returned_token(controller, sandbox)
 
 
 @pytest.mark.repeats
-def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keystone, sandbox):
-    """The variables stand up to an openrc file that was sourced before."""
+def test_os_token_mode_works_with_a_sourced_openrc(controller, keystone, sandbox):
     run = controller.play(
         issue("return_token: true")
         + """
@@ -156,11 +155,11 @@ def test_os_token_mode_serves_programs_that_know_nothing_else(controller, keysto
         **{**sandbox.sourced_openrc(), "OS_CLIENT_CONFIG_FILE": ""},
     )
     assert run.ok, run.output
-    # The price of this mode: one more request, whose token serves both of the processes.
+    # This mode costs one more request, whose token serves both processes.
     assert (keystone.count("POST"), keystone.count("DELETE")) == (2, 2)
 
 
-def test_no_token_is_returned_unless_asked_for(controller):
+def test_the_token_is_returned_only_on_request(controller):
     run = controller.play(issue("cloud: sandbox, session: kept") + "- debug: {var: session}\n", "-vvv")
     assert run.ok, run.output
     (token,) = controller.tokens()
@@ -168,8 +167,7 @@ def test_no_token_is_returned_unless_asked_for(controller):
     end(controller.sessions[0])
 
 
-def test_credentials_that_a_task_brings_itself_are_not_taken_for_the_sessions(controller, keystone, sandbox):
-    """Under the session's variables a task must not work as somebody else than it was told to."""
+def test_a_task_on_a_session_uses_its_own_credentials_if_it_has_any(controller, keystone, sandbox):
     clouds = {name: cloud["auth"] for name, cloud in sandbox.clouds.items()}
     tasks = [
         {"onetoken.openstack.os_token_issue": {"cloud": "sandbox"}, "register": "session"},

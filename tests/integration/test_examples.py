@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every example of the documentation is done as it stands: tests/examples/README.md says how."""
+"""Every example of the documentation runs unchanged; tests/examples/README.md has the rules."""
 
 from __future__ import annotations
 
@@ -16,71 +16,62 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.examples import pages
-from ansible_collections.onetoken.openstack.tests.integration.as_found import (
-    LONG,
-    administrator,
-    left_as_found,
-    set_tags,
-)
-from ansible_collections.onetoken.openstack.tests.integration.conftest import (
-    ANSIBLE_BIN,
-    REPOSITORY,
-    Controller,
-    Run,
-)
+from ansible_collections.onetoken.openstack.tests.helpers.controller import ANSIBLE_BIN, Controller, Run
+from ansible_collections.onetoken.openstack.tests.helpers.http_server import serving_directory
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import TIMEOUT, wait_for
+from ansible_collections.onetoken.openstack.tests.integration.cleanup import left_as_found, set_tags
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import variables_of
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
-from ansible_collections.onetoken.openstack.tests.integration.on_session import variables_of
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
-from ansible_collections.onetoken.openstack.tests.integration.web import web_server
 from openstack.connection import Connection
 
 PAGES = pages.pages(REPOSITORY)
 ORIGINALS = [page for page in PAGES if pages.original(page) == page]
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("os_*.py"))
 REPEATS = pytest.mark.repeats
-#: The examples of the others do what the tests of these modules do.
-OF_EVERY_CHANGE = ("os_token_issue",)
+#: Modules whose examples run at every change; the other modules have tests that do the same.
+AT_EVERY_CHANGE = ("os_token_issue",)
 
-#: Whose readers have an openrc file, and nothing else.
+#: Readers of these pages have an openrc file and nothing else.
 FOR_OPENRC_ONLY = ("docs/guide.md",)
-#: Pages that go through what the tests of modules, role, callback and playbooks go through, in minutes.
+#: These pages take minutes, and do what tests of modules, role, callback and playbooks do.
 LONG_PAGES = (
     *("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "docs/limits.md", "docs/ways_in.md"),
     "CONTRIBUTING.md",
 )
 
-#: An empty disk: magic and version, no backing file, clusters of 64 KiB, its size. Glance looks at that.
+#: An empty disk, of which Glance checks the header: magic, version, no backing file, 64 KiB clusters, size.
 QCOW2 = (b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, 1 << 30)).ljust(1 << 16, b"\0")
-#: What the examples of os_retention meet on a cloud that was made today.
+#: The warning of os_retention's examples on a new cloud.
 TOO_YOUNG = "[WARNING]: No copy has expired"
-#: The servers of an account as hosts, as docs/bulk_runs.md has it.
+#: The servers of a project as hosts, as in docs/bulk_runs.md.
 INVENTORY = "plugin: openstack.cloud.openstack\nonly_clouds: [mycloud]\nfail_on_errors: true\n"
 
 
 @pytest.fixture(scope="module")
 def cloud(sandbox) -> Connection:
-    return administrator(sandbox.clouds_file)
+    return sandbox.administrator()
 
 
 @pytest.fixture
 def web(tmp_path: pathlib.Path) -> t.Iterator[str]:
-    """What the examples call mirror.example.org and so on."""
+    """The web server that the examples call mirror.example.org and so on."""
     directory = tmp_path / "web"
     directory.mkdir()
     for name in ("debian-13-generic-amd64.qcow2", "web.qcow2"):
         (directory / name).write_bytes(QCOW2)
     (directory / "v1").mkdir()
     (directory / "v1" / "usage").write_text("{}")
-    with web_server(directory) as url:
+    with serving_directory(directory) as url:
         yield url
 
 
 @pytest.fixture
 def example(reader: Controller, cloud: Connection, web: str, sandbox, issued) -> t.Iterator[t.Callable[..., Run]]:
-    """Do an example: it succeeds, shows no secret, leaves no token behind, and the cloud is tidied up after it."""
+    """Run an example: it must succeed, show no secret and leave no token; afterwards the cloud is restored."""
 
     def run(command: t.Callable[..., Run], text: str, *arguments: str, **variables: str) -> Run:
-        # The names that are kept for examples stand for a server of the reader's.
+        # Host names below example.org stand for a server of the reader.
         done = command(re.sub(r"https://\w+\.example\.org", web, text), *arguments, **variables)
         assert done.ok, f"{pages.failed_block(done.output)}"
         secrets = Secrets(sandbox.password("demo"), sandbox.password("admin"), *issued.all())
@@ -89,12 +80,12 @@ def example(reader: Controller, cloud: Connection, web: str, sandbox, issued) ->
 
     with left_as_found(cloud):
         yield run
-        wait_for(lambda: reader.tokens() == [], LONG, "the examples have revoked what they issued")
+        wait_for(lambda: reader.tokens() == [], TIMEOUT, "the example has revoked its tokens")
 
 
 @pytest.fixture
 def bare_reader(reader: Controller) -> Controller:
-    """A reader who has nothing but the openrc file: no clouds.yaml, no Ansible."""
+    """A reader with only an openrc file: no clouds.yaml, no Ansible."""
     shutil.rmtree(reader.home / ".config")
     folders = reader.environment["PATH"].split(os.pathsep)
     reader.environment["PATH"] = os.pathsep.join(
@@ -105,13 +96,13 @@ def bare_reader(reader: Controller) -> Controller:
 
 @pytest.fixture
 def bare_shell(bare_reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list[pages.Block]], Run]:
-    """What such a reader gets who does all that a page says, in one shell."""
+    """Run all blocks of a page in one shell of such a reader."""
     return shell_of(bare_reader, example)
 
 
 @pytest.fixture
 def shell(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[list[pages.Block]], Run]:
-    """What a reader gets who does all that a page says, in one shell."""
+    """Run all blocks of a page in one shell."""
     (reader.home / "playbooks").symlink_to(REPOSITORY / "playbooks")
     (reader.home / "openstack.yml").write_text(INVENTORY)
     (reader.home / "web.qcow2").write_bytes(QCOW2)
@@ -132,17 +123,17 @@ def shell_of(reader: Controller, example: t.Callable[..., Run]) -> t.Callable[[l
     return run
 
 
-def long_ones_repeat(names: t.Iterable[str]) -> list[t.Any]:
+def long_ones_at_night(names: t.Iterable[str]) -> list[t.Any]:
     return [pytest.param(page, marks=REPEATS) if page in LONG_PAGES else page for page in names]
 
 
-@pytest.mark.parametrize("page", long_ones_repeat(page for page in ORIGINALS if page not in FOR_OPENRC_ONLY))
-def test_what_a_page_shows_works(page, shell):
+@pytest.mark.parametrize("page", long_ones_at_night(page for page in ORIGINALS if page not in FOR_OPENRC_ONLY))
+def test_the_blocks_of_a_page_work(page, shell):
     shell(PAGES[page])
 
 
-@pytest.mark.parametrize("page", long_ones_repeat(FOR_OPENRC_ONLY))
-def test_what_a_page_shows_works_with_nothing_but_an_openrc_file(page, bare_shell):
+@pytest.mark.parametrize("page", long_ones_at_night(FOR_OPENRC_ONLY))
+def test_the_blocks_of_a_page_work_with_only_an_openrc_file(page, bare_shell):
     bare_shell(PAGES[page])
 
 
@@ -183,7 +174,7 @@ def for_shelving(reader: Controller, cloud: Connection) -> None:
     cloud.compute.set_server_metadata(servers["web-07"], environment="retired")
     cloud.compute.stop_server(servers["web-07"])
     for name, status in (("web-07", "SHUTOFF"), ("web-08", "SHELVED_OFFLOADED")):
-        cloud.compute.wait_for_server(servers[name], status, interval=0.5, wait=LONG)
+        cloud.compute.wait_for_server(servers[name], status, interval=0.5, wait=TIMEOUT)
 
 
 def for_volume_copies(reader: Controller, cloud: Connection) -> None:
@@ -192,7 +183,7 @@ def for_volume_copies(reader: Controller, cloud: Connection) -> None:
             cloud.block_storage.set_volume_metadata(volume, backup="daily")
 
 
-#: What the examples of a module need besides the sandbox.
+#: What the examples of a module need in addition to the sandbox.
 PREPARATIONS: dict[str, t.Callable[[Controller, Connection], None]] = {
     "os_image_create": for_images,
     "os_retention": for_retention,
@@ -208,7 +199,7 @@ def plugin(path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in OF_EVERY_CHANGE else pytest.param(name, marks=REPEATS) for name in MODULES]
+    "name", [name if name in AT_EVERY_CHANGE else pytest.param(name, marks=REPEATS) for name in MODULES]
 )
 def test_the_examples_of_a_module_work(name, reader, cloud, example):
     examples = pages.examples_of_plugin(plugin(f"modules/{name}.py"))
@@ -220,7 +211,7 @@ def test_the_examples_of_a_module_work(name, reader, cloud, example):
 
 @REPEATS
 def test_the_examples_of_the_lookup_work(reader, example):
-    """The last is for a run that was started in the environment of a session."""
+    """The last example is for a run in the environment of a session."""
     session = reader.home / ".local" / "state" / "onetoken" / "lookup"
 
     def call(module: str, arguments: str) -> None:

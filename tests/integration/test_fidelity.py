@@ -1,20 +1,18 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules of openstack.cloud answer on a session, and in forks of its server, what they answer with the password,
-and ask for no token.
+"""Modules of openstack.cloud return the same on a session and in forks as with the password, and request no token.
 
-Those that write to Keystone may change what a token carries, so that the next task asks for another.
+Modules that write to Keystone may make a token stale, so that the next task requests another one.
 """
 
 from __future__ import annotations
 
 import pytest
-import yaml
 from ansible_collections.onetoken.openstack.tests.fidelity import case, clouds, collection, report
 from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Outcome, measure
 
-#: Two for each service, one that changes something and one that only reads.
+#: For each service, a module that changes something and one that only reads.
 SAMPLE = {
     "identity": ("identity_role", "auth"),
     "compute": ("keypair", "server_info"),
@@ -26,7 +24,7 @@ SAMPLE = {
 
 @pytest.fixture(autouse=True)
 def no_limits(limits):
-    """Listing a dozen servers is more requests in a second than OVHcloud grants: an answer must not depend on that."""
+    """Results must not depend on limits, which listing a dozen servers exceeds."""
     limits(token_requests_per_minute=0, requests_per_second=0)
 
 
@@ -37,7 +35,7 @@ def cases_of(service: str) -> list[case.Case]:
 def check(outcomes: list[Outcome], write_to_keystone: bool) -> None:
     wrong = [f"{outcome.case.name}: {line}" for outcome in outcomes for line in wrong_with(outcome, write_to_keystone)]
     if not any(outcome.with_password.token_requests for outcome in outcomes):
-        wrong.append("no token request was seen with the password, so the measure does not work")
+        wrong.append("no token request was seen with the password, so the count does not work")
     assert not wrong, "\n".join(wrong)
 
 
@@ -50,29 +48,27 @@ def wrong_with(outcome: Outcome, write_to_keystone: bool) -> list[str]:
     if outcome.in_forks.served < len(outcome.in_forks.answers):
         wrong.append(f"{outcome.in_forks.served} of {len(outcome.in_forks.answers)} tasks were served by forks")
     if outcome.on_session.served:
-        wrong.append("the fork server is off, and served")
+        wrong.append("the fork server is off, but served tasks")
     return wrong
 
 
-def test_a_sample_of_modules_answers_the_same_on_a_session(controller, keystone):
+def test_a_sample_of_modules_returns_the_same_on_a_session(controller, keystone):
     sample = [entry for service, names in SAMPLE.items() for entry in cases_of(service) if entry.name in names]
     check(measure(sample, controller, keystone), write_to_keystone=True)
 
 
 class TestEveryModule:
-    """Half an hour: `make test-fidelity`. The last test writes docs/fidelity.md of what the others found."""
+    """Half an hour: `make test-fidelity`. The last test writes the results of the others to docs/fidelity.md."""
 
     pytestmark = pytest.mark.fidelity
     outcomes: dict[str, list[Outcome]] = {}
 
     @pytest.mark.parametrize("service", case.SERVICES)
-    def test_answers_the_same_on_a_session(self, service, controller, keystone):
+    def test_returns_the_same_on_a_session(self, service, controller, keystone):
         self.judge(service, measure(cases_of(service), controller, keystone))
 
-    def test_answers_the_same_with_every_source_of_credentials(self, controller, keystone, sandbox):
-        own = controller.home / "clouds.yaml"
-        own.write_text(yaml.safe_dump({"clouds": clouds.with_scopes(sandbox.clouds)}))
-        controller.environment["OS_CLIENT_CONFIG_FILE"] = str(own)
+    def test_returns_the_same_with_all_kinds_of_credentials(self, controller, keystone, sandbox):
+        controller.write_clouds(clouds.with_scopes(sandbox.clouds))
         self.judge(report.SOURCES, measure(case.source_cases(), controller, keystone))
 
     def judge(self, group: str, outcomes: list[Outcome]) -> None:
@@ -80,5 +76,5 @@ class TestEveryModule:
         check(outcomes, write_to_keystone=group in ("identity", report.SOURCES))
 
     def test_is_in_the_table(self, repository):
-        assert [*self.outcomes] == [*case.SERVICES, report.SOURCES], "only a whole run makes a table"
+        assert [*self.outcomes] == [*case.SERVICES, report.SOURCES], "only a complete run makes the table"
         (repository / report.FILE).write_text(report.text(self.outcomes), encoding="utf-8")

@@ -1,28 +1,28 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fork server in playbooks: tasks that it serves end as they do without it, and tasks that it declines run."""
+"""The fork server: tasks that it runs end as without it, and tasks that it declines run by themselves."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.odd_module import (
-    CALLBACK,
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK
+from ansible_collections.onetoken.openstack.tests.integration.fake_module import (
     DIRECT,
     OFF,
     SERVED,
-    collection,
+    install_collection,
     odd,
     results,
 )
 
-WAYS_TO_END = ("works", "fails", "raises", "leaves", "is killed", "prints", "prints bytes", "is long")
+ENDS = ("works", "fails", "raises", "leaves", "is killed", "prints", "prints bytes", "is long")
 
 
 @pytest.mark.versions
-def test_a_module_ends_as_without_the_server_whichever_way_it_ends(controller):
-    collection(controller)
-    tasks = [odd(how) for how in WAYS_TO_END]
+def test_a_module_ends_as_without_the_server(controller):
+    install_collection(controller)
+    tasks = [odd(how) for how in ENDS]
     tasks.append({"openstack.cloud.broken": {}, "ignore_errors": True})
     tasks.append(odd("another locale", environment={"LC_ALL": "C", "GIVEN": "a 'b' $c"}))
     tasks.append(odd("a check", check_mode=True, diff=True))
@@ -33,15 +33,15 @@ def test_a_module_ends_as_without_the_server_whichever_way_it_ends(controller):
     assert SERVED not in run.output
     for task, one, other in zip(tasks, served, alone, strict=True):
         if task.get("name") == "is killed":
-            # The shell, which the direct door leaves out, says so on standard error.
+            # The shell prints this, and the direct door uses no shell.
             assert other.pop("module_stderr").strip() == "Killed" and one.pop("module_stderr") == ""
         assert one == other, task
 
 
 @pytest.mark.versions
 def test_tasks_that_are_declined_run_another_way(controller):
-    """Nothing shows what a task is not to log."""
-    collection(controller)
+    """Nothing shows the secrets of a task with no_log."""
+    install_collection(controller)
     tasks = [
         odd("first"),
         odd("second", no_log=True, **{"openstack.cloud.odd": {"how": "second", "secret": "never-to-be-seen"}}),
@@ -62,7 +62,7 @@ def test_tasks_that_are_declined_run_another_way(controller):
     assert "never-to-be-seen" not in run.output
 
 
-#: Prints what the command prints, and its status, with all kinds of input and output.
+#: Prints output and exit codes of the command, with various inputs and outputs.
 COMMAND = """
 openstack --os-cloud sandbox flavor list -f json; echo $?
 openstack --os-cloud sandbox flavor show no-such-flavor; echo $?

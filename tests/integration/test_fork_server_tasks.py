@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a playbook says of how its tasks run holds for those that the fork server serves: they answer as without it."""
+"""Keywords that say how a task runs have the same effect in forks of the fork server as without it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ import typing as t
 import venv
 
 import pytest
-import yaml
-from ansible_collections.onetoken.openstack.tests.integration.conftest import ANSIBLE_BIN, Run
-from ansible_collections.onetoken.openstack.tests.integration.odd_module import (
-    CALLBACK,
+from ansible_collections.onetoken.openstack.tests.helpers.controller import ANSIBLE_BIN, CALLBACK, Run, play_of
+from ansible_collections.onetoken.openstack.tests.integration.fake_module import (
     DIRECT,
     GENERAL,
     OFF,
     SERVED,
-    collection,
+    install_collection,
     odd,
     results,
     ways,
 )
+from ansible_collections.onetoken.openstack.tests.integration.session_processes import assert_no_process_is_left
 from ansible_collections.onetoken.openstack.tests.integration.silent_service import silent_service
-from ansible_collections.onetoken.openstack.tests.integration.test_endings import no_process_is_left
 
 INTERPRETER = "ansible_python_interpreter"
 NOT_ON_THE_SESSION = "openstack.cloud.odd runs without the fork server: it is not on the session"
-#: Of a result, what is another in each run.
-NAMED_ANEW = ("ansible_job_id", "results_file")
-#: The connection local under another name.
+#: Fields of a result that differ from run to run.
+DIFFERENT = ("ansible_job_id", "results_file")
+#: The connection plugin local under another name.
 OTHER_CONNECTION = """
 DOCUMENTATION = '''
 name: other
@@ -48,7 +46,7 @@ from ansible.plugins.connection import local
 class Connection(local.Connection):
     transport = "other"
 """
-#: A play may set them for what it calls; the session's own variables stay.
+#: Variables that tasks may set; the session's own variables are kept.
 ENVIRONMENT = {"GIVEN": "{{ 1 + 1 }}", "PYTHONPATH": "/nowhere", "LC_ALL": "C"}
 
 
@@ -72,23 +70,23 @@ def umask(mask: int) -> t.Iterator[None]:
 
 
 def compare(controller, tasks: list[dict[str, t.Any]], **variables: str) -> tuple[t.Any, list[t.Any]]:
-    """Run them with and without the server: the run with it, and their results."""
+    """Run tasks with and without the server, which must return the same; the run with it, and the results."""
     run, served = results(controller, tasks, "-vvv", **variables, **CALLBACK)
     run_alone, alone = results(controller, tasks, "-vvv", **variables, **OFF)
     assert SERVED not in run_alone.output
     for task, one, other in zip(tasks, served, alone, strict=True):
         if "become_user" in task:
-            # Instead of a directory that it may not enter, it is in a temporary one.
+            # A user who may not enter the directory works in a temporary one.
             assert one.pop("directory") != other.pop("directory")
-        for name in NAMED_ANEW:
+        for name in DIFFERENT:
             assert (one.pop(name, None) is None) == (other.pop(name, None) is None)
         assert one == other, task
     return run, served
 
 
 @pytest.mark.versions
-def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(controller):
-    collection(controller)
+def test_each_task_runs_the_fastest_possible_way_and_returns_the_same(controller):
+    install_collection(controller)
     write_other_connection(controller)
     script = controller.home / "script"
     script.write_text("#!/bin/sh\numask\nopenstack --os-cloud sandbox flavor list -f value\n")
@@ -114,9 +112,9 @@ def test_each_task_goes_the_way_that_it_can_and_answers_as_without_the_server(co
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("su"), reason="only root becomes another user without a password"
 )
-def test_root_is_served_after_become_and_another_user_never_is(controller):
-    collection(controller)
-    # So that others can read the module that they are to run.
+def test_after_become_only_root_is_served(controller):
+    install_collection(controller)
+    # So that other users can read the module.
     controller.home.chmod(0o755)
     become = {"ansible_become_method": "su", "ansible_become_flags": "-s /bin/sh"}
     tasks = [
@@ -131,13 +129,11 @@ def test_root_is_served_after_become_and_another_user_never_is(controller):
 
 
 @pytest.mark.versions
-def test_a_task_whose_time_is_up_fails_and_the_server_serves_the_next_one(controller, sandbox):
-    """Ansible leaves the process of a module running; only what it started directly ends with the task."""
+def test_a_task_that_times_out_fails_and_the_next_one_is_served(controller, sandbox):
+    """Ansible leaves a module's process running; only a fork of the direct door ends with its task."""
     write_other_connection(controller)
-    file = controller.home / "clouds.yaml"
     with silent_service() as silent:
-        cloud = {**sandbox.clouds["sandbox"], "image_endpoint_override": silent.url}
-        file.write_text(yaml.safe_dump({"clouds": {"sandbox": cloud}}))
+        controller.write_clouds({"sandbox": {**sandbox.clouds["sandbox"], "image_endpoint_override": silent.url}})
         flavors = {"openstack.cloud.compute_flavor_info": {"cloud": "sandbox"}}
         images = {"openstack.cloud.image_info": {"cloud": "sandbox"}, "ignore_errors": True, "timeout": 3}
         tasks = [
@@ -147,21 +143,22 @@ def test_a_task_whose_time_is_up_fails_and_the_server_serves_the_next_one(contro
             {"name": "other connection", **images, "vars": {"ansible_connection": "other"}},
             {"name": "after", **flavors},
         ]
-        variables = {**CALLBACK, "OS_CLIENT_CONFIG_FILE": str(file), "ONETOKEN_DRAIN": "false"}
-        run, (_before, directly, _gone, by_other, after) = results(controller, tasks, "-vvv", **variables)
+        run, (_before, directly, _gone, by_other, after) = results(
+            controller, tasks, "-vvv", ONETOKEN_DRAIN="false", **CALLBACK
+        )
     for failed in (directly, by_other):
-        # Each release of ansible-core has its own words.
+        # The message depends on the release of ansible-core.
         assert re.search(r"Timed out after 3 second|in the expected time frame \(3\)", str(failed["msg"])), failed
     assert after["flavors"]
     assert ways(run)["after"] == [f"openstack.cloud.compute_flavor_info {SERVED}"], run.output[-5000:]
     assert "programs run by the fork server: 4" in run.output, run.output[-5000:]
-    no_process_is_left(controller)
+    assert_no_process_is_left(controller)
 
 
 @pytest.mark.versions
 def test_each_task_runs_on_its_own_interpreter(controller):
-    """In another virtual environment, in the same one by another name, and by a link to it."""
-    collection(controller)
+    """One in another virtual environment, one in the same with another name, one behind a link."""
+    install_collection(controller)
     other, link = controller.home / "other", controller.home / "link"
     venv.create(other)
     (packages,) = other.glob("lib/python*/site-packages")
@@ -179,12 +176,11 @@ def test_each_task_runs_on_its_own_interpreter(controller):
 
 
 @pytest.mark.versions
-def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(controller):
-    """Ansible itself reads it once a run."""
-    module = collection(controller) / "odd.py"
+def test_a_changed_module_is_used_by_the_next_run_on_the_session(controller):
+    """Within a run, Ansible itself reads a module only once."""
+    module = install_collection(controller) / "odd.py"
     content = module.read_text()
-    inner = controller.home / "inner.yml"
-    inner.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [odd("inner")]}]))
+    inner = controller.write_playbook(play_of([odd("inner")]), "inner.yml")
     tasks = [
         odd("first"),
         {"copy": {"dest": str(module), "content": content.replace("answer=", "new=True, answer=")}},
@@ -192,7 +188,7 @@ def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(co
         {
             "name": "inner",
             "command": f"ansible-playbook -vvv {inner}",
-            # A run of its own, which joins the session by its name.
+            # A separate run, which joins the session by its name.
             "environment": {"ONETOKEN_SESSION": "shared"},
             "vars": {"one_token": False},
         },
@@ -212,10 +208,8 @@ def test_a_module_that_changes_is_the_new_one_for_the_next_run_on_the_session(co
 @pytest.mark.parametrize(
     "items", [pytest.param(2, marks=pytest.mark.versions), pytest.param(50, marks=pytest.mark.repeats)]
 )
-def test_twenty_hosts_at_once_get_their_own_answers(controller, items):
-    collection(controller)
-    host = {"ansible_connection": "local", INTERPRETER: "{{ ansible_playbook_python }}"}
-    inventory = {"all": {"hosts": {f"host-{number:02}": host for number in range(20)}}}
+def test_twenty_parallel_hosts_get_their_own_results(controller, items):
+    install_collection(controller)
     numbers = list(range(items))
     tasks = [
         {"openstack.cloud.odd": {"how": "{{ inventory_hostname }}-{{ item }}"}, "loop": numbers, "register": "looped"},
@@ -232,11 +226,7 @@ def test_twenty_hosts_at_once_get_their_own_answers(controller, items):
             }
         },
     ]
-    (controller.home / "hosts.yml").write_text(yaml.safe_dump(inventory))
-    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
-    (controller.home / "play.yml").write_text(yaml.safe_dump([play]))
-    run = controller.command(
-        "ansible-playbook", "play.yml", "--inventory", "hosts.yml", "--forks", "20", "-vvv", **CALLBACK
-    )
+    inventory = controller.write_inventory(20)
+    run = controller.play(None, "-i", inventory, "--forks", "20", "-vvv", plays=play_of(tasks, hosts="all"), **CALLBACK)
     assert run.ok, run.output[-5000:]
     assert run.output.count(DIRECT) == 20 * items + 20 + 1

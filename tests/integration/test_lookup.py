@@ -1,12 +1,12 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup session: what a template learns of the token, and what it costs."""
+"""The lookup session: what a template gets, and how many token requests it costs."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.on_session import end, variables_of
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import end, variables_of
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}
@@ -18,24 +18,24 @@ REVOKE = """
 
 
 @pytest.mark.versions
-def test_a_template_learns_of_each_cloud_at_one_token_request_a_cloud(controller, keystone):
+def test_a_template_gets_each_cloud_for_one_token_request(controller, keystone):
     run = controller.play(
         ISSUE
         + """
 - assert:
     that:
-      - told.environment == issued.environment
-      - told.expires_at == issued.expires_at
-      - told.project.name == 'demo'
-      - told.regions == ['RegionOne', 'RegionTwo']
-      - "'token' not in told"
+      - found.environment == issued.environment
+      - found.expires_at == issued.expires_at
+      - found.project.name == 'demo'
+      - found.regions == ['RegionOne', 'RegionTwo']
+      - "'token' not in found"
   vars:
-    told: "{{ lookup('onetoken.openstack.session', session=issued.session) }}"
+    found: "{{ lookup('onetoken.openstack.session', session=issued.session) }}"
 - assert:
-    that: told | map(attribute='user.name') == ['demo', 'admin']
+    that: found | map(attribute='user.name') == ['demo', 'admin']
   vars:
-    told: "{{ query('onetoken.openstack.session', ['sandbox', 'sandbox-admin'], session=issued.session) }}"
-- openstack.cloud.project_info: {name: demo}  # the administrator's
+    found: "{{ query('onetoken.openstack.session', ['sandbox', 'sandbox-admin'], session=issued.session) }}"
+- openstack.cloud.project_info: {name: demo}  # only administrators may
   environment: "{{ lookup('onetoken.openstack.session', 'sandbox-admin', session=issued.session).environment }}"
 """
         + REVOKE
@@ -45,13 +45,12 @@ def test_a_template_learns_of_each_cloud_at_one_token_request_a_cloud(controller
 
 
 @pytest.mark.versions
-def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keystone):
+def test_in_the_environment_of_a_session_no_option_is_needed(controller, keystone):
     assert controller.play(ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: kept")).ok
     (session,) = controller.sessions
-    told = "lookup('onetoken.openstack.session')"
-    tasks = f"- assert: {{that: \"{told}.session == '{session}' and {told}.cloud == 'sandbox'\"}}\n"
-    variables = variables_of(session)
-    run = controller.play(tasks, **variables)
+    found = "lookup('onetoken.openstack.session')"
+    tasks = f"- assert: {{that: \"{found}.session == '{session}' and {found}.cloud == 'sandbox'\"}}\n"
+    run = controller.play(tasks, **variables_of(session))
     assert run.ok, run.output
     assert keystone.count("POST") == 1
     end(session)
@@ -59,10 +58,10 @@ def test_in_the_environment_of_a_session_nothing_is_to_be_named(controller, keys
 
 @pytest.mark.versions
 @pytest.mark.repeats
-def test_what_goes_wrong_is_a_sentence(controller, keystone):
+def test_errors_are_reported_in_one_sentence(controller, keystone):
     def fails(arguments: str) -> str:
-        look = f"{{{{ lookup('onetoken.openstack.session', {arguments}) }}}}"
-        return f'- debug: {{msg: "{look}"}}\n  ignore_errors: true\n'
+        lookup = f"{{{{ lookup('onetoken.openstack.session', {arguments}) }}}}"
+        return f'- debug: {{msg: "{lookup}"}}\n  ignore_errors: true\n'
 
     wrong = {
         "": "No session is named: set session to what os_token_issue returned.",
@@ -79,7 +78,7 @@ def test_what_goes_wrong_is_a_sentence(controller, keystone):
 
 
 @pytest.mark.versions
-def test_the_token_is_given_to_who_asks_for_it_and_shown_nowhere(controller, sandbox):
+def test_the_token_is_returned_on_request_and_shown_nowhere(controller, sandbox):
     run = controller.play(
         ISSUE
         + f"""

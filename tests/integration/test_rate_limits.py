@@ -1,39 +1,29 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unmodified tasks at the limit of every service: none fails, and none lacks data."""
+"""Unmodified tasks at the rate limit of every service: none fails, and none lacks data."""
 
 from __future__ import annotations
 
 import json
-import textwrap
 
 import pytest
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK, play_of
 
 REPEATS = pytest.mark.repeats
-#: Hosts with three tasks each.
-INVENTORY = """
-[all]
-host[01:{hosts:02}]
-[all:vars]
-ansible_connection=local
-ansible_python_interpreter="{{{{ ansible_playbook_python }}}}"
-"""
-MIXED = textwrap.dedent(
+MIXED = play_of(
     """
-    - hosts: all
-      gather_facts: false
-      tasks:
-        - openstack.cloud.compute_flavor_info: {cloud: sandbox}
-          register: flavors
-        - openstack.cloud.networks_info: {cloud: sandbox}
-          register: networks
-        - openstack.cloud.volume_info: {cloud: sandbox}
-          register: volumes
-        - copy:
-            dest: "{{ lookup('env', 'HOME') }}/{{ inventory_hostname }}.json"
-            content: "{{ [flavors.flavors, networks.networks, volumes.volumes] | to_json }}"
-    """
+- openstack.cloud.compute_flavor_info: {cloud: sandbox}
+  register: flavors
+- openstack.cloud.networks_info: {cloud: sandbox}
+  register: networks
+- openstack.cloud.volume_info: {cloud: sandbox}
+  register: volumes
+- copy:
+    dest: "{{ lookup('env', 'HOME') }}/{{ inventory_hostname }}.json"
+    content: "{{ [flavors.flavors, networks.networks, volumes.volumes] | to_json }}"
+""",
+    hosts="all",
 )
 SERVERS = """
 - openstack.cloud.server_info: {cloud: sandbox}
@@ -44,14 +34,14 @@ TEN_REQUESTS = (
     "import openstack; ask = openstack.connect(cloud='sandbox').compute.get; "
     "print(sorted(ask('/flavors').status_code for _ in range(10)))"
 )
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
 
 
 def unlimited(limits):
     limits(requests_per_second=0, token_requests_per_minute=0)
 
 
-def kept(controller, pattern):
+def saved(controller, pattern):
+    """The contents of the files that a play wrote."""
     return [json.loads(file.read_text()) for file in sorted(controller.home.glob(pattern))]
 
 
@@ -65,17 +55,16 @@ def kept(controller, pattern):
         ),
     ],
 )
-def test_many_tasks_at_a_time_fail_without_the_session_alone(controller, limits, dialect, hosts, limit):
-    (controller.home / "inventory").write_text(INVENTORY.format(hosts=hosts))
-    arguments = ("-i", "inventory", "--forks", str(hosts))
+def test_parallel_tasks_over_the_limit_fail_only_without_a_session(controller, limits, dialect, hosts, limit):
+    arguments = ("-i", controller.write_inventory(hosts), "--forks", str(hosts))
     unlimited(limits)
     assert controller.play(None, *arguments, plays=MIXED, **CALLBACK).ok
-    expected = kept(controller, "host*.json")
+    expected = saved(controller, "host*.json")
 
     limits(requests_per_second=limit, dialect=dialect)
     run = controller.play(None, *arguments, plays=MIXED, **CALLBACK)
     assert run.ok, run.output
-    assert kept(controller, "host*.json") == expected
+    assert saved(controller, "host*.json") == expected
     assert "throttled: " in run.output and "held back by rate limits: " in run.output
 
     limits(requests_per_second=limit, dialect=dialect)
@@ -85,15 +74,15 @@ def test_many_tasks_at_a_time_fail_without_the_session_alone(controller, limits,
 def test_no_server_lacks_its_addresses_under_a_limit(controller, limits):
     unlimited(limits)
     assert controller.play(SERVERS, **CALLBACK).ok
-    (expected,) = kept(controller, "servers.json")
+    (expected,) = saved(controller, "servers.json")
 
     limits(requests_per_second=2)
     run = controller.play(SERVERS, **CALLBACK)
     assert run.ok, run.output
-    assert kept(controller, "servers.json") == [expected]
+    assert saved(controller, "servers.json") == [expected]
 
 
-def test_a_limit_that_outlasts_its_time_is_a_sentence(controller, limits):
+def test_a_task_fails_with_a_message_if_the_limit_lasts_too_long(controller, limits):
     limits(requests_per_second=1, token_requests_per_minute=0, dialect="retry-after")
     run = controller.play(
         "- openstack.cloud.server_info: {cloud: sandbox}",
@@ -104,7 +93,7 @@ def test_a_limit_that_outlasts_its_time_is_a_sentence(controller, limits):
     assert "limits the rate of requests" in run.output and "Traceback" not in run.output
 
 
-def test_switched_off_the_program_sees_the_limit(controller, limits):
+def test_programs_see_the_limit_if_the_rate_limiter_is_switched_off(controller, limits):
     limits(requests_per_second=1, token_requests_per_minute=0)
     run = controller.play(
         f"- command: {{argv: ['{{{{ ansible_playbook_python }}}}', -c, \"{TEN_REQUESTS}\"]}}",

@@ -1,55 +1,23 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Old copies are deleted from a real Glance and Cinder, and nothing else."""
+"""os_retention deletes expired copies from Glance and Cinder, and nothing else."""
 
 from __future__ import annotations
 
-import functools
-import json
-import secrets
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
-from openstack.config import OpenStackConfig
+from ansible_collections.onetoken.openstack.tests.integration.bulk_results import outcomes
+from ansible_collections.onetoken.openstack.tests.integration.cleanup import delete_named
 from openstack.connection import Connection
 
 
-def _is_gone(resource: t.Any, list_all: t.Callable[[], t.Iterable[t.Any]]) -> bool:
-    return resource.id not in {other.id for other in list_all()}
-
-
 @pytest.fixture
-def run_name() -> str:
-    """The runs of this test alone begin with this."""
-    return f"test-{secrets.token_hex(4)}"
-
-
-@pytest.fixture
-def cloud(sandbox, run_name) -> t.Iterator[Connection]:
-    """The cloud; what the test made is deleted in the end."""
-    config = OpenStackConfig(config_files=[str(sandbox.clouds_file)], load_envvars=False)
-    cloud = Connection(config=config.get_one("sandbox"))
-    yield cloud
-    for server in cloud.compute.servers():
-        if run_name in server.name:
-            cloud.compute.delete_server(server)
-            cloud.compute.wait_for_delete(server, interval=1, wait=60)
-    for image in cloud.image.images():
-        if run_name in image.name:
-            cloud.image.update_image(image, is_protected=False)
-            cloud.image.delete_image(image)
-    cinder = cloud.block_storage
-    for list_all, delete in (
-        (cinder.snapshots, cinder.delete_snapshot),
-        (cinder.backups, cinder.delete_backup),
-        (cinder.volumes, cinder.delete_volume),
-    ):
-        mine = sorted((one for one in list_all() if run_name in one.name), key=lambda one: one.created_at, reverse=True)
-        for one in mine:
-            delete(one)
-            wait_for(functools.partial(_is_gone, one, list_all), 60, "it is gone")
+def cloud(demo_cloud, run_name) -> t.Iterator[Connection]:
+    """The cloud; what the test makes is deleted at the end."""
+    yield demo_cloud
+    delete_named(demo_cloud, run_name)
 
 
 @pytest.fixture
@@ -61,7 +29,7 @@ def volume(cloud, run_name) -> t.Any:
 
 @pytest.fixture
 def copies(controller, cloud, run_name) -> t.Callable[..., None]:
-    """Have a module make copies, one after the other, each in a run of its own."""
+    """Make copies with a module, one after the other, each in a run of its own."""
 
     def make(module: str, runs: int, **options: t.Any) -> None:
         call = {"cloud": "sandbox", "run": f"{run_name}-{{{{ item }}}}", **options}
@@ -72,26 +40,13 @@ def copies(controller, cloud, run_name) -> t.Callable[..., None]:
 
 
 @pytest.fixture
-def retain(controller, run_name) -> t.Callable[..., dict[str, t.Any]]:
+def retain(bulk, run_name) -> t.Callable[..., dict[str, t.Any]]:
+    """Run os_retention on the copies of this test."""
+
     def run(kind: str, *arguments: str, **options: t.Any) -> dict[str, t.Any]:
-        answer = controller.home / "answer.json"
-        call = {"cloud": "sandbox", "kind": kind, "run_pattern": f"{run_name}-*", "ignore_failures": True, **options}
-        tasks = [
-            {"onetoken.openstack.os_retention": call, "register": "r"},
-            {
-                "ansible.builtin.copy": {"content": "{{ r | to_json }}", "dest": str(answer), "mode": "0600"},
-                "check_mode": False,
-            },
-        ]
-        done = controller.play(tasks, *arguments)
-        assert done.ok, done.output
-        return json.loads(answer.read_text())
+        return bulk("os_retention", *arguments, kind=kind, run_pattern=f"{run_name}-*", **options)
 
     return run
-
-
-def outcomes(answer: dict[str, t.Any]) -> dict[str, str]:
-    return {item["name"]: item["outcome"] for item in answer["results"]}
 
 
 @pytest.mark.repeats
@@ -119,9 +74,7 @@ def test_images_and_the_volume_snapshots_behind_them_are_deleted(copies, retain,
     assert retain("image", keep_last=1)["results"] == []
 
 
-def test_what_a_user_made_from_a_copy_is_no_copy_and_what_a_server_was_booted_from_stays(
-    copies, retain, cloud, volume, run_name
-):
+def test_images_made_from_a_copy_and_images_that_servers_booted_from_are_kept(copies, retain, cloud, volume, run_name):
     golden = f"golden-{run_name}"
     copies("os_image_create", 1, from_volumes=True, volumes=[volume.id], image_name=golden)
     (copy,) = cloud.image.images(name=golden)
@@ -136,7 +89,7 @@ def test_what_a_user_made_from_a_copy_is_no_copy_and_what_a_server_was_booted_fr
 
     assert retain("image", keep_last=1)["results"] == []
     copies("os_image_create", 2, from_volumes=True, volumes=[volume.id], image_name="{volume}-{run}")
-    # Two calls of which the first finds that its run has an image already.
+    # The first of the two finds that its run has an image already.
     answer = retain("image", keep_last=1)
     assert outcomes(answer) == {golden: "skipped"}
     assert answer["results"][0]["reason_code"] == "in_use" and server.name in answer["results"][0]["reason"]
@@ -146,7 +99,7 @@ def test_what_a_user_made_from_a_copy_is_no_copy_and_what_a_server_was_booted_fr
 
 
 @pytest.mark.repeats
-def test_volume_snapshots_are_deleted_and_those_by_hand_are_not(copies, retain, cloud, volume, run_name):
+def test_volume_snapshots_are_deleted_unless_made_by_hand(copies, retain, cloud, volume, run_name):
     by_hand = cloud.block_storage.create_snapshot(volume_id=volume.id, name=f"by-hand-{run_name}")
     copies("os_volume_snapshot", 3, volumes=[volume.id])
     answer = retain("volume_snapshot", keep_last=2, sources=[volume.name, "nobody"])
@@ -157,10 +110,10 @@ def test_volume_snapshots_are_deleted_and_those_by_hand_are_not(copies, retain, 
 
 
 @pytest.mark.repeats
-def test_backups_are_deleted_the_newest_first_and_none_that_another_builds_on(copies, retain, cloud, volume, run_name):
+def test_backups_are_deleted_newest_first_unless_others_depend_on_them(copies, retain, cloud, volume, run_name):
     copies("os_volume_backup", 4, volumes=[volume.id], incremental="{{ item in [2, 3] }}")
     first, second, third, fourth = (f"{volume.name}-{run_name}-{number}" for number in (1, 2, 3, 4))
-    # The third one stays, so those that it builds on do.
+    # The third one stays, and so do those that it depends on.
     assert retain("volume_backup", keep_last=2)["results"] == []
     assert outcomes(retain("volume_backup", keep_last=1)) == dict.fromkeys((first, second, third), "done")
     assert [one.name for one in cloud.block_storage.backups() if run_name in one.name] == [fourth]

@@ -1,21 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role os_token: one token for every host of a play, by include, by block and always, and by one include."""
+"""The role os_token: one token for all hosts of a play."""
 
 from __future__ import annotations
 
 import pytest
-
-HOSTS = """
-[all]
-host0
-host1
-host2
-[all:vars]
-ansible_connection=local
-ansible_python_interpreter="{{ ansible_playbook_python }}"
-"""
 
 BLOCK_AND_ALWAYS = """
 - hosts: all
@@ -27,7 +17,7 @@ BLOCK_AND_ALWAYS = """
         - include_role: {name: onetoken.openstack.os_token}
         - openstack.cloud.compute_flavor_info:
         - command: openstack flavor list
-          when: inventory_hostname == 'host1'
+          when: inventory_hostname == 'host-01'
         - fail: {msg: "in the middle"}
           when: fail_in_the_middle | default(false) | bool
         - include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
@@ -37,22 +27,22 @@ BLOCK_AND_ALWAYS = """
 
 
 @pytest.mark.versions
-def test_the_role_issues_once_for_all_hosts_and_renews_only_what_is_due(controller, keystone):
-    (controller.home / "inventory").write_text(HOSTS)
-    run = controller.play(None, "-i", "inventory", plays=BLOCK_AND_ALWAYS)
+def test_the_role_issues_once_for_all_hosts_and_renews_only_if_due(controller, keystone):
+    run = controller.play(None, "-i", controller.write_inventory(3), plays=BLOCK_AND_ALWAYS)
     assert run.ok, run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
 def test_the_role_revokes_when_the_play_fails_on_every_host(controller, keystone):
-    (controller.home / "inventory").write_text(HOSTS)
-    run = controller.play(None, "-i", "inventory", "-e", "fail_in_the_middle=true", plays=BLOCK_AND_ALWAYS)
+    run = controller.play(
+        None, "-i", controller.write_inventory(3), "-e", "fail_in_the_middle=true", plays=BLOCK_AND_ALWAYS
+    )
     assert run.status == 2
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
 @pytest.mark.repeats
-def test_run_issues_runs_the_users_tasks_and_revokes(controller, keystone):
+def test_run_issues_a_token_runs_the_tasks_and_revokes(controller, keystone):
     (controller.home / "work.yml").write_text(
         "- openstack.cloud.compute_flavor_info:\n- command: openstack flavor list\n"
     )
@@ -64,7 +54,7 @@ def test_run_issues_runs_the_users_tasks_and_revokes(controller, keystone):
 
 
 @pytest.mark.repeats
-def test_run_takes_a_role_and_revokes_when_it_fails(controller, keystone):
+def test_run_runs_a_role_and_revokes_if_it_fails(controller, keystone):
     tasks = controller.home / "roles" / "work" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "main.yml").write_text("- openstack.cloud.compute_flavor_info:\n- fail: {msg: half-way}\n")
@@ -79,7 +69,7 @@ BOTH = {"os_token_run_tasks": "a.yml", "os_token_run_role": "b"}
 
 
 @pytest.mark.parametrize("variables", [{}, pytest.param(BOTH, marks=pytest.mark.repeats)])
-def test_run_says_what_it_needs(controller, keystone, variables):
+def test_run_reports_missing_and_conflicting_variables(controller, keystone, variables):
     play = [
         {
             "include_role": {"name": "onetoken.openstack.os_token", "tasks_from": "run"},
@@ -93,7 +83,7 @@ def test_run_says_what_it_needs(controller, keystone, variables):
 
 
 @pytest.mark.repeats
-def test_renewing_signs_in_as_before_without_being_told_again(controller):
+def test_renewing_signs_in_as_before(controller):
     run = controller.play(
         """
 - include_role: {name: onetoken.openstack.os_token}
@@ -104,7 +94,7 @@ def test_renewing_signs_in_as_before_without_being_told_again(controller):
     os_token_limit_timeout: 9
 - assert: {that: "record.limits == {'requests_per_second': '15', 'timeout': 9}"}
   vars: {record: "{{ lookup('file', os_token_issued.session ~ '/session.json') | from_json }}"}
-# It is due when it is a second old, which on a quick machine it may not be yet.
+# The token is due when it is a second old; on a fast machine it may be younger.
 - wait_for: {timeout: 1}
 - include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
   vars: {os_token_renew_after: "1", os_token_requests_per_second: false}
@@ -120,12 +110,12 @@ def test_renewing_signs_in_as_before_without_being_told_again(controller):
     assert run.ok, run.output
 
 
-def test_renewing_nothing_is_a_sentence_and_revoking_nothing_is_fine(controller):
+def test_without_a_token_renewing_fails_with_a_message_and_revoking_does_nothing(controller):
     run = controller.play(
         """
 - block:
     - include_role: {name: onetoken.openstack.os_token, tasks_from: renew}
-    - fail: {msg: there was one}
+    - fail: {msg: there was a token}
   rescue:
     - assert: {that: "'There is no token to renew' in ansible_failed_result.msg"}
 - include_role: {name: onetoken.openstack.os_token, tasks_from: revoke}
@@ -134,7 +124,7 @@ def test_renewing_nothing_is_a_sentence_and_revoking_nothing_is_fine(controller)
     assert run.ok, run.output
 
 
-def test_os_token_mode_of_the_role_hides_the_token_from_its_own_output(controller):
+def test_in_os_token_mode_the_role_shows_no_token(controller):
     run = controller.play(
         """
 - include_role: {name: onetoken.openstack.os_token}

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox itself, as far as the other tests do not show by themselves that it works."""
+"""The sandbox itself, where no other test depends on it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
-from ansible_collections.onetoken.openstack.tests.integration.conftest import FIRST_SANDBOX, SANDBOX
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import FIRST_SANDBOX, SANDBOX
 
-#: Prints DATABASE.TABLE for each table with a row that names an address of the sandbox's services.
+#: Prints DATABASE.TABLE for each table with a row that has an address of the sandbox's services.
 SEARCH = """
 import collections, json, pymysql, sys
 
@@ -31,8 +31,8 @@ for table, names in columns.items():
 """
 
 
-def test_the_sandbox_can_be_moved_to_other_ports_as_its_data_names_none(sandbox):
-    """But for Keystone's catalog, which every `up` compares with the ports."""
+def test_the_data_of_a_sandbox_have_no_ports_so_it_can_be_moved_to_others(sandbox):
+    """Except Keystone's catalog, which every `up` corrects."""
     search = subprocess.run(
         [FIRST_SANDBOX / "venv" / "bin" / "python", "-c", SEARCH, (SANDBOX / "ports.json").read_text()],
         input=json.loads((SANDBOX / "passwords.json").read_text())["database"],

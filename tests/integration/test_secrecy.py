@@ -1,10 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Token and password are nowhere but in the session's tokens/ and where the user put them.
+"""Tokens and passwords are only in the session's tokens/ and where the user put them.
 
-Each run writes to all places at once, and afterwards all of them are searched for every token that Keystone issued
-meanwhile, by Keystone's own list.
+Each run writes to all places at once. Then all of them are searched for every token that Keystone issued to the run.
 """
 
 from __future__ import annotations
@@ -21,19 +20,17 @@ import urllib.parse
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.controller import CALLBACK, play_of
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import TIMEOUT, wait_for
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Evidence, Secrets, files_below
 from ansible_collections.onetoken.openstack.tests.integration.observation import syslog, watched_processes
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
-#: Seconds for a play to come to a certain point on a busy machine.
-PATIENCE = 120
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
-#: The only files in which a secret may be: the session's, and the user's own.
+#: The only files that may have a secret: the session's tokens, and the user's own.
 EXCEPTIONS = (".local/state/onetoken/*/tokens", "clouds.yaml")
-#: A cloud that refuses this password, which looks different in a URL and in JSON.
+#: Is written differently in a URL and in JSON; Keystone refuses it.
 WRONG_PASSWORD = 'not/the "password" of & demo%, but 20 long'
 
-#: A module that signs in and then dies, with the token in its memory.
+#: Signs in and then dies, with the token in its memory.
 DYING_MODULE = """
 import os
 import openstack
@@ -45,7 +42,7 @@ if module.params["signal"]:
     os.kill(os.getpid(), module.params["signal"])
 raise RuntimeError("died while it was at work")
 """
-#: Puts the environment into the fact cache, and the requests into a log.
+#: Writes the environment into the fact cache, and requests into a log.
 WORKS = """
 - setup: {gather_subset: [min, env]}
 - openstack.cloud.compute_flavor_info:
@@ -55,11 +52,11 @@ WORKS = """
   register: flavors
 - debug: {var: hostvars}
 """
-#: Whatever else shows or writes what it knows.
-TELLS = """
+#: Shows and writes everything else.
+SHOWS = """
 - command: openstack --debug --os-cloud sandbox flavor list
   register: listed
-# Those of the run, as other tests may have a password in their environment meanwhile.
+# Only processes of this run: other tests may have a password in their environment.
 - shell: ps auxwwwe | grep -F '{{ home }}'
   register: ps
 - shell: cp -r "$ONETOKEN_SESSION_DIRECTORY" "{{ home }}/kept" && rm -r "{{ home }}/kept/tokens"
@@ -82,35 +79,28 @@ FAILS = """
 WAIT = "- shell: 'touch {{ home }}/working; exec sleep 300'\n"
 
 
-def indented(tasks: str, by: int) -> str:
-    return "".join(f"{' ' * by}{line}\n" for line in tasks.strip().splitlines())
-
-
 def with_the_callback(tasks: str) -> str:
-    return f"- hosts: localhost\n  tasks:\n{indented(tasks, 4)}"
+    return play_of(tasks)
 
 
 def with_the_role(tasks: str) -> str:
-    return f"""
-- hosts: localhost
-  environment: "{{{{ os_token_environment | default({{}}) }}}}"
-  tasks:
-    - block:
-        - include_role: {{name: onetoken.openstack.os_token}}
-        - onetoken.openstack.os_token_info: {{session: "{{{{ os_token_issued.session }}}}", validate: true}}
-          register: info
-{indented(tasks, 8)}
-      always:
-        - include_role: {{name: onetoken.openstack.os_token, tasks_from: revoke}}
-"""
+    role = {"name": "onetoken.openstack.os_token"}
+    info = {"session": "{{ os_token_issued.session }}", "validate": True}
+    issue = [
+        {"include_role": role},
+        {"onetoken.openstack.os_token_info": info, "register": "info"},
+    ]
+    revoke = [{"include_role": {**role, "tasks_from": "revoke"}}]
+    block = {"block": [*issue, *yaml.safe_load(tasks)], "always": revoke}
+    return play_of([block], environment="{{ os_token_environment | default({}) }}")
 
 
 WAYS = {"callback": (with_the_callback, CALLBACK), "role": (with_the_role, {})}
 ways = pytest.mark.parametrize("way", WAYS)
-#: For what is the same in both ways: one of them shows it at every change.
+#: For what is the same in both ways.
 mostly_callback = pytest.mark.parametrize("way", ["callback", pytest.param("role", marks=pytest.mark.repeats)])
 
-#: What makes a run write to all places at once.
+#: Makes a run write to all places at once.
 EVERYWHERE = {
     "ANSIBLE_LOG_PATH": "{home}/ansible.log",
     "ANSIBLE_GATHERING": "explicit",
@@ -125,16 +115,16 @@ EVERYWHERE = {
     "OS_CLIENT_CONFIG_FILE": "{home}/clouds.yaml",
     "OS_CLOUD": "sandbox",
 }
-#: Where each run is to have left something; else its search would prove nothing. Files are named by patterns.
+#: Where each run must have written something, or the search would prove nothing. Files are named by patterns.
 ALWAYS_WRITTEN = ("output", "arguments", "environments", "ansible.log", "*fact*/*localhost", "remote/*AnsiballZ_*")
-#: A session while it is in use, copied from where it is.
+#: A copy of the session, made while it is in use.
 KEPT = tuple(f"kept/{name}" for name in ("session.json", "owners/*", "site/onetoken_session/*.py"))
 #: What ansible-runner keeps of a run.
 ARTIFACTS = tuple(f"runner/artifacts/it/{name}" for name in ("stdout", "command", "job_events/*.json"))
 
 
 class Observer:
-    """Starts runs that write to all places, and gathers what is there afterwards."""
+    """Starts runs that write to all places, and collects what they wrote."""
 
     def __init__(self, controller: t.Any, sandbox: t.Any, issued: t.Any, temporary: str) -> None:
         self.controller = controller
@@ -151,7 +141,7 @@ class Observer:
         self.passwords = (sandbox.password("demo"), WRONG_PASSWORD)
 
     def write_play(self, way: str, tasks: str) -> dict[str, str]:
-        """Write play.yml; the variables for its run."""
+        """Write play.yml; the variables to run it with."""
         play, variables = WAYS[way]
         (self.home / "play.yml").write_text(play(tasks))
         return {**self.variables, **variables}
@@ -161,7 +151,7 @@ class Observer:
 
     @contextlib.contextmanager
     def observed(self) -> t.Iterator[dict[str, bytes]]:
-        """All that is seen of the runs meanwhile, and all files that are there then; the output is the caller's."""
+        """What processes and syslog show meanwhile, and all files afterwards; the caller adds the output."""
         evidence: dict[str, bytes] = {}
         with syslog() as received, watched_processes(self.home) as processes:
             yield evidence
@@ -180,15 +170,15 @@ class Observer:
 
 @pytest.fixture
 def observer(controller, sandbox, issued) -> t.Iterator[Observer]:
-    # ansible-core 2.21 makes a socket there, whose path may not be longer than 107 characters.
+    # ansible-core 2.21 makes a socket there, whose path may have at most 107 characters.
     with tempfile.TemporaryDirectory() as temporary:
         yield Observer(controller, sandbox, issued, temporary)
 
 
 @pytest.mark.versions
 @ways
-def test_a_run_that_succeeds_leaks_nothing(observer, way):
-    variables = observer.write_play(way, WORKS + TELLS)
+def test_a_successful_run_leaks_nothing(observer, way):
+    variables = observer.write_play(way, WORKS + SHOWS)
     with observer.observed() as evidence:
         run = observer.controller.command(
             "ansible-playbook", *observer.arguments(), **variables, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml"
@@ -199,8 +189,8 @@ def test_a_run_that_succeeds_leaks_nothing(observer, way):
 
 
 @ways
-def test_a_run_that_fails_leaks_nothing(observer, way):
-    """Its tasks die with a traceback, are killed, are refused, and fail."""
+def test_a_failing_run_leaks_nothing(observer, way):
+    """Tasks end with a traceback, are killed, are refused by Keystone, and fail."""
     variables = observer.write_play(way, WORKS + DIES + FAILS)
     with observer.observed() as evidence:
         run = observer.controller.command(
@@ -213,28 +203,28 @@ def test_a_run_that_fails_leaks_nothing(observer, way):
 
 
 @mostly_callback
-def test_a_run_that_is_killed_leaks_nothing(observer, way):
+def test_a_killed_run_leaks_nothing(observer, way):
     variables = observer.write_play(way, WORKS + WAIT)
     working = observer.home / "working"
     command = ("ansible-playbook", *observer.arguments())
     with observer.observed() as evidence, observer.controller.started(*command, **variables) as terminal:
-        wait_for(lambda: working.exists() or terminal.ended, PATIENCE, "the play is at work")
+        wait_for(lambda: working.exists() or terminal.ended, TIMEOUT, "the play is at work")
         assert working.exists(), terminal.output
         terminal.process.kill()
-        wait_for(lambda: not observer.issued.living(), PATIENCE, "the token is refused")
+        wait_for(lambda: not observer.issued.living(), TIMEOUT, "the token is refused")
         evidence["output"] = terminal.output.encode()
     assert b"onetoken_session.revoke.watcher" in evidence["arguments"]
     observer.assert_secret(evidence, "sdk.log")
 
 
 @mostly_callback
-def test_ansible_runner_keeps_no_secret(observer, way):
+def test_the_artifacts_of_ansible_runner_have_no_secret(observer, way):
     variables = observer.write_play(way, WORKS + DIES)
     with observer.observed() as evidence:
         run = run_with_ansible_runner(observer, variables)
         evidence["output"] = run.output.encode()
         assert run.ok and "died while it was at work" in run.output, run.output
-        # Its files are kept, so the direct door is not used.
+        # Files are kept, so the direct door is not used.
         assert way != "callback" or "runs in a fork of the server" in run.output, run.output
     observer.assert_secret(evidence, "sdk.log", *ARTIFACTS)
 
@@ -252,7 +242,7 @@ def run_with_ansible_runner(observer, variables: dict[str, str]):
     return observer.controller.command("ansible-runner", "run", str(private), *arguments, **variables)
 
 
-#: Shows what it knows of the cloud, and nothing of its environment.
+#: Shows what it knows of the cloud, but not its environment.
 DISCREET = """
 - setup: {gather_subset: [min, "!env"]}
 - openstack.cloud.compute_flavor_info:
@@ -264,8 +254,8 @@ DISCREET = """
 
 
 @mostly_callback
-def test_a_password_that_the_user_exported_stays_where_it_is(observer, sandbox, way):
-    """Every process of the run inherits it, but for the watcher, which needs none; it is nowhere else."""
+def test_an_exported_password_is_only_in_the_environment_of_the_run(observer, sandbox, way):
+    """The watcher does not inherit it."""
     variables = observer.write_play(way, DISCREET)
     del variables["OS_CLOUD"], variables["OS_CLIENT_CONFIG_FILE"]
     (observer.home / "clouds.yaml").unlink()
@@ -292,7 +282,7 @@ LEAKS = """
 """
 
 
-def test_the_search_finds_what_does_leak(observer):
+def test_the_search_finds_what_leaks(observer):
     (observer.home / "play.yml").write_text(with_the_callback(LEAKS))
     with observer.observed() as evidence:
         run = run_with_ansible_runner(observer, observer.variables)
@@ -304,23 +294,23 @@ def test_the_search_finds_what_does_leak(observer):
         for place in (*ALWAYS_WRITTEN, *ARTIFACTS, "copied", "kept/tokens/*", "syslog")
         if place in evidence or "*" in place
     ]
-    # The command that ansible-runner writes down is its own, with its environment, before anything is known.
+    # ansible-runner records its command and environment before there is a token.
     assert [place for place in places if not fnmatch.filter(found, place)] == ["runner/artifacts/it/command"]
     assert Secrets(*observer.passwords).places(evidence) == []
 
 
 @pytest.mark.parametrize("shift", range(3))
-def test_the_search_sees_through_encodings_and_cuts(shift):
+def test_the_search_finds_encoded_and_truncated_secrets(shift):
     secret = "gAAAAABn-_x" + '0123456789/+ "?' * 10 + "=="
-    look = Secrets(secret).in_text
+    is_in = Secrets(secret).in_text
     around = "." * shift
     for cut in (secret, secret[: len(secret) - 60], secret[60:]):
-        assert look(cut.encode())
-        assert look(urllib.parse.quote(cut).encode()) and look(urllib.parse.quote(cut, safe="").encode())
-        assert look(json.dumps({"token": cut}).encode())
-        assert look(base64.b64encode(f"{around}{cut}.".encode()))
-        assert look(base64.urlsafe_b64encode(f"{around}{cut}.".encode()))
-    assert not look(secret[::-1].encode())
+        assert is_in(cut.encode())
+        assert is_in(urllib.parse.quote(cut).encode()) and is_in(urllib.parse.quote(cut, safe="").encode())
+        assert is_in(json.dumps({"token": cut}).encode())
+        assert is_in(base64.b64encode(f"{around}{cut}.".encode()))
+        assert is_in(base64.urlsafe_b64encode(f"{around}{cut}.".encode()))
+    assert not is_in(secret[::-1].encode())
 
 
 def test_only_the_user_can_read_the_session(controller):
@@ -328,7 +318,7 @@ def test_only_the_user_can_read_the_session(controller):
     (session,) = controller.sessions
     for path in (session, *session.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
-        # Python writes its compiled files as it likes; they are behind the session's 0700 anyway.
+        # Python chooses the mode of compiled files, which the session's 0700 protects.
         if "__pycache__" not in path.parts:
             assert mode in (0o700, 0o600), path
     assert controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}").ok

@@ -1,35 +1,26 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session carries a play: what it costs Keystone, and that it ends when it should."""
+"""Plays on a session: how many requests Keystone gets, and when the session ends."""
 
 from __future__ import annotations
 
 import json
-import textwrap
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
-from ansible_collections.onetoken.openstack.tests.integration.on_session import end, variables_of
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.helpers.controller import play_of
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.integration.kept_sessions import end
 
 ISSUE = """
 - onetoken.openstack.os_token_issue: {cloud: sandbox}
   register: session
 """
-#: One that outlives its play, because it was named.
+#: It outlives its play, because it has a name.
 ISSUE_NAMED = ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: kept")
 REVOKE = """
 - onetoken.openstack.os_token_revoke: {session: "{{ session.session }}"}
   register: revoked
-"""
-
-
-PLAY_OF_ITS_OWN = f"""
-- hosts: localhost
-  gather_facts: false
-  tasks:
-{textwrap.indent(ISSUE + REVOKE, "    ")}
 """
 
 
@@ -52,7 +43,7 @@ def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone
   environment: "{{ session.environment }}"
 - openstack.cloud.project_info: {name: demo}
   environment: "{{ session.environment }}"
-  ignore_errors: true  # listing projects is the administrator's
+  ignore_errors: true  # only administrators may list projects
 - openstack.cloud.server_info: {cloud: sandbox}
   environment: "{{ session.environment }}"
 - openstack.cloud.server_info: {region_name: RegionTwo}
@@ -72,29 +63,29 @@ def test_twenty_tasks_cost_one_token_request_and_one_delete(controller, keystone
     assert keystone.count("DELETE") == 1
 
 
-def test_the_password_costs_a_token_request_a_task(controller, keystone):
-    """The measure works: the same tasks without a session are seen in the same log."""
+def test_the_password_costs_a_token_request_per_task(controller, keystone):
+    """So the count works: it sees the same tasks without a session."""
     run = controller.play("- openstack.cloud.compute_flavor_info: {cloud: sandbox}\n  loop: '{{ range(3) | list }}'")
     assert run.ok, run.output
     assert keystone.count("POST") == 3
 
 
 @pytest.mark.repeats
-def test_two_plays_in_a_row_get_a_token_each(controller, keystone):
-    run = controller.play(plays=PLAY_OF_ITS_OWN * 2)
+def test_two_plays_in_a_row_use_a_token_each(controller, keystone):
+    run = controller.play(plays=play_of(ISSUE + REVOKE) * 2)
     assert run.ok, run.output
     assert keystone.count("POST") == keystone.count("DELETE") == 2
 
 
 @pytest.mark.repeats
-def test_a_named_session_is_used_again_by_the_next_play(controller, keystone):
+def test_the_next_play_uses_the_same_named_session(controller, keystone):
     issue = ISSUE.replace("cloud: sandbox", "cloud: sandbox, session: nightly")
     for expected in ("changed=1", "changed=0"):
         run = controller.play(issue)
         assert run.ok and expected in run.output, run.output
     assert keystone.count("POST") == 1
     assert controller.play("- onetoken.openstack.os_token_revoke: {session: nightly}").ok
-    # A closed session is opened again by the next issue.
+    # The next issue opens a closed session again.
     assert controller.play(issue).ok
     assert keystone.count("POST") == 2
     end(controller.sessions[0])
@@ -126,11 +117,12 @@ def test_after_the_revoke_keystone_refuses_the_token(controller, issued):
     assert controller.tokens() == []
 
 
-def test_a_session_without_a_name_ends_with_its_run(controller, keystone, gone):
+def test_a_session_without_a_name_ends_with_its_run(controller, issued):
     run = controller.play(ISSUE + "- command: cp -r {{ session.session }}/tokens {{ playbook_dir }}/kept\n")
     assert run.ok, run.output
     (file,) = (controller.home / "kept").glob("*.json")
-    gone(json.loads(file.read_text())["current"]["token"])
+    token = json.loads(file.read_text())["current"]["token"]
+    wait_for(lambda: not issued.lives(token), 10, "the token is refused")
 
 
 def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, keystone):
@@ -142,69 +134,7 @@ def test_a_late_task_fails_and_does_not_fall_back_to_the_password(controller, ke
     assert keystone.count("POST") == 1
 
 
-@pytest.mark.repeats
-def test_an_expired_token_is_renewed_by_the_task_that_finds_it(controller, keystone):
-    assert controller.play(ISSUE_NAMED).ok
-    (session,) = controller.sessions
-    _age(session, hours=25)
-    environment = variables_of(session)
-    run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
-    assert run.ok, run.output
-    assert keystone.count("POST") == 2
-    end(session)
-
-
-def test_a_revoked_token_is_renewed_once_by_the_task_that_finds_it(controller, keystone):
-    """Somebody revoked it elsewhere: Keystone's 401 is believed, and one process signs in for all."""
-    assert controller.play(ISSUE_NAMED).ok
-    (token,) = controller.tokens()
-    (session,) = controller.sessions
-    revoke = f"- onetoken.openstack.os_token_revoke: {{cloud: sandbox, token: '{token}'}}\n  no_log: true"
-    assert controller.play(revoke).ok
-    environment = variables_of(session)
-    run = controller.play("- openstack.cloud.compute_flavor_info:\n  loop: '{{ range(3) | list }}'", **environment)
-    assert run.ok, run.output
-    assert keystone.count("POST") == 2
-
-
-@pytest.mark.repeats
-def test_an_expired_token_of_explicit_credentials_says_what_to_do(controller, keystone, sandbox):
-    auth = {**sandbox.clouds["sandbox"]["auth"]}
-    issue = [{"onetoken.openstack.os_token_issue": {"auth": auth, "session": "kept"}}]
-    assert controller.play(issue).ok
-    (session,) = controller.sessions
-    _age(session, hours=25)
-    run = controller.play("- openstack.cloud.server_info:", **variables_of(session))
-    assert run.status == 2
-    assert "expired at" in run.output and "issue it again with os_token_issue" in run.output
-    assert controller.play(issue[:1]).ok
-    assert keystone.count("POST") == 2
-
-
-@pytest.mark.repeats
-def test_a_second_issue_asks_keystone_for_nothing_until_the_token_is_due(controller, keystone):
-    again = "- onetoken.openstack.os_token_issue: {{cloud: sandbox, session: '{{{{ session.session }}}}'{}}}\n"
-    run = controller.play(
-        ISSUE_NAMED
-        + again.format("")
-        + "  register: same\n- assert: {that: not same.changed}\n"
-        + again.format(", min_remaining: 86000, renew_after: 1%")
-        + "  register: young\n- assert: {that: not young.changed}\n"
-    )
-    assert run.ok, run.output
-    assert keystone.count("POST") == 1
-    (session,) = controller.sessions
-    _age(session, hours=9)
-    run = controller.play(again.format("").replace("{{ session.session }}", str(session)))
-    assert run.ok and "changed=1" in run.output, run.output
-    assert keystone.count("POST") == 2
-    # Revoking kills the old token as well.
-    run = controller.play(f"- onetoken.openstack.os_token_revoke: {{session: {session}}}")
-    assert run.ok, run.output
-    assert [request.status for request in keystone.requests() if request.method == "DELETE"] == [204, 204]
-
-
-def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, keystone):
+def test_check_mode_sends_no_request_and_changes_nothing(controller, keystone):
     run = controller.play(ISSUE + "- assert: {that: session.changed}\n", "--check")
     assert run.ok, run.output
     assert keystone.requests() == []
@@ -227,10 +157,3 @@ def test_check_mode_asks_keystone_for_nothing_and_changes_nothing(controller, ke
     assert run.ok, run.output
     assert keystone.requests() == []
     end(session)
-
-
-def _age(path, hours: int) -> None:
-    """Let the session believe that it got its tokens this long ago."""
-    session = Session(str(path))
-    for name in session.names():
-        let_it_age(session, name, hours * 3600)

@@ -9,7 +9,9 @@ import csv
 import pathlib
 import typing as t
 
-from ..integration.conftest import AccessLog, Controller, Sandbox
+from ..helpers.access_log import AccessLog
+from ..helpers.controller import Controller
+from ..helpers.sandbox import Sandbox
 from .line_chart import Axis, Line, svg
 from .user import IMAGES
 

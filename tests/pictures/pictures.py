@@ -19,8 +19,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 # The checkout stands there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
-from ansible_collections.onetoken.openstack.tests.integration.browser import Browser  # noqa: E402
-from ansible_collections.onetoken.openstack.tests.integration.conftest import Controller  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.helpers.browser import Browser  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.pictures import keystone_requests, terminal_film  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.pictures.user import IMAGES, delete_images, make_user  # noqa: E402
 

@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pyte
 
-from ..integration.conftest import Controller
+from ..helpers.controller import Controller
 
 COLUMNS, ROWS = 108, 32
 FONT_SIZE, LINE_HEIGHT, PADDING, FRAME = 14, 19, 18, 34

@@ -9,7 +9,8 @@ import pathlib
 
 import yaml
 
-from ..integration.conftest import REPOSITORY, Controller, Sandbox
+from ..helpers.controller import Controller
+from ..helpers.sandbox import REPOSITORY, Sandbox
 
 IMAGES = REPOSITORY / "docs" / "images"
 

@@ -20,9 +20,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="up|down|reset|status|limits")
     commands.add_parser("up", help="install, start and fill whatever is missing")
     commands.add_parser("down", help="stop everything, keep the data")
-    commands.add_parser("reset", help="stop, delete the data, start anew")
-    commands.add_parser("status", help="what runs; exit code 1 if not everything does")
-    limits = commands.add_parser("limits", help="change the rate limits of the running cloud and clear the counts")
+    commands.add_parser("reset", help="stop, delete the data, start again")
+    commands.add_parser("status", help="show what runs; exit code 1 unless everything does")
+    limits = commands.add_parser("limits", help="change the limits of the running cloud and reset the counts")
     limits.add_argument("--token-requests-per-minute", type=natural, metavar="N", help="0: no limit")
     limits.add_argument("--requests-per-second", type=natural, metavar="N", help="0: no limit")
     limits.add_argument("--dialect", choices=DIALECTS)
@@ -51,7 +51,7 @@ def duration(text: str) -> float:
 
 
 def status(text: str) -> int:
-    """A status of HTTP's; 0 is `off`, None would be "not said"."""
+    """An HTTP status; 0 for `off`, as None means that the option is absent."""
     if text == "off":
         return 0
     if not text.isdecimal() or not 400 <= int(text) <= 599:
@@ -88,7 +88,7 @@ def main() -> int:
         print(f"sandbox {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"sandbox {options.command}: interrupted; `up` takes up where this stopped.", file=sys.stderr)
+        print(f"sandbox {options.command}: interrupted; run `up` to continue.", file=sys.stderr)
         return 130
     return 0
 

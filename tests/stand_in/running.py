@@ -1,10 +1,12 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for as long as a test needs it: `with StandIn(directory, servers=1000) as cloud:`."""
+"""Run the stand-in for the duration of a test: `with StandIn(directory, servers=1000) as cloud:`."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import pathlib
 import re
@@ -21,7 +23,7 @@ LINE = re.compile(r'\S+ - - \[[^]]*\] "(?P<method>\S+) (?P<target>\S+) [^"]*" (?
 
 
 class StandInError(Exception):
-    """The stand-in does not run, or does not take what it was told."""
+    """The stand-in does not start, or refuses a setting."""
 
 
 class Logged(t.NamedTuple):
@@ -51,7 +53,7 @@ class StandIn:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What tells a process to use it."""
+        """The variables that make a process use it."""
         return {"OS_CLIENT_CONFIG_FILE": self.clouds_file, "OS_CLOUD": CLOUD_NAME}
 
     def __enter__(self) -> StandIn:
@@ -65,7 +67,7 @@ class StandIn:
         self.directory.mkdir(parents=True, exist_ok=True)
         own = ["--directory", str(self.directory), "--end-with-stdin"]
         command = [sys.executable, str(SCRIPT), *own, *self.arguments()]
-        # With the pipe to its standard input it ends even if this process is killed.
+        # It ends with its standard input, even if this process is killed.
         pipe = subprocess.PIPE
         with open(self.directory / "stand-in.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log)
@@ -82,12 +84,12 @@ class StandIn:
             if value is True:
                 arguments.append(option)
             elif value is not False and value is not None:
-                # In one word, as a value may begin with a minus.
+                # As one word, because a value may begin with a minus.
                 arguments.append(f"{option}={value}")
         return arguments
 
     def readiness(self) -> dict[str, t.Any]:
-        """The line that it prints once it can be used."""
+        """The line that it prints once it is ready."""
         output = t.cast(t.IO[bytes], self.process.stdout)
         readable, _writable, _exceptional = select.select([output], [], [], self.start_timeout)
         line = output.readline() if readable else b""
@@ -107,14 +109,14 @@ class StandIn:
         for stream in (self.process.stdin, self.process.stdout):
             t.cast(t.IO[bytes], stream).close()
 
-    # What it is told
+    # Control
 
     def control(self, **settings: t.Any) -> dict[str, t.Any]:
-        """Change settings; all settings as they are then."""
+        """Change settings; all settings afterwards."""
         return self.ask("/control", settings)
 
     def revoke_tokens(self) -> int:
-        """End every live token; how many there were."""
+        """Revoke all tokens; how many were valid."""
         return self.ask("/control/revoke-tokens", {})["revoked"]
 
     def ask(self, path: str, content: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -127,17 +129,17 @@ class StandIn:
         except urllib.error.HTTPError as exc:
             raise StandInError(exc.read().decode(errors="replace")) from exc
 
-    # What it tells
+    # State and requests
 
     def state(self, only: str | None = None) -> dict[str, t.Any]:
-        """All servers, images, volumes, snapshots, backups and tokens, those that are gone with "deleted" true.
+        """All servers, images, volumes, snapshots, backups and tokens, with "deleted" true for deleted ones.
 
-        `only` names one of these, or `storm`: how often each kind of trouble struck.
+        `only` names one of these, or `storm`: how often each kind of error occurred.
         """
         return self.ask(f"/control/state?only={only}" if only else "/control/state")
 
     def requests(self, service: str) -> list[Logged]:
-        """Every request to keystone, nova, glance or cinder, refused ones included."""
+        """All requests to keystone, nova, glance or cinder, including throttled ones."""
         if self.process.poll() is None:
             self.ask("/control/flush")
         text = (self.directory / f"{service}.access.log").read_text(encoding="utf-8")
@@ -150,7 +152,7 @@ class StandIn:
     def count(
         self, service: str, method: str | None = None, path_regex: str | None = None, status: int | None = None
     ) -> int:
-        """How many requests of this method, whose path with its query has this in it, were answered so."""
+        """The number of requests with this method, this pattern in path and query, and this status."""
         return sum(
             1
             for request in self.requests(service)
@@ -164,3 +166,11 @@ class StandIn:
         self.ask("/control/flush")
         for log in self.directory.glob("*.access.log"):
             log.write_bytes(b"")
+
+
+@contextlib.contextmanager
+def stand_ins(directory: pathlib.Path) -> t.Iterator[t.Callable[..., StandIn]]:
+    """Start any number of stand-ins, each with options of its own; all end with the block."""
+    with contextlib.ExitStack() as stack:
+        numbers = itertools.count()
+        yield lambda **options: stack.enter_context(StandIn(directory / f"stand-in-{next(numbers)}", **options))

@@ -5,7 +5,7 @@
 
     python tests/stand_in/stand_in.py --directory DIR --servers 1000 --requests-per-second 20
 
-It prints one line of JSON once it can be used and runs until SIGTERM. README.md says what it leaves out.
+It prints one line of JSON once it is ready, and runs until SIGTERM. README.md says what it leaves out.
 """
 
 from __future__ import annotations

@@ -10,21 +10,39 @@ import typing as t
 from .imports import FILES, ours
 
 SESSION = "module_utils._session"
-#: Lowest first. A file is of the layer with the longest of the names that its own name begins with.
+BULK = "module_utils._bulk"
+
+
+class Layer(t.NamedTuple):
+    #: A file is of the layer with the longest of the names that its own name begins with.
+    names: tuple[str, ...]
+    holds: str
+
+
+#: Lowest first.
 LAYERS = (
-    (f"{SESSION}.util",),
-    (f"{SESSION}.store",),
-    (f"{SESSION}.rate_limit",),
-    (f"{SESSION}.transport",),
-    (f"{SESSION}.revoke",),
-    (f"{SESSION}.sign_in",),
-    (f"{SESSION}.fork_server",),
-    (SESSION,),
-    ("module_utils._session_setup",),
-    ("module_utils._modules",),
-    ("module_utils._bulk",),
-    ("plugin_utils",),
-    ("modules", "doc_fragments", "callback", "inventory", "lookup", "action"),
+    Layer((f"{SESSION}.util",), "clocks, waiting, locks, errors"),
+    Layer((f"{SESSION}.store",), "the session's directory"),
+    Layer((f"{SESSION}.rate_limit",), "one limit for all processes"),
+    Layer((f"{SESSION}.transport",), "requests at that limit"),
+    Layer((f"{SESSION}.revoke",), "revocation, watcher, sweep"),
+    Layer((f"{SESSION}.sign_in",), "the sign-in cache"),
+    Layer((f"{SESSION}.fork_server",), "programs in forks"),
+    Layer((SESSION,), "sitecustomize and its hook"),
+    Layer(("module_utils._session_setup",), "makes a session"),
+    Layer(("module_utils._modules",), "what modules share"),
+    Layer((f"{BULK}.model",), "items, actions, reasons, errors"),
+    Layer((f"{BULK}.control",), "what limits and stops a run"),
+    Layer((f"{BULK}.engine",), "the course of a run"),
+    Layer((f"{BULK}.api",), "requests to the services"),
+    Layer((f"{BULK}.resources",), "servers, volumes, images"),
+    Layer((f"{BULK}.actions.common",), "what actions share"),
+    Layer((f"{BULK}.actions",), "one for each bulk module"),
+    Layer((f"{BULK}.retention",), "deletes expired copies"),
+    Layer((f"{BULK}.report",), "results, files, page"),
+    Layer((BULK,), "from options to a run"),
+    Layer(("plugin_utils",), "on the controller only"),
+    Layer(("modules", "doc_fragments", "callback", "inventory", "lookup", "action"), "what users call"),
 )
 
 
@@ -32,8 +50,8 @@ def layer_of(name: str) -> int:
     """The number of a file's layer; 0 is the lowest."""
     matches = [
         (len(prefix), number)
-        for number, prefixes in enumerate(LAYERS)
-        for prefix in prefixes
+        for number, layer in enumerate(LAYERS)
+        for prefix in layer.names
         if f"{name}.".startswith(f"{prefix}.")
     ]
     if not matches:
@@ -47,3 +65,11 @@ def violations() -> t.Iterator[tuple[str, str]]:
         for module in sorted(ours(name)):
             if module not in FILES or layer_of(module) > layer_of(name):
                 yield name, module
+
+
+def imported_layers() -> dict[int, set[int]]:
+    """The other layers that each layer imports, by their numbers."""
+    found: dict[int, set[int]] = {number: set() for number in range(len(LAYERS))}
+    for name in FILES:
+        found[layer_of(name)] |= {layer_of(module) for module in ours(name)} - {layer_of(name)}
+    return found

@@ -22,7 +22,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 # The checkout stands there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code  # noqa: E402
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.structure import imports  # noqa: E402
 
 MODULES = REPOSITORY / "plugins" / "modules"

@@ -21,22 +21,22 @@ from .._session.store.session import ISSUED, Session
 from .._session.util import deadline
 from .._session.util.clock import now
 from .._session.util.errors import ConfigurationError, OneTokenError
-from .api.client import PAGE, Client
+from .api.client import PAGE_SIZE, Client
 from .api.project import Project
 from .api.request_counts import RequestCounts
 from .api.services import ANSWER_TIMEOUT
-from .engine.action import Action
-from .engine.cancellation import Cancellation
-from .engine.errors import DeadlineError
-from .engine.interruption import Interruption, patience
-from .engine.max_failures import MaxFailures
+from .control.cancellation import Cancellation
+from .control.interruption import Interruption, patience
+from .control.max_failures import MaxFailures
+from .control.run_lock import RunLock
+from .control.slots import Slots
+from .control.time_budget import TimeBudget
 from .engine.plan import Plan
 from .engine.progress import Progress
 from .engine.run import Run
-from .engine.run_lock import RunLock
-from .engine.slots import Slots
-from .engine.time_budget import TimeBudget
 from .engine.workers import WORKERS
+from .model.action import Action
+from .model.errors import DeadlineError
 from .report import files as report_files
 from .report.report import Report, RunFailedError, results_of
 
@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
     import openstack.connection
 
 NewAction = t.Callable[[Client], Action[t.Any]]
-#: Makes an action of a module's options. What is wrong with them is found before the cloud is asked for anything.
+#: Makes an action of a module's options. What is wrong with them is found before the first request.
 PrepareAction = t.Callable[[AnsibleModule], NewAction]
 
 BULK_OPTIONS: dict[str, t.Any] = {
@@ -104,10 +104,19 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
         if params.get("run") and shared is not None and not module.check_mode:
             lock = RunLock(shared, project.key.file_name(f"{action.name} {params['run']}"))
         slots = Slots(project.key, params["concurrency"] // params["slices"], shared)
-        wait = params.get("wait", True)
-        run = Run(action, limiter, budget, cancellation, progress, wait, max_failures, lock, slots)
+        run = Run(
+            action,
+            limiter,
+            budget,
+            cancellation,
+            progress,
+            wait=params.get("wait", True),
+            max_failures=max_failures,
+            lock=lock,
+            slots=slots,
+        )
         run.plan()
-        plan = Plan.of(action, run.items, limiter.rate, PAGE) if module.check_mode else None
+        plan = Plan.of(action, run.items, limiter.rate, PAGE_SIZE) if module.check_mode else None
         if plan is None:
             run.carry_out()
         reason = cancellation.reason
@@ -170,7 +179,7 @@ def _sign_in(module: AnsibleModule, counts: RequestCounts) -> tuple[openstack.co
         return deadline.within(timeout, sign_in)
     except deadline.LateError:
         raise DeadlineError(
-            f"Nothing was asked for, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
+            f"Nothing was submitted, as Keystone gave no token within the timeout of {timeout} s: try again later, or "
             "check auth_url and the network."
         ) from None
 

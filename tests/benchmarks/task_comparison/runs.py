@@ -11,7 +11,8 @@ import statistics
 import typing as t
 from collections import Counter
 
-from ...integration.conftest import AccessLog, Controller
+from ...helpers.access_log import AccessLog
+from ...helpers.controller import Controller
 from ...tools.environments import MAIN, Environment
 from ..bulk_comparison.clouds import REPOSITORY
 from ..bulk_comparison.measuring import measure

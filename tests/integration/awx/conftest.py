@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places for jobs that everyone can reach, unlike pytest's own, and the execution environment that they share."""
+"""AWX jobs, in directories that every user can read, unlike pytest's, and the execution environment that they share."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job
 
 
 @contextlib.contextmanager
-def open_place() -> t.Iterator[pathlib.Path]:
-    place = pathlib.Path(tempfile.mkdtemp(prefix="onetoken-awx-", dir="/tmp"))
-    place.chmod(0o755)
+def shared_directory() -> t.Iterator[pathlib.Path]:
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="onetoken-awx-", dir="/tmp"))
+    directory.chmod(0o755)
     try:
-        yield place
+        yield directory
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def execution_environment() -> t.Iterator[ExecutionEnvironment]:
-    with open_place() as place:
-        environment = ExecutionEnvironment(place)
+    with shared_directory() as directory:
+        environment = ExecutionEnvironment(directory)
         environment.build()
         yield environment
 
 
 @pytest.fixture
 def new_job(execution_environment: ExecutionEnvironment) -> t.Iterator[t.Callable[[], Job]]:
-    """Jobs, each with a container of its own."""
-    with open_place() as place:
+    """Make a job in a container of its own."""
+    with shared_directory() as directory:
         jobs: list[Job] = []
 
         def new() -> Job:
-            own = place / str(len(jobs))
+            own = directory / str(len(jobs))
             own.mkdir()
             jobs.append(Job(own, execution_environment))
             return jobs[-1]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An execution environment without a container: what its image would have, in a virtual environment."""
+"""An execution environment without a container: the content of its image, in a virtual environment."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import typing as t
 import yaml
 from ansible_collections.onetoken.openstack.tests.tools.environments import MAIN, REPOSITORY, build_collection
 
-#: Who a container's processes run as on OpenShift and in AWX: a user that has no name, in root's group.
+#: The user and group of a container's processes on OpenShift and in AWX: a user without a name, in root's group.
 USER, GROUP = 12345, 0
-#: Whether this process may start others as that user.
+#: Whether this process can start others as that user.
 IS_ROOT = os.geteuid() == 0
 
 
 class ExecutionEnvironment:
-    """Packages and collections of execution-environment.yml, readable for everyone."""
+    """The packages and collections of execution-environment.yml, readable by every user."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.directory = directory
@@ -41,7 +41,7 @@ class ExecutionEnvironment:
         packages = self._packages()
         _run(_python_for(USER), "-m", "venv", "--without-pip", self.directory / "venv")
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "--disable-pip-version-check", "install"]
-        # openstack.cloud of the package ansible, which is not that of Galaxy, works with these.
+        # The constraints fit the openstack.cloud of the package ansible, which is installed instead of Galaxy's.
         _run(*pip, "--quiet", "--constraint", MAIN.requirements, *packages)
 
     @property
@@ -49,7 +49,7 @@ class ExecutionEnvironment:
         return yaml.safe_load((self.directory / "execution-environment.yml").read_text())
 
     def introspected(self) -> list[str]:
-        """The packages that the collections in the image ask for."""
+        """The packages that the collections in the image require."""
         listed = self.directory / "introspected.txt"
         command = [MAIN.bin / "ansible-builder", "introspect", "--write-pip", listed]
         _run(*command, "--write-bindep", self.directory / "bindep.txt", self.collections)
@@ -70,24 +70,24 @@ class ExecutionEnvironment:
         collection = own / "onetoken" / "openstack"
         collection.mkdir(parents=True)
         shutil.unpack_archive(tarball, collection)
-        # Galaxy has it too; this one is on the disk already.
+        # Galaxy has it, too, but this one is on the disk already.
         shutil.copytree(MAIN.installed_collections / "openstack" / "cloud", own / "openstack" / "cloud")
 
 
 def as_user(*command: t.Any) -> list[str]:
-    """A command as the user without a name, where that can be chosen."""
+    """The command that runs a command as the user without a name, if possible."""
     words = [str(word) for word in command]
     prefix = ["setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups", "--inh-caps=-all"]
     return [*prefix, *words] if IS_ROOT else words
 
 
 def _python_for(user: int) -> str:
-    """A Python that this user can run too; one in root's home it cannot."""
+    """A Python that this user can run, which it cannot in root's home."""
     candidates = [os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"]
     for python in candidates:
-        # By a shell, as the privileges that setpriv gives up still help it to reach what it starts itself.
-        look = shlex.join([python, "-c", "import ssl, sys, venv; sys.exit(sys.version_info < (3, 11))"])
-        probe = as_user("sh", "-c", f"{look}; exit $?")
+        # By a shell: setpriv still has its privileges when it starts a program itself.
+        check = shlex.join([python, "-c", "import ssl, sys, venv; sys.exit(sys.version_info < (3, 11))"])
+        probe = as_user("sh", "-c", f"{check}; exit $?")
         if subprocess.run(probe, capture_output=True, cwd="/", check=False).returncode == 0:
             return python
     raise FileNotFoundError(f"There is no Python 3.11 or later that user {user} can run: tried {', '.join(candidates)}")

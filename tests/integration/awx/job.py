@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A job as AWX starts one: its private data directory, its environment, its credential's file, and ansible-runner."""
+"""A job as AWX starts it: with a private data directory, an environment, a credential file, and ansible-runner."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import subprocess
 import typing as t
 
 import yaml
+from ansible_collections.onetoken.openstack.tests.helpers.controller import LOCAL_HOST
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.awx.execution_environment import (
     GROUP,
     IS_ROOT,
@@ -22,9 +24,8 @@ from ansible_collections.onetoken.openstack.tests.integration.awx.execution_envi
     ExecutionEnvironment,
     as_user,
 )
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 
-#: What AWX's worker does with ansible-runner in the container; a file that appears is the cancel button.
+#: What AWX's worker runs in the container; making the file `button` cancels the job.
 WORKER = """
 import json, os, sys
 import ansible_runner
@@ -35,11 +36,9 @@ run = ansible_runner.run(
 )
 sys.exit(f"{run.status}, exit code {run.rc}" if run.status != "successful" else 0)
 """
-#: Seconds for a job, on a machine that is busy with other things.
+#: Seconds for a job on a busy machine.
 JOB_TIMEOUT = 400
 Inventory = t.Mapping[str, t.Any]
-#: The host of AWX's own Demo Inventory.
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 def inventory_of(*names: str, group: str = "servers", variables: t.Mapping[str, str] | None = None) -> Inventory:
@@ -47,7 +46,7 @@ def inventory_of(*names: str, group: str = "servers", variables: t.Mapping[str, 
 
 
 def devstack(cloud: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The clouds.yaml that AWX's own OpenStack credential makes of its fields."""
+    """The clouds.yaml that AWX's own OpenStack credential generates."""
     auth = cloud["auth"]
     fields = {name: auth[name] for name in ("auth_url", "username", "password", "project_name")}
     domain = auth.get("user_domain_name", "Default")
@@ -56,7 +55,7 @@ def devstack(cloud: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 class Answer(str):
-    """A text that somebody gave to a survey: not a template, AWX says."""
+    """The answer to a survey's question, which AWX marks as unsafe to template."""
 
 
 class AnswersDumper(yaml.SafeDumper):
@@ -75,12 +74,12 @@ def _answers(value: t.Any) -> t.Any:
 
 
 def extra_variables(variables: t.Mapping[str, t.Any]) -> str:
-    """The file that AWX writes of a job's variables."""
+    """The file into which AWX writes a job's variables."""
     return yaml.dump(_answers(dict(variables)), Dumper=AnswersDumper)
 
 
 class Job:
-    """One job, in what is its container: a home that it cannot write to, temporary files that no other job sees."""
+    """A job in the equivalent of a container: a read-only home, and temporary files of its own."""
 
     def __init__(self, place: pathlib.Path, environment: ExecutionEnvironment) -> None:
         self.place = place
@@ -94,7 +93,7 @@ class Job:
             (self.private / folder).mkdir(parents=True)
         self._credential = self.private / "env" / "tmp4f7k2c9x"
         self.home.mkdir()
-        # An image has collections where Ansible looks by itself, such as ~/.ansible/collections.
+        # An image has its collections where Ansible looks by default, such as ~/.ansible/collections.
         (self.home / ".ansible").symlink_to(environment.collections.parent)
         self._temporary.mkdir()
 
@@ -105,21 +104,21 @@ class Job:
         inventory: Inventory | None = None,
         project: t.Mapping[str, str] | None = None,
     ) -> Job:
-        """The project is this repository, or these files."""
+        """Write the job's files; its project is this repository, or these files."""
         if project is None:
             shutil.copytree(REPOSITORY / "playbooks", self.private / "project" / "playbooks")
             shutil.copy(REPOSITORY / "ansible.cfg", self.private / "project")
         for name, content in (project or {}).items():
             (self.private / "project" / name).write_text(content)
         self._credential.write_text(yaml.safe_dump(dict(clouds)))
-        # AWX's inventory is a script that prints it.
+        # AWX passes the inventory as a script that prints it.
         script = self.private / "inventory" / "hosts"
-        inventory = inventory or inventory_of("localhost", variables=LOCAL)
+        inventory = inventory or inventory_of("localhost", variables=LOCAL_HOST)
         script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
         (self.private / "env" / "extravars").write_text(extra_variables(variables))
         (self.private / "env" / "settings").write_text(json.dumps({"idle_timeout": 0, "suppress_output_file": True}))
         (self.private / "env" / "envvars").write_text(json.dumps(self._variables()))
-        self._give_away()
+        self._set_owner()
         self._credential.chmod(0o600)
         script.chmod(0o700)
         return self
@@ -143,14 +142,14 @@ class Job:
         }
 
     def _callbacks(self) -> str:
-        """AWX's own, and what it reads in the project; whatever the execution environment says is lost thereby."""
+        """AWX's own, and those of the project's ansible.cfg; this overrides the execution environment's setting."""
         settings = configparser.ConfigParser()
         settings.read(self.private / "project" / "ansible.cfg")
         own = "indirect_instance_count"
         return ",".join([own, *filter(None, [settings.get("defaults", "callbacks_enabled", fallback="")])])
 
-    def _give_away(self) -> None:
-        """All of it belongs to the container's user, who may not write to the project and to the home."""
+    def _set_owner(self) -> None:
+        """Everything belongs to the container's user, who may not write to the project or the home."""
         if IS_ROOT:
             for path in (self.place, *self.place.rglob("*")):
                 os.chown(path, USER, GROUP, follow_symlinks=False)
@@ -159,20 +158,20 @@ class Job:
 
     @property
     def _container(self) -> dict[str, str]:
-        """The variables that the image and the container have by themselves."""
+        """The variables that the image and the container set."""
         return {
             "HOME": str(self.home),
             "PATH": f"{self._environment.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(self._temporary),
-            # Without a home that it can write to, Ansible itself wants to be told other places.
+            # With a read-only home, Ansible needs other directories.
             "ANSIBLE_HOME": str(self._temporary / "ansible"),
             "ANSIBLE_REMOTE_TEMP": str(self._temporary / "ansible" / "tmp"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def inventory_update(self, source: str) -> dict[str, t.Any]:
-        """What a source of the project gives, in the environment that AWX 24.6.1 has for that."""
+        """The inventory that a source in the project yields, in the environment of AWX 24.6.1."""
         path = [self.private / "requirements_collections", "~/.ansible/collections", "/usr/share/ansible/collections"]
         variables = {
             "ANSIBLE_COLLECTIONS_PATHS": os.pathsep.join(map(str, path)),
@@ -211,18 +210,18 @@ class Job:
         return self
 
     def cancel(self) -> str:
-        """Press the button: what the worker says when it has killed the playbook; it looks every few seconds."""
+        """Cancel the job; what the worker says after it killed the playbook, which takes it some seconds."""
         self._button.touch()
         return self.wait()
 
     def wait(self) -> str:
-        """Until it is over: "" if it succeeded, else what the worker says."""
+        """Wait for the job to end: "" if it succeeded, else what the worker says."""
         assert self._process is not None
         output, _nothing = self._process.communicate(timeout=JOB_TIMEOUT)
         return "" if self._process.returncode == 0 else output.strip() or str(self._process.returncode)
 
     def end(self) -> None:
-        """Leave nothing running, as when a test fails."""
+        """Cancel the job if it still runs, as after a failed test."""
         if self._process is not None and self._process.poll() is None:
             self.cancel()
 
@@ -231,28 +230,28 @@ class Job:
 
     @property
     def output(self) -> str:
-        """What AWX shows: the texts of the job's events."""
+        """What AWX shows: the output of the job's events."""
         files = sorted((self.private / "artifacts" / "1" / "job_events").glob("[0-9]*-*[!l].json"), key=_number)
         return "\n".join(json.loads(file.read_text()).get("stdout", "") for file in files)
 
     def processes(self) -> list[str]:
-        """The commands of what it started and what lives, the watcher too."""
+        """The commands of all processes of the job that are alive, including the watcher."""
         found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 if f"HOME={self.home}".encode() in (process / "environ").read_bytes().split(b"\0"):
                     command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    # AWX's own end of it goes on, to tell what became of the job.
+                    # AWX's worker goes on, to report the job's status.
                     found += [] if WORKER in command else [command]
             except OSError:
                 continue
         return found
 
-    def wait_until_nothing_lives(self, deadline: float) -> None:
-        wait_for(lambda: not self.processes(), deadline, lambda: f"nothing of the job lives: {self.processes()}")
+    def wait_until_dead(self, seconds: float) -> None:
+        wait_for(lambda: not self.processes(), seconds, lambda: f"all processes have ended: {self.processes()}")
 
     def kept(self) -> dict[str, bytes]:
-        """What is left of it, but for the credential's file and the project, which are AWX's own."""
+        """The files that the job leaves, except the credential file and the project, which AWX wrote."""
         own = (self.private / "env", self.private / "project")
         files = [path for path in self.place.rglob("*") if path.is_file() and not set(own) & set(path.parents)]
         return {str(path.relative_to(self.place)): path.read_bytes() for path in files}

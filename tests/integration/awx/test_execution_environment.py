@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ansible-builder makes of execution-environment.yml, as far as that goes without a container engine."""
+"""The build context that ansible-builder makes of execution-environment.yml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 
 @pytest.mark.repeats
-def test_the_build_context_has_the_collection_and_what_it_needs(execution_environment):
+def test_the_build_context_has_the_collection_and_its_dependencies(execution_environment):
     built = execution_environment.context / "_build"
     assert list((built / "collections").glob("onetoken-openstack-*.tar.gz"))
     galaxy = yaml.safe_load((built / "requirements.yml").read_text())
@@ -23,6 +23,6 @@ def test_the_build_context_has_the_collection_and_what_it_needs(execution_enviro
     assert "ENV ANSIBLE_CALLBACKS_ENABLED=onetoken.openstack.one_token" in containerfile
 
 
-def test_any_execution_environment_with_the_collection_gets_openstacksdk(execution_environment):
+def test_every_execution_environment_with_the_collection_gets_openstacksdk(execution_environment):
     names = {re.split(r"[<>=!~\[; ]", line)[0] for line in execution_environment.introspected()}
     assert "openstacksdk" in names

@@ -11,26 +11,25 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.tests.integration.as_found import administrator, left_as_found
+from ansible_collections.onetoken.openstack.tests.helpers.controller import play_of
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import Job, devstack, inventory_of
+from ansible_collections.onetoken.openstack.tests.integration.cleanup import left_as_found
 from ansible_collections.onetoken.openstack.tests.integration.leaks import Secrets
 from ansible_collections.onetoken.openstack.tests.integration.silent_service import silent_service
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
 from ansible_collections.onetoken.openstack.tests.stand_in.running import StandIn
 from openstack.connection import Connection
 
-#: Seconds within which a cancelled job leaves nothing behind: ten, on a machine that has nothing else to do.
+#: Seconds within which a cancelled job leaves nothing behind: ten, on an idle machine.
 SOON = 30
-#: How many jobs share the work: in AWX's template, and of those that are run here.
+#: How many jobs share the work, as in AWX's template.
 SLICES = 4
-#: Old images that are deleted are those of these tests.
-TWO_SERVERS = {"name_pattern": "web-0[12]", "run_pattern": "awx-*"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tidied(sandbox) -> t.Iterator[None]:
     """Other tests count the images of the same servers."""
-    with left_as_found(administrator(sandbox.clouds_file)):
+    with left_as_found(sandbox.administrator()):
         yield
 
 
@@ -47,10 +46,10 @@ def start(new_job, sandbox):
 
 @pytest.fixture
 def assert_clean(sandbox, issued):
-    """Nothing of the job lives, no token either if there was a session, and it kept no secret."""
+    """No process of the job is alive, no token either if there was a session, and no file has a secret."""
 
     def check(job: Job, session: bool = True) -> None:
-        job.wait_until_nothing_lives(SOON)
+        job.wait_until_dead(SOON)
         assert issued.all()
         assert not session or issued.living() == []
         evidence = job.kept()
@@ -60,7 +59,7 @@ def assert_clean(sandbox, issued):
     return check
 
 
-#: What each playbook does is shown without AWX; the job around it is the same.
+#: Other tests run these playbooks without AWX; the job around them is the same.
 REPEATS = pytest.mark.repeats
 
 
@@ -92,7 +91,7 @@ REPEATS = pytest.mark.repeats
         ),
     ],
 )
-def test_every_bulk_playbook_is_a_job(start, assert_clean, playbook, answers, done):
+def test_every_bulk_playbook_runs_as_a_job(start, assert_clean, playbook, answers, done):
     job = start(playbook, run_name="awx-each", **answers) if playbook != "retention" else start(playbook, **answers)
     assert job.wait() == "", job.output
     assert done in job.output
@@ -100,18 +99,18 @@ def test_every_bulk_playbook_is_a_job(start, assert_clean, playbook, answers, do
 
 
 @REPEATS
-def test_a_dry_run_is_a_job_of_the_type_check(start, assert_clean, access_log):
+def test_a_job_of_the_type_check_is_a_dry_run(start, assert_clean, access_log):
     nova = access_log("nova")
     job = start("bulk_snapshot", "--check", run_name="awx-dry", name_pattern="web-*")
     assert job.wait() == "", job.output
     assert "planned: web-01 as web-01-awx-dry" in job.output
     assert [request for request in nova.requests() if request.method == "POST"] == []
-    # As always in check mode, there was none.
+    # Check mode has no session.
     assert_clean(job, session=False)
 
 
 @REPEATS
-def test_an_answer_for_all_of_the_project_is_one(start):
+def test_two_asterisks_in_a_survey_select_the_whole_project(start):
     job = start("bulk_snapshot", "--check", run_name="2026-01-31", name_pattern="**")
     assert job.wait() == "", job.output
     planned = re.findall(r"planned: (\S+) as \S+-2026-01-31\b", job.output)
@@ -131,7 +130,7 @@ def test_an_answer_for_all_of_the_project_is_one(start):
     ],
     ids=str,
 )
-def test_an_answer_that_ansible_reads_as_something_else_is_refused(start, keystone, answers, arrived):
+def test_an_answer_that_ansible_does_not_read_as_text_is_refused(start, keystone, answers, arrived):
     job = start("bulk_snapshot", **{"name_pattern": "web-01", "run_name": "awx-text", **answers})
     assert job.wait() != ""
     shown = job.output.replace('\\"', '"')
@@ -139,7 +138,7 @@ def test_an_answer_that_ansible_reads_as_something_else_is_refused(start, keysto
     assert keystone.requests() == []
 
 
-def test_the_inventorys_source_finds_the_collections_of_the_image(new_job, sandbox):
+def test_the_inventory_source_finds_the_collections_of_the_image(new_job, sandbox):
     job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {})
     hosts = job.inventory_update("playbooks/awx/inventory/openstack.yml")["_meta"]["hostvars"]
     assert hosts["web-01"]["openstack"]["id"]
@@ -152,11 +151,11 @@ def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work
     nova = access_log("nova")
     run = {"run_name": f"awx-cancelled-{time.time_ns()}", "name_pattern": "web-0[1-4]"}
     job = start("bulk_snapshot", **run)
-    wait_for(lambda: _asked_for(nova) >= 3, 120, lambda: f"servers are snapshotted: {job.output}")
+    wait_for(lambda: _requested(nova) >= 3, 120, lambda: f"three snapshots are requested: {job.output}")
     assert job.cancel().startswith("canceled")
-    assert_dead_soon(job, assert_clean)
+    assert_clean(job)
     limits(snapshot_seconds=0)
-    wait_for(lambda: not _busy(demo_cloud), 120, "Nova has ended what was under way")
+    wait_for(lambda: not _busy(demo_cloud), 120, "no server is busy")
     issued.forget()
     again = start("bulk_snapshot", **run, queued_timeout=1)
     assert again.wait() == "", again.output
@@ -167,12 +166,12 @@ def test_a_cancelled_job_leaves_nothing_alive_and_the_next_one_finishes_its_work
 def under_the_callback(*tasks: dict[str, t.Any]) -> dict[str, str]:
     """An unmodified playbook, and one line in the project's ansible.cfg."""
     return {
-        "site.yml": yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]),
+        "site.yml": play_of(tasks),
         "ansible.cfg": "[defaults]\ncallbacks_enabled = onetoken.openstack.one_token\n",
     }
 
 
-def test_the_tasks_of_a_job_under_the_callback_run_in_forks(new_job, sandbox, assert_clean, keystone):
+def test_tasks_of_a_job_under_the_callback_run_in_forks(new_job, sandbox, assert_clean, keystone):
     project = under_the_callback({"openstack.cloud.server_info": {}}, {"openstack.cloud.image_info": {}})
     job = new_job().prepare(devstack(sandbox.clouds["sandbox"]), {}, project=project)
     assert job.run("site.yml") == "", job.output
@@ -182,49 +181,44 @@ def test_the_tasks_of_a_job_under_the_callback_run_in_forks(new_job, sandbox, as
 
 
 def test_a_cancelled_job_under_the_callback_leaves_nothing_alive(new_job, sandbox, assert_clean, keystone, issued):
-    """Of a run that is killed, Ansible leaves a module that waits for a service, with the fork server and without."""
+    """Even a module that waits for a service, which Ansible leaves running when it is killed."""
     project = under_the_callback({"openstack.cloud.server_info": {}}, {"openstack.cloud.image_info": {}})
     with silent_service() as silent:
         clouds = devstack(sandbox.clouds["sandbox"])
         clouds["clouds"]["devstack"]["image_endpoint_override"] = silent.url
         job = new_job().prepare(clouds, {}, project=project).start("site.yml")
         wait_for(lambda: silent.is_asked, 120, lambda: f"images are listed: {job.output}")
-        # The server and its fork.
+        # The fork server and its fork.
         assert sum("fork_server" in command for command in job.processes()) == 2
         assert job.cancel().startswith("canceled")
         wait_for(lambda: issued.living() == [], SOON, "its token is refused")
-    assert_dead_soon(job, assert_clean)
+    assert_clean(job)
     assert keystone.count("POST") == 1
 
 
-def assert_dead_soon(job: Job, assert_clean: t.Callable[[Job], None]) -> None:
-    job.wait_until_nothing_lives(SOON)
-    assert_clean(job)
-
-
-def _asked_for(nova) -> int:
+def _requested(nova) -> int:
     return sum(request.method == "POST" and request.path.endswith("/action") for request in nova.requests())
 
 
 def _busy(cloud: Connection) -> list[str]:
-    """The servers that are at something."""
+    """The servers with a task in progress."""
     return [server.name for server in cloud.compute.servers() if server.task_state]
 
 
 def _images(cloud: Connection, run: str) -> list[str]:
-    """The servers of which the run has a good image, one for each of these."""
+    """The servers with a good image of the run, once per image."""
     good = [image for image in cloud.image.images(status="active") if image.properties.get("onetoken_run") == run]
     return sorted(image.name.removesuffix(f"-{run}") for image in good)
 
 
 @pytest.mark.parametrize(("slices", "servers"), [(2, 60), pytest.param(SLICES, 100, marks=REPEATS)])
-def test_slices_together_stay_within_the_limits_and_do_each_server_once(new_job, tmp_path, slices, servers):
+def test_slices_together_stay_within_the_limit_and_snapshot_each_server_once(new_job, tmp_path, slices, servers):
     with StandIn(tmp_path, servers=servers, requests_per_second=20) as cloud:
         names = sorted(server["name"] for server in cloud.state("servers")["servers"])
         run_sliced(new_job, devstack_of(cloud), names, slices, run_name="sliced")
         assert cloud.count("nova", "POST", "/action$", status=202) == servers
-        # The cloud counts over all of them. On a busy machine a request may be late and meet the next one; slices that
-        # knew nothing of each other would send a multiple of the limit.
+        # The limit applies to all slices together; on a busy machine, a late request may exceed it. Slices that did not
+        # share the limit would send a multiple of it.
         assert cloud.count("nova", status=429) + cloud.count("glance", status=429) <= 2
         images = [image for image in cloud.state("images")["images"] if image.get("onetoken_run") == "sliced"]
         assert sorted(image["onetoken_server_name"] for image in images if image["status"] == "active") == names
@@ -233,11 +227,11 @@ def test_slices_together_stay_within_the_limits_and_do_each_server_once(new_job,
 
 
 @REPEATS
-def test_slices_share_the_account_of_a_real_cloud(new_job, sandbox, issued, demo_cloud, access_log):
+def test_slices_share_the_project_of_a_real_cloud(new_job, sandbox, issued, demo_cloud, access_log):
     nova, run_name = access_log("nova"), f"awx-sliced-{time.time_ns()}"
     names = [f"web-{number:02}" for number in range(1, 11)]
     jobs = run_sliced(new_job, devstack(sandbox.clouds["sandbox"]), names, SLICES, run_name=run_name)
-    assert _asked_for(nova) == 10
+    assert _requested(nova) == 10
     assert len(issued.all()) == SLICES
     assert issued.living() == []
     assert _images(demo_cloud, run_name) == names
@@ -248,7 +242,7 @@ def test_slices_share_the_account_of_a_real_cloud(new_job, sandbox, issued, demo
 def run_sliced(
     new_job, clouds: t.Mapping[str, t.Any], names: t.Sequence[str], slices: int, **answers: t.Any
 ) -> list[Job]:
-    """As AWX slices an inventory: each job has every so-manieth of its hosts, and all run at the same time."""
+    """As AWX slices an inventory: each of n jobs has every n-th host, and all run at the same time."""
     variables = {"cloud": "devstack", "slices": slices, "target": "servers", "requests_per_second": "20", **answers}
     jobs = [new_job().prepare(clouds, variables, inventory_of(*names[number::slices])) for number in range(slices)]
     for job in jobs:

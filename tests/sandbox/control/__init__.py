@@ -1,4 +1,4 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What starts, stops and describes the sandbox: standard library only, run by the user's Python."""
+"""Starts, stops and configures the sandbox, on the user's Python with the standard library alone."""

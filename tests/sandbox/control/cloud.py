@@ -63,7 +63,7 @@ class Cloud:
 
     @contextlib.contextmanager
     def alone(self) -> t.Iterator[None]:
-        """Two commands at a time would start everything twice."""
+        """Let no other command run meanwhile: two would start everything twice."""
         self.layout.root.mkdir(parents=True, exist_ok=True)
         with open(self.layout.root / "lock", "a", encoding="utf-8") as lock:
             try:
@@ -103,7 +103,7 @@ class Cloud:
         Start(self, settings, Configuration(self.layout, settings, passwords), passwords).run()
         if is_new and not template.exists:
             self.say("keeping a copy for further sandboxes")
-            Daemon(self.layout, "mariadb").stop(patience=60)
+            Daemon(self.layout, "mariadb").stop(timeout=60)
             template.keep(self.layout)
             database.start()
 
@@ -112,13 +112,13 @@ class Cloud:
         with ThreadPoolExecutor(len(API_SERVICES)) as pool:
             stops = {name: pool.submit(Daemon(self.layout, name).stop) for name in API_SERVICES}
         stopped = {name: stop.result() for name, stop in stops.items()}
-        # Last: the others still write to it. It takes its time to write everything out.
-        stopped["mariadb"] = Daemon(self.layout, "mariadb").stop(patience=60)
+        # Last, as the others still write to it; it takes long to write everything to the disk.
+        stopped["mariadb"] = Daemon(self.layout, "mariadb").stop(timeout=60)
         for name, was_running in stopped.items():
             self.say(f"{name}: {'stopped' if was_running else 'was not running'}")
 
     def reset(self) -> None:
-        """Stop everything, forget everything but the installation and the ports, and start anew."""
+        """Stop everything, delete everything but the installation and the ports, and start again."""
         self.down()
         for entry in self.layout.root.iterdir():
             if entry.name in KEPT:
@@ -140,14 +140,14 @@ class Cloud:
     # Parts
 
     def require_ports(self, settings: Settings) -> None:
-        """Look for ports that others hold before anything takes time."""
+        """Fail early if another program uses one of the ports."""
         for name, port in settings.ports.items():
             if Daemon(self.layout, name).port != port:
                 require_free(name, port)
 
 
 class Start:
-    """One `up`: Keystone first, the others' databases meanwhile, Nova once Placement is there."""
+    """Starts the services: all at once, but Nova once Keystone, Placement and Neutron are up."""
 
     def __init__(
         self, cloud: Cloud, settings: Settings, configuration: Configuration, passwords: t.Mapping[str, str]
@@ -165,7 +165,7 @@ class Start:
         try:
             for service in ("keystone", "placement", "neutron", "glance", "cinder", "nova"):
                 self.ready[service] = pool.submit(self.bring_up, service)
-            # All of them: what one could not do need not keep the others from getting ready.
+            # Wait for all of them: one that fails must not keep the others from starting.
             wait(self.ready.values())
             for future in self.ready.values():
                 future.result()
@@ -188,7 +188,7 @@ class Start:
             daemon.stop()
             self.migrate(service)
             if service == "nova":
-                # Its compute registers there as it starts.
+                # nova-compute registers with these when it starts.
                 for needed in ("keystone", "placement", "neutron"):
                     self.ready[needed].result()
             self.say(f"{service}: starting")
@@ -203,25 +203,25 @@ class Start:
         return environment(self.layout, self.configuration.environment(service))
 
     def migrate(self, service: str) -> None:
-        """Make or update the service's tables, unless this release of it and this migrate.py did already."""
+        """Make or update the service's tables, unless this release and this migrate.py did so already."""
         stamp = self.layout.state / service / "migrated.json"
-        wish = {"releases": self.requirements, "program": sha256((INSIDE / "migrate.py").read_bytes()).hexdigest()}
-        if service not in MIGRATED or read_json(stamp) == wish:
+        wanted = {"releases": self.requirements, "program": sha256((INSIDE / "migrate.py").read_bytes()).hexdigest()}
+        if service not in MIGRATED or read_json(stamp) == wanted:
             return
         self.say(f"{service}: making the database's tables")
         log = self.layout.log(f"{service}-migration")
         command = (self.layout.python, INSIDE / "migrate.py", service, self.layout.root)
         run(f"Making {service}'s tables", command, log, self.environment(service))
-        write_json(stamp, wish)
+        write_json(stamp, wanted)
 
     def seed_identity(self) -> None:
-        """Users and catalog; a wish list equal to the last one's needs no look at Keystone."""
+        """Make users and the catalog, unless nothing has changed since they were made."""
         stamp = self.layout.state / "keystone" / "seeded.json"
-        wish = {"ports": dict(self.settings.ports), "seed": (INSIDE / "seed.py").stat().st_mtime_ns}
-        if read_json(stamp) != wish:
+        wanted = {"ports": dict(self.settings.ports), "seed": (INSIDE / "seed.py").stat().st_mtime_ns}
+        if read_json(stamp) != wanted:
             self.say("keystone: making users, projects and the catalog")
             self.seed("identity")
-            write_json(stamp, wish)
+            write_json(stamp, wanted)
         identity = read_json(self.layout.state / "identity.json")
         write_credentials(self.layout, self.settings, self.passwords, identity)
 
@@ -230,7 +230,7 @@ class Start:
         self.seed("resources", str(self.settings.servers))
 
     def seed(self, *arguments: str) -> None:
-        """Run the seed with the environment's Python, its lines among ours."""
+        """Run the seed script, and print its output."""
         log = self.layout.log("seed")
         command = [self.layout.python, INSIDE / "seed.py", arguments[0], self.layout.root, *arguments[1:]]
         with (

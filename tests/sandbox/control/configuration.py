@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The services' configuration files, in the options' own words."""
+"""The services' configuration files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAIN_FILE = {
     "placement": "placement.conf",
     "cinder": "cinder.conf",
 }
-# Files that the packages bring along and the services want beside their configuration.
+# Files from the packages that services need beside their configuration.
 SHIPPED_FILES = {
     "nova": ("api-paste.ini",),
     "glance": ("glance-api-paste.ini",),
@@ -37,7 +37,7 @@ UNLIMITED = -1
 
 
 def ensure_passwords(layout: Layout) -> dict[str, str]:
-    """Random for each sandbox; but the user `short` has a short one, which is what it is there for."""
+    """Random passwords, but a short one for the user `short`, who exists for that."""
     passwords = read_json(layout.passwords)
     for name in ("database", "admin", "service", "demo"):
         passwords.setdefault(name, os.urandom(16).hex())
@@ -74,7 +74,7 @@ class Configuration:
                 make_keys(Path(self.state(service)) / keys)
 
     def fingerprint(self, service: str) -> str:
-        """Changes whenever a running service should be replaced: its configuration or our code around it did."""
+        """Changes with the configuration and with our code around the service: then it must be restarted."""
         digest = hashlib.sha256()
         for file in sorted([*self.directory(service).iterdir(), *INSIDE.glob("*.py")]):
             if file.is_file() and file.name not in ("migrate.py", "seed.py"):
@@ -82,7 +82,7 @@ class Configuration:
         return digest.hexdigest()
 
     def environment(self, service: str) -> dict[str, str]:
-        """How the service finds its configuration."""
+        """The variables by which the service finds its configuration."""
         name = f"OS_{service.upper()}_CONFIG"
         extra = {
             "neutron": {f"{name}_FILES": MAIN_FILE[service]},
@@ -93,7 +93,7 @@ class Configuration:
     # What several services share
 
     def internal_url(self, service: str) -> str:
-        """The services' own door: not counted, not limited, and told apart in the access log."""
+        """The endpoint for other services: neither counted nor limited, and recognizable in the access log."""
         return f"{self.settings.url(service)}/internal"
 
     def database(self, name: str) -> dict[str, t.Any]:
@@ -133,15 +133,15 @@ class Configuration:
         state = self.state("keystone")
         return {
             "database": self.database("keystone"),
-            # As in any cloud that is used; with the one process, what is changed is forgotten at once.
+            # As in production; in a single process, changes invalidate it at once.
             "cache": {"enabled": True, "backend": "dogpile.cache.memory_pickle"},
             "token": {"provider": "fernet", "expiration": self.settings.token_seconds},
             "fernet_tokens": {"key_repository": f"{state}/fernet-keys"},
             "fernet_receipts": {"key_repository": f"{state}/fernet-keys"},
             "credential": {"key_repository": f"{state}/credential-keys"},
-            # The default, and passcodes.
+            # The default methods and totp.
             "auth": {"methods": "external,password,token,oauth1,mapped,application_credential,totp"},
-            # The fewest that bcrypt takes: hashing is not what the sandbox is to be measured by.
+            # bcrypt's minimum, so that hashing does not dominate measurements.
             "identity": {"password_hash_rounds": 4},
         }
 
@@ -157,9 +157,9 @@ class Configuration:
             "keystone_authtoken": self.authtoken("glance"),
             "paste_deploy": {"flavor": "keystone"},
             "oslo_concurrency": {"lock_path": f"{state}/locks"},
-            # This machine, on any port: by default web-download refuses it, and any port but 80 and 443.
+            # By default, web-download refuses this machine, and all ports but 80 and 443.
             "import_filtering_opts": {"allowed_hosts": "[127.0.0.1,localhost]", "allowed_ports": "[]"},
-            # Quotas are Keystone's limits for the endpoint, which the seed sets.
+            # Quotas are Keystone's limits for this endpoint, which the seed sets.
             "oslo_limit": {
                 **self.client("glance"),
                 "endpoint_service_type": "image",
@@ -212,18 +212,18 @@ class Configuration:
                 "vif_plugging_is_fatal": False,
                 "vif_plugging_timeout": 0,
                 "block_device_allocate_retries_interval": 1,
-                # Servers of a hypervisor that forgets: nothing to compare the database with.
+                # The fake hypervisor has no power states to compare with the database.
                 "sync_power_state_interval": -1,
                 "running_deleted_instance_action": "noop",
                 "max_concurrent_builds": 4,
-                # Asks Placement about each server, in every minute by default.
+                # By default, Nova asks Placement about each server every minute.
                 "update_resources_interval": 600,
                 "shelved_poll_interval": 10,
             },
             "api_database": self.database("nova_api"),
             "database": self.database("nova"),
             "keystone_authtoken": self.authtoken("nova"),
-            # A token that expires while its snapshot is uploaded: the service's own vouches for it.
+            # If the user's token expires during an upload, the service's token vouches for it.
             "service_user": {"send_service_user_token": True, **self.service_user("nova")},
             "placement": self.client("nova"),
             "glance": {"valid_interfaces": "internal", "region_name": "RegionOne"},
@@ -247,14 +247,14 @@ class Configuration:
                 "enabled_backends": "fake",
                 "default_volume_type": "__DEFAULT__",
                 "glance_api_servers": self.internal_url("glance"),
-                # Both 60 s by default, which the start would wait for.
+                # Both are 60 s by default, which would delay the start.
                 "scheduler_driver_init_wait_time": 1,
                 "backend_stats_polling_interval": 3,
-                # A process's services share one sign of life, the last one's: the others would seem dead in a minute.
+                # The services in one process share a heartbeat, so all but one would seem dead after a minute.
                 "service_down_time": 10**9,
                 "backup_manager": "block_storage.SandboxBackupManager",
                 "backup_driver": "block_storage.SandboxBackupDriver",
-                # The fewest it takes: nothing is read or written.
+                # The minimum: nothing is read or written.
                 "backup_native_threads_pool_size": 20,
                 **{f"quota_{item}": UNLIMITED for item in ("volumes", "snapshots", "gigabytes", "backups")},
             },
@@ -282,7 +282,7 @@ def as_text(options: Options) -> str:
 
 
 def make_keys(directory: Path) -> None:
-    """A staged and a primary Fernet key, as `keystone-manage fernet_setup` makes them."""
+    """Make a staged and a primary Fernet key, like `keystone-manage fernet_setup`."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in ("0", "1"):
         if not (directory / name).exists():
@@ -290,7 +290,7 @@ def make_keys(directory: Path) -> None:
 
 
 def migration_of(requirements: bytes) -> str:
-    """The releases that a migrated database belongs to."""
+    """The releases that the databases are migrated to."""
     return " ".join(
         re.findall(
             r"^(?:keystone|nova|glance|neutron|openstack-placement|cinder)==\S+", requirements.decode(), re.MULTILINE

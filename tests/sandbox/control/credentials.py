@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that a user of the sandbox gets: clouds.yaml and the openrc file of a provider's panel."""
+"""The files that a user of the sandbox gets: clouds.yaml, and an openrc file like that of a provider's panel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .layout import REGIONS, Layout, Settings, write_private
 
 OPENRC = """\
 #!/usr/bin/env bash
-# The sandbox's credentials, in the shape in which a provider's panel hands them out.
+# The sandbox's credentials, as a provider's panel offers them.
 export OS_AUTH_URL={auth_url}
 export OS_IDENTITY_API_VERSION=3
 
@@ -24,7 +24,7 @@ export OS_TENANT_NAME="demo"
 
 export OS_USERNAME="demo"
 
-# With OpenStack, the password comes from you: it is asked for unless OS_PASSWORD is set already.
+# This asks for the password, unless OS_PASSWORD is set already.
 if [ -z "${{OS_PASSWORD:-}}" ]; then
     echo "Please enter your OpenStack Password: "
     read -sr OS_PASSWORD_INPUT
@@ -39,7 +39,7 @@ if [ -z "$OS_REGION_NAME" ]; then unset OS_REGION_NAME; fi
 
 
 def quoted(text: str) -> str:
-    """A YAML scalar: JSON's strings are."""
+    """A YAML scalar, which every JSON string is."""
     return json.dumps(text)
 
 
@@ -57,7 +57,7 @@ def cloud(name: str, auth: t.Mapping[str, str], auth_type: str | None = None) ->
 def write_credentials(
     layout: Layout, settings: Settings, passwords: t.Mapping[str, str], identity: t.Mapping[str, str]
 ) -> None:
-    """Write both files; `identity` is what the seed found out from Keystone."""
+    """Write both files; `identity` has the ids that the seed got from Keystone."""
     auth_url = f"{settings.url('keystone')}/v3"
 
     def password(username: str, project: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private MariaDB: own data directory and port, no system service, gone with `.sandbox/`."""
+"""A private MariaDB: its own data directory and port, no system service, and gone with `.sandbox/`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
 def url(settings: Settings, password: str, database: str) -> str:
-    """TCP, not a socket: the path of a socket may be 107 bytes long, and the checkout's is not ours to choose."""
+    """By TCP: the path of a socket may have at most 107 bytes, and the checkout's may be longer."""
     return f"mysql+pymysql://sandbox:{password}@127.0.0.1:{settings.ports['mariadb']}/{database}?charset=utf8mb4"
 
 
 def accounts(password: str) -> str:
-    """What the server runs at every start: safe to repeat."""
+    """The SQL that the server runs at every start; it is safe to repeat."""
     user = "'sandbox'@'127.0.0.1'"
     lines = [
         f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';",
@@ -63,7 +63,7 @@ class Database:
         write_private(init_file, accounts(self.password) + statements)
         command = [*self._command(self.data), f"--port={self.port}", "--bind-address=127.0.0.1"]
         command += [
-            # Relative, thus in the data directory: an absolute path may be too long for a socket.
+            # Relative to the data directory: an absolute path may be too long for a socket.
             "--socket=mariadb.sock",
             "--pid-file=mariadb.pid",
             f"--init-file={init_file}",
@@ -72,7 +72,7 @@ class Database:
             "--performance-schema=OFF",
             "--max-connections=500",
             "--innodb-buffer-pool-size=256M",
-            # A commit survives the server's end; that it survives the machine's is not worth a sync each.
+            # A commit survives a crash of the server; surviving one of the machine is not worth the syncs.
             "--innodb-flush-log-at-trx-commit=2",
         ]
         self.daemon.start(command, self._environment(), self.port, self.fingerprint)
@@ -88,9 +88,9 @@ class Database:
         return environment(self.layout, {"TMPDIR": str(scratch)})
 
     def _create(self) -> None:
-        """Make the system tables, as mariadb-install-db does, beside the place and then move them there.
+        """Make the system tables, as mariadb-install-db does, and then move them into place.
 
-        The script itself is not used: it needs the client's package too.
+        That script is not used, as it also needs the client's package.
         """
         draft = self.data.with_name("mariadb-new")
         shutil.rmtree(draft, ignore_errors=True)
@@ -109,7 +109,7 @@ class Database:
             for prefix in ("mariadb", "mysql"):
                 files = [directory / f"{prefix}_{name}.sql" for name in SYSTEM_TABLES]
                 if all(file.is_file() for file in files):
-                    # Its one account is root's, by the identity of the process, not by a password.
+                    # The only account is root, which the server recognizes by the user of the client's process.
                     head = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket='root';\n"
                     return head + "".join(file.read_text(encoding="utf-8") for file in files)
         places = " and ".join(str(directory) for directory in SHARED_FILES)

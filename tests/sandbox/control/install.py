@@ -18,14 +18,14 @@ from .processes import find_program, run
 
 REQUIREMENTS = SOURCE / "requirements.txt"
 
-# The server's program alone: unlike mariadb-server it brings no system service and no data directory.
+# Only the server's program: unlike mariadb-server, it has no system service and no data directory.
 DATABASE_PACKAGE = "mariadb-server-core"
-# pip's own settings that would send packages somewhere else than into the virtual environment.
+# Settings that would make pip install packages outside of the virtual environment.
 ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "PYTHONPATH")
 
 
 def install_packages(layout: Layout, say: t.Callable[[str], None], packages: t.Sequence[str]) -> None:
-    """apt-get install, as root or through a sudo that does not ask."""
+    """Install Debian packages, as root or with a sudo that asks for no password."""
     names = " ".join(packages)
     by_hand = f"run `apt-get install --no-install-recommends {names}` as root, then `up` again"
     apt_get = find_program("apt-get")
@@ -63,7 +63,7 @@ def ensure_database_server(layout: Layout, say: t.Callable[[str], None]) -> str:
 
 
 def requirements_stamp() -> dict[str, str]:
-    """What the virtual environment must have been made from."""
+    """What the virtual environment is made from."""
     return {
         "requirements": hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest(),
         "python": f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}",
@@ -71,7 +71,7 @@ def requirements_stamp() -> dict[str, str]:
 
 
 def ensure_venv(layout: Layout, say: t.Callable[[str], None]) -> None:
-    """Install the pinned requirements; the stamp, written last, tells a whole environment from a torn one."""
+    """Install the pinned requirements; an environment without a stamp, which is written last, is incomplete."""
     stamp = layout.venv / "sandbox-stamp.json"
     if read_json(stamp) == requirements_stamp() and layout.python.exists():
         return

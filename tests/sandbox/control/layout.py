@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where everything lives, which ports it listens on and what the SANDBOX_* variables say."""
+"""The sandbox's files and ports, and the settings that SANDBOX_* variables make."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        # One installation does for all.
+        # All sandboxes share one installation.
         return FIRST / "venv"
 
     @property
     def python(self) -> Path:
-        # Always "python -m" or "python FILE": a console script's #! line cannot hold a path with spaces.
+        # Programs run with "python -m" or "python FILE", as the #! line of a script cannot have a path with spaces.
         return self.venv / "bin" / "python"
 
     @property
@@ -93,7 +93,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be chosen; a choice stays until another `up` changes it or `reset` forgets it."""
+    """Settings that are kept until another `up` changes them or `reset` forgets them."""
 
     ports: t.Mapping[str, int]
     token_seconds: int
@@ -104,7 +104,7 @@ class Settings:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, t.Any]:
-    """The file's content; an absent or a torn file is an empty one."""
+    """The file's content; empty if the file is missing or invalid."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -128,7 +128,7 @@ def write_json(path: Path, content: t.Mapping[str, t.Any]) -> None:
 
 
 def number(environment: t.Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:
-    """The variable as a number, None where it is unset or empty."""
+    """The variable as a number; None if it is unset or empty."""
     text = environment.get(name, "").strip()
     if not text:
         return None
@@ -164,7 +164,7 @@ def choose_ports(environment: t.Mapping[str, str], saved: t.Mapping[str, t.Any])
 
 
 def choose_settings(layout: Layout, environment: t.Mapping[str, str]) -> Settings:
-    """Read the variables on top of what the last `up` chose."""
+    """The settings of the variables, or else of the last `up`."""
     saved = read_json(layout.settings)
     token_seconds = number(environment, "SANDBOX_TOKEN_SECONDS", 1, 10**8)
     servers = number(environment, "SANDBOX_SERVERS", 0, 900)

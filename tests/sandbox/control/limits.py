@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rate limits' file, which the services read again whenever it is written."""
+"""The file with the limits, which services read again after each change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from .errors import SandboxError
 from .layout import Layout, number, read_json, write_json
 
 DIALECTS = ("none", "retry-after", "x-ratelimit-reset", "x-retry-after", "413")
-# OVHcloud's: https://help.ovhcloud.com (Keystone a minute and user, the others a second and project).
 #: How slow the cloud is.
 SECONDS = {
     "keystone_seconds": "an answer with a new token takes",
@@ -20,6 +19,7 @@ SECONDS = {
     "shelved_seconds": "a shelved server of an image stays SHELVED before it is offloaded, at least",
     "volume_seconds": "a volume's snapshot, backup and upload as an image take, each",
 }
+# The limits of OVHcloud, https://help.ovhcloud.com: Keystone's per minute and user, others per second and project.
 DEFAULTS: dict[str, t.Any] = {
     "token_requests_per_minute": 60,
     "requests_per_second": 20,
@@ -31,7 +31,7 @@ HIGHEST = 10**6
 
 
 def from_environment(environment: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """What the variables say, without those that are unset."""
+    """The limits that variables set."""
     chosen: dict[str, t.Any] = {
         "token_requests_per_minute": number(environment, "SANDBOX_TOKEN_REQUESTS_PER_MINUTE", 0, HIGHEST),
         "requests_per_second": number(environment, "SANDBOX_REQUESTS_PER_SECOND", 0, HIGHEST),
@@ -47,7 +47,7 @@ def read_limits(layout: Layout) -> dict[str, t.Any]:
 
 
 def write_limits(layout: Layout, changes: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Change what is named, keep the rest; writing starts every count anew."""
+    """Change these limits and keep the others; services then reset all counts."""
     limits = {**read_limits(layout), **changes}
     write_json(layout.limits, limits)
     return limits

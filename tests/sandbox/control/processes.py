@@ -20,12 +20,12 @@ from pathlib import Path
 from .errors import SandboxError
 from .layout import Layout, port_variable, read_json, write_json
 
-# Set when the user interrupts `up`: whoever waits then gives up.
+# Set when the user interrupts `up`: all waiting ends.
 interrupted = threading.Event()
 
 
 def environment(layout: Layout, extra: t.Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment: no proxy, no OS_* of the user's, no PYTHONPATH, a home of the sandbox's own."""
+    """A clean environment: no proxy, no OS_* variables, no PYTHONPATH, and a home of the sandbox's own."""
     home = layout.state / "home"
     home.mkdir(parents=True, exist_ok=True)
     return {
@@ -88,12 +88,12 @@ class Daemon:
 
     @property
     def port(self) -> int | None:
-        """The port that the running process was told to listen on."""
+        """The port that the running process listens on."""
         return read_json(self.record).get("port") if self.pid else None
 
     @property
     def fingerprint(self) -> str | None:
-        """What the running process was started with."""
+        """The fingerprint of the configuration that the running process was started with."""
         return read_json(self.record).get("fingerprint") if self.pid else None
 
     def start(self, argv: t.Sequence[str | Path], env: t.Mapping[str, str], port: int, fingerprint: str) -> None:
@@ -110,13 +110,13 @@ class Daemon:
         started = start_time(process.pid)
         write_json(self.record, {"pid": process.pid, "start_time": started, "port": port, "fingerprint": fingerprint})
 
-    def stop(self, patience: float = 15.0) -> bool:
+    def stop(self, timeout: float = 15.0) -> bool:
         """SIGTERM, then SIGKILL after a while; False if there was nothing to stop."""
         pid = self.pid
         if pid is None:
             self.record.unlink(missing_ok=True)
             return False
-        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        for number, seconds in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             deadline = time.monotonic() + seconds
@@ -131,7 +131,7 @@ class Daemon:
         raise SandboxError(f"{self.name} (process {pid}) does not end even on SIGKILL: look at it with ps.")
 
     def wait_until(self, ready: t.Callable[[], bool], seconds: float) -> None:
-        """Wait until it is ready; its early end or the deadline is an error that names the log."""
+        """Wait until the process is ready; fail with the name of its log if it ends or takes too long."""
         deadline = time.monotonic() + seconds
         while not ready():
             if interrupted.is_set():
@@ -146,7 +146,7 @@ class Daemon:
 
 
 def reap(pid: int) -> None:
-    """Collect our own child's exit status; other processes have another parent to do that."""
+    """Collect the exit status of our own child; other processes have other parents."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
@@ -158,7 +158,7 @@ def accepts(port: int) -> bool:
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether GET answers 200."""
+    """Whether a GET request is answered with 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)
@@ -170,7 +170,7 @@ def answers(port: int, path: str) -> bool:
 
 
 def require_free(listener: str, port: int) -> None:
-    """Fail with a sentence if another program holds the port."""
+    """Fail if another program uses the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -188,5 +188,5 @@ def require_free(listener: str, port: int) -> None:
 
 
 def find_program(name: str, where: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") -> str | None:
-    """The program's path; daemons live in sbin directories, which a user's PATH may lack."""
+    """The program's path; daemons are in sbin directories, which a user's PATH may lack."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{where}")

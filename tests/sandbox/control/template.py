@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sandbox's data as they are when it is new: others begin with a copy, instead of making and filling all tables."""
+"""The data of a new sandbox: others start from a copy, instead of making and filling all tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .layout import FIRST, Layout, Settings
 
 
 class Template:
-    """What is kept of the first new sandbox of so many servers; `up` corrects a copy as it does data of its own."""
+    """The data of the first new sandbox with a number of servers; `up` corrects a copy like any other data."""
 
     def __init__(self, settings: Settings) -> None:
         self.directory = FIRST / f"new-{settings.servers}"
         self.layout = Layout(self.directory)
-        #: Where the data were made.
+        #: The directory in which the data was made.
         self.origin = self.directory / "origin"
 
     @property
@@ -26,7 +26,7 @@ class Template:
         return self.directory.is_dir()
 
     def keep(self, layout: Layout) -> None:
-        """Take a sandbox's data, while nothing writes to them."""
+        """Copy a sandbox's data from there, while nothing writes to it."""
         draft = Layout(Path(tempfile.mkdtemp(prefix="new-", dir=FIRST)))
         # Sockets are the running server's.
         shutil.copytree(layout.state, draft.state, ignore=shutil.ignore_patterns("*.sock", "mariadb-tmp"))
@@ -35,11 +35,11 @@ class Template:
         try:
             draft.root.rename(self.directory)
         except OSError:
-            # Another sandbox was new at the same time.
+            # Another new sandbox did it at the same time.
             shutil.rmtree(draft.root)
 
     def copy_to(self, layout: Layout) -> str:
-        """Begin a sandbox with a copy; the SQL that brings it to its place."""
+        """Copy the data to a sandbox; the SQL that adapts paths in it."""
         shutil.copytree(self.layout.state, layout.state)
         shutil.copy(self.layout.passwords, layout.passwords)
         origin = self.origin.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One line a request, in the combined log format, written at once so that lines never mix."""
+"""An access log in the combined format, one line per request, each in one write so that lines never mix."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def printable(text: str) -> str:
 
 
 class AccessLog:
-    """The outermost layer: it sees refused requests too."""
+    """The outermost layer, which also sees throttled requests."""
 
     def __init__(self, application: Application, path: str) -> None:
         self.application = application
         self.path = path
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> t.Iterable[bytes]:
-        # Taken now: the layers further in move parts of the path around.
+        # Read first, as the inner layers change the path.
         path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
         query = environ.get("QUERY_STRING")
         request = f"{environ['REQUEST_METHOD']} {path}{f'?{printable(query)}' if query else ''}"
@@ -65,7 +65,7 @@ class AccessLog:
 
 
 class Answer:
-    """The body on its way out: counts its bytes and reports once it is through."""
+    """The response body: counts its bytes, and reports when all of it is sent."""
 
     def __init__(self, report: t.Callable[[str, int], None]) -> None:
         self.body: t.Iterable[bytes] = ()

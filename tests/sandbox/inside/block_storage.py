@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cinder's fake volumes, taught to become images and backups, and to take their time."""
+"""Cinder's fake volumes, extended to become images and backups, and to take time for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VOLUME_BYTES = 16 * 1024
 
 
 class SandboxVolumeDriver(fake_driver.FakeLoggingVolumeDriver):
-    """FakeLoggingVolumeDriver has no device whose content could be uploaded."""
+    """FakeLoggingVolumeDriver has no device with content to upload."""
 
     limits: Limits  # for volume_seconds
 
@@ -27,14 +27,14 @@ class SandboxVolumeDriver(fake_driver.FakeLoggingVolumeDriver):
         time.sleep(self.limits.seconds("volume_seconds"))
 
     def copy_volume_to_image(self, context, volume, image_service, image_meta):
-        """Upload random bytes as the image. Glance looks what they are: only raw and qcow2 are known here."""
+        """Upload random bytes as the image. Glance checks the format: only raw and qcow2 work here."""
         time.sleep(self.limits.seconds("volume_seconds"))
         header = qcow2_header(volume.size) if image_meta["disk_format"] == "qcow2" else b""
         image_service.update(context, image_meta["id"], {}, io.BytesIO(header + os.urandom(VOLUME_BYTES)))
 
 
 class SandboxBackupManager(manager.BackupManager):
-    """Cinder's own attaches each volume to its host first, as root, which these volumes cannot be."""
+    """Attaches no volume to the host, which takes root, and which fake volumes do not support."""
 
     def _attach_device(self, *arguments, **options):
         return {"device": {"path": io.BytesIO(os.urandom(VOLUME_BYTES))}}
@@ -44,7 +44,7 @@ class SandboxBackupManager(manager.BackupManager):
 
 
 class SandboxBackupDriver(driver.BackupDriver):
-    """Keeps nothing: that a volume was backed up is Cinder's to remember."""
+    """Stores nothing: only Cinder's database has the backup."""
 
     limits: Limits  # for volume_seconds
 
@@ -52,10 +52,10 @@ class SandboxBackupDriver(driver.BackupDriver):
         time.sleep(self.limits.seconds("volume_seconds"))
 
     def restore(self, backup, volume_id, volume_file, volume_is_new):
-        """The volume's bytes are of no account."""
+        """A volume has no content."""
 
     def delete_backup(self, backup):
-        """Nothing was kept."""
+        """Nothing was stored."""
 
 
 def qcow2_header(gibibytes: int) -> bytes:
@@ -65,5 +65,5 @@ def qcow2_header(gibibytes: int) -> bytes:
 
 def install(limits: Limits) -> None:
     SandboxVolumeDriver.limits = SandboxBackupDriver.limits = limits
-    # How this host could be attached to: found out by commands that want root.
+    # Cinder would find out with commands that need root how to attach volumes to this host.
     volume_utils.brick_get_connector_properties = lambda *arguments, **options: {}

@@ -23,7 +23,7 @@ def start(limits: Limits) -> Application:
     """Start the three services; return the API's application."""
     from cinder.wsgi import wsgi
 
-    # Cinder's application looks at its arguments for the configuration, not at the environment.
+    # Cinder's application reads the path of its configuration from its arguments, not from the environment.
     sys.argv[1:] = ["--config-file", os.path.join(os.environ["OS_CINDER_CONFIG_DIR"], "cinder.conf")]
     application = wsgi.initialize_application()
 

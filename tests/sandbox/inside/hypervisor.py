@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nova's fake hypervisor, taught to remember its servers and to upload its snapshots."""
+"""Nova's fake hypervisor, extended to remember its servers and to upload snapshots."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SandboxDriver(fake.FakeDriver):
     limits: Limits  # for snapshot_seconds and spawn_seconds
 
     def init_host(self, host):
-        """Take up the servers that the database knows on this host, as a hypervisor would that never stopped."""
+        """Restore this host's servers from the database, as if the hypervisor had never stopped."""
         super().init_host(host)
         servers = objects.InstanceList.get_by_host(nova.context.get_admin_context(), host, expected_attrs=["flavor"])
         for server in servers:
@@ -37,7 +37,7 @@ class SandboxDriver(fake.FakeDriver):
             self.resources.claim(vcpus=server.flavor.vcpus, mem=server.flavor.memory_mb, disk=server.flavor.root_gb)
 
     def get_nodenames_by_uuid(self, refresh=False):
-        """Nova's compute_id file instead of a node id that is another one after each start."""
+        """By Nova's compute_id file, as FakeDriver's node id changes with each start."""
         return {node.get_local_node_uuid(): self._host}
 
     def get_available_resource(self, nodename):
@@ -48,7 +48,7 @@ class SandboxDriver(fake.FakeDriver):
         super().spawn(*arguments, **options)
 
     def snapshot(self, context, instance, image_id, update_task_state):
-        """Upload random bytes as the image, through the states that libvirt's driver goes through."""
+        """Upload random bytes as the image, through the same states as libvirt's driver."""
         images = glance.API()
         image = images.get(context, image_id)
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
@@ -65,16 +65,16 @@ class SandboxDriver(fake.FakeDriver):
 
 
 def install(limits: Limits) -> None:
-    """Put the driver where nova.conf's compute_driver is looked for: below nova.virt."""
+    """Put the driver below nova.virt, where Nova looks up compute_driver."""
     SandboxDriver.limits = limits
     fake.SandboxDriver = SandboxDriver
-    # Read at each change of any server, a request for each server on the host, and used only by drivers that
-    # reshape their resources. Real clouds have a few dozen servers on a host; this one has all of them.
+    # At each change of a server, Nova sends a request for each server on the host, for drivers that reshape their
+    # resources. Real hosts have a few dozen servers; this one has all of them.
     report.SchedulerReportClient.get_allocations_for_provider_tree = lambda *arguments: {}
     shelve = manager.ComputeManager._shelve_instance
 
-    def shelve_for_so_long(*arguments, **options):
+    def shelve_with_offload_time(*arguments, **options):
         nova.conf.CONF.set_override("shelved_offload_time", limits.seconds("shelved_seconds"))
         shelve(*arguments, **options)
 
-    manager.ComputeManager._shelve_instance = shelve_for_so_long
+    manager.ComputeManager._shelve_instance = shelve_with_offload_time

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A list of every token that Keystone gave to a client, so that a test can ask Keystone whether one still lives."""
+"""A list of every token that Keystone issued to a client, so that tests can check whether it is still valid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 import typing as t
 
 from access_log import Application, Environ, StartResponse
-from entrances import is_internal
+from endpoints import is_internal
 from rate_limits import TOKENS, Limits
 
 
 class IssuedTokens:
-    """Around Keystone: writes down what it issues, and keeps the client waiting for it if it is told to."""
+    """Middleware around Keystone: records issued tokens, and delays answers by keystone_seconds."""
 
     def __init__(self, application: Application, limits: Limits, path: str) -> None:
         self.application = application

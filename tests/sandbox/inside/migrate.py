@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring one service's database up to date: migrate.py SERVICE SANDBOX-DIRECTORY.
 
-What PROGRAM-manage would do in several processes is done in one where starting them is most of the time.
+Where PROGRAM-manage would take several processes, whose start takes most of the time, one does it all.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def nova(configuration: str, sandbox: str) -> None:
     if cells.create_cell(name="cell1", transport_url="fake://") not in (0, 2):
         sys.exit("Nova's cell could not be made.")
     for cell in objects.CellMappingList.get_all(context.get_admin_context()):
-        # Nova fills the rest in from its configuration: a port written down here would outlive the move to another.
+        # Nova fills in the rest from its configuration, so that the port can change.
         name = "nova_cell0" if cell.is_cell0() else "nova"
         cell.database_connection = f"{{scheme}}://{{username}}:{{password}}@{{hostname}}:{{port}}/{name}?{{query}}"
         cell.save()
@@ -64,7 +64,7 @@ def glance(configuration: str, sandbox: str) -> None:
 
 
 def neutron(configuration: str, sandbox: str) -> None:
-    """Its program joins the directories of its migrations with spaces: below a path with one it finds none."""
+    """Neutron joins the directories of its migrations with spaces, and so finds none below a path with a space."""
     from neutron.db.migration import cli
 
     set_joined_by_spaces = cli._set_version_locations

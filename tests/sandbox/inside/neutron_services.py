@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Neutron, with ports that need no network below them.
+"""Neutron, with ports that need no physical network.
 
-Nova refuses a port that no mechanism driver of ML2's has bound, and those that bind want an agent. This one
-makes each port at once as ready as an agent would report it.
+Nova refuses a port that no ML2 mechanism driver has bound, and real drivers need an agent. This one binds every port
+at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import orm
 
 
 class BindAnything(api.MechanismDriver):
-    """Binds every port to the first segment that it is offered."""
+    """Binds every port to the first possible segment."""
 
     def initialize(self):
         """Nothing to set up."""
@@ -33,15 +33,14 @@ class BindAnything(api.MechanismDriver):
 
 
 def start() -> Application:
-    """Return the API's application, with our driver in the place of ML2's `logger`.
+    """Return the API's application, with our driver instead of ML2's `logger`.
 
-    Drivers are looked up by entry points, and that one ships with Neutron and does nothing.
+    Neutron finds drivers by entry points, and that one is part of Neutron and does nothing.
     """
     mechanism_logger.LoggerMechanismDriver = BindAnything
 
     from neutron.wsgi.api import application
 
-    # Listing ports needs attributes that exist only once the models are linked, which the first query does:
-    # if that is the listing itself, it fails.
+    # The first query links the models, but listing ports needs attributes of linked models before that.
     orm.configure_mappers()
     return application

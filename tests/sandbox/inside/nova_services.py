@@ -36,6 +36,6 @@ def start(limits: Limits) -> Application:
     }
     for binary, names in topics.items():
         service.Service.create(binary=binary, host=nova.conf.CONF.host, **names).start()
-    # What `nova-manage cell_v2 discover_hosts` does: until then the scheduler knows no host.
+    # As `nova-manage cell_v2 discover_hosts` does; the scheduler would know no host without it.
     host_mapping.discover_hosts(nova.context.get_admin_context())
     return application

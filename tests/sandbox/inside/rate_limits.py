@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The limits of a public cloud, in the words in which public clouds refuse."""
+"""Rate limits, answered as by public clouds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typing as t
 from collections import deque
 
 from access_log import Application, Environ, StartResponse
-from entrances import is_internal
+from endpoints import is_internal
 
 MINUTE = 60.0
 SECOND = 1.0
@@ -24,7 +24,7 @@ TOKENS = "/v3/auth/tokens"
 
 
 class Limits:
-    """limits.json, read again whenever it was written; that starts every count anew."""
+    """limits.json, read again after each change, which resets all counts."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class Limits:
         self.lock = threading.Lock()
 
     def current(self) -> tuple[dict[str, t.Any], tuple[int, ...] | None]:
-        """The values, and a version that differs after each writing."""
+        """The values, and a version that changes with the file."""
         with self.lock:
             try:
                 stat = os.stat(self.path)
@@ -42,31 +42,31 @@ class Limits:
                     with open(self.path, encoding="utf-8") as stream:
                         self.values, self.version = json.load(stream), version
             except (OSError, ValueError):
-                # Being written by hand just now: what was read before holds on.
+                # Somebody is editing it: keep the last values.
                 pass
             return self.values, self.version
 
     def seconds(self, name: str) -> float:
-        """How long something is to take."""
+        """How long something takes."""
         return self.current()[0].get(name) or 0
 
 
 class Windows:
-    """Sliding windows: how many requests each user or project made in the last seconds."""
+    """Sliding windows: the requests of each user or project in the last seconds."""
 
     def __init__(self) -> None:
-        self.granted: dict[str, deque[float]] = {}
+        self.allowed: dict[str, deque[float]] = {}
         self.version: t.Any = None
         self.lock = threading.Lock()
 
     def wait_for(self, key: str, limit: int, seconds: float, version: t.Any) -> float:
-        """Count the request and return 0, or the seconds until one would be granted again."""
+        """Count the request and return 0, or the seconds until one is allowed again."""
         now = time.monotonic()
         with self.lock:
             if version != self.version:
-                self.granted.clear()
+                self.allowed.clear()
                 self.version = version
-            window = self.granted.setdefault(key, deque())
+            window = self.allowed.setdefault(key, deque())
             while window and window[0] <= now - seconds:
                 window.popleft()
             if len(window) < limit:
@@ -75,15 +75,15 @@ class Windows:
             return window[0] + seconds - now
 
     def merge(self, key: str, into: str) -> None:
-        """What was counted under one name turns out to be another's."""
+        """Count what was counted for one key for another one."""
         with self.lock:
-            moved = self.granted.pop(key, None)
+            moved = self.allowed.pop(key, None)
             if moved:
-                self.granted[into] = deque(sorted([*self.granted.get(into, ()), *moved]))
+                self.allowed[into] = deque(sorted([*self.allowed.get(into, ()), *moved]))
 
 
-def refuse(start_response: StartResponse, dialect: str, wait: float, limit: int, unit: str) -> list[bytes]:
-    """The answer to one request too many, as the cloud that the dialect belongs to gives it."""
+def throttle(start_response: StartResponse, dialect: str, wait: float, limit: int, unit: str) -> list[bytes]:
+    """Answer a request over the limit, in the dialect of a public cloud."""
     seconds = str(max(1, math.ceil(wait)))
     status, headers = "429 Too Many Requests", []
     body: dict[str, t.Any] = {"error": {"status": status, "message": "Too Many Requests"}}
@@ -113,10 +113,10 @@ def answer(
 
 
 class TokenRequestLimit:
-    """In front of Keystone: so many tokens a minute for each user, however the user proves who it is.
+    """Middleware in front of Keystone: limits the tokens per minute of each user, with any credentials.
 
-    A password names its user; a token and an application credential do not. So the first answer to each
-    credential teaches whose it is, and from then on it counts for that user.
+    A password names its user, a token or an application credential does not. The first answer to such a credential
+    shows whose it is; from then on it counts for that user.
     """
 
     def __init__(self, application: Application, limits: Limits) -> None:
@@ -140,11 +140,11 @@ class TokenRequestLimit:
         user = self.users.get(credential, credential)
         wait = self.windows.wait_for(user, limit, MINUTE, version)
         if wait:
-            return refuse(start_response, values.get("dialect", "none"), wait, limit, "m")
+            return throttle(start_response, values.get("dialect", "none"), wait, limit, "m")
         return self.learn(credential, environ, start_response)
 
     def learn(self, credential: str, environ: Environ, start_response: StartResponse) -> t.Iterable[bytes]:
-        """Pass the request on, and remember from its answer whose the credential and the new token are."""
+        """Pass the request on, and learn from the answer whose the credential and the new token are."""
         issued: list[str] = []
 
         def start(status: str, headers: list[tuple[str, str]], *more: t.Any) -> t.Any:
@@ -167,7 +167,7 @@ class TokenRequestLimit:
 
 
 class ProjectLimit:
-    """Behind a service's token check, which says whose project it is: so many requests a second for each."""
+    """Middleware behind a service's token check, which determines the project: limits its requests per second."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self.application = application
@@ -182,12 +182,12 @@ class ProjectLimit:
             return self.application(environ, start_response)
         wait = self.windows.wait_for(project, limit, SECOND, version)
         if wait:
-            return refuse(start_response, values.get("dialect", "none"), wait, limit, "s")
+            return throttle(start_response, values.get("dialect", "none"), wait, limit, "s")
         return self.application(environ, start_response)
 
 
 def read_body(environ: Environ) -> bytes:
-    """The request's body, left in place for Keystone."""
+    """The request's body, which Keystone can read again."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
@@ -198,7 +198,7 @@ def digest(secret: str) -> str:
 
 
 def claimed_by(body: bytes) -> str:
-    """A name for the credential in a token request: never the secret itself."""
+    """A name for the credential in a token request, without the secret."""
     try:
         identity = json.loads(body)["auth"]["identity"]
         method = identity["methods"][0]

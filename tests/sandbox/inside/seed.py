@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fill the cloud, adding only what is missing: seed.py identity|resources SANDBOX-DIRECTORY [SERVERS].
 
-All of it goes through the internal endpoints, so that it neither counts in the access log's public lines
-nor against a limit.
+All requests go to internal endpoints, which are neither counted nor limited.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ SERVICES = {
     "placement": ("placement", ""),
     "cinder": ("volumev3", "/v3/%(project_id)s"),
 }
-DOORS = {"RegionOne": "", "RegionTwo": "/RegionTwo"}
+#: What public URLs of each region begin with.
+PREFIXES = {"RegionOne": "", "RegionTwo": "/RegionTwo"}
 MEMBERS = ("demo", "short")
 
 FLAVORS = {"small": (1, 512), "medium": (2, 1024)}
@@ -46,7 +46,7 @@ BROKEN = "broken-01"
 
 
 class Sandbox:
-    """What the control side wrote down: ports and passwords."""
+    """Ports and passwords, as the control side wrote them."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -66,8 +66,8 @@ class Sandbox:
             json.dump(content, stream, indent=2)
         os.replace(draft, os.path.join(self.directory, name))
 
-    def url(self, service: str, door: str) -> str:
-        return f"http://127.0.0.1:{self.ports[service]}{door}"
+    def url(self, service: str, prefix: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}{prefix}"
 
     def connect(self, user: str, project: str) -> openstack.connection.Connection:
         keystone = f"{self.url('keystone', '/internal')}/v3"
@@ -82,7 +82,7 @@ class Sandbox:
             },
             region_name="RegionOne",
             interface="internal",
-            # The catalog may still hold the ports of yesterday.
+            # The catalog may still have former ports.
             identity_endpoint_override=keystone,
             app_name="sandbox-seed",
         )
@@ -111,7 +111,7 @@ def seed_identity(sandbox: Sandbox) -> None:
         for role in role_names:
             if (users[name].id, roles[role].id) not in assigned:
                 identity.assign_project_role_to_user(projects[project], users[name], roles[role])
-    # The administrator can sign in for each kind of scope; for the system, keystone-manage has seen to it.
+    # So the administrator can sign in with every kind of scope; keystone-manage gave the role on the system.
     identity.assign_project_role_to_user(projects["demo"], users["admin"], roles["admin"])
     identity.assign_domain_role_to_user("default", users["admin"], roles["admin"])
     seed_catalog(sandbox, identity)
@@ -120,17 +120,17 @@ def seed_identity(sandbox: Sandbox) -> None:
 
 
 def seed_catalog(sandbox: Sandbox, identity) -> None:
-    """Each service in each region, behind a door of its own."""
+    """Make every service's endpoints in both regions."""
     regions = {region.id for region in identity.regions()}
-    for region in DOORS:
+    for region in PREFIXES:
         if region not in regions:
             identity.create_region(id=region)
     services = {service.type: service for service in identity.services()}
     endpoints = {(found.service_id, found.region_id, found.interface): found for found in identity.endpoints()}
     for name, (service_type, path) in SERVICES.items():
         service = services.get(service_type) or identity.create_service(name=name, type=service_type)
-        for region, door in DOORS.items():
-            for interface, prefix in (("public", door), ("internal", "/internal")):
+        for region, public in PREFIXES.items():
+            for interface, prefix in (("public", public), ("internal", "/internal")):
                 url = sandbox.url(name, prefix) + path
                 found = endpoints.get((service.id, region, interface))
                 if found is None:
@@ -140,7 +140,7 @@ def seed_catalog(sandbox: Sandbox, identity) -> None:
 
 
 def seed_image_quotas(identity, project: str) -> None:
-    """Glance's quotas, for every project and once more for demo's own, which then take one request to find."""
+    """Set Glance's quotas for every project, and for demo as its own, which take one request to look up."""
     service = identity.find_service("glance", ignore_missing=False).id
     where = {"service_id": service, "region_id": "RegionOne"}
     registered = {limit.resource_name for limit in identity.registered_limits(**where)}
@@ -153,7 +153,7 @@ def seed_image_quotas(identity, project: str) -> None:
 
 
 def seed_application_credential(sandbox: Sandbox, project: str, user: str) -> None:
-    """Only its making shows the secret: one whose secret is lost is made anew."""
+    """Make it again if its secret is lost, which Keystone shows only once."""
     known = sandbox.read("state/identity.json")
     demo = sandbox.connect("demo", "demo")
     existing = {found.id: found for found in demo.identity.application_credentials(user)}
@@ -175,7 +175,7 @@ def seed_application_credential(sandbox: Sandbox, project: str, user: str) -> No
 
 
 class Resources:
-    """The demo project's servers, volumes, network, and what they are made from."""
+    """The demo project's servers, volumes and network, and what they are made from."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.demo = sandbox.connect("demo", "demo")
@@ -183,7 +183,7 @@ class Resources:
 
     @functools.cached_property
     def admin(self) -> openstack.connection.Connection:
-        """Only for what the policy keeps from a member; made when there is such a thing to do."""
+        """For what a member may not do; connected when first needed."""
         return self.sandbox.connect("admin", "admin")
 
     def seed(self, servers: int) -> None:
@@ -212,7 +212,7 @@ class Resources:
         return found
 
     def ensure_image(self):
-        """A few random bytes: the hypervisor does not look into them."""
+        """Random bytes, as the hypervisor does not read them."""
         images = {image.name: image for image in self.demo.image.images(visibility="public")}
         if IMAGE in images:
             return images[IMAGE]
@@ -275,7 +275,7 @@ class Resources:
         )
 
     def wait_for_servers(self, names: t.Collection[str]) -> None:
-        """Ask for those that are not there yet: a list of all, again and again, would slow Nova down."""
+        """Poll those in BUILD only: listing all of them again and again would slow Nova down."""
         deadline = time.monotonic() + 120 + 5 * len(names)
         while waiting := self.count("BUILD"):
             if time.monotonic() > deadline:
@@ -290,7 +290,7 @@ class Resources:
         return sum(1 for server in self.demo.compute.servers(details=False, status=status))
 
     def ensure_attached(self, names: t.Sequence[str]) -> None:
-        """One data volume in use, by the first web server."""
+        """Attach a data volume to the first web server."""
         volume = self.volumes[DATA_VOLUMES[0]]
         if volume.status == "available" and "web-01" in names:
             server = self.demo.compute.find_server("web-01", ignore_missing=False)
@@ -299,7 +299,7 @@ class Resources:
 
 
 def server_names(count: int) -> list[str]:
-    """Two of them boot from a volume, if there are that many."""
+    """The names of the servers; two boot from a volume, if there are more than two."""
     databases = [f"db-{number:02d}" for number in (1, 2)] if count > 2 else []
     return databases + [f"web-{number:02d}" for number in range(1, count - len(databases) + 1)]
 

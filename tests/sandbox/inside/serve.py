@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serve one OpenStack service: serve.py SERVICE PORT SANDBOX-DIRECTORY.
 
-From the outside in: readiness, access log, doors, Keystone's limit, the service. The limit of the other
-services sits behind their token check, the first place that knows the project.
+From the outside in: readiness, access log, endpoints, Keystone's limit, the service. The limit of the other services
+is behind their token check, where the project is known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import traceback
 
 from access_log import AccessLog, Application
-from entrances import Entrances, Readiness
+from endpoints import Endpoints, Readiness
 from issued_tokens import IssuedTokens
 from rate_limits import Limits, ProjectLimit, TokenRequestLimit
 
@@ -25,12 +25,12 @@ WSGI_MODULES = {
     "placement": "placement.wsgi.api",
 }
 THREADS = 16
-#: After so many new objects, Python looks for garbage.
+#: New objects between two garbage collections.
 COLLECT_AFTER = 20_000
 
 
 def limit_projects(limits: Limits) -> None:
-    """Put the limit behind keystonemiddleware, wherever a service's pipeline has it."""
+    """Put the limit behind keystonemiddleware, wherever that is in a service's pipeline."""
     from keystonemiddleware.auth_token import AuthProtocol
 
     initialise = AuthProtocol.__init__
@@ -71,7 +71,7 @@ def serve_green(application: Application, port: int) -> None:
     import eventlet.wsgi
 
     class Protocol(eventlet.wsgi.HttpProtocol):
-        """Says which version the client speaks: eventlet says HTTP/1.0 of all."""
+        """Reports the client's version of HTTP, where eventlet reports 1.0 for all."""
 
         def get_environ(self):
             return {**super().get_environ(), "SERVER_PROTOCOL": self.request_version}
@@ -89,7 +89,7 @@ def serve_threaded(application: Application, port: int) -> None:
 
 
 def collect_seldom() -> None:
-    """All that is here by now stays: to look through it again and again takes a seventh of a request's time."""
+    """Exempt what is loaded by now from garbage collection, which took a seventh of the time of requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
@@ -97,17 +97,17 @@ def collect_seldom() -> None:
 
 def main() -> None:
     service, port, sandbox = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    # The services would take our arguments for theirs; the first one they put into their user agents.
+    # Services would parse our arguments as theirs, and put the first one into their user agents.
     sys.argv[:] = [service]
     try:
         application = load(service, Limits(os.path.join(sandbox, "limits.json")), sandbox)
     except BaseException:
-        # Threads that were started already would keep half a service alive.
+        # Threads that have started would keep a broken service alive.
         traceback.print_exc()
         os._exit(1)
     collect_seldom()
     log = os.path.join(sandbox, "logs", f"{service}.access.log")
-    application = Readiness(AccessLog(Entrances(application), log))
+    application = Readiness(AccessLog(Endpoints(application), log))
     (serve_green if service == "cinder" else serve_threaded)(application, port)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One line a request in the combined log format, as the sandbox writes it, a few times a second."""
+"""The access log in the sandbox's format, written a few times a second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import time
 
 from .messages import Request
 
-#: How long a line may wait to be written, in seconds.
+#: Seconds that a line may wait to be written.
 DELAY = 0.2
-#: What a request is logged as whose connection was closed without an answer: nginx's code for it.
+#: The status logged for a connection closed without an answer, as in nginx.
 CLOSED_WITHOUT_ANSWER = 444
 
 

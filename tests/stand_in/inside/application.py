@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way of a request: its token, the limits, the storm, the service, and a line in the log."""
+"""Handles a request: token, limits, storm, service, access log."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .cinder import Cinder
 from .cloud import Cloud
 from .glance import Glance
 from .keystone import UNAUTHENTICATED, Keystone
-from .limits import Windows, rate_headers, refusal
+from .limits import Windows, rate_headers, throttled
 from .messages import Answer, Headers, RefusalError, Request, json_answer, page_error
 from .nova import Nova
-from .storm import CUT, REFUSED, Storm, Trouble
+from .storm import CUT, THROTTLED, Storm, Trouble
 
 SERVICES = ("keystone", "nova", "glance", "cinder")
 MINUTE, SECOND = 60.0, 1.0
-#: What a refusal says about the limit when there is none but the storm.
+#: The limit that a storm's 429 reports if there is none.
 STORM_LIMIT = 20
 GLANCE_UNAUTHORIZED = (
     "This server could not verify that you are authorized to access the document you requested. Either you supplied "
     "the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials "
     "required."
 )
-#: What stands in front of services says when there is none behind it.
+#: The answer of a load balancer without a service behind it.
 UNAVAILABLE = (
     b"<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 )
@@ -35,13 +35,13 @@ UNAVAILABLE = (
 
 class Service(t.Protocol):
     def versions(self, request: Request) -> Answer | None:
-        """The list of versions, if that is what is asked for."""
+        """The list of versions, if that is requested."""
 
     def version_of(self, request: Request) -> int:
-        """The microversion that it asks for."""
+        """The requested microversion."""
 
     def headers_for(self, version: int) -> Headers:
-        """What says which microversion it is answered in."""
+        """The headers that name the microversion of the answer."""
 
     def answer(self, request: Request, version: int) -> Answer:
         """The answer in this microversion."""
@@ -61,7 +61,7 @@ class Application:
         self.windows.clear()
 
     def handle(self, service: str, request: Request, client: str) -> Answer | None:
-        """The answer, or None for a connection that is to be closed without one."""
+        """The answer, or None to close the connection without one."""
         self.cloud.catch_up()
         try:
             answer = self.answer_of(service, request)
@@ -85,7 +85,7 @@ class Application:
         key, limit = (service, self.cloud.project_id), self.cloud.settings.requests_per_second
         wait = self.windows.wait_for(key, limit, SECOND) if limit else 0.0
         if wait:
-            return refusal(self.cloud.settings.dialect, wait, limit, "s")
+            return throttled(self.cloud.settings.dialect, wait, limit, "s")
         answer = self.through_storm(request, lambda: self.carried_out(service, request))
         if answer and limit and self.cloud.settings.rate_headers and answer.status < 400:
             answer.headers = (*answer.headers, *rate_headers(limit, *self.windows.left(key, limit, SECOND)))
@@ -100,12 +100,12 @@ class Application:
             key = ("keystone", self.keystone.claimed_user(request))
             wait = self.windows.wait_for(key, limit, MINUTE)
             if wait:
-                return refusal(self.cloud.settings.dialect, wait, limit, "m")
+                return throttled(self.cloud.settings.dialect, wait, limit, "m")
         stormy = self.cloud.settings.storm_keystone
         return self.through_storm(request, lambda: self.keystone.answer(request), stormy)
 
     def carried_out(self, service: str, request: Request) -> Answer:
-        """What the service answers, in the microversion that was asked for."""
+        """The service's answer in the requested microversion."""
         serving = self.services[service]
         version = serving.version_of(request)
         try:
@@ -124,7 +124,7 @@ class Application:
         return self.answer_to(trouble)
 
     def do_unanswered(self, carry_out: t.Callable[[], Answer]) -> None:
-        """The request is carried out, or refused, and nobody hears of it."""
+        """Carry out the request, or refuse it, without an answer."""
         try:
             carry_out()
         except RefusalError:
@@ -134,12 +134,12 @@ class Application:
         settings = self.cloud.settings
         if trouble.kind == CUT:
             return None
-        if trouble.kind == REFUSED:
-            return refusal(settings.dialect, SECOND, settings.requests_per_second or STORM_LIMIT, "s")
+        if trouble.kind == THROTTLED:
+            return throttled(settings.dialect, SECOND, settings.requests_per_second or STORM_LIMIT, "s")
         return Answer(503, UNAVAILABLE, content_type="text/html")
 
     def unauthorized(self, service: str) -> Answer:
-        """As the token check in front of each service answers."""
+        """The answer of the token check in front of each service."""
         header = ("WWW-Authenticate", f'Keystone uri="{self.cloud.urls["keystone"]}"')
         if service == "glance":
             return page_error(401, GLANCE_UNAUTHORIZED, header).answer

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cinder's part: volumes, their snapshots and their backups."""
+"""Cinder: volumes, snapshots and backups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BACKUP_METADATA = 43
 FILTERS_CHECKED = 31
 SNAPSHOT_OF_ANY_VOLUME = 66
 NOT_FILTERS = ("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count")
-#: What a listing can be filtered by.
+#: The filters of each listing.
 FILTERS = {
     "volumes": ("name", "status", "metadata", "bootable", "availability_zone", "size", "created_at", "updated_at"),
     "snapshots": ("name", "status", "volume_id", "metadata", "availability_zone"),
@@ -180,7 +180,7 @@ class Cinder:
         return json_answer(202, {"backup": volume_bodies.brief("backups", backup, self.cloud)})
 
     def latest_backup(self, volume: Volume) -> Backup:
-        """The backup that another one can build on."""
+        """The backup that an incremental one is based on."""
         for backup in reversed(self.cloud.backups.live):
             if backup.volume_id == volume.id and backup.status == "available":
                 return backup
@@ -237,7 +237,7 @@ class Cinder:
 
 
 def asked_for(request: Request, key: str, required: str) -> dict[str, t.Any]:
-    """What the body asks for."""
+    """The request's body."""
     try:
         asked = request.json()[key]
     except (ValueError, KeyError, TypeError) as exc:
@@ -271,7 +271,7 @@ def gigabytes(collection: Collection[t.Any]) -> int:
 
 
 def wanted(kind: str, parameters: dict[str, str], version: int) -> t.Callable[[t.Any], bool] | None:
-    """What the filters leave; unknown ones are passed over, or refused from 3.31 on."""
+    """The test for the request's filters; unknown ones are ignored, or refused from 3.31 on."""
     asked = {key: value for key, value in parameters.items() if key not in NOT_FILTERS}
     unknown = [key for key in asked if key not in FILTERS[kind]]
     if unknown and version >= FILTERS_CHECKED:
@@ -291,7 +291,7 @@ def test_for(key: str, value: str) -> t.Callable[[t.Any], bool]:
 
 
 def order(parameters: dict[str, str]) -> Order:
-    """From sort=key:direction,... or from sort_key and sort_dir; the newest first needs no sorting."""
+    """From sort=key:direction,... or from sort_key and sort_dir; newest first needs no sorting."""
     text = parameters.get("sort") or f"{parameters.get('sort_key', '')}:{parameters.get('sort_dir', 'desc')}"
     found: Order = []
     for part in text.split(","):

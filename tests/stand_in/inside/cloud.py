@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud as it is now: its one project, what the project has, and what is going to happen to it."""
+"""The state of the cloud: its one project with its resources, and what will happen to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Cloud:
     def __init__(self, settings: Settings, clock: t.Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.clock = clock
-        #: Where each service answers.
+        #: The URL of each service.
         self.urls: dict[str, str] = {}
         self.made: Counter[str] = Counter()
         self.project_id = self.new_id("project").replace("-", "")
@@ -41,28 +41,28 @@ class Cloud:
         seed(self)
 
     def new_id(self, *origin: str) -> str:
-        """An id that follows from the seed, from what it is for, and from how many were made for that."""
+        """An id derived from the seed, its purpose, and how many ids the purpose had before."""
         text = " ".join(origin)
         self.made[text] += 1
         digest = blake2b(f"{self.settings.seed} {text} {self.made[text]}".encode(), digest_size=16).digest()
         return str(uuid.UUID(bytes=digest, version=4))
 
     def later(self, seconds: float, action: t.Callable[[], None]) -> None:
-        """Let something happen after a while; at once if there is no while."""
+        """Do something after some seconds, or at once."""
         if seconds <= 0:
             action()
         else:
             heapq.heappush(self.coming, (self.clock() + seconds, next(self.order), action))
 
     def catch_up(self) -> None:
-        """Let happen what is due: before each look at the cloud, as nothing runs in between."""
+        """Do what is due; called before each request, as nothing runs in between."""
         now = self.clock()
         while self.coming and self.coming[0][0] <= now:
             heapq.heappop(self.coming)[2]()
 
 
 def seed(cloud: Cloud) -> None:
-    """Everything that is there from the start. A listing begins with web-00001, which is the newest."""
+    """Make the initial resources. Listings begin with web-00001, which is the newest."""
     settings = cloud.settings
     image = cloud.images.add(
         Image(

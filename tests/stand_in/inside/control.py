@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control side, at a port of its own: settings at run time, what is in the cloud, and the end of all tokens."""
+"""The control API, on a port of its own: settings, the state of the cloud, and revocation of all tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Control:
             return json_answer(200, {})
         if what == ("GET", "/control/state"):
             return json_answer(200, self.state(request.parameters().get("only")))
-        return json_answer(404, {"error": "There is no such thing to control."})
+        return json_answer(404, {"error": "There is no such control."})
 
     def change(self, request: Request) -> Answer:
         settings = self.cloud.settings
@@ -45,12 +45,12 @@ class Control:
         except (SettingError, ValueError, TypeError) as exc:
             return json_answer(400, {"error": str(exc)})
         if settings.touches_limits(values):
-            # As in the sandbox: other limits begin with all counts at zero.
+            # As in the sandbox, changing a limit resets all counts.
             self.application.forget_requests()
         return json_answer(200, settings.as_json())
 
     def state(self, only: str | None = None) -> dict[str, t.Any]:
-        """All that there is and was; what is gone says so."""
+        """All resources, including deleted ones."""
         cloud = self.cloud
         kinds: dict[str, t.Callable[[], t.Any]] = {
             "servers": lambda: self.bodies(cloud.servers, lambda one: server_body.body(one, 96, cloud)),
@@ -59,7 +59,7 @@ class Control:
             "snapshots": lambda: self.bodies(cloud.snapshots, lambda one: volume_bodies.snapshot_body(one, 71, cloud)),
             "backups": lambda: self.bodies(cloud.backups, lambda one: volume_bodies.backup_body(one, 71, cloud)),
             "tokens": lambda: [token.as_json() for token in self.application.keystone.tokens.values()],
-            "storm": lambda: dict(self.application.storm.told),
+            "storm": lambda: dict(self.application.storm.counts),
         }
         return {kind: content() for kind, content in kinds.items() if only in (None, kind)}
 

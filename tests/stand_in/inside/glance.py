@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Glance's part: images, their listing, upload, import and properties."""
+"""Glance: images, their listing, upload, import and properties."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .cloud import Cloud
 from .messages import Answer, Headers, Request, json_answer, page_error
 from .resources import Image, MarkerError, in_seconds
 
-#: What a listing holds unless asked for more, and the most that it holds.
+#: The default and the largest size of a page.
 DEFAULT_PAGE, PAGE = 25, 1000
 VERSIONS = (15, 13, 12, 11, 10, 9, 8, 17, 7, 6, 5, 4, 3, 2, 1, 0)
 CURRENT = 17
 IMPORT_METHODS = ["glance-direct", "web-download", "copy-image"]
-#: What the owner may set, and as what.
+#: What the owner may set, and the types.
 WRITABLE: dict[str, type] = {
     "name": str,
     "visibility": str,
@@ -37,7 +37,7 @@ READ_ONLY = (
     "created_at", "updated_at", "status", "checksum", "size", "virtual_size", "direct_url", "self", "file", "schema",
     "id", "os_hash_algo", "os_hash_value",
 )  # fmt: skip
-#: What else a new image cannot be given.
+#: What else cannot be set on a new image.
 NOT_GIVEN = ("direct_url", "self", "file", "schema", "stores")
 SORT_KEYS: dict[str, t.Callable[[Image], t.Any]] = {
     "name": lambda image: image.name or "",
@@ -125,7 +125,7 @@ class Glance:
             )
         except MarkerError as exc:
             raise page_error(400, NO_IMAGE.format(exc)) from exc
-        # The repeated ones too, as several sort keys.
+        # Including repeated parameters, such as several sort keys.
         first = [pair for pair in request.query.split("&") if pair and not pair.startswith("marker=")]
         links = {"first": f"/v2/images?{'&'.join(first)}".rstrip("?"), "schema": "/v2/schemas/images"}
         if more:
@@ -134,7 +134,7 @@ class Glance:
         return Answer(200, b'{"images": [%s], %s' % (bodies, json.dumps(links).encode()[1:]))
 
     def wanted(self, parameters: dict[str, str]) -> t.Callable[[Image], bool] | None:
-        """What the filters leave: each is a value, or several behind in:"""
+        """The test for the request's filters, each with one value, or with several after `in:`."""
         tests: list[t.Callable[[Image], bool]] = []
         for key, value in parameters.items():
             if key not in NOT_FILTERS:
@@ -151,9 +151,10 @@ class Glance:
             return moment_test(SORT_KEYS[key], value)
         if key == "visibility" and value == "all":
             return lambda _image: True
-        values = (
-            set(values_in(value)) if key in ("id", "name", "status", "disk_format", "container_format") else {value}
-        )
+        several = key in ("id", "name", "status", "disk_format", "container_format")
+        return self.equality_test(key, set(values_in(value)) if several else {value})
+
+    def equality_test(self, key: str, values: set[str]) -> t.Callable[[Image], bool]:
         if key == "owner":
             return lambda image: self.owner_of(image) in values
         if key in WRITABLE or key in ("id", "status"):
@@ -173,7 +174,7 @@ class Glance:
             return json_answer(200, {"usage": {"image_count_total": usage}})
         raise page_error(404, "The resource could not be found.")
 
-    # Making and changing
+    # Changes
 
     def create(self, request: Request) -> Answer:
         content = json_object(request)
@@ -271,7 +272,7 @@ class Glance:
 
 
 def image_owner(cloud: Cloud, image: Image) -> str:
-    """The image that everybody boots from belongs to somebody else."""
+    """The first image, from which servers boot, belongs to another project."""
     return cloud.project_id if image.sequence else "0" * 32
 
 
@@ -325,7 +326,7 @@ def image_order(request: Request, parameters: dict[str, str]) -> list[tuple[t.Ca
             keys_text = ", ".join(SORT_KEYS)
             raise page_error(400, f"Invalid sort key: {key}. It must be one of the following: {keys_text}.")
     order = [(SORT_KEYS[key], direction != "asc") for key, direction in pairs]
-    # As it is without an order, which needs no sorting.
+    # That is the order without sorting.
     return [] if pairs and pairs[0][0] == "created_at" and order[0][1] else order
 
 
@@ -336,7 +337,7 @@ def values_in(text: str) -> list[str]:
 
 
 def moment_test(value_of: t.Callable[[Image], float], text: str) -> t.Callable[[Image], bool]:
-    """From gte:2026-11-25T02:17:30Z and its like."""
+    """The test for a value such as gte:2026-11-25T02:17:30Z."""
     operator, _colon, moment = text.partition(":")
     tests: dict[str, t.Callable[[str], bool]] = {
         "gt": lambda of_image: of_image > moment,
@@ -383,7 +384,7 @@ def checked_property(key: str, value: t.Any) -> str:
 
 
 def apply_change(values: dict[str, t.Any], operation: str, path: str, value: t.Any) -> None:
-    """One change of a JSON patch, to the values that the image is going to have."""
+    """Apply one change of a JSON patch to the image's new values."""
     properties = values["properties"]
     if path in READ_ONLY:
         raise page_error(403, f"Attribute '{path}' is read-only.")

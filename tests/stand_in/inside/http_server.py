@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP/1.1 with connections that stay open: as much of it as clients of OpenStack need."""
+"""As much of HTTP/1.1, with persistent connections, as OpenStack clients need."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from email.utils import formatdate
 
 from .messages import REASONS, Answer, Request
 
-#: Says what to answer; None closes the connection without an answer.
+#: Returns the answer, or None to close the connection without one.
 Handler = t.Callable[[Request, str], "Answer | None"]
 
 
 class UnreadableRequestError(ValueError):
-    """What came is not HTTP."""
+    """The received data is not HTTP."""
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection; requests are answered one after the other."""
+    """A client's connection; requests are answered one after the other."""
 
     def __init__(self, handler: Handler, latency: t.Callable[[], float]) -> None:
         self.handler = handler
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self.serve()
 
     def serve(self) -> None:
-        """Answer what has arrived completely."""
+        """Answer all requests that were received completely."""
         while not self.answering and not self.transport.is_closing():
             try:
                 request = self.next_request()
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def next_request(self) -> Request | None:
-        """Take one whole request off what was received."""
+        """Take one complete request from the received data."""
         end = self.received.find(b"\r\n\r\n")
         if end < 0:
             return None
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         return Request(words[0], words[1], headers, body)
 
     def body_at(self, start: int, headers: dict[str, str]) -> tuple[bytes, int] | None:
-        """The body that begins there and where it ends, or None while some of it is missing."""
+        """The body that begins there, and its end; None if it is not complete yet."""
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return chunks_at(self.received, start)
         try:

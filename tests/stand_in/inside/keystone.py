@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keystone's part: tokens for a password or for another token, with the catalog, and their end."""
+"""Keystone: tokens for a password or for another token, with the catalog, and their revocation."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Keystone:
         return token if token and token.live else None
 
     def revoke_all(self) -> int:
-        """End every token that lives; how many there were."""
+        """Revoke all tokens; how many were valid."""
         live = [token for token in self.tokens.values() if token.live]
         for token in live:
             token.revoked = True
@@ -86,7 +86,7 @@ class Keystone:
         raise keystone_error(404, "The requested URL was not found on the server.")
 
     def versions(self, request: Request) -> Answer | None:
-        """The list of versions, for whoever asks; None if it was something else that was asked for."""
+        """The list of versions, if that is requested."""
         version = {
             "id": "v3.14",
             "status": "stable",
@@ -101,7 +101,7 @@ class Keystone:
         return None
 
     def claimed_user(self, request: Request) -> str:
-        """Whose limit a request for a token counts for. There is one user; everybody else is another."""
+        """The user whose limit a token request counts against."""
         try:
             identity = request.json()["auth"]["identity"]
             if "password" in identity["methods"]:
@@ -132,7 +132,7 @@ class Keystone:
             method=method,
             audit_ids=[new_audit_id(), *root.audit_ids[-1:]] if root else [new_audit_id()],
             issued=now,
-            # Another token for a token lives no longer than that one.
+            # A token traded for another one expires with it.
             expires=root.expires if root else now + self.cloud.settings.token_seconds,
             scoped=scoped,
         )
@@ -140,7 +140,7 @@ class Keystone:
         return json_answer(201, self.described(token), ("X-Subject-Token", token.id), ("Vary", "X-Auth-Token"))
 
     def proven(self, method: str, claim: dict[str, t.Any]) -> Token | None:
-        """The token that was shown, if it was one; whoever has no proof is turned away."""
+        """Check the credentials; the token, if that is one of them."""
         if method == "password":
             if self.is_the_user(claim["user"]) and claim["user"].get("password") == self.password:
                 return None
@@ -173,7 +173,7 @@ class Keystone:
             raise keystone_error(404, "Could not recognize Fernet token")
         token.revoked = True
         if len(token.audit_ids) == 1:
-            # The end of the first token ends all that were made of it.
+            # With the first token, all that were traded for it are revoked.
             for other in self.tokens.values():
                 other.revoked |= other.audit_ids[-1] == token.audit_ids[0]
         return Answer(204, headers=(("Vary", "X-Auth-Token"),))

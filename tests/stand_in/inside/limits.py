@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests are granted, and the words in which public clouds refuse one too many."""
+"""Rate limits, answered as by public clouds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .messages import Answer, Headers, json_answer
 
 
 class Windows:
-    """Sliding windows: how many requests each user or project made in the last seconds."""
+    """Sliding windows: the requests of each user or project in the last seconds."""
 
     def __init__(self, clock: t.Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.granted: dict[t.Hashable, deque[float]] = {}
+        self.allowed: dict[t.Hashable, deque[float]] = {}
 
     def wait_for(self, key: t.Hashable, limit: int, seconds: float) -> float:
-        """Count the request and return 0, or the seconds until one would be granted again."""
+        """Count the request and return 0, or the seconds until one is allowed again."""
         now = self.clock()
-        window = self.granted.setdefault(key, deque())
+        window = self.allowed.setdefault(key, deque())
         while window and window[0] <= now - seconds:
             window.popleft()
         if len(window) < limit:
@@ -33,16 +33,16 @@ class Windows:
         return window[0] + seconds - now
 
     def left(self, key: t.Hashable, limit: int, seconds: float) -> tuple[int, float]:
-        """How many more are granted now, and how long until the window has moved on."""
-        window = self.granted.get(key) or (self.clock(),)
+        """How many more requests are allowed now, and the seconds until the window moves on."""
+        window = self.allowed.get(key) or (self.clock(),)
         return max(0, limit - len(window)), max(0.0, window[0] + seconds - self.clock())
 
     def clear(self) -> None:
-        self.granted.clear()
+        self.allowed.clear()
 
 
-def refusal(dialect: str, wait: float, limit: int, unit: str) -> Answer:
-    """The answer to one request too many, as the cloud that the dialect belongs to gives it."""
+def throttled(dialect: str, wait: float, limit: int, unit: str) -> Answer:
+    """The answer to a request over the limit, in the dialect of a public cloud."""
     seconds = str(max(1, math.ceil(wait)))
     if dialect == "413":
         content = {"code": 413, "message": "This request was rate-limited.", "retryAfter": int(seconds)}
@@ -66,7 +66,7 @@ def refusal(dialect: str, wait: float, limit: int, unit: str) -> Answer:
 
 
 def rate_headers(limit: int, left: int, seconds: float) -> Headers:
-    """What is told with a granted request."""
+    """The headers of a request within the limit."""
     return (
         ("X-RateLimit-Limit", str(limit)),
         ("X-RateLimit-Remaining", str(left)),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the listings of Nova and Cinder have in common: a limit, a marker, an order, and a link to the next page."""
+"""What listings of Nova and Cinder share: a limit, a marker, an order, and a link to the next page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from .messages import Answer, Request, fault
 from .resources import Collection, MarkerError, Resource
 
-#: The most that one page holds, and what it holds unless asked for fewer.
+#: The largest and default size of a page.
 PAGE = 1000
 
 R = t.TypeVar("R", bound=Resource)
@@ -40,7 +40,7 @@ def page(
 
 
 def listing_answer(key: str, bodies: list[bytes], next_page: str | None, headers: t.Any) -> Answer:
-    """The bodies, which are encoded already, in one answer."""
+    """An answer with bodies that are encoded already."""
     links = f', "{key}_links": [{{"rel": "next", "href": "{next_page}"}}]' if next_page else ""
     return Answer(200, b'{"%s": [%s]%s}' % (key.encode(), b", ".join(bodies), links.encode()), headers)
 
@@ -50,7 +50,7 @@ def link_to_next(url: str, request: Request, parameters: dict[str, str], last: R
 
 
 def version_asked(request: Request, service: str, most: int) -> int:
-    """The minor microversion that the request names, as 2.45 or 3.43 or latest; the smallest without one."""
+    """The minor of the requested microversion, such as 2.45, 3.43 or latest; the smallest by default."""
     asked = request.headers.get("openstack-api-version", "").split()
     lowest = {"compute": "2.1", "volume": "3.0"}[service]
     version = asked[1] if len(asked) == 2 and asked[0] == service else lowest

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A request as the services read it, an answer as they give it, and errors in each service's own form."""
+"""Requests, answers, and errors in the format of each service."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Request:
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     def json(self) -> t.Any:
-        """The body's content; a ValueError when it is not JSON."""
+        """The body's content; a ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
@@ -67,7 +67,7 @@ class Answer:
 
 
 class RefusalError(Exception):
-    """What a service answers instead of doing what it was asked."""
+    """A request that a service refuses, with the answer."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -78,7 +78,7 @@ def json_answer(status: int, content: t.Any, *headers: tuple[str, str]) -> Answe
     return Answer(status, json.dumps(content).encode(), headers)
 
 
-#: What Nova and Cinder call their errors.
+#: The names of Nova's and Cinder's errors.
 FAULTS = {
     400: "badRequest",
     403: "forbidden",
@@ -96,7 +96,7 @@ def fault(status: int, message: str) -> RefusalError:
     content: dict[str, t.Any] = {"code": status, "message": message}
     headers: list[tuple[str, str]] = []
     if status == 413:
-        # A quota is answered as a rate limit once was.
+        # Exceeded quotas are answered as rate limits once were.
         content["retryAfter"] = "0"
         headers.append(("Retry-After", "0"))
     return RefusalError(json_answer(status, {FAULTS[status]: content}, *headers))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nova's part: servers, and what is done to them."""
+"""Nova: servers and their actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .messages import Answer, Headers, Request, fault, json_answer
 from .resources import Server, Snapshot
 
 MAXIMUM = 96
-#: From here on an image's id comes in the answer's body.
+#: From this microversion on, the answer's body has the image's id.
 IMAGE_ID_IN_BODY = 45
 RUNNING = ("active", "stopped", "paused", "suspended")
 SORT_KEYS: dict[str, t.Callable[[Server], t.Any]] = {
@@ -142,7 +142,7 @@ class Nova:
             absolute["maxImageMeta"] = 128
         return json_answer(200, {"limits": {"rate": [], "absolute": absolute}})
 
-    # What is done to a server
+    # Actions
 
     def act(self, server_id: str, request: Request, version: int) -> Answer:
         try:
@@ -182,7 +182,7 @@ class Nova:
         version: int,
         after: t.Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Make an image of the server's disk; it is uploaded behind the answer."""
+        """Make an image of the server's disk, which is uploaded after the answer."""
         image = self.new_image(server, name, properties, disk_format="qcow2")
         server.change(task_state=task_state)
 
@@ -209,7 +209,7 @@ class Nova:
                 **values,
             )
         except work.QuotaReachedError as exc:
-            # Nova knows no better answer to Glance's refusal.
+            # Nova has no better answer if Glance refuses.
             raise fault(500, UNEXPECTED) from exc
 
     def create_image_of_volumes(self, server: Server, name: str, metadata: dict[str, str], version: int) -> Answer:
@@ -240,7 +240,7 @@ class Nova:
         return {"owner_user_name": "demo", "owner_project_name": "demo", "boot_roles": "reader,member"}
 
     def inherited(self, server: Server) -> dict[str, str]:
-        """What an image of a server says about where it is from."""
+        """The properties that an image gets from its server."""
         origin = self.cloud.images.by_id.get(server.image_id or "")
         return {
             **(origin.properties if origin else {}),
@@ -253,7 +253,7 @@ class Nova:
         }
 
     def rotate(self, server: Server, kind: str, rotation: int) -> None:
-        """Delete the oldest backups of this type beyond so many."""
+        """Keep this many backups of this type, and delete the older ones."""
         backups = [
             image
             for image in self.cloud.images.live
@@ -273,7 +273,7 @@ class Nova:
             server.shelved_image_id = image.id
             work.upload(self.cloud, image, work.snapshot_size(server.id), seconds)
         server.change(task_state="shelving")
-        # Without an image there is nothing that would keep it on its host.
+        # A server booted from a volume is offloaded at once.
         at_once = offload_seconds == 0 or server.image_id is None
         self.cloud.later(seconds, lambda: self.shelved(server, offloaded=at_once))
         if not at_once and offload_seconds > 0:
@@ -337,16 +337,16 @@ class Nova:
             metadata = dict(request.json()["metadata"])
         except (ValueError, KeyError, TypeError) as exc:
             raise fault(400, "Malformed request body") from exc
-        require(server, "update metadata", RUNNING, whatever_it_does=True)
+        require(server, "update metadata", RUNNING, even_if_busy=True)
         server.change(metadata={**server.metadata, **metadata})
         return json_answer(200, {"metadata": server.metadata})
 
 
-def require(server: Server, action: str, vm_states: tuple[str, ...], whatever_it_does: bool = False) -> None:
-    """Nova's conflict, unless the server is in one of the states and nothing is being done to it."""
+def require(server: Server, action: str, vm_states: tuple[str, ...], even_if_busy: bool = False) -> None:
+    """Raise Nova's conflict unless the server is in one of these states and not busy."""
     if server.vm_state not in vm_states:
         state = f"vm_state {server.vm_state}"
-    elif server.task_state and not whatever_it_does:
+    elif server.task_state and not even_if_busy:
         state = f"task_state {server.task_state}"
     else:
         return
@@ -358,7 +358,7 @@ def running(server: Server) -> None:
 
 
 def image_arguments(action: str, arguments: t.Any, *required: str) -> tuple[str, dict[str, str]]:
-    """The name and the metadata that an image is to have."""
+    """The name and metadata of a new image."""
     for key in ("name", *required):
         if not isinstance(arguments, dict) or key not in arguments:
             message = f"Invalid input for field/attribute {action}. Value: {arguments}. '{key}' is a required property"
@@ -369,7 +369,7 @@ def image_arguments(action: str, arguments: t.Any, *required: str) -> tuple[str,
 
 
 def device(number: int, snapshot: Snapshot) -> dict[str, t.Any]:
-    """One disk of an image that is made of volume snapshots."""
+    """A disk of an image that consists of volume snapshots."""
     return {
         "delete_on_termination": False,
         "tag": None,
@@ -394,7 +394,7 @@ def device(number: int, snapshot: Snapshot) -> dict[str, t.Any]:
 
 
 def wanted_servers(parameters: dict[str, str], version: int) -> t.Callable[[Server], bool] | None:
-    """What the filters leave; those that are not known here are passed over, as Nova does for users."""
+    """The test for the request's filters; unknown ones are ignored, as Nova does for users."""
     tests: list[t.Callable[[Server], t.Any]] = []
     if "name" in parameters:
         pattern = pattern_of(parameters["name"])
@@ -416,7 +416,7 @@ def wanted_servers(parameters: dict[str, str], version: int) -> t.Callable[[Serv
 
 
 def pattern_of(text: str) -> re.Pattern[str]:
-    """A name's filter is an expression for the database."""
+    """A filter for names is a regular expression."""
     try:
         return re.compile(text, re.IGNORECASE)
     except re.error as exc:

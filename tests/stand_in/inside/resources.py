@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in the cloud, and listings of it that follow markers without looking at everything again."""
+"""The cloud's resources, and listings that continue from a marker without going through all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Resource:
     updated: float = 0.0
     sequence: int = 0
     deleted: bool = False
-    #: The body as last sent, for each form that it has; emptied by each change.
+    #: Encoded bodies by form, until the next change.
     forms: dict[t.Hashable, bytes] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class Resource:
         self.forms.clear()
 
     def encoded(self, form: t.Hashable, encode: t.Callable[[], bytes]) -> bytes:
-        """The body in this form, from before if nothing changed."""
+        """The encoded body in this form, encoded again only after a change."""
         body = self.forms.get(form)
         if body is None:
             body = self.forms[form] = encode()
@@ -67,7 +67,7 @@ class Image(Resource):
     hidden: bool = False
     tags: list[str] = dataclasses.field(default_factory=list)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
-    #: What was uploaded for an import to take.
+    #: The size of the data staged for an import.
     staged_size: int | None = None
 
 
@@ -105,11 +105,11 @@ R = t.TypeVar("R", bound=Resource)
 
 
 class MarkerError(LookupError):
-    """The listing cannot go on behind something that is not there."""
+    """The marker of a listing does not exist."""
 
 
 class Collection(t.Generic[R]):
-    """All resources of one kind, in the order of their making."""
+    """All resources of one kind, oldest first."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, R] = {}
@@ -135,25 +135,25 @@ class Collection(t.Generic[R]):
         wanted: t.Callable[[R], bool] | None = None,
         order: t.Sequence[tuple[t.Callable[[R], t.Any], bool]] = (),
     ) -> tuple[list[R], bool]:
-        """The next resources behind the marker, and whether there are more; the newest first unless ordered."""
+        """The next resources after the marker, and whether there are more; newest first by default."""
         if marker is not None and marker not in self.by_id:
             raise MarkerError(marker)
-        behind = self.ordered_behind(marker, order) if order else self.newest_behind(marker)
+        following = self.ordered_after(marker, order) if order else self.newest_after(marker)
         found: list[t.Any] = []
-        for resource in behind:
+        for resource in following:
             if wanted is None or wanted(resource):
                 if len(found) == limit:
                     return found, True
                 found.append(resource)
         return found, False
 
-    def newest_behind(self, marker: str | None) -> t.Iterator[R]:
+    def newest_after(self, marker: str | None) -> t.Iterator[R]:
         position = len(self.live)
         if marker is not None:
             position = bisect.bisect_left(self.live, self.by_id[marker].sequence, key=sequence_of)
         return (self.live[at] for at in range(position - 1, -1, -1))
 
-    def ordered_behind(
+    def ordered_after(
         self, marker: str | None, order: t.Sequence[tuple[t.Callable[[R], t.Any], bool]]
     ) -> t.Iterable[R]:
         everything = self.live[::-1]
@@ -167,10 +167,10 @@ def sequence_of(resource: Resource) -> int:
 
 
 def in_seconds(moment: float) -> str:
-    """As Nova and Glance write a time."""
+    """A time in the format of Nova and Glance."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def in_microseconds(moment: float) -> str:
-    """As Cinder and Keystone write one."""
+    """A time in the format of Cinder and Keystone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1_000_000):06d}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the parts together, tells where they are, and runs them until it is told to end."""
+"""Starts all parts, prints their URLs, and runs until a signal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def run(directory: str, settings: Settings, end_with_stdin: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     if end_with_stdin:
-        # Nobody writes to it: it becomes readable when whoever holds its other end is gone.
+        # Nobody writes to it, so it becomes readable when its other end is closed.
         loop.add_reader(sys.stdin.fileno(), ended.set)
     cloud = Cloud(settings)
     password = secrets.token_hex(16)
@@ -46,7 +46,7 @@ async def run(directory: str, settings: Settings, end_with_stdin: bool) -> None:
         cloud.urls[name] = await listen(handler, settings if name != "control" else None)
     clouds_file = path / "clouds.yaml"
     write_privately(clouds_file, clouds_yaml(cloud.urls["keystone"], password))
-    # What is there from the start stays: no need to look for garbage in it.
+    # Exempt the initial resources from garbage collection.
     gc.collect()
     gc.freeze()
     ready = {"urls": cloud.urls, "clouds_file": str(clouds_file), "pid": os.getpid()}
@@ -65,7 +65,7 @@ def handler_of(application: Application, service: str) -> Handler:
 
 
 async def listen(handler: Handler, settings: Settings | None) -> str:
-    """Answer at a free port; where that is."""
+    """Listen on a free port; the URL."""
 
     def latency() -> float:
         return settings.latency if settings else 0.0

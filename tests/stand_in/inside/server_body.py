@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server as Nova describes it, in each microversion."""
+"""Nova's description of a server in each microversion."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATUSES = {
     "shelved_offloaded": "SHELVED_OFFLOADED",
 }
 REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
-#: The minor microversions that change the body; a request for another one gets that of the one before.
+#: The minor microversions that changed the body.
 STEPS = (1, 3, 9, 19, 26, 47, 63, 73, 90, 96)
 
 
@@ -44,7 +44,7 @@ def encoded(server: Server, version: int, cloud: Cloud) -> bytes:
 
 
 def brief(server: Server, url: str) -> dict[str, t.Any]:
-    """What the listing without details has."""
+    """The body in a listing without details."""
     return {"id": server.id, "name": server.name, "links": links(url, server.id)}
 
 
@@ -100,7 +100,7 @@ def body(server: Server, version: int, cloud: Cloud) -> dict[str, t.Any]:
 
 
 def additions(server: Server) -> tuple[tuple[int, dict[str, t.Any]], ...]:
-    """What microversions added, after all the rest."""
+    """The fields that microversions added."""
     return (
         (9, {"locked": False}),
         (19, {"description": None}),
@@ -119,7 +119,7 @@ def volumes(server: Server, version: int) -> list[dict[str, t.Any]]:
 
 
 def addresses(server: Server) -> dict[str, t.Any]:
-    """Two networks, as servers of some size have them; the addresses follow from the server's number."""
+    """Addresses in two networks, derived from the server's number."""
     high, low = divmod(server.sequence + 2, 250)
     networks = (("private", "fixed", f"10.0.{high}.{low}"), ("private", "floating", f"198.18.{high}.{low}"))
     storage = ("storage", "fixed", f"10.1.{high}.{low}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the stand-in can be told: each setting is an option of the command line and a key of POST /control."""
+"""The settings: each is a command-line option and a key of POST /control."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ORDINALS = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "tenth": 10}
 
 
 class SettingError(ValueError):
-    """A value that the setting does not take."""
+    """A setting does not accept a value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How many requests a storm hits: a fraction of them, or every third."""
+    """The requests that a storm hits: a fraction of them, or every nth."""
 
     text: str = "0"
     fraction: float = 0.0
@@ -46,8 +46,8 @@ class Share:
 
 
 def setting(default: t.Any, text: str, **more: t.Any) -> t.Any:
-    """A field with its help; `start` marks what only the start reads."""
-    # It is called in a dataclass.
+    """A field with its help; `start` marks what cannot change at run time."""
+    # A dataclass calls it.
     # pylint: disable-next=invalid-field-call
     return dataclasses.field(default=default, metadata={"text": text, **more})
 
@@ -60,35 +60,39 @@ class Settings:
     broken: int = setting(0, "servers in ERROR: broken-00001 and so on", start=True)
     busy: int = setting(0, "servers whose task_state is set for ever: busy-00001 and so on", start=True)
     seed: int = setting(0, "what every id and every storm is derived from", start=True)
-    requests_per_second: int = setting(0, "of a project to each of Nova, Glance and Cinder; 0: no limit", limit=True)
-    token_requests_per_minute: int = setting(0, "of a user to Keystone; 0: no limit", limit=True)
-    dialect: str = setting("none", "how one request too many is refused", choices=DIALECTS)
-    rate_headers: bool = setting(False, "tell what is left of the limit in each answer, as X-RateLimit-*")
-    snapshot_seconds: float = setting(0.0, "how long an image takes from queued over saving to active")
-    action_seconds: float = setting(0.0, "how long everything else takes that goes on behind an answer")
-    shelved_offload_seconds: float = setting(
-        0.0, "until a shelved server is offloaded; -1: not by itself (Nova's option)"
+    requests_per_second: int = setting(
+        0, "requests of a project to each of Nova, Glance and Cinder; 0: no limit", limit=True
     )
-    latency: float = setting(0.0, "seconds that each answer is held back")
-    stuck: int = setting(0, "so many of the next images stay queued for ever")
-    token_seconds: float = setting(86400.0, "how long a token lives")
-    storm_429: Share = setting(Share(), "share of the requests that is refused as if by a limit")
-    storm_503: Share = setting(Share(), "share that is answered 503, of the writing ones half after being carried out")
-    storm_cut: Share = setting(Share(), "share whose connection is closed without an answer, the same way")
+    token_requests_per_minute: int = setting(0, "token requests of a user; 0: no limit", limit=True)
+    dialect: str = setting("none", "how throttled requests are answered", choices=DIALECTS)
+    rate_headers: bool = setting(False, "add X-RateLimit-* headers to each answer")
+    snapshot_seconds: float = setting(0.0, "seconds that an image takes from queued to active")
+    action_seconds: float = setting(0.0, "seconds that all other actions take")
+    shelved_offload_seconds: float = setting(
+        0.0, "seconds until a shelved server is offloaded; -1: never by itself (Nova's option)"
+    )
+    latency: float = setting(0.0, "seconds by which each answer is delayed")
+    stuck: int = setting(0, "how many of the next images stay queued for ever")
+    token_seconds: float = setting(86400.0, "lifetime of a token")
+    storm_429: Share = setting(Share(), "share of the requests that is throttled")
+    storm_503: Share = setting(Share(), "share that is answered 503; half of the writes are carried out")
+    storm_cut: Share = setting(
+        Share(), "share whose connection is closed without an answer; half of the writes are carried out"
+    )
     storm_keystone: bool = setting(False, "let the storms hit requests for tokens too")
     storm_discovery: bool = setting(False, "let the storms hit the lists of versions too")
-    image_quota: int = setting(0, "images a project may have; 0: no quota, and 404 for what is used of it")
+    image_quota: int = setting(0, "images a project may have; 0: no quota, and 404 for its usage")
     snapshot_quota: int = setting(-1, "volume snapshots a project may have; -1: any number")
     backup_quota: int = setting(-1, "volume backups a project may have; -1: any number")
     admin: bool = setting(False, "let the user shelve-offload, which Nova leaves to administrators")
 
     def change(self, values: t.Mapping[str, t.Any]) -> None:
-        """Take these at run time: all of them, or none and a SettingError."""
+        """Change settings at run time: all of these, or none with a SettingError."""
         known = {field.name: field for field in dataclasses.fields(self)}
         taken = {}
         for name, value in values.items():
             if name not in known or known[name].metadata.get("start"):
-                raise SettingError(f"{name} is nothing that can be changed at run time.")
+                raise SettingError(f"{name} cannot be changed at run time.")
             taken[name] = converted(known[name], value)
         for name, value in taken.items():
             setattr(self, name, value)
@@ -104,7 +108,7 @@ class Settings:
 
 
 def converted(field: dataclasses.Field[t.Any], value: t.Any) -> t.Any:
-    """The value in the type that the field's default has."""
+    """The value in the type of the field's default."""
     choices = field.metadata.get("choices")
     try:
         if isinstance(field.default, Share):

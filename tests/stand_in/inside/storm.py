@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trouble on purpose: the same requests meet the same trouble with the same seed, in whatever order they come.
+"""Errors on purpose: with the same seed, the same requests get the same errors in any order.
 
-What happens to a request follows from the seed, its method, its target and how often that was sent before. Only
+The seed, the method, the target and the number of earlier such requests determine what happens to a request. Only
 "every third" counts all requests together.
 """
 
@@ -16,14 +16,14 @@ from hashlib import blake2b
 from .messages import Request
 from .settings import Settings, Share
 
-REFUSED, UNAVAILABLE, CUT = "429", "503", "cut"
+THROTTLED, UNAVAILABLE, CUT = "429", "503", "cut"
 READING = ("GET", "HEAD")
 
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
     kind: str
-    #: Whether the request is carried out all the same.
+    #: Whether the request is carried out nevertheless.
     carried_out: bool
 
 
@@ -32,11 +32,11 @@ class Storm:
         self.settings = settings
         self.sent: Counter[tuple[str, str]] = Counter()
         self.counted: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def trouble_for(self, request: Request) -> Trouble | None:
         shares = {
-            REFUSED: self.settings.storm_429,
+            THROTTLED: self.settings.storm_429,
             UNAVAILABLE: self.settings.storm_503,
             CUT: self.settings.storm_cut,
         }
@@ -49,13 +49,13 @@ class Storm:
         kind = self.kind_of(int.from_bytes(digest[:8], "big") / 2**64, shares)
         if kind is None:
             return None
-        carried_out = kind != REFUSED and request.method not in READING and digest[8] % 2 == 0
-        self.told[kind] += 1
-        self.told["carried_out"] += carried_out
+        carried_out = kind != THROTTLED and request.method not in READING and digest[8] % 2 == 0
+        self.counts[kind] += 1
+        self.counts["carried_out"] += carried_out
         return Trouble(kind, carried_out)
 
     def kind_of(self, drawn: float, shares: dict[str, Share]) -> str | None:
-        """Which storm the number between 0 and 1 falls into; the shares lie one after the other."""
+        """The storm that a number between 0 and 1 falls into, with the shares one after the other."""
         hit = None
         for kind, share in shares.items():
             if share.every:

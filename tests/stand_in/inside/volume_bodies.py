@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes, snapshots and backups as Cinder describes them, in each microversion."""
+"""Cinder's descriptions of volumes, snapshots and backups in each microversion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .resources import Backup, Image, Snapshot, Volume, in_microseconds
 VOLUME_TYPE = "__DEFAULT__"
 VOLUME_TYPE_ID = "830d57aa-7c61-46a5-a34f-cf22f0b949f6"
 SERVICE_ID = "bae48b83-2b56-446b-8a05-0b0d07b35bbb"
-#: The minor microversions that change a body; a request for another one gets that of the one before.
+#: The minor microversions that changed a body.
 STEPS = {"volumes": (0, 13, 48, 63, 65), "snapshots": (0, 14, 41, 65), "backups": (0, 43)}
 
 
@@ -25,7 +25,7 @@ def encoded(kind: str, resource: t.Any, version: int, cloud: Cloud) -> bytes:
 
 
 def brief(kind: str, resource: t.Any, cloud: Cloud) -> dict[str, t.Any]:
-    """What the listing without details has."""
+    """The body in a listing without details."""
     if kind == "snapshots":
         return snapshot_summary(resource)
     return {"id": resource.id, "name": resource.name, "links": links(kind, resource.id, cloud)}
@@ -136,14 +136,14 @@ def backup_body(backup: Backup, version: int, cloud: Cloud) -> dict[str, t.Any]:
 
 
 def add(content: dict[str, t.Any], version: int, additions: t.Iterable[tuple[int, dict[str, t.Any]]]) -> None:
-    """What microversions added."""
+    """Add the fields of microversions up to this one."""
     for since, more in additions:
         if version >= since:
             content.update(more)
 
 
 def upload_summary(volume: Volume, image: Image) -> dict[str, t.Any]:
-    """What is answered when a volume begins to become an image."""
+    """The answer when the upload of a volume as an image begins."""
     return {
         "id": volume.id,
         "updated_at": in_microseconds(volume.updated),

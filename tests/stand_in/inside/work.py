@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on in the cloud behind an answer: images are uploaded, volumes are copied."""
+"""Work that continues after an answer: uploads of images, copies of volumes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hashlib import sha512
 from .cloud import GIBIBYTE, Cloud
 from .resources import Backup, Image, Snapshot, Volume
 
-#: The part of its time that an image is queued before it is being saved.
+#: The part of an upload's time in which the image is queued.
 QUEUED_PART = 0.2
 
 
 class QuotaReachedError(Exception):
-    """The project has as many of these as it may have."""
+    """The project has reached a quota."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -31,7 +31,7 @@ def new_image(cloud: Cloud, name: str, origin: str, **values: t.Any) -> Image:
 
 
 def owned_images(cloud: Cloud) -> int:
-    """How many images are the project's own: all but the one that everybody boots from."""
+    """The number of the project's own images: all but the one that servers boot from."""
     return len(cloud.images.live) - 1
 
 
@@ -43,7 +43,7 @@ def upload(
     saving: str = "saving",
     done: t.Callable[[], None] = lambda: None,
 ) -> None:
-    """Let the image go from queued over saving to active, unless it is one that stays queued."""
+    """Take the image from queued over saving to active, unless it stays queued for ever."""
     stuck = cloud.settings.stuck > 0
     if stuck:
         cloud.settings.stuck -= 1
@@ -63,7 +63,7 @@ def upload(
 
 
 def snapshot_size(server_id: str) -> int:
-    """What a snapshot of this server comes to: always the same."""
+    """The size of a snapshot of this server, which is always the same."""
     return GIBIBYTE + int.from_bytes(sha512(server_id.encode()).digest()[:3], "big") * 64
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The surveys of playbooks/awx ask what the playbooks take, and AWX takes no answer that selects all by mistake."""
+"""The surveys of playbooks/awx fit the playbooks' variables, and no answer selects everything by mistake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.onetoken.openstack.tests.awx_api.surveys import RefusedError, answered, check_survey
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
-#: The answers to a question, as what types of an argument spec they can be read.
+#: By the type of a question: the types of an argument spec that its answers can be read as.
 READ_AS = {
     "text": {"str", "list", "dict"},
     "multiplechoice": {"str", "bool"},
@@ -32,7 +32,7 @@ WORKFLOW = described("workflow")
 EACH_TEMPLATE = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template["description"])
 
 
-def taken_by(playbook: str) -> dict[str, dict[str, t.Any]]:
+def variables_of(playbook: str) -> dict[str, dict[str, t.Any]]:
     (play,) = yaml.safe_load((PLAYBOOKS / f"{playbook}.yml").read_text())
     return play["vars"]["bulk_variables"]
 
@@ -54,41 +54,41 @@ def test_every_bulk_playbook_has_a_template():
 
 
 @EACH_TEMPLATE
-def test_a_survey_is_one_that_awx_takes(template):
+def test_awx_accepts_every_survey(template):
     check_survey(survey_of(template["questions"]))
 
 
 @EACH_TEMPLATE
-def test_a_survey_asks_what_its_playbook_takes(template):
-    taken = taken_by(template["playbook"])
-    assert set(template.get("variables", {})) <= set(taken)
-    assert not template.get("sliced") or {"target", "slices"} <= set(taken)
+def test_a_survey_asks_for_variables_of_its_playbook(template):
+    variables = variables_of(template["playbook"])
+    assert set(template.get("variables", {})) <= set(variables)
+    assert not template.get("sliced") or {"target", "slices"} <= set(variables)
     for name in template["questions"]:
-        assert_fits(QUESTIONS[name], taken[QUESTIONS[name]["variable"]])
+        assert_fits(QUESTIONS[name], variables[QUESTIONS[name]["variable"]])
 
 
 @EACH_TEMPLATE
-def test_a_launch_without_answers_is_refused_and_selects_nothing(template):
+def test_a_launch_without_answers_is_refused(template):
     with pytest.raises(RefusedError) as refusal:
         answered(survey_of(template["questions"]), {}, {})
     wanted = "run_name" if template["playbook"] == "bulk_unshelve" else "name_pattern"
-    assert f"'{wanted}' value missing" in refusal.value.told["variables_needed_to_start"]
+    assert f"'{wanted}' value missing" in refusal.value.body["variables_needed_to_start"]
 
 
 @pytest.mark.parametrize("name", [name for name, question in QUESTIONS.items() if question["type"] == "text"])
-def test_an_empty_text_is_no_answer(name):
+def test_an_empty_text_is_refused(name):
     with pytest.raises(RefusedError, match="too small"):
         answered(survey_of([name]), {}, {QUESTIONS[name]["variable"]: ""}, all_required=False)
 
 
-def test_the_workflow_asks_what_each_of_its_playbooks_takes():
+def test_the_workflow_asks_for_variables_of_all_its_playbooks():
     playbooks = {template["name"]: template["playbook"] for template in TEMPLATES}
     nodes = [node for node in WORKFLOW["nodes"] if "job_template" in node]
     assert [node["identifier"] for node in nodes] == ["plan", "snapshot", "retention"]
     for node in nodes:
-        taken = taken_by(playbooks[node["job_template"]])
+        variables = variables_of(playbooks[node["job_template"]])
         for name in WORKFLOW["questions"]:
-            assert_fits(QUESTIONS[name], taken[QUESTIONS[name]["variable"]])
+            assert_fits(QUESTIONS[name], variables[QUESTIONS[name]["variable"]])
 
 
 def test_every_question_is_asked_somewhere():

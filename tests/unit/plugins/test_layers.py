@@ -53,7 +53,7 @@ def test_what_only_the_controller_has_is_imported_by_its_plugins_alone(name):
     assert not [module for module in ours(name) if module.startswith("plugin_utils")]
 
 
-@pytest.mark.parametrize("kind", LAYERS[-1])
+@pytest.mark.parametrize("kind", LAYERS[-1].names)
 def test_no_plugin_imports_another_one(kind):
     for name in FILES:
         if name.startswith(f"{kind}."):

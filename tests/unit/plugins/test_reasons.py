@@ -15,8 +15,8 @@ import typing as t
 import jinja2.nativetypes
 import pytest
 import yaml
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import INTENDED, Code
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import INTENDED, Code
 from ansible_collections.onetoken.openstack.tests.tools.returns import codes_of
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -150,7 +150,7 @@ def test_what_was_not_finished_is_found_whatever_the_words(outcome, code):
 
 
 def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
-    skipped = [result("skipped", code.value, "not asked for: it is protected") for code in INTENDED]
+    skipped = [result("skipped", code.value, "not submitted: it is protected") for code in INTENDED]
     assert end_with(result("failed", "refused"), *skipped) == (
         f"Failed: web. As they should be: {len(INTENDED)} of {len(INTENDED) + 1}."
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in to start with options, and openstacksdk's connection to it."""
+"""Start stand-ins, and connect to them with openstacksdk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.stand_in.running import CLOUD_NAME, StandIn
+from ansible_collections.onetoken.openstack.tests.stand_in.running import CLOUD_NAME, StandIn, stand_ins
 
 if t.TYPE_CHECKING:
     import openstack.connection
@@ -21,17 +21,8 @@ Connect = t.Callable[..., "openstack.connection.Connection"]
 @pytest.fixture
 def start(tmp_path: pathlib.Path) -> t.Iterator[Start]:
     """Start a stand-in with these options; it ends with the test."""
-    started: list[StandIn] = []
-
-    def start_one(**options: t.Any) -> StandIn:
-        cloud = StandIn(tmp_path / f"stand-in-{len(started)}", **options)
-        cloud.start()
-        started.append(cloud)
-        return cloud
-
-    yield start_one
-    for cloud in started:
-        cloud.stop()
+    with stand_ins(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

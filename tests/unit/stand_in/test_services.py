@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the stand-in's services answer to openstacksdk."""
+"""The answers of the stand-in's services to openstacksdk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.processes
 
 
 def status_of(call: t.Callable[[], t.Any]) -> int:
-    """The status of the refusal that a call ends with."""
+    """The HTTP status of the error that a call raises."""
     from openstack import exceptions
 
     with pytest.raises(exceptions.HttpException) as caught:
@@ -34,7 +34,7 @@ def test_openstacksdk_finds_the_services_and_their_microversions(start: t.Any, c
     assert connection.current_project_id
 
 
-def test_servers_come_in_pages_each_once(start: t.Any, connect: t.Any) -> None:
+def test_servers_are_listed_in_pages_each_once(start: t.Any, connect: t.Any) -> None:
     cloud = start(servers=25, volume_backed=3, broken=1, busy=1)
     connection = connect(cloud)
 
@@ -43,11 +43,11 @@ def test_servers_come_in_pages_each_once(start: t.Any, connect: t.Any) -> None:
     assert names[:2] == ["web-00001", "web-00002"]
     assert sorted(set(names)) == sorted(names)
     assert len(names) == 30
-    # openstacksdk asks for a page behind the last one only if that was full.
+    # openstacksdk requests a page after the last one only if that was full.
     assert cloud.count("nova", "GET", "/servers/detail") in (3, 4)
 
 
-def test_a_server_says_what_it_was_booted_from(start: t.Any, connect: t.Any) -> None:
+def test_a_server_shows_what_it_was_booted_from(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(servers=1, volume_backed=1))
 
     bodies = {}
@@ -90,7 +90,7 @@ def test_create_image_makes_an_active_image_with_its_metadata(start: t.Any, conn
     assert 1000 < len(json.dumps(body)) < 1600
 
 
-def test_create_image_names_the_image_in_a_header_before_2_45(start: t.Any, connect: t.Any) -> None:
+def test_before_2_45_create_image_names_the_image_in_a_header(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(servers=1))
     server = next(connection.compute.servers())
 
@@ -133,14 +133,16 @@ def test_create_image_of_volumes_makes_snapshots_and_an_empty_image(start: t.Any
         ({"nonsense": None}, "web", 400),
     ],
 )
-def test_what_nova_refuses_is_refused(start: t.Any, connect: t.Any, action: t.Any, name: str, status: int) -> None:
+def test_the_same_actions_are_refused_as_by_nova(
+    start: t.Any, connect: t.Any, action: t.Any, name: str, status: int
+) -> None:
     compute = connect(start(servers=1, volume_backed=1, broken=1, busy=1)).compute
     server = next(compute.servers(name=name))
 
     assert compute.post(f"/servers/{server.id}/action", json=action).status_code == status
 
 
-def test_a_conflict_is_worded_as_novas(start: t.Any, connect: t.Any) -> None:
+def test_a_conflict_has_novas_message(start: t.Any, connect: t.Any) -> None:
     compute = connect(start(broken=1)).compute
     server = next(compute.servers())
 
@@ -150,7 +152,7 @@ def test_a_conflict_is_worded_as_novas(start: t.Any, connect: t.Any) -> None:
     assert body == {"conflictingRequest": {"code": 409, "message": message}}
 
 
-def test_a_server_is_shelved_and_brought_back(start: t.Any, connect: t.Any) -> None:
+def test_a_server_is_shelved_and_unshelved(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(servers=1))
     server = next(connection.compute.servers())
 
@@ -167,7 +169,7 @@ def test_a_server_is_shelved_and_brought_back(start: t.Any, connect: t.Any) -> N
     assert "web-00001-shelved" not in [image.name for image in connection.image.images()]
 
 
-def test_administrators_offload_what_stays_shelved(start: t.Any, connect: t.Any) -> None:
+def test_administrators_offload_shelved_servers(start: t.Any, connect: t.Any) -> None:
     compute = connect(start(servers=1, shelved_offload_seconds=-1, admin=True)).compute
     server = next(compute.servers())
 
@@ -239,7 +241,7 @@ def test_an_image_is_uploaded_changed_and_deleted(start: t.Any, connect: t.Any) 
     assert image_service.delete(f"/images/{image.id}").status_code == 404
 
 
-def test_an_import_takes_what_was_staged_or_what_is_on_the_web(start: t.Any, connect: t.Any) -> None:
+def test_an_import_takes_staged_data_or_a_url(start: t.Any, connect: t.Any) -> None:
     image_service = connect(start()).image
     formats = {"disk_format": "raw", "container_format": "bare"}
     ids = [image_service.post("/images", json={"name": name, **formats}).json()["id"] for name in ("web", "staged")]
@@ -267,7 +269,7 @@ def test_a_body_may_come_in_chunks(start: t.Any, connect: t.Any) -> None:
     assert image_service.get_image(image_id).size == 7
 
 
-def test_quotas_are_told_and_kept(start: t.Any, connect: t.Any) -> None:
+def test_quotas_are_shown_and_enforced(start: t.Any, connect: t.Any) -> None:
     cloud = start(servers=2, volumes=2, image_quota=1, snapshot_quota=1)
     connection = connect(cloud)
     servers, volumes = list(connection.compute.servers()), list(connection.block_storage.volumes())
@@ -288,7 +290,7 @@ def test_quotas_are_told_and_kept(start: t.Any, connect: t.Any) -> None:
     assert connection.image.get("/info/usage").status_code == 404
 
 
-def test_a_volume_is_snapshot_with_force_when_it_is_in_use(start: t.Any, connect: t.Any) -> None:
+def test_a_volume_in_use_is_snapshotted_with_force(start: t.Any, connect: t.Any) -> None:
     storage = connect(start(volume_backed=1)).block_storage
     volume = next(storage.volumes())
 
@@ -306,7 +308,7 @@ def test_a_volume_is_snapshot_with_force_when_it_is_in_use(start: t.Any, connect
     assert others == []
 
 
-def test_backups_build_on_one_another(start: t.Any, connect: t.Any) -> None:
+def test_incremental_backups_depend_on_earlier_ones(start: t.Any, connect: t.Any) -> None:
     storage = connect(start(volumes=1)).block_storage
     volume = next(storage.volumes())
     body = {"volume_id": volume.id, "incremental": True, "metadata": {"onetoken_run": "r"}}
@@ -345,7 +347,7 @@ def test_a_volume_becomes_an_image(start: t.Any, connect: t.Any) -> None:
     assert (image.name, image.status, image.size) == ("data", "active", volume.size * 2**30)
 
 
-def test_a_dead_marker_is_refused_as_each_service_does(start: t.Any, connect: t.Any) -> None:
+def test_an_unknown_marker_is_refused_as_by_each_service(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(servers=1))
 
     assert connection.compute.get("/servers/detail?marker=gone").status_code == 400
@@ -353,7 +355,7 @@ def test_a_dead_marker_is_refused_as_each_service_does(start: t.Any, connect: t.
     assert connection.block_storage.get("/volumes/detail?marker=gone").status_code == 404
 
 
-def test_a_microversion_that_is_not_there_is_refused(start: t.Any, connect: t.Any) -> None:
+def test_an_unsupported_microversion_is_refused(start: t.Any, connect: t.Any) -> None:
     connection = connect(start())
 
     versions = {"OpenStack-API-Version": "compute 2.97"}

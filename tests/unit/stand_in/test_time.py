@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on in the stand-in as time passes, by a clock that the tests set."""
+"""The stand-in's work in progress, by a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clock:
 
 
 class Timed:
-    """A cloud whose time is the test's."""
+    """A cloud with a clock that the test sets."""
 
     def __init__(self, **settings: t.Any) -> None:
         self.clock = Clock()
@@ -64,7 +64,7 @@ def test_an_image_is_queued_then_saved_then_active() -> None:
     ]
 
 
-def test_a_server_whose_image_is_being_saved_takes_no_other() -> None:
+def test_a_server_whose_image_is_being_saved_refuses_another_one() -> None:
     timed = Timed(servers=1, snapshot_seconds=10)
     timed.act({"createImage": {"name": "x"}})
 
@@ -76,7 +76,7 @@ def test_a_server_whose_image_is_being_saved_takes_no_other() -> None:
     assert timed.at(10).act({"createImage": {"name": "y"}})
 
 
-def test_as_many_images_as_told_stay_queued() -> None:
+def test_the_number_of_stuck_images_stay_queued() -> None:
     timed = Timed(servers=3, snapshot_seconds=10, stuck=1)
     for number in range(3):
         timed.act({"createImage": {"name": str(number)}}, number)
@@ -86,7 +86,7 @@ def test_as_many_images_as_told_stay_queued() -> None:
     assert [server.task_state for server in timed.cloud.servers.live] == [None, None, None]
 
 
-def test_an_image_that_was_deleted_meanwhile_stays_deleted() -> None:
+def test_an_image_deleted_during_its_upload_stays_deleted() -> None:
     timed = Timed(servers=1, snapshot_seconds=10)
     image = timed.cloud.images.by_id[timed.act({"createImage": {"name": "x"}})["image_id"]]
     timed.cloud.images.remove(image)
@@ -97,7 +97,7 @@ def test_an_image_that_was_deleted_meanwhile_stays_deleted() -> None:
     assert timed.cloud.servers.live[0].task_state is None
 
 
-def test_a_server_is_shelved_after_a_while_and_offloaded_after_another() -> None:
+def test_a_server_is_shelved_and_later_offloaded() -> None:
     timed = Timed(servers=1, action_seconds=10, shelved_offload_seconds=60)
     timed.act({"shelve": None})
     server = timed.cloud.servers.live[0]
@@ -110,7 +110,7 @@ def test_a_server_is_shelved_after_a_while_and_offloaded_after_another() -> None
     assert seen == [("active", "shelving"), ("shelved", None), ("shelved", None), ("shelved_offloaded", None)]
 
 
-def test_a_volume_is_busy_while_it_is_backed_up() -> None:
+def test_a_volume_is_busy_during_its_backup() -> None:
     timed = Timed(volumes=1, action_seconds=10)
     cinder = Cinder(timed.cloud)
     (volume,) = timed.cloud.volumes.live
@@ -132,15 +132,15 @@ def test_a_volume_is_busy_while_it_is_backed_up() -> None:
 def test_a_window_slides() -> None:
     clock = Clock()
     windows = Windows(clock)
-    granted = []
+    waits = []
     for moment in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5):
         clock.now = moment
-        granted.append(windows.wait_for("nova", 2, 1.0))
+        waits.append(windows.wait_for("nova", 2, 1.0))
 
-    assert granted == pytest.approx([0.0, 0.0, 0.1, 0.0, 0.1, 0.0])
+    assert waits == pytest.approx([0.0, 0.0, 0.1, 0.0, 0.1, 0.0])
 
 
-def test_a_changed_server_is_described_anew() -> None:
+def test_a_changed_server_is_encoded_again() -> None:
     timed = Timed(servers=2, action_seconds=10)
     listing = Request("GET", "/v2.1/servers/detail", {}, b"")
 

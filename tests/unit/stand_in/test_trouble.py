@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Limits, storms, dead tokens and counts: what the stand-in is there for."""
+"""Limits, storms, revoked tokens and request counts, for which the stand-in exists."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def statuses_of(connection: t.Any, requests: int, path: str = "/limits") -> list
     return [connection.compute.get(path).status_code for _turn in range(requests)]
 
 
-def first_refused(connection: t.Any, requests: int) -> t.Any:
-    """The first answer of so many that a limit refused."""
+def first_throttled(connection: t.Any, requests: int) -> t.Any:
+    """Send requests; the first answer that is throttled."""
     answers = [connection.compute.get("/limits") for _turn in range(requests)]
     return next(answer for answer in answers if answer.status_code in (413, 429))
 
@@ -44,23 +44,23 @@ def first_refused(connection: t.Any, requests: int) -> t.Any:
         ("413", 413, {"Retry-After": "1"}),
     ],
 )
-def test_one_request_too_many_is_refused_in_the_dialect(
+def test_requests_over_the_limit_are_throttled_in_the_dialect(
     start: t.Any, connect: t.Any, dialect: str, status: int, headers: dict[str, str]
 ) -> None:
     connection = connect(start(requests_per_second=2, dialect=dialect))
 
-    answer = first_refused(connection, 40)
+    answer = first_throttled(connection, 40)
 
     assert answer.status_code == status
     assert headers.items() <= dict(answer.headers).items()
     assert dialect != "none" or not [name for name in answer.headers if "retry" in name.lower()]
 
 
-def test_a_refusal_can_name_the_moment(start: t.Any, connect: t.Any) -> None:
+def test_retry_after_can_be_a_date(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(requests_per_second=2, dialect="retry-after-date"))
     before = time.time()
 
-    answer = first_refused(connection, 40)
+    answer = first_throttled(connection, 40)
 
     moment = parsedate_to_datetime(answer.headers["Retry-After"]).timestamp()
     assert before <= moment <= time.time() + 2
@@ -69,7 +69,7 @@ def test_a_refusal_can_name_the_moment(start: t.Any, connect: t.Any) -> None:
 def test_each_service_has_a_limit_of_its_own(start: t.Any, connect: t.Any) -> None:
     cloud = start(requests_per_second=1)
     connection = connect(cloud)
-    # Found out before anything counts.
+    # Discovery counts, so it comes first.
     connection.compute.get_endpoint_data(), connection.image.get_endpoint_data()
     cloud.control(requests_per_second=1)
 
@@ -78,7 +78,7 @@ def test_each_service_has_a_limit_of_its_own(start: t.Any, connect: t.Any) -> No
     assert statuses == [200, 200]
 
 
-def test_what_is_left_can_be_told(start: t.Any, connect: t.Any) -> None:
+def test_answers_can_show_what_is_left_of_the_limit(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(requests_per_second=100, rate_headers=True))
 
     answer = connection.compute.get("/limits")
@@ -88,7 +88,7 @@ def test_what_is_left_can_be_told(start: t.Any, connect: t.Any) -> None:
     assert answer.headers["X-RateLimit-Reset"] == "1"
 
 
-def test_tokens_are_limited_by_the_minute(start: t.Any, connect: t.Any) -> None:
+def test_tokens_are_limited_per_minute(start: t.Any, connect: t.Any) -> None:
     from keystoneauth1 import exceptions
 
     cloud = start(token_requests_per_minute=1)
@@ -104,14 +104,14 @@ def test_tokens_are_limited_by_the_minute(start: t.Any, connect: t.Any) -> None:
 
 
 def storm_of(seed: int, targets: t.Iterable[str], **shares: t.Any) -> dict[str, t.Any]:
-    """What becomes of a POST to each target."""
+    """What happens to a POST to each target."""
     converted: dict[str, t.Any] = {name: Share.of(value) for name, value in shares.items()}
     settings = dataclasses.replace(Settings(seed=seed), **converted)
     storm = Storm(settings)
     return {target: storm.trouble_for(Request("POST", target, {}, b"")) for target in targets}
 
 
-def test_the_same_requests_meet_the_same_trouble_in_any_order() -> None:
+def test_the_same_requests_get_the_same_errors_in_any_order() -> None:
     targets = [f"/v2.1/servers/{number}/action" for number in range(200)]
     shares = {"storm_429": 0.1, "storm_503": 0.2, "storm_cut": 0.1}
 
@@ -122,7 +122,7 @@ def test_the_same_requests_meet_the_same_trouble_in_any_order() -> None:
     assert once != other
 
 
-def test_a_storm_hits_about_its_share_and_half_is_carried_out() -> None:
+def test_a_storm_hits_about_its_share_and_half_of_the_writes_are_carried_out() -> None:
     targets = [f"/v2.1/servers/{number}/action" for number in range(5000)]
 
     troubles = list(storm_of(0, targets, storm_429=0.1, storm_503=0.2, storm_cut=0.1).values())
@@ -135,7 +135,7 @@ def test_a_storm_hits_about_its_share_and_half_is_carried_out() -> None:
     assert not any(trouble.carried_out for trouble in troubles if trouble and trouble.kind == "429")
 
 
-def test_every_third_request_is_every_third_request(start: t.Any, connect: t.Any) -> None:
+def test_every_third_hits_every_third_request(start: t.Any, connect: t.Any) -> None:
     cloud = start()
     connection = connect(cloud)
     connection.compute.get("/limits")
@@ -145,7 +145,7 @@ def test_every_third_request_is_every_third_request(start: t.Any, connect: t.Any
     assert cloud.state("storm")["storm"]["429"] == 2
 
 
-def test_of_the_writing_requests_that_fail_some_are_carried_out(start: t.Any, connect: t.Any) -> None:
+def test_some_failed_writes_are_carried_out(start: t.Any, connect: t.Any) -> None:
     cloud = start(servers=20, storm_503=1)
     connection = connect(cloud)
 
@@ -156,11 +156,11 @@ def test_of_the_writing_requests_that_fail_some_are_carried_out(start: t.Any, co
     images = cloud.state("images")["images"]
     carried_out = cloud.state("storm")["storm"]["carried_out"]
     assert 0 < carried_out < 20
-    # And the one that the servers were booted from.
+    # One more is the image that the servers booted from.
     assert len(images) == carried_out + 1
 
 
-def test_a_cut_connection_has_no_answer_but_a_line_in_the_log(start: t.Any, connect: t.Any) -> None:
+def test_a_connection_closed_without_an_answer_is_logged(start: t.Any, connect: t.Any) -> None:
     from keystoneauth1 import exceptions
 
     cloud = start(storm_cut="every second")
@@ -168,14 +168,14 @@ def test_a_cut_connection_has_no_answer_but_a_line_in_the_log(start: t.Any, conn
     assert connection.compute.get("/limits").status_code == 200
 
     with pytest.raises(exceptions.ConnectFailure):
-        # openstacksdk would ask again by itself.
+        # openstacksdk would repeat it.
         connection.compute.get("/limits", connect_retries=0)
 
     assert cloud.count("nova", status=444) == 1
     assert connection.compute.get("/limits").status_code == 200
 
 
-def test_storms_spare_keystone_unless_told(start: t.Any, connect: t.Any) -> None:
+def test_storms_spare_keystone_by_default(start: t.Any, connect: t.Any) -> None:
     from keystoneauth1 import exceptions
 
     cloud = start(storm_503=1)
@@ -188,7 +188,7 @@ def test_storms_spare_keystone_unless_told(start: t.Any, connect: t.Any) -> None
     assert caught.value.http_status == 503
 
 
-def test_a_revoked_token_is_refused_and_another_sign_in_works(start: t.Any, connect: t.Any) -> None:
+def test_a_revoked_token_is_refused_and_signing_in_again_works(start: t.Any, connect: t.Any) -> None:
     cloud = start(servers=1)
     connection = connect(cloud)
     assert statuses_of(connection, 1, "/servers/detail") == [200]
@@ -207,7 +207,7 @@ def test_a_revoked_token_is_refused_and_another_sign_in_works(start: t.Any, conn
     assert [token["live"] for token in cloud.state("tokens")["tokens"]] == [False, True]
 
 
-def test_a_token_ends_when_its_owner_ends_it_and_with_it_those_made_of_it(start: t.Any, connect: t.Any) -> None:
+def test_revoking_a_token_revokes_those_traded_for_it(start: t.Any, connect: t.Any) -> None:
     cloud = start()
     connection = connect(cloud)
     url = f"{cloud.urls['keystone']}/v3/auth/tokens"
@@ -226,7 +226,7 @@ def test_a_token_ends_when_its_owner_ends_it_and_with_it_those_made_of_it(start:
     assert [ask("GET", token), ask("GET", child)] == [401, 401]
 
 
-def test_a_token_lives_as_long_as_told(start: t.Any, connect: t.Any) -> None:
+def test_a_token_expires_as_set(start: t.Any, connect: t.Any) -> None:
     connection = connect(start(token_seconds=0))
 
     assert connection.session.get(connection.compute.get_endpoint() + "/limits", raise_exc=False).status_code == 401
@@ -247,7 +247,7 @@ def test_a_wrong_password_is_refused(start: t.Any, connect: t.Any) -> None:
     )
 
 
-def test_the_counts_are_what_was_sent(start: t.Any, connect: t.Any) -> None:
+def test_the_counts_match_what_was_sent(start: t.Any, connect: t.Any) -> None:
     cloud = start(servers=5, requests_per_second=10)
     connection = connect(cloud)
     sent = []
@@ -265,7 +265,7 @@ def test_the_counts_are_what_was_sent(start: t.Any, connect: t.Any) -> None:
     assert cloud.count("nova") == 0
 
 
-def test_the_log_has_the_sandboxs_lines(start: t.Any, connect: t.Any) -> None:
+def test_the_log_has_the_sandboxs_format(start: t.Any, connect: t.Any) -> None:
     cloud = start()
     connect(cloud).compute.get("/limits", params={"reserved": "1"})
     cloud.ask("/control/flush")
@@ -284,7 +284,7 @@ def test_equal_seeds_make_equal_clouds(start: t.Any) -> None:
     assert not set(ids[0]) & set(ids[2])
 
 
-def test_what_cannot_be_changed_is_refused_and_changes_nothing(start: t.Any) -> None:
+def test_invalid_settings_are_refused_and_change_nothing(start: t.Any) -> None:
     cloud = start(servers=1)
 
     for settings in ({"servers": 2}, {"dialect": "latin"}, {"latency": 1, "storm_503": 2}, {"colour": "red"}):
@@ -301,12 +301,12 @@ def test_a_share_is_a_fraction_or_a_count(text: str, every: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["often", "1.5", "-1", "every 0", "every other"])
-def test_another_share_is_refused(text: str) -> None:
+def test_an_invalid_share_is_refused(text: str) -> None:
     with pytest.raises(SettingError):
         Share.of(text)
 
 
-def test_it_ends_with_whoever_started_it(tmp_path: t.Any) -> None:
+def test_it_ends_with_the_process_that_started_it(tmp_path: t.Any) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]); from running import StandIn\n"
         "cloud = StandIn(sys.argv[2]); cloud.start(); print(cloud.process.pid, flush=True); time.sleep(600)"

@@ -9,7 +9,7 @@ import typing as t
 
 from ..._session.util.errors import ConfigurationError
 from ..api.client import Client
-from ..engine.reason import Code, Reason
+from ..model.reason import Code, Reason
 from ..resources.labels import Labels
 from ..resources.selection import Criteria
 from ..resources.servers import Server

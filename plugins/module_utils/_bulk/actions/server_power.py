@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ..._session.util.errors import OneTokenError
 from ..api.client import Client
-from ..engine.item import MISSES_ALLOWED, Item
-from ..engine.reason import Code, Reason
+from ..model.item import MISSES_ALLOWED, Item
+from ..model.reason import Code, Reason
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
 from ..resources.servers import Server
@@ -59,7 +59,7 @@ class ServerReboot(ServerState):
         return bool(self._run) and server.metadata.get(REBOOTED) == self._run and server.status != ERROR
 
     def found(self, item: Item[Server], server: Server) -> bool:
-        rebooted = self.reached(server) and _has_changed(item, server) and not item.refused_at_first
+        rebooted = self.reached(server) and _has_changed(item, server) and not item.was_busy_before
         return self.on_the_way(server) or rebooted
 
     def accept(self, item: Item[Server], outcome: str) -> None:

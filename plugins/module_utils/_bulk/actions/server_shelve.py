@@ -9,8 +9,8 @@ import dataclasses
 import typing as t
 
 from ..api.client import Client
-from ..engine.errors import RefusedError
-from ..engine.item import DONE, Item
+from ..model.errors import RefusedError
+from ..model.item import DONE, Item
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
 from ..resources.servers import Server

@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..api.client import Client
-from ..engine.item import ALREADY, DONE, Created, Item, State
-from ..engine.quota import Quota
+from ..model.item import ALREADY, DONE, Created, Item, State
+from ..model.quota import Quota
 from ..resources.images import Image
 from ..resources.labels import SERVER_ID, Labels
 from ..resources.quotas import volume_quotas
@@ -81,7 +81,7 @@ class ServerSnapshot(ServerImage):
         is_first = True
         for place, volume_id in enumerate(server.volume_ids):
             if not item.created[place].id:
-                name, labels = item.created[place].name, self._labels.of(server)
+                name, labels = item.created[place].name, self._labels.for_resource(server)
                 snapshot_id = create_snapshot(self.client, volume_id, name, labels, True, starts_item=is_first)
                 item.created[place].id = snapshot_id
                 item.partly_done = True

@@ -10,8 +10,8 @@ import typing as t
 
 from ..._session.util.errors import ConfigurationError
 from ..api.client import Client
-from ..engine.item import Item
-from ..engine.quota import Quota
+from ..model.item import Item
+from ..model.quota import Quota
 from ..resources.labels import Labels
 from ..resources.quotas import volume_quotas
 from ..resources.selection import Criteria

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..engine.item import Item
-from ..engine.quota import Quota
+from ..model.item import Item
+from ..model.quota import Quota
 from ..resources.quotas import volume_quotas
 from ..resources.volume_copies import SNAPSHOTS
 from ..resources.volume_requests import create_snapshot

@@ -11,8 +11,8 @@ import typing as t
 from urllib.parse import parse_qsl, urlsplit
 
 from ..._session.util.errors import OneTokenError
-from ..engine.errors import CloudError, RefusedError, UnconfirmedError
-from .services import Service, spoken
+from ..model.errors import SERVER_ERROR, CloudError, RefusedError, UnconfirmedError
+from .services import Service, display_name
 
 if t.TYPE_CHECKING:
     import requests
@@ -20,7 +20,6 @@ if t.TYPE_CHECKING:
 #: What Nova's "unexpected error" says when Glance refuses another image: asking again is of no use.
 IMAGE_QUOTA = "HTTPOverLimit"
 UNAUTHORIZED = 401
-SERVER_ERROR = 500
 #: So much of what a service says is shown, in characters.
 LONGEST_MESSAGE = 500
 
@@ -51,7 +50,7 @@ def error_of(service: Service, response: requests.Response) -> OneTokenError:
 
 def said_by(service: Service, response: requests.Response) -> str:
     """What a service says in an error, with its name and the status."""
-    return f"{_message(response)} ({spoken(service)} service, HTTP {response.status_code})"
+    return f"{_message(response)} ({display_name(service)} service, HTTP {response.status_code})"
 
 
 def _message(response: requests.Response) -> str:

@@ -12,8 +12,10 @@ import typing as t
 from ..._session.rate_limit.limiter import RateLimiter
 from ..._session.rate_limit.throttling import is_throttled
 from ..._session.util.waiting import Waiter
-from ..engine.cancellation import Cancellation
-from ..engine.errors import (
+from ..control.cancellation import Cancellation
+from ..control.time_budget import TimeBudget
+from ..model.errors import (
+    SERVER_ERROR,
     CancelledError,
     CloudError,
     DeadlineError,
@@ -22,11 +24,10 @@ from ..engine.errors import (
     UnconfirmedError,
     UnreadableError,
 )
-from ..engine.time_budget import TimeBudget
-from .answers import SERVER_ERROR, UNAUTHORIZED, error_of, next_page, said_by
+from .answers import UNAUTHORIZED, error_of, next_page, said_by
 from .cloud_clock import CloudClock
 from .request_counts import IDENTITY
-from .services import Service, Services, sentence, spoken
+from .services import Service, Services, display_name, sentence
 
 # connection.connect() says what to install before anything here is reached.
 with contextlib.suppress(ImportError):
@@ -37,19 +38,19 @@ if t.TYPE_CHECKING:
     import requests
 
 #: How long a service that gives no answer is asked again for what is safe to repeat, in seconds.
-OUTAGE = 60.0
+OUTAGE_TIMEOUT = 60.0
 #: How long a service is asked again for its versions when it seems to have none, in seconds.
-VERSIONS_UNKNOWN = 15.0
+VERSIONS_TIMEOUT = 15.0
 #: Rows of a listing in one answer.
-PAGE = 1000
+PAGE_SIZE = 1000
 BAD_REQUEST = 400
 NOT_FOUND = 404
 #: How often one request is sent with another token after a 401.
-SIGN_INS = 2
+MAX_SIGN_INS = 2
 
 T = t.TypeVar("T")
 
-#: What each service is asked for where only its time is of interest: a list of one row at most.
+#: The request to each service where only its time is of interest: a list of one row at most.
 SHORT_LISTS: dict[Service, str] = {"image": "/images", "compute": "/servers", "block_storage": "/volumes"}
 
 
@@ -84,7 +85,7 @@ class Client:
 
     def supports_microversion(self, service: Service, microversion: str) -> bool:
         """Whether a service knows it; not where the service does not say which versions it has."""
-        unknown = self.budget.waiter(VERSIONS_UNKNOWN)
+        unknown = self.budget.waiter(VERSIONS_TIMEOUT)
         while True:
             supported = self._repeat(lambda: self._services.supports_microversion(service, microversion))
             # keystoneauth says nothing of a list of versions that was refused, as by a rate limit.
@@ -132,7 +133,7 @@ class Client:
                 return send()
             except UnconfirmedError as exc:
                 # Begun after the first answer that did not come, as the wait for that may have been longer.
-                outage = outage or self.budget.waiter(OUTAGE)
+                outage = outage or self.budget.waiter(OUTAGE_TIMEOUT)
                 if not outage.wait():
                     raise OutageError(str(exc)) from None
 
@@ -145,18 +146,20 @@ class Client:
         microversion: str | None = None,
     ) -> t.Iterator[dict[str, t.Any]]:
         """Every resource of a listing, a page at a time."""
-        params: dict[str, t.Any] | None = {"limit": PAGE, **(filters or {})}
+        params: dict[str, t.Any] | None = {"limit": PAGE_SIZE, **(filters or {})}
         asked: list[dict[str, t.Any]] = []
         while params is not None:
             if params in asked:
-                raise CloudError(f"The {spoken(service)} service's list of {key} leads back to a page before.")
+                raise CloudError(f"The {display_name(service)} service's list of {key} leads back to a page before.")
             asked.append(params)
             page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
             if not isinstance(page.get(key), list):
-                raise OutageError(f"The {spoken(service)} service gave an answer without a list of {key}.")
+                raise OutageError(f"The {display_name(service)} service gave an answer without a list of {key}.")
             for row in page[key]:
                 if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"]:
-                    raise UnreadableError(f"The {spoken(service)} service's list of {key} has a row without an id.")
+                    raise UnreadableError(
+                        f"The {display_name(service)} service's list of {key} has a row without an id."
+                    )
                 yield row
             params = next_page(page, key)
 
@@ -179,13 +182,13 @@ class Client:
         try:
             answer = response.json()
         except (ValueError, RecursionError) as exc:
-            raise OutageError(f"The {spoken(service)} service gave an answer that is not JSON.") from exc
+            raise OutageError(f"The {display_name(service)} service gave an answer that is not JSON.") from exc
         if not isinstance(answer, dict):
-            raise OutageError(f"The {spoken(service)} service gave an answer that is no JSON object.")
+            raise OutageError(f"The {display_name(service)} service gave an answer that is no JSON object.")
         return answer
 
     def read_second_clock(self) -> None:
-        """Ask another service for its time where only one has reported it. One that gives no answer reports none."""
+        """Learn another service's time where only one has reported its own. One that gives no answer reports none."""
         for service, path in SHORT_LISTS.items():
             known = self.cloud_clock.services
             if len(known) >= 2:
@@ -217,7 +220,7 @@ class Client:
                     if status < 300:
                         self.cloud_clock.record(headers, service)
                         return response
-                    if status != UNAUTHORIZED or sign_ins == SIGN_INS:
+                    if status != UNAUTHORIZED or sign_ins == MAX_SIGN_INS:
                         raise error_of(service, response)
                     sign_ins += 1
                     self._services.forget_token(generation)
@@ -226,7 +229,7 @@ class Client:
 
     def _wait_for_limit(self, service: str, starts_item: bool, throttled: Throttled | None) -> None:
         def cancelled() -> bool:
-            return self.cancellation.at_once or (starts_item and self.cancellation.requested)
+            return self.cancellation.immediate or (starts_item and self.cancellation.requested)
 
         if self.limiter.take(service, self.budget.deadline, cancelled):
             return

@@ -73,7 +73,7 @@ class CloudClock:
         return datetime.datetime.fromtimestamp(self._clock() + earliest, datetime.timezone.utc)
 
     def confirmed_now(self) -> datetime.datetime:
-        """The same where a second clock agrees: what an age must be measured with that something is deleted for."""
+        """Like now(), but a second clock must agree: for every age by which something is deleted."""
         moment = self.now()
         if len(services := self.services) < 2:
             difference = abs(self._wall_clock() - moment.timestamp())

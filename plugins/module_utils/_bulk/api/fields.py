@@ -13,8 +13,8 @@ import json
 import typing as t
 
 from ..._session.util.clock import parse
-from ..engine.errors import UnreadableError
-from .services import Service, spoken
+from ..model.errors import UnreadableError
+from .services import Service, display_name
 
 T = t.TypeVar("T")
 
@@ -36,7 +36,7 @@ class Fields:
         which = f"{self._kind} {name}" if name and isinstance(name, str) else f"a {self._kind}"
         value = _shown(self._body[key]) if key in self._body else "nothing"
         return UnreadableError(
-            f"the {spoken(self._service)} service gives {value} as the {key} of {which}, and not {expected}"
+            f"the {display_name(self._service)} service gives {value} as the {key} of {which}, and not {expected}"
         )
 
     def text(self, key: str) -> str:

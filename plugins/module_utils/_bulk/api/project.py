@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..._modules.task_cloud import label_of
 from ..._session.rate_limit.project_key import ProjectKey
 from ..._session.util.errors import ConfigurationError
-from ..engine.errors import CloudError
+from ..model.errors import CloudError
 from .services import UNEXPECTED, sentence
 
 try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a connection sends, counted where it leaves: discovery, new tries and refused requests among it."""
+"""The requests of a connection, counted where they leave: discovery, retries and refused ones included."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _service: contextvars.ContextVar[str] = contextvars.ContextVar("service", defaul
 
 @contextlib.contextmanager
 def requests_for(service: str) -> t.Iterator[None]:
-    """Whatever is sent meanwhile, by this thread, is for this service, unless it goes to Keystone."""
+    """What this thread sends meanwhile counts for this service, unless it goes to Keystone."""
     token = _service.set(service)
     try:
         yield
@@ -38,7 +38,7 @@ class RequestCounts:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        #: Tokens that this process asked for by itself.
+        #: Tokens that this process requested by itself.
         self.tokens_issued = 0
 
     def watch(self, connection: openstack.connection.Connection, connections: int) -> None:

@@ -17,8 +17,8 @@ import typing as t
 from ..._modules.redirects import RedirectedError
 from ..._session.util import deadline
 from ..._session.util.errors import public
-from ..engine.errors import CloudError, ServiceAbsentError, UnconfirmedError
-from ..engine.time_budget import TimeBudget
+from ..control.time_budget import TimeBudget
+from ..model.errors import CloudError, ServiceAbsentError, UnconfirmedError
 from .request_counts import requests_for
 
 try:
@@ -120,7 +120,7 @@ class Services:
         except deadline.LateError:
             slow = f"within {longest:.0f} s (set api_timeout higher if the cloud is that slow)"
             within = slow if longest < until_end else f"before the time of {self._budget.timeout:.0f} s was up"
-            raise UnconfirmedError(f"a request to the {spoken(service)} service got no answer {within}") from None
+            raise UnconfirmedError(f"a request to the {display_name(service)} service got no answer {within}") from None
 
     def _proxy(self, service: Service) -> t.Any:
         """A service as openstacksdk has it, which may sign in and ask the service for its versions."""
@@ -135,8 +135,8 @@ class Services:
         region, interface = config.get_region_name(), config.get_interface(service.replace("_", "-"))
         where = f"in region {region}" if region else "in any region"
         return ServiceAbsentError(
-            f"The cloud offers this project no {spoken(service)} service {where} with interface {interface}: check "
-            "region_name and interface."
+            f"The cloud offers this project no {display_name(service)} service {where} with interface {interface}: "
+            "check region_name and interface."
         )
 
     @contextlib.contextmanager
@@ -155,18 +155,18 @@ class Services:
             # "Does not have any supported versions" is how the SDK puts it when the list of versions is refused, as
             # by a rate limit; a connection that breaks in the middle of an answer is an unknown error.
             raise UnconfirmedError(
-                f"a request to the {spoken(service)} service got no answer: {sentence(exc)}"
+                f"a request to the {display_name(service)} service got no answer: {sentence(exc)}"
             ) from exc
         except keystoneauth.HttpError:
             raise
         except RedirectedError as exc:
-            raise CloudError(f"The {spoken(service)} service cannot be used: {exc}") from exc
+            raise CloudError(f"The {display_name(service)} service cannot be used: {exc}") from exc
         except (keystoneauth.ClientException, sdk.SDKException, OSError) as exc:
             # An error of the system is that of a file with certificates: those of the network are keystoneauth's.
             raise CloudError(sentence(exc)) from exc
         except UNEXPECTED as exc:
             raise UnconfirmedError(
-                f"the {spoken(service)} service or Keystone gave an answer that openstacksdk cannot read "
+                f"the {display_name(service)} service or Keystone gave an answer that openstacksdk cannot read "
                 f"({type(exc).__name__})"
             ) from exc
 
@@ -186,5 +186,5 @@ def sentence(exc: Exception) -> str:
     return " ".join(public(str(exc)).split()) or type(exc).__name__
 
 
-def spoken(service: str) -> str:
+def display_name(service: str) -> str:
     return service.replace("_", " ")

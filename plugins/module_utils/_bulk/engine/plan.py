@@ -9,10 +9,10 @@ import math
 import typing as t
 from dataclasses import dataclass, field
 
-from .action import Action
-from .item import PLANNED, Item
+from ..model.action import Action
+from ..model.item import PLANNED, Item
+from ..model.quota import Quota
 from .poller import FIRST_INTERVAL, INTERVAL_GROWTH, LONGEST_INTERVAL
-from .quota import Quota
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Plan:
 
     def describe(self) -> str:
         requests = ", ".join(f"{count} to {service.replace('_', ' ')}" for service, count in self.requests.items())
-        text = f"About {sum(self.requests.values())} requests ({requests}), {self.seconds:.0f} s to ask for all of it."
+        text = f"About {sum(self.requests.values())} requests ({requests}), {self.seconds:.0f} s to submit all of it."
         shortages = [quota.shortage() for quota in self.quotas if not quota.suffices]
         return f"{text} The quota does not suffice: {'; '.join(shortages)}." if shortages else text
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import typing as t
 from concurrent import futures
 
-from .action import Action
-from .cancellation import Cancellation
-from .errors import CancelledError, DeadlineError, OutageError, reason_of
-from .item import Item, State
-from .reason import Reason
-from .time_budget import TimeBudget
+from ..control.cancellation import Cancellation
+from ..control.time_budget import TimeBudget
+from ..model.action import Action
+from ..model.errors import CancelledError, DeadlineError, OutageError, reason_of
+from ..model.item import Item, State
+from ..model.reason import Reason
 from .unfinished import settle_unpolled
 
 #: Pauses between polls, in seconds.
@@ -21,7 +21,7 @@ FIRST_INTERVAL, LONGEST_INTERVAL, INTERVAL_GROWTH = 0.5, 10.0, 1.5
 #: How long an item without an answer is looked for before it is submitted again, in seconds; twice as long each time.
 RETRY_AFTER = 5.0
 #: An item is submitted so often at most when no answer comes.
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 
 
 class Poller:
@@ -100,11 +100,11 @@ class Poller:
     def _judge(self, item: Item[t.Any], reason: Reason) -> None:
         """Decide on an unconfirmed item that the poll did not find."""
         missing_for = self._polled_since - item.unconfirmed_since
-        if item.refused_at_first:
+        if item.was_busy_before:
             if missing_for > 0:
                 item.fail(reason)
         elif missing_for >= RETRY_AFTER * 2 ** (item.attempts - 1):
-            if item.refused or self._cancellation.reason or item.attempts >= ATTEMPTS:
+            if item.refused or self._cancellation.reason or item.attempts >= MAX_ATTEMPTS:
                 item.fail(Reason(reason.code, f"{reason}; nothing of the run appeared"))
             else:
                 item.resume()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bulk run tells while it works: lines of JSON through a named pipe, to the task's action plugin.
+"""The progress of a bulk run: lines of JSON through a named pipe, to the task's action plugin.
 
-A pipe, because it also tells the module when nobody listens any more, and holds nothing that would be left behind.
+A pipe, because the module also notices by it that nobody listens any more, and because it leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import threading
 import time
 import typing as t
 
-from .item import OUTCOMES, PLANNED
+from ..model.item import OUTCOMES, PLANNED
 
 #: The outcomes that an item can come to, other than being planned.
 SETTLED = tuple(outcome for outcome in OUTCOMES if outcome != PLANNED)
-#: Where the action plugin says which pipe it listens to.
+#: The path of the pipe on which the action plugin listens.
 VARIABLE = "ONETOKEN_PROGRESS"
 #: Seconds between two lines.
 INTERVAL = 0.5
@@ -35,7 +35,7 @@ FIRST_COUNT = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """Where a run stands. While it plans, it does not know its total."""
 
     action: str
@@ -49,13 +49,13 @@ class Standing:
     failed: int = 0
     skipped: int = 0
     in_progress: int = 0
-    #: Those that nothing was asked for yet.
+    #: Those that were not submitted yet.
     waiting: int = 0
-    #: What of those under way is waited for, such as ``the images``.
+    #: What of those in progress is waited for, such as ``the images``.
     awaited: str = ""
-    #: Seconds for which the cloud wants to be asked for nothing.
+    #: Seconds for which the cloud's limit lets no request through.
     throttled: float = 0.0
-    #: Why nothing more is asked for.
+    #: Why nothing more is submitted.
     stopped: str = ""
     elapsed: float = 0.0
     #: Items a minute.
@@ -76,7 +76,7 @@ class Standing:
         return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
 
     @classmethod
-    def of_line(cls, line: bytes) -> Standing | None:
+    def of_line(cls, line: bytes) -> RunStatus | None:
         """What a line says; None where it is none."""
         try:
             return cls(**json.loads(line))
@@ -96,7 +96,7 @@ class Rate:
         self._first: tuple[float, int] | None = None
 
     def count(self, ended: int) -> float | None:
-        """Items a minute, now that so many have ended; None while that cannot be told."""
+        """Items a minute, now that so many have ended; None while that is not known."""
         if not ended:
             return None
         now = self._clock()
@@ -109,23 +109,23 @@ class Rate:
 
 
 class Progress:
-    """Tells where a run stands, as far as somebody listens."""
+    """Reports where a run stands, if anybody listens."""
 
     def __init__(self, pipe: int | None, listener_gone: bool = False, clock: t.Callable[[], float] = time.monotonic):
         self._pipe = pipe
         self._listener_gone = listener_gone
-        #: The run tells, and another thread may ask whether anybody listens.
+        #: The run reports, and another thread may ask whether anybody listens.
         self._lock = threading.Lock()
         self._clock = clock
         self._begun = clock()
         self._rate = Rate(clock)
-        self._standing = Standing("", "")
-        self._reported: Standing | None = None
+        self._standing = RunStatus("", "")
+        self._reported: RunStatus | None = None
         self._reported_at = 0.0
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str], clock: t.Callable[[], float] = time.monotonic) -> Progress:
-        """For whom the environment names; another user, as whom a task may run, cannot open the pipe."""
+        """For the listener that the environment names; another user, as whom a task may run, cannot open its pipe."""
         path = environ.get(VARIABLE)
         if not path:
             return cls(None, clock=clock)
@@ -144,8 +144,8 @@ class Progress:
         return cls(pipe, clock=clock)
 
     def begin(self, action: str, resources: str) -> None:
-        """Say what the run is going to do, before it knows on how many."""
-        self._standing = Standing(action, resources)
+        """Report what the run is going to do, before it knows on how many."""
+        self._standing = RunStatus(action, resources)
         self._send(self._standing)
 
     def update(
@@ -158,7 +158,7 @@ class Progress:
         throttled: float = 0.0,
         stopped: str = "",
     ) -> None:
-        """Say where the run stands; called as often as one likes, it says so now and then."""
+        """Report where the run stands: now and then, however often this is called."""
         if self._pipe is None:
             return
         counts: dict[str, t.Any] = {outcome: outcomes.get(outcome, 0) for outcome in SETTLED}
@@ -175,26 +175,26 @@ class Progress:
         if self._is_news(standing) or self._clock() - self._reported_at >= INTERVAL:
             self._send(self._timed(standing))
 
-    def _is_news(self, standing: Standing) -> bool:
-        """Whether it is to be said at once: a change of phase, a stop, the end."""
+    def _is_news(self, standing: RunStatus) -> bool:
+        """Whether it is to be reported at once: a change of phase, a stop, the end."""
         return self._reported is None or self._phase(standing) != self._phase(self._reported)
 
     @staticmethod
-    def _phase(standing: Standing) -> t.Any:
+    def _phase(standing: RunStatus) -> t.Any:
         return standing.phase, standing.stopped, standing.settled == standing.total
 
-    def _timed(self, standing: Standing) -> Standing:
+    def _timed(self, standing: RunStatus) -> RunStatus:
         rate = self._rate.count(standing.settled - standing.already - standing.skipped - standing.blocked)
         left = standing.total - standing.settled
         return dataclasses.replace(
             standing,
             elapsed=round(self._clock() - self._begun, 1),
             rate=rate,
-            # What is not asked for any more has no time.
+            # Items that are not submitted any more have no time left.
             seconds_left=left / rate * 60 if rate and not standing.stopped else None,
         )
 
-    def _send(self, standing: Standing) -> None:
+    def _send(self, standing: RunStatus) -> None:
         self._reported, self._reported_at = standing, self._clock()
         with self._lock:
             if self._pipe is None:
@@ -202,14 +202,14 @@ class Progress:
             try:
                 os.write(self._pipe, standing.line())
             except BlockingIOError:
-                # Who listens is slow, and needs the newest only.
+                # The listener is slow, and needs the newest only.
                 pass
             except OSError:
                 self._close()
 
     @property
     def listener_gone(self) -> bool:
-        """Whether there was somebody who listened and is not there any more; that is the run that started the task."""
+        """Whether there was a listener that is gone, and with it the playbook run that started the task."""
         with self._lock:
             if self._pipe is not None:
                 poll = select.poll()

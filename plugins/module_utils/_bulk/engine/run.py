@@ -15,22 +15,22 @@ from concurrent import futures
 
 from ..._session.rate_limit.limiter import RateLimiter
 from ..._session.util.errors import OneTokenError
-from .action import Action
-from .cancellation import Cancellation
-from .errors import CancelledError, DeadlineError, OutageError, RefusedError, reason_of
-from .item import BLOCKED, FAILED, INCOMPLETE, Item, State
-from .max_failures import MaxFailures
+from ..control.cancellation import Cancellation
+from ..control.max_failures import MaxFailures
+from ..control.run_lock import RunLock
+from ..control.slots import Slots
+from ..control.time_budget import TimeBudget
+from ..model.action import Action
+from ..model.errors import CancelledError, DeadlineError, OutageError, RefusedError, reason_of
+from ..model.item import BLOCKED, FAILED, INCOMPLETE, Item, State
+from ..model.reason import Code, Reason
 from .poller import Poller
 from .progress import Progress
-from .reason import Code, Reason
-from .run_lock import RunLock
-from .slots import Slots
-from .time_budget import TimeBudget
 from .unfinished import settle_at_end, settle_unawaited
 from .workers import WORKERS, Workers
 
 #: How long the run's thread goes without seeing what has changed, in seconds.
-ATTENTION = 0.2
+LOOP_INTERVAL = 0.2
 
 
 class PlanError(OneTokenError):
@@ -47,6 +47,7 @@ class Run:
         budget: TimeBudget,
         cancellation: Cancellation,
         progress: Progress,
+        *,
         wait: bool = True,
         max_failures: MaxFailures | None = None,
         lock: RunLock | None = None,
@@ -83,10 +84,10 @@ class Run:
         try:
             items = self._action.plan()
         except CancelledError:
-            raise CancelledError(f"Nothing was asked for: {self._cancellation.interruption}.") from None
+            raise CancelledError(f"Nothing was submitted: {self._cancellation.interruption}.") from None
         except (OutageError, RefusedError, DeadlineError) as exc:
             resources, reason = self._action.resources, reason_of(exc)
-            raise PlanError(f"Nothing was asked for, as listing the {resources} failed: {reason}.") from None
+            raise PlanError(f"Nothing was submitted, as listing the {resources} failed: {reason}.") from None
         self.items = sorted(items, key=lambda item: (item.name, item.id))
         return self.items
 
@@ -98,7 +99,7 @@ class Run:
             when = f"after {self._budget.timeout:.0f} s"
             if self._cancellation.check_interruption():
                 when = f"and {self._cancellation.interruption}"
-            raise PlanError(f"Nothing was asked for, as another task of this run is still submitting, {when}.")
+            raise PlanError(f"Nothing was submitted, as another task of this run is still submitting, {when}.")
 
     def _release_lock(self) -> None:
         if self._lock is not None:
@@ -107,7 +108,7 @@ class Run:
     def carry_out(self) -> None:
         """Submit what is planned, and wait for it."""
         for item in self.items:
-            self._file(item)
+            self._route(item)
         with self._new_executor(WORKERS + 1) as executor:
             try:
                 while self._goes_on():
@@ -128,12 +129,12 @@ class Run:
         self._settle_the_rest()
         self._report()
 
-    def _file(self, item: Item[t.Any]) -> None:
-        """Put an item where its state belongs."""
+    def _route(self, item: Item[t.Any]) -> None:
+        """Hand an item to whatever its state belongs to."""
         if not self._wait:
             settle_unawaited(item, self._action)
         if item.state is State.BLOCKED and (reason := self._cancellation.reason):
-            text = f"not asked for, as it was {self._action.stage(item)}: {reason}"
+            text = f"not submitted, as it was {self._action.stage(item)}: {reason}"
             item.settle(BLOCKED, Reason(reason.code, text))
         if item.settled:
             self._end(item)
@@ -148,11 +149,11 @@ class Run:
     def _goes_on(self) -> bool:
         if self._workers or self._poller.in_flight or (self._pending and not self._cancellation.reason):
             return True
-        return bool(self._poller.waiting and self._budget.left) and not self._is_over_at_once()
+        return bool(self._poller.waiting and self._budget.left) and not self._ends_at_once()
 
-    def _is_over_at_once(self) -> bool:
+    def _ends_at_once(self) -> bool:
         """Whether not even what is in progress is waited for any more."""
-        return self._cancellation.check_interruption() and self._cancellation.at_once
+        return self._cancellation.check_interruption() and self._cancellation.immediate
 
     def _cancel_if_due(self) -> None:
         if self._cancellation.reason or not (self._pending or self._workers):
@@ -185,13 +186,13 @@ class Run:
         """Take over what workers and the poll are done with."""
         submitted = self._workers.take_finished()
         for item in submitted:
-            self._file(item)
+            self._route(item)
         if submitted and not self._workers and not self._pending:
             # What was submitted last may be finished soon.
             self._poller.hasten()
         if polled := self._poller.take_finished():
             for item in polled:
-                self._file(item)
+                self._route(item)
             # Where items wait for slots, others of the same kind may be as quick.
             self._poller.schedule(soon=self._lacks_slots and any(item.settled for item in polled))
             self._lacks_slots = False
@@ -224,16 +225,16 @@ class Run:
     def _pause(self) -> None:
         in_flight = [*self._workers.in_flight, *self._poller.in_flight]
         if in_flight:
-            futures.wait(in_flight, ATTENTION, futures.FIRST_COMPLETED)
+            futures.wait(in_flight, LOOP_INTERVAL, futures.FIRST_COMPLETED)
         elif self._goes_on():
-            self._budget.pause(ATTENTION)
+            self._budget.pause(LOOP_INTERVAL)
 
     def _settle_the_rest(self) -> None:
         unfinished = self._poller.waiting
         for item in self._pending:
             item.leave_out(self._cancellation.reason or self._cancellation.interruption)
         end = Reason(Code.TIMEOUT, f"after {self._budget.timeout:.0f} s")
-        if self._cancellation.at_once:
+        if self._cancellation.immediate:
             end = Reason(Code.INTERRUPTED, "when the run was stopped")
         for item in unfinished:
             settle_at_end(item, self._action, end, self._poller.outage)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import typing as t
 
-from .action import Action
-from .item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, Item, State
-from .reason import Code, Reason
+from ..model.action import Action
+from ..model.item import ACCEPTED, ALREADY, BLOCKED, DONE, FAILED, INCOMPLETE, Item, State
+from ..model.reason import Code, Reason
 
 #: The outcome by state, and how the item continues without this run.
 _ENDS = {
     State.IN_PROGRESS: (FAILED, "it goes on in the cloud"),
     State.PARTIAL: (INCOMPLETE, "another call does the rest"),
-    State.BLOCKED: (BLOCKED, "another call asks for it"),
+    State.BLOCKED: (BLOCKED, "another call submits it"),
 }
 
 

@@ -9,11 +9,19 @@ import typing as t
 from concurrent import futures
 
 from ..._session.util.errors import OneTokenError
-from .action import Action
-from .cancellation import Cancellation
-from .errors import CONFLICT, CancelledError, CloudError, DeadlineError, RefusedError, UnconfirmedError, reason_of
-from .item import FAILED, Item
-from .time_budget import TimeBudget
+from ..control.cancellation import Cancellation
+from ..control.time_budget import TimeBudget
+from ..model.action import Action
+from ..model.errors import (
+    CONFLICT,
+    CancelledError,
+    CloudError,
+    DeadlineError,
+    RefusedError,
+    UnconfirmedError,
+    reason_of,
+)
+from ..model.item import FAILED, Item
 
 #: Requests in flight at a time: enough for 20 a second where each takes a second and a half.
 WORKERS = 32
@@ -56,7 +64,7 @@ class Workers:
         except RefusedError as exc:
             item.refused = True
             if exc.status_code == CONFLICT:
-                # The resource may be busy with what an earlier request asked for.
+                # The resource may be busy with what an earlier request started.
                 item.mark_unconfirmed(reason_of(exc), self._budget.spent)
             else:
                 item.fail(reason_of(exc))

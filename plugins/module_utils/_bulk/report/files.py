@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 class ReportError(OneTokenError):
-    """The files of a report cannot be written where they were asked for."""
+    """The files of a report cannot be written where the user wants them."""
 
 
 def paths_of(path: str) -> dict[str, str]:
@@ -130,7 +130,7 @@ def _writing(target: str) -> t.Iterator[None]:
 
 
 def _refuse_irreplaceable(target: str) -> None:
-    """What a rename to the target would fail on, though its directory can be written."""
+    """Raise what a rename to the target would fail on, though its directory can be written."""
     try:
         existing = os.lstat(target)
     except FileNotFoundError:

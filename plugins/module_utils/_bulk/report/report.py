@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..._session.util.errors import OneTokenError
-from ..engine.item import OUTCOMES, PLANNED, SKIPPED, Item, is_lacking
 from ..engine.plan import Plan
-from ..engine.reason import MAY_BE_REFUSED
+from ..model.item import OUTCOMES, PLANNED, SKIPPED, Item, is_unsatisfied
+from ..model.reason import MAY_BE_REFUSED
 
 #: So many failures are in the sentence; all of them are in the results.
 REASONS_SHOWN = 20
@@ -79,7 +79,7 @@ class Report:
     @property
     def failed(self) -> list[Result]:
         """The items that are not as they should be."""
-        return [result for result in self.results if is_lacking(result["outcome"], result["reason_code"])]
+        return [result for result in self.results if is_unsatisfied(result["outcome"], result["reason_code"])]
 
     def answer(self) -> dict[str, t.Any]:
         """What the task returns."""
@@ -136,7 +136,7 @@ class Report:
             reasons.append(f"and {len(failed) - REASONS_SHOWN} more, see results")
         reasons += [f"{count} were left alone: {why}" for why, count in left_alone.most_common(REASONS_SHOWN)]
         if not_asked_for:
-            reasons.append(f"{not_asked_for} were not asked for, as {self.stopped}: run it again to finish them")
+            reasons.append(f"{not_asked_for} were not submitted, as {self.stopped}: run it again to finish them")
         of_run = f" of run {self.run}" if self.run else ""
         total = f"{len(self.failed)} of {len(self.results)} {self.resources}"
         return f"The {self.action}{of_run} failed for {total}: {'; '.join(reasons)}."

@@ -20,13 +20,13 @@ import typing as t
 
 from ..._session.util.clock import parse
 from ..api.client import Client
-from ..engine.errors import UnreadableError
+from ..model.errors import UnreadableError
 from .images import IN_PROGRESS, KILLED, Image, list_images
 from .labels import IMAGE_ID, NAME, REQUESTED_AT, RUN, SERVER_ID
 
 #: Seconds that an image may have been made before it was requested, as services' clocks differ, and after, as a request
 #: may wait for the cloud's rate limit.
-BEFORE, AFTER = 300.0, 3600.0
+MAX_CLOCK_SKEW, MAX_REQUEST_DELAY = 300.0, 3600.0
 
 
 def images_of_run(
@@ -73,12 +73,12 @@ def _made_when_requested(image: Image) -> bool:
         delay = (parse(image.created_at) - parse(requested_at)).total_seconds()
     except (TypeError, ValueError):
         return False
-    return -BEFORE <= delay <= AFTER
+    return -MAX_CLOCK_SKEW <= delay <= MAX_REQUEST_DELAY
 
 
 def may_have_inherited(image: Image) -> bool:
-    """Whether nothing tells it from an image of a server whose volume was made from a copy that is gone. Where a copy
-    only has to be found it counts as one, and where copies are deleted it does not."""
+    """Whether it looks like an image of a server whose volume was made from a copy that is gone. Where a copy only has
+    to be found it counts as one, and where copies are deleted it does not."""
     return not has_own_id(image) and not image.labels.get(REQUESTED_AT) and image.instance_uuid != image.server_id
 
 
@@ -90,7 +90,7 @@ def may_be_of_older_version(image: Image) -> bool:
 
 
 def inheritors(images: t.Iterable[Image]) -> dict[str, Image]:
-    """Those of Nova's images that may have their labels from an older one, with that one, by their ids."""
+    """Map the id of each image of Nova's that may have inherited its labels to the image that it may have them from."""
     oldest: dict[tuple[str, str, str], Image] = {}
     doubtful: dict[str, Image] = {}
     for image in sorted(images, key=lambda image: (image.created_at, image.id)):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ..api.client import Client
 from ..api.fields import Fields, readable
-from ..engine.errors import UnreadableError
-from ..engine.item import Created
+from ..model.errors import UnreadableError
+from ..model.item import Created
 from .labels import RESERVED, RUN, SERVER_ID, SERVER_NAME, VOLUME_ID, VOLUME_NAME
 
 IMAGE = "image"

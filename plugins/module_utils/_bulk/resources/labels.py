@@ -24,7 +24,8 @@ VOLUME_ID, VOLUME_NAME = "onetoken_volume_id", "onetoken_volume_name"
 NAME = "onetoken_name"
 #: The image's own id, where it can be written: an image that inherited the labels has another id.
 IMAGE_ID = "onetoken_image_id"
-#: When an image was requested of Nova, by the clock of the cloud: one that inherited this was made later.
+#: When an image was requested of Nova, by the clock of the cloud: one that inherited this was made later. The value is
+#: older than the name, and on users' images.
 REQUESTED_AT = "onetoken_asked_at"
 
 #: What Nova and Glance write on an image themselves, and say with it what the image is. A property of this name would
@@ -104,7 +105,7 @@ class Labels:
         values = {self.kind: resource.name, f"{self.kind}_id": resource.id, "run": self.run, "date": date}
         return self.name.format_map(values)
 
-    def of(self, resource: Resource) -> dict[str, str]:
+    def for_resource(self, resource: Resource) -> dict[str, str]:
         """The properties, or metadata, of what is made of this resource."""
         labels = {
             RUN: self.run,

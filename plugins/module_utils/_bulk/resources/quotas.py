@@ -10,7 +10,7 @@ import typing as t
 from ..._session.util.errors import OneTokenError
 from ..api.client import Client
 from ..api.services import Service
-from ..engine.quota import Quota
+from ..model.quota import Quota
 
 GIB = 1024**3
 

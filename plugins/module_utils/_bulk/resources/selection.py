@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from ..._session.util.clock import parse
 from ..._session.util.errors import ConfigurationError
 from ..api.cloud_clock import CloudClock, CloudClockError
-from ..engine.errors import CloudError, UnreadableError
-from ..engine.reason import Code, Reason
+from ..model.errors import CloudError, UnreadableError
+from ..model.reason import Code, Reason
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,19 @@ class Criteria:
                 raise ConfigurationError(f"{option} is {getattr(self, option)}: give a number of seconds from 0 on.")
 
     @property
-    def narrow(self) -> bool:
+    def has_any(self) -> bool:
         """Whether anything says which resources are meant."""
         others = (self.name_pattern, self.metadata, self.tags, self.status, self.availability_zone)
         return any(others) or any(one is not None for one in (self.names, self.older_than, self.newer_than))
 
     @classmethod
-    def of(cls, params: t.Mapping[str, t.Any], names: str, otherwise_narrow: bool = False) -> Criteria:
-        """As a module's options have them, names or ids under this one; one is needed, which may be another option."""
+    def of(cls, params: t.Mapping[str, t.Any], names: str, has_other: bool = False) -> Criteria:
+        """Make the criteria of a module's options; `names` is the option with names or ids. One criterion is needed,
+        unless another option of the module is one."""
         common = ("name_pattern", "metadata", "status", "availability_zone", "older_than", "newer_than")
         given = {name: params[name] for name in common}
         criteria = cls(names=params[names], tags=params.get("tags") or (), **given)
-        demand_criterion(criteria.narrow or otherwise_narrow)
+        require_criterion(criteria.has_any or has_other)
         return criteria
 
     @property
@@ -151,9 +152,9 @@ class Criteria:
         return not (too_young or too_old)
 
 
-def demand_criterion(narrow: bool) -> None:
+def require_criterion(has_any: bool) -> None:
     """Refuse to select a whole project only because a variable is missing or misspelt."""
-    if not narrow:
+    if not has_any:
         raise ConfigurationError(
             "No criterion was given: select with one such as name_pattern: 'web-*', or give name_pattern: '**' for all "
             "of the project."

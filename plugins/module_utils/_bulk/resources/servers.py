@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..._session.util.errors import ConfigurationError
 from ..api.client import Client
 from ..api.fields import Fields, readable
-from ..engine.errors import RefusedError, UnreadableError
+from ..model.errors import RefusedError, UnreadableError
 from .selection import Criteria, Resource, Selection
 
 #: From this microversion on, Nova lists the tags of servers.
@@ -28,8 +28,8 @@ class Server(Resource):
     task_state: str | None = None
     volume_backed: bool = False
     volume_ids: tuple[str, ...] = ()
-    #: Whether Nova says that it does nothing with it; clouds may keep that to themselves.
-    unattended: bool = False
+    #: Whether Nova reports that it does nothing with it; some clouds do not show tasks.
+    has_no_task: bool = False
     #: When anything of it changed last, to the second.
     updated_at: str = ""
     #: What Nova says of a server in ERROR.
@@ -50,7 +50,7 @@ class Server(Resource):
             # Nova has an empty text there for a server that was booted from a volume.
             volume_backed=body.get("image") == "",
             volume_ids=tuple(one.required("id") for one in fields.rows("os-extended-volumes:volumes_attached")),
-            unattended=body.get("OS-EXT-STS:task_state", "unknown") is None,
+            has_no_task=body.get("OS-EXT-STS:task_state", "unknown") is None,
             updated_at=fields.text("updated"),
             fault=" ".join(fields.inner("fault").text("message").split()),
         )

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from ..api.client import NOT_FOUND, Client
 from ..api.fields import Fields, readable
-from ..engine.errors import OutageError, RefusedError, UnreadableError
-from ..engine.item import FAILED, Item
-from ..engine.reason import Code, Reason
+from ..model.errors import OutageError, RefusedError, UnreadableError
+from ..model.item import FAILED, Item
+from ..model.reason import Code, Reason
 from .description_labels import described
 from .labels import NAME, RUN, SERVER_ID, VOLUME_ID
 from .quotas import GIB
@@ -34,7 +34,7 @@ class Kind:
     #: As Cinder calls them in paths and bodies.
     plural: str
     singular: str
-    spoken: str
+    display_name: str
     microversion: str | None = None
 
 
@@ -123,7 +123,7 @@ def volume_copy(client: Client, kind: Kind, id: str) -> VolumeCopy | None:
         return None
     body = answer.get(kind.singular)
     if not isinstance(body, dict):
-        raise OutageError(f"The block storage service gave an answer without the {kind.spoken} {id}.")
+        raise OutageError(f"The block storage service gave an answer without the {kind.display_name} {id}.")
     return VolumeCopy.from_body(body)
 
 
@@ -155,7 +155,7 @@ def update_from_volume_copies(
             created.name, created.status, created.size = copy.name, copy.status, copy.size
             if not copy.usable and not item.settled:
                 cause = f": {copy.fail_reason}" if copy.fail_reason else ""
-                text = f"the {kind.spoken} {copy.id} is in status {copy.status}{cause}"
+                text = f"the {kind.display_name} {copy.id} is in status {copy.status}{cause}"
                 item.settle(FAILED, Reason(Code.ERROR_STATUS, text))
             if not awaited:
                 break
@@ -163,10 +163,10 @@ def update_from_volume_copies(
         item, _created = awaited.pop(copy_id)
         item.settle(FAILED, Reason(Code.UNREADABLE, str(unreadable[copy_id])))
     # One of each item is enough: a listing that lacks several is one listing.
-    lacking = {id(item): created for item, created in awaited.values()}
+    missing = {id(item): created for item, created in awaited.values()}
     for key, item in looked_for.items():
-        if key not in lacking:
-            item.misses = 0
+        if key not in missing:
+            item.seen()
         elif not item.settled:
-            text = f"the {kind.spoken} {lacking[key].id} does not exist any more"
+            text = f"the {kind.display_name} {missing[key].id} does not exist any more"
             item.miss(Reason(Code.DISAPPEARED, text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..api.client import Client
 from ..api.fields import Fields, readable
-from ..engine.errors import UnreadableError
+from ..model.errors import UnreadableError
 from .selection import Criteria, Resource, Selection
 
 #: Statuses of volumes.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from ..api.client import BAD_REQUEST, NOT_FOUND, Client
 from ..api.cloud_clock import CloudClockError
 from ..api.services import Service
-from ..engine.action import Action
-from ..engine.errors import CONFLICT, CloudError, RefusedError, UnreadableError
-from ..engine.item import ALREADY, DONE, SKIPPED, Item
-from ..engine.reason import Code, Reason
+from ..model.action import Action
+from ..model.errors import CONFLICT, CloudError, RefusedError, UnreadableError
+from ..model.item import ALREADY, DONE, SKIPPED, Item
+from ..model.reason import Code, Reason
 from ..resources.volume_copies import DELETING, Kind, volume_copy
 from .rules import Condition, Copy, Keep, Sources, Verdict, judge, of_whole_servers
 

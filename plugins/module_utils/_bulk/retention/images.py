@@ -18,17 +18,10 @@ from ..._session.util.clock import parse
 from ..api.client import NOT_FOUND, Client
 from ..api.cloud_clock import CloudClockError
 from ..api.fields import Fields
-from ..engine.errors import CloudError, RefusedError
-from ..engine.item import ALREADY, DONE, Item, State
-from ..engine.reason import Code, Reason
-from ..resources.image_origin import (
-    has_own_id,
-    inheritors,
-    is_of_server,
-    is_ours,
-    made_from_copy,
-    may_have_inherited,
-)
+from ..model.errors import CloudError, RefusedError
+from ..model.item import ALREADY, DONE, Item, State
+from ..model.reason import Code, Reason
+from ..resources.image_origin import has_own_id, inheritors, is_of_server, is_ours, made_from_copy, may_have_inherited
 from ..resources.image_queue import ImageQueue
 from ..resources.images import ACTIVE, IN_PROGRESS, KILLED, Image
 from ..resources.labels import RUN

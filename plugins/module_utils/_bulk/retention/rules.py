@@ -4,7 +4,7 @@
 """Which copies of a server or a volume have expired. These rules delete people's backups: they are all here.
 
 - The newest good copy stays, whatever else is said.
-- A good copy goes when it is neither among the last ones nor young enough, as far as either was asked for.
+- A good copy goes when it is neither among the last ones nor young enough, as far as either is given.
 - A failed copy goes when there is a newer good one.
 - A copy that lacks something does not count as good, and goes when a good one in its place would.
 - As long as the newest copy of all is not good, nothing goes.
@@ -23,8 +23,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._session.util.errors import ConfigurationError
-from ..engine.reason import Code, Reason
-from ..resources.selection import demand_criterion
+from ..model.reason import Code, Reason
+from ..resources.selection import require_criterion
 
 SECONDS_A_DAY = 86400
 
@@ -37,7 +37,7 @@ class Condition(enum.Enum):
     IN_PROGRESS = enum.auto()
     #: It will never be complete.
     FAILED = enum.auto()
-    #: Something of it is not there, as far as listings tell.
+    #: Something of it is missing, as far as listings show.
     INCOMPLETE = enum.auto()
     DELETING = enum.auto()
     #: A status that says none of this: such a copy is left alone.
@@ -127,7 +127,7 @@ class Sources:
     def of(cls, params: t.Mapping[str, t.Any]) -> Sources:
         """As the module's options have them; one of them is needed."""
         given = (params["sources"], params["name_pattern"], params["run_pattern"])
-        demand_criterion(any(criterion is not None for criterion in given))
+        require_criterion(any(criterion is not None for criterion in given))
         return cls(*given, after_run=params.get("after_run"))
 
     def select(self, copies: t.Iterable[Copy]) -> dict[tuple[str, ...], list[Copy]]:

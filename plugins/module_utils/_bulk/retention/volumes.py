@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deleting the old snapshots and backups that runs made of volumes.
 
-Cinder refuses to delete a backup on which incremental ones build. It does not tell which those are: they are the
+Cinder refuses to delete a backup on which incremental ones build. It does not say which those are: they are the
 incremental backups after it, up to the next full one. So whatever a backup that stays may build on stays as well, and
 the others go from the newest to the oldest, each when Cinder says that nothing builds on it any more.
 """
@@ -15,8 +15,8 @@ import typing as t
 
 from ..._session.util.clock import parse
 from ..api.client import Client
-from ..engine.item import ALREADY, BLOCKED, DONE, FAILED, Item, State
-from ..engine.reason import Code, Reason
+from ..model.item import ALREADY, BLOCKED, DONE, FAILED, Item, State
+from ..model.reason import Code, Reason
 from ..resources.labels import RUN, SERVER_ID, SERVER_NAME, VOLUME_NAME
 from ..resources.volume_copies import (
     BACKUPS,
@@ -50,7 +50,7 @@ class VolumeRetention(Retention):
 
     def __init__(self, client: Client, keep: Keep, sources: Sources, kind: Kind) -> None:
         super().__init__(client, keep, sources)
-        self.resources = f"{kind.spoken}s"
+        self.resources = f"{kind.display_name}s"
         self._wanted = kind
         #: Everything that is there: what somebody else made may build on what a run made.
         self._present: list[VolumeCopy] = []
@@ -131,19 +131,19 @@ class VolumeRetention(Retention):
             elif copy.status == DELETING:
                 item.seen()
                 if item.state is State.UNCONFIRMED:
-                    item.accept(ALREADY if item.refused_at_first else DONE)
+                    item.accept(ALREADY if item.was_busy_before else DONE)
             elif item.state is State.IN_PROGRESS:
                 self._see_left(item, copy)
 
     def _release(self, item: Item[Deletion], backup: VolumeCopy) -> None:
-        """Let a backup be asked for when nothing builds on it any more."""
+        """Have a backup submitted when nothing builds on it any more."""
         if not backup.has_dependents:
             item.resume()
         elif all(child.settled for child in item.resource.children):
             item.miss(Reason(Code.DEPENDENTS, "a backup that builds on it is still there"), BLOCKED)
 
     def _see_left(self, item: Item[Deletion], copy: VolumeCopy) -> None:
-        """Take in that a copy that was to be deleted is there, and not being deleted."""
+        """Note that a copy that was to be deleted still exists, and is not being deleted."""
         if copy.status == ERROR_DELETING:
             cause = f": {copy.fail_reason}" if copy.fail_reason else ""
             text = f"Cinder could not delete it, it is in status {copy.status}{cause}"

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.integration.terminal import Terminal
-from ansible_collections.onetoken.openstack.tests.integration.waiting import wait_for
+from ansible_collections.onetoken.openstack.tests.helpers.terminal import Terminal
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -23,7 +23,7 @@ ROUTING = "plugin_routing: {modules: {os_other: {action_plugin: scratch.bulk.os_
 MODULE = """
 import os, pathlib, time
 from ansible.module_utils.basic import AnsibleModule
-from ..module_utils._bulk.engine.interruption import Interruption
+from ..module_utils._bulk.control.interruption import Interruption
 from ..module_utils._bulk.engine.progress import VARIABLE, Progress
 
 module = AnsibleModule({"until": {"type": "path"}, "fail": {"type": "bool", "default": False}})

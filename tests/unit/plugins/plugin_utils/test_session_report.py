@@ -20,7 +20,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.session_report import chosen_session, report
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 
 
 @pytest.fixture

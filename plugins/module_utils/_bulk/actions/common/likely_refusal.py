@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ...engine.reason import Code, Reason
+from ...model.reason import Code, Reason
 from ...resources.servers import Server
 
 

@@ -13,16 +13,11 @@ from ...._session.util.clock import show
 from ...api.answers import content
 from ...api.client import Client
 from ...api.cloud_clock import CloudClockError
-from ...engine.action import Action
-from ...engine.errors import (
-    RefusedError,
-    ServiceAbsentError,
-    UnconfirmedError,
-    UnreadableError,
-)
-from ...engine.item import ALREADY, DONE, FAILED, Created, Item, State
-from ...engine.quota import Quota
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import RefusedError, ServiceAbsentError, UnconfirmedError, UnreadableError
+from ...model.item import ALREADY, DONE, FAILED, Created, Item, State
+from ...model.quota import Quota
+from ...model.reason import Code, Reason
 from ...resources.image_origin import images_of_run, inheritors
 from ...resources.image_queue import ImageQueue
 from ...resources.images import ACTIVE, IMAGE, QUEUED, Image
@@ -38,7 +33,7 @@ IMAGE_ID_IN_BODY = "2.45"
 OLDEST = "2.1"
 #: Seconds after which nothing comes of a queued image any more when Nova does nothing with its server, as when the
 #: token was revoked under the upload. Before, it may be that Nova just begins.
-UNATTENDED = 30
+NO_TASK_TIMEOUT = 30
 #: The statuses in which Nova makes images of servers, as far as this is known before the request.
 IMAGEABLE = frozenset({"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"})
 
@@ -80,12 +75,12 @@ class ServerImage(Action[Server], abc.ABC):
 
     def _copies_by_server(self, servers: list[Server]) -> dict[str, Image]:
         """The image of each server among those of the run, one that is complete if there is any."""
-        unattended = {server.id for server in servers if server.unattended}
+        idle = {server.id for server in servers if server.has_no_task}
         copies: dict[str, Image] = {}
         found = {copy.id: copy for copy in self._copies({})}
         doubtful = inheritors(found.values())
         for copy in found.values():
-            timeout = min(self._queue.timeout, UNATTENDED) if copy.server_id in unattended else self._queue.timeout
+            timeout = min(self._queue.timeout, NO_TASK_TIMEOUT) if copy.server_id in idle else self._queue.timeout
             if self._queue.holds_too_long(copy, timeout):
                 if copy.id not in doubtful:
                     self._stuck.setdefault(copy.server_id, []).append(copy.id)
@@ -127,7 +122,7 @@ class ServerImage(Action[Server], abc.ABC):
         response = self.client.post(
             "compute",
             f"/servers/{server.id}/action",
-            self.request_of(server, {**self._labels.of(server), REQUESTED_AT: self._now()}),
+            self.request_of(server, {**self._labels.for_resource(server), REQUESTED_AT: self._now()}),
             microversion=IMAGE_ID_IN_BODY if self._image_id_in_body else OLDEST,
             starts_item=True,
         )
@@ -170,7 +165,7 @@ class ServerImage(Action[Server], abc.ABC):
         for server_id in unconfirmed.keys() & listed.keys():
             item = unconfirmed[server_id]
             # What Nova refused as it was busy with it, another call requested.
-            self._accept(item, ALREADY if item.refused_at_first else DONE, listed[server_id])
+            self._accept(item, ALREADY if item.was_busy_before else DONE, listed[server_id])
         for item in awaited.values():
             text = "the image disappeared, as Nova deletes it when it cannot make it"
             item.miss(Reason(Code.DISAPPEARED, text))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ...api.client import Client
-from ...engine.action import Action
-from ...engine.errors import UnreadableError
-from ...engine.item import ALREADY, DONE, FAILED, Item, State
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import UnreadableError
+from ...model.item import ALREADY, DONE, FAILED, Item, State
+from ...model.reason import Code, Reason
 from ...resources.selection import Criteria
 from ...resources.servers import Server, select_servers, servers_detail
 from .likely_refusal import likely_refusal
@@ -108,7 +108,7 @@ class ServerState(Action[Server]):
         if item.state is State.UNCONFIRMED:
             if not self.found(item, server):
                 return
-            self.accept(item, ALREADY if item.refused_at_first else DONE)
+            self.accept(item, ALREADY if item.was_busy_before else DONE)
         self._stages[item.id] = f"busy with {server.task_state}" if server.task_state else f"in status {server.status}"
         self.settle_if_ended(item, server)
 
@@ -119,15 +119,15 @@ class ServerState(Action[Server]):
         elif not server.idle:
             item.seen()
         elif server.status == ERROR != item.resource.status:
-            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_spoken(server)}"))
+            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_described(server)}"))
         else:
             # Nova says nothing when it drops something.
-            text = f"Nova dropped the {self.name}: the server is in status {_spoken(server)}"
+            text = f"Nova dropped the {self.name}: the server is in status {_described(server)}"
             item.miss(Reason(Code.DROPPED, text))
 
     def stage(self, item: Item[Server]) -> str:
         return self._stages.get(item.id, "under way")
 
 
-def _spoken(server: Server) -> str:
+def _described(server: Server) -> str:
     return f"{server.status}: {server.fault}" if server.fault else server.status

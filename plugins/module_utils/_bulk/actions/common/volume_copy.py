@@ -11,10 +11,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ...api.client import Client
-from ...engine.action import Action
-from ...engine.errors import UnreadableError
-from ...engine.item import ALREADY, DONE, Created, Item, State
-from ...engine.reason import Code, Reason
+from ...model.action import Action
+from ...model.errors import UnreadableError
+from ...model.item import ALREADY, DONE, Created, Item, State
+from ...model.reason import Code, Reason
 from ...resources.labels import RUN, VOLUME_ID, Labels
 from ...resources.selection import Criteria, Resource
 from ...resources.servers import select_servers
@@ -102,7 +102,7 @@ class VolumeCopyAction(Action[Volume], abc.ABC):
 
     def submit(self, item: Item[Volume]) -> None:
         name = self._labels.name_of(item.resource)
-        copy_id = self.create(item.resource, name, self._labels.of(item.resource))
+        copy_id = self.create(item.resource, name, self._labels.for_resource(item.resource))
         item.reason = None
         item.accept(DONE, Created(self.kind.type, copy_id, name))
 
@@ -122,7 +122,7 @@ class VolumeCopyAction(Action[Volume], abc.ABC):
         for item in unconfirmed:
             if copy := copies.get(item.id):
                 # What Cinder refused as it was busy with it, an earlier call requested.
-                outcome = ALREADY if item.refused_at_first else DONE
+                outcome = ALREADY if item.was_busy_before else DONE
                 item.reason = None
                 item.accept(outcome, _created(self.kind, copy))
 

@@ -10,11 +10,11 @@ import typing as t
 
 from ...._session.util.errors import OneTokenError
 from ...api.client import Client
-from ...engine.action import Action, R
-from ...engine.errors import UnreadableError
-from ...engine.item import ALREADY, DONE, FAILED, Created, Item, State
-from ...engine.quota import Quota
-from ...engine.reason import Code, Reason
+from ...model.action import Action, R
+from ...model.errors import UnreadableError
+from ...model.item import ALREADY, DONE, FAILED, Created, Item, State
+from ...model.quota import Quota
+from ...model.reason import Code, Reason
 from ...resources.image_queue import ImageQueue
 from ...resources.images import ACTIVE, Image, delete_image
 from ...resources.quotas import image_quotas

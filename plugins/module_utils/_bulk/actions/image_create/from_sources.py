@@ -10,9 +10,9 @@ import uuid
 
 from ...api.answers import content
 from ...api.client import Client
-from ...engine.errors import CONFLICT, RefusedError, UnreadableError
-from ...engine.item import DONE, FAILED, Created, Item, State
-from ...engine.reason import Code, Reason
+from ...model.errors import CONFLICT, RefusedError, UnreadableError
+from ...model.item import DONE, FAILED, Created, Item, State
+from ...model.reason import Code, Reason
 from ...resources.image_origin import is_ours, may_be_of_older_version
 from ...resources.images import IMAGE, QUEUED, Image, list_images
 from ...resources.labels import IMAGE_ID

@@ -14,9 +14,9 @@ import typing as t
 
 from ...api.answers import content
 from ...api.client import Client
-from ...engine.errors import RefusedError, UnconfirmedError, UnreadableError
-from ...engine.item import DONE, FAILED, Created, Item, State
-from ...engine.reason import Code, Reason
+from ...model.errors import RefusedError, UnconfirmedError, UnreadableError
+from ...model.item import DONE, FAILED, Created, Item, State
+from ...model.reason import Code, Reason
 from ...resources.image_origin import is_ours, may_be_of_older_version
 from ...resources.images import IMAGE, QUEUED, SAVING, Image, list_images, patch_image
 from ...resources.labels import IMAGE_ID, VOLUME_ID, Labels
@@ -120,7 +120,7 @@ class ImageFromVolume(ImageCreate[Volume]):
 
     def _changes(self, volume: Volume, image: Image) -> list[dict[str, t.Any]]:
         """Its own name and labels, instead of those that it has from the image that its volume was made from."""
-        written = {**self._labels.of(volume), IMAGE_ID: image.id}
+        written = {**self._labels.for_resource(volume), IMAGE_ID: image.id}
         inherited = sorted(image.labels.keys() - written.keys())
         return [
             {"op": "replace", "path": "/name", "value": self._labels.name_of(volume)},

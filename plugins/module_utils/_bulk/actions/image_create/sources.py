@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from ...._session.util.errors import ConfigurationError, OneTokenError
 from ...api.client import Client
 from ...api.fields import Fields
-from ...engine.errors import RefusedError, UnconfirmedError
-from ...engine.reason import Code, Reason
+from ...model.errors import RefusedError, UnconfirmedError
+from ...model.reason import Code, Reason
 from ...resources.images import IMPORTING, QUEUED, SAVING, Image
 from ...resources.labels import NAME, RUN, check_properties
 from ...resources.selection import texts

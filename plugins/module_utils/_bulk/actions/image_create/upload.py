@@ -10,8 +10,8 @@ import stat
 import typing as t
 
 from ...._session.util.errors import OneTokenError
-from ...engine.cancellation import Cancellation
-from ...engine.reason import Code
+from ...control.cancellation import Cancellation
+from ...model.reason import Code
 
 #: Bytes in memory at a time, and what a socket must take within the time that an answer may take.
 PIECE = 256 * 1024
@@ -52,7 +52,7 @@ class FileBody:
                 while left and (piece := file.read(min(PIECE, left))):
                     left -= len(piece)
                     yield piece
-                    if self._cancellation.at_once:
+                    if self._cancellation.immediate:
                         raise FileUnusableError(f"{self._path} was not sent to its end, as the run was interrupted")
                 now = os.fstat(file.fileno())
         except OSError as exc:

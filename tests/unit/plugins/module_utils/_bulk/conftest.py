@@ -10,11 +10,11 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.client import Client
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import RequestCounts
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import Item
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.slots import Slots
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Item
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
@@ -39,8 +39,16 @@ class FinishedRun(t.NamedTuple):
     report: Report
 
     @property
+    def outcomes(self) -> dict[str, str]:
+        return {item.name: item.outcome for item in self.items}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {item.name: item.reason_text for item in self.items if item.reason_text}
+
+    @property
     def failed(self) -> list[Item[t.Any]]:
-        return [item for item in self.items if item.lacking]
+        return [item for item in self.items if item.unsatisfied]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -90,11 +90,3 @@ def _conflict(action, server):
     what = f"task_state {server[TASK]}" if server[TASK] else f"vm_state {server['status'].lower()}"
     message = f"Cannot '{action}' instance {server['id']} while it is in {what}"
     return FakeResponse(409, {"conflictingRequest": {"message": message}})
-
-
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
-def reasons(report):
-    return {item.name: item.reason_text for item in report.items if item.reason_text}

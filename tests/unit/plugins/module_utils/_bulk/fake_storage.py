@@ -162,14 +162,19 @@ class FakeStorage:
             return self._make(collection, kind[:-1], options)
         if method == "DELETE":
             return self._delete(collection, path.split("/")[2])
-        if path != f"/{kind}/detail":
-            body = collection.get(path.split("/")[2])
-            if body is None:
-                return FakeResponse(404, {"itemNotFound": {"message": "could not be found."}})
-            return FakeResponse(200, {kind[:-1]: self._body(kind, body, options)})
+        if path == f"/{kind}/detail":
+            return self._list(collection, kind, options)
+        return self._show(collection.get(path.split("/")[2]), kind, options)
+
+    def _list(self, collection, kind, options):
         assert options["params"]["sort"] == "created_at:desc"
         newest_first = sorted(collection.values(), key=lambda body: body["created_at"], reverse=True)
         return self._page([self._body(kind, body, options) for body in newest_first], kind, options)
+
+    def _show(self, body, kind, options):
+        if body is None:
+            return FakeResponse(404, {"itemNotFound": {"message": "could not be found."}})
+        return FakeResponse(200, {kind[:-1]: self._body(kind, body, options)})
 
     def _body(self, kind, body, options):
         if kind == "snapshots":

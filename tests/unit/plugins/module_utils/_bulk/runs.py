@@ -9,12 +9,12 @@ import time
 import typing as t
 
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.client import Client
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.action import Action
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.cancellation import Cancellation
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.cancellation import Cancellation
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.interruption import Interruption
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.time_budget import TimeBudget
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import Progress
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.time_budget import TimeBudget
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.action import Action
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 

@@ -265,7 +265,7 @@ def test_a_failed_run_returns_its_results_and_can_be_ignored(run_module, auth, w
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_cloud_that_answers_nonsense_is_told_of_in_a_sentence(run_module, auth, wire, reaction, words):
+def test_a_cloud_that_answers_nonsense_is_reported_of_in_a_sentence(run_module, auth, wire, reaction, words):
     wire.react = lambda exchange: reaction
     assert words in run_module(auth=auth, timeout=2).sentence
 

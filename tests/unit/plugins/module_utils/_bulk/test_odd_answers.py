@@ -29,12 +29,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.v
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.volume_snapshot import VolumeSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.answers import content
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.fields import Fields
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     UnconfirmedError,
     UnreadableError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
@@ -84,6 +84,7 @@ COPY = {
     "metadata": OF_VOLUME, "description": None, "is_incremental": False, "has_dependent_backups": False,
     "fail_reason": None,
 }  # fmt: skip
+OLDER = {"created_at": "2026-01-30T12:00:00Z"}
 LIMITS = {"limits": {"absolute": {"maxTotalSnapshots": 9, "totalSnapshotsUsed": 1}}, "usage": {"image_count_total": {}}}
 
 
@@ -97,14 +98,21 @@ def answer_to(service, method, path):
     if service == "compute":
         servers = [SERVER, {**SERVER, "id": "s-2", "name": "db", "image": ""}]
         return {"servers": servers, "servers_links": []}
-    older = {"created_at": "2026-01-30T12:00:00Z"}
+    return image_answer_to(path) if service == "image" else volume_answer_to(path)
+
+
+def image_answer_to(path):
     if path.endswith("/tasks"):
         return {"tasks": [{"message": "no"}]}
-    if service == "image" and path.startswith("/images"):
-        return {"images": [IMAGE, {**IMAGE, **older, "id": "i-2", "onetoken_image_id": "i-2"}], "next": None}
+    if path.startswith("/images"):
+        return {"images": [IMAGE, {**IMAGE, **OLDER, "id": "i-2", "onetoken_image_id": "i-2"}], "next": None}
+    return LIMITS
+
+
+def volume_answer_to(path):
     if path.startswith("/volumes"):
         return {"volumes": [VOLUME, {**VOLUME, "id": "v-2"}], "volumes_links": []}
-    copies = [COPY, {**COPY, **older, "id": "c-2"}]
+    copies = [COPY, {**COPY, **OLDER, "id": "c-2"}]
     return {**LIMITS, "snapshots": copies, "backups": copies, "snapshots_links": []}
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     CloudError,
     DeadlineError,
     OutageError,

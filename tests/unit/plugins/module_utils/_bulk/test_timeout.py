@@ -17,13 +17,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.i
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api import services
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.request_counts import RequestCounts
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.time_budget import TimeBudget
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import (
     DeadlineError,
     OutageError,
     UnconfirmedError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.time_budget import TimeBudget
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection as connections
@@ -96,7 +96,7 @@ def test_a_run_whose_requests_get_no_answer_ends_with_the_time_and_calls_them_un
 
 
 @pytest.mark.parametrize("reaction", UNHEARD)
-def test_a_look_ends_with_the_time(requests, wire, reaction):
+def test_a_poll_ends_with_the_time(requests, wire, reaction):
     posted = []
 
     def react(exchange):

@@ -101,62 +101,65 @@ class WireCloud(StandInKeystone):
         return {"id": name, "status": "CURRENT", "version": newest, "min_version": newest and "2.1", "links": links}
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        cloud = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_request(self) -> None:
-                if cloud.deaf and self.command == "PUT":
-                    cloud._stopped.wait()
-                    return
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8")
-                request = Request(self.command, self.path, dict(self.headers.items()), body)
-                cloud.requests.append(request)
-                reaction = cloud.reaction(request)
-                if reaction is None or reaction == CUT:
-                    self.close_connection = True
-                    return
-                if reaction in (SILENT, DRIPPING, DRIPPING_HEADERS):
-                    self._withhold(reaction)
-                    return
-                with contextlib.suppress(ConnectionError):
-                    self._send(answer(200, {"a": "b"}) if isinstance(reaction, str) else reaction, reaction)
-
-            def _send(self, told: Answer, reaction: Reaction) -> None:
-                content = b"" if told.status in (204, 304) else told.body.encode()
-                self.send_response(told.status)
-                for name, value in {"Content-Type": "application/json", **told.headers}.items():
-                    self.send_header(name, value)
-                if content or told.status not in (204, 304):
-                    self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                if reaction == CUT_IN_THE_MIDDLE:
-                    content = content[: len(content) // 2]
-                    self.close_connection = True
-                self.wfile.write(content)
-
-            def _withhold(self, reaction: Reaction) -> None:
-                self.close_connection = True
-                with contextlib.suppress(ConnectionError):
-                    if reaction == DRIPPING:
-                        self.send_response(200)
-                        self.send_header("Content-Length", "1000000")
-                        self.end_headers()
-                    elif reaction == DRIPPING_HEADERS:
-                        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never-Ends: ")
-                    while not cloud._stopped.wait(0.1):
-                        if reaction != SILENT:
-                            self.wfile.write(b" ")
-
-            do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = handle_request
-
-            def log_message(self, *args: t.Any) -> None:
-                pass
-
-            def handle(self) -> None:
-                # Who was not waited for has hung up.
-                with contextlib.suppress(ConnectionError):
-                    super().handle()
+        class Handler(_Handler):
+            cloud = self
 
         return Handler
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    cloud: WireCloud
+    protocol_version = "HTTP/1.1"
+
+    def handle_request(self) -> None:
+        if self.cloud.deaf and self.command == "PUT":
+            self.cloud._stopped.wait()
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8")
+        request = Request(self.command, self.path, dict(self.headers.items()), body)
+        self.cloud.requests.append(request)
+        reaction = self.cloud.reaction(request)
+        if reaction is None or reaction == CUT:
+            self.close_connection = True
+            return
+        if reaction in (SILENT, DRIPPING, DRIPPING_HEADERS):
+            self._withhold(reaction)
+            return
+        with contextlib.suppress(ConnectionError):
+            self._send(answer(200, {"a": "b"}) if isinstance(reaction, str) else reaction, reaction)
+
+    def _send(self, told: Answer, reaction: Reaction) -> None:
+        content = b"" if told.status in (204, 304) else told.body.encode()
+        self.send_response(told.status)
+        for name, value in {"Content-Type": "application/json", **told.headers}.items():
+            self.send_header(name, value)
+        if content or told.status not in (204, 304):
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if reaction == CUT_IN_THE_MIDDLE:
+            content = content[: len(content) // 2]
+            self.close_connection = True
+        self.wfile.write(content)
+
+    def _withhold(self, reaction: Reaction) -> None:
+        self.close_connection = True
+        with contextlib.suppress(ConnectionError):
+            if reaction == DRIPPING:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+            elif reaction == DRIPPING_HEADERS:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never-Ends: ")
+            while not self.cloud._stopped.wait(0.1):
+                if reaction != SILENT:
+                    self.wfile.write(b" ")
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = handle_request
+
+    def log_message(self, *args: t.Any) -> None:
+        pass
+
+    def handle(self) -> None:
+        # Who was not waited for has hung up.
+        with contextlib.suppress(ConnectionError):
+            super().handle()

@@ -22,6 +22,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup.preparation import prepare
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import stand_in_keystone
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import kill
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -29,7 +30,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     PROJECT_ID,
     Answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 
 pytestmark = pytest.mark.processes
 

@@ -10,7 +10,7 @@ import types
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Project
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.services import sentence
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection as connections
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import redirects
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules.redirects import RedirectedError

@@ -28,6 +28,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SourceUnreadableError,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.conftest import task_options
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PASSWORD,
@@ -35,7 +36,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     Answer,
     keystones_answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 from openstack.config import cloud_region
 
 HOURS = 3600

@@ -15,8 +15,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import issued as issued_clouds
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
-    let_it_age,
     make_token,
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import typing as t
 
@@ -46,17 +45,3 @@ def sign_in(session: Session, keystone: StandInKeystone, name: str = IDENTITY) -
     if stored is None:
         session.count(IDENTITIES)
     return token
-
-
-def older(token: Token, seconds: float) -> Token:
-    """The same token, obtained so much earlier."""
-    obtained_at = token.obtained_at - datetime.timedelta(seconds=seconds)
-    return dataclasses.replace(token, obtained_at=obtained_at, began=token.began - seconds)
-
-
-def let_it_age(session: Session, name: str, seconds: float) -> None:
-    """Make the tokens in a session's file as old as if this time had passed."""
-    stored = session.read_tokens(name)
-    assert stored is not None
-    replaced = tuple(older(token, seconds) for token in stored.replaced)
-    session.write_tokens(name, StoredTokens(older(stored.current, seconds), replaced))

@@ -40,14 +40,10 @@ def backup(carry_out):
     return run
 
 
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
 def test_each_server_gets_a_backup_that_nova_rotates_and_that_carries_the_run(cloud, backup):
     cloud.server("a")
     report = backup(backup_type="weekly", rotation=4)
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     assert cloud.actions == [
         {
             "name": "a-r1",
@@ -72,15 +68,15 @@ def test_a_run_backs_a_server_up_once(cloud, backup):
     cloud.server("a")
     backup()
     cloud.server("b")
-    assert outcomes(backup()) == {"a": "already", "b": "done"}
-    assert outcomes(backup("r2")) == {"a": "done", "b": "done"}
+    assert backup().outcomes == {"a": "already", "b": "done"}
+    assert backup("r2").outcomes == {"a": "done", "b": "done"}
 
 
-def test_a_server_that_was_booted_from_a_volume_fails_without_being_asked_for(cloud, backup):
+def test_a_server_that_was_booted_from_a_volume_fails_without_being_submitted(cloud, backup):
     cloud.server("a", volumes=1)
     cloud.server("b")
     report = backup()
-    assert outcomes(report) == {"a": "failed", "b": "done"}
+    assert report.outcomes == {"a": "failed", "b": "done"}
     assert "booted from a volume: use os_server_snapshot" in report.failure()
     assert cloud.count("POST", "/action") == 1
 

@@ -16,8 +16,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_nova import (
     TASK,
     FakeNova,
-    outcomes,
-    reasons,
 )
 from keystoneauth1 import exceptions as keystoneauth
 
@@ -63,7 +61,7 @@ def test_servers_are_stopped_with_a_request_each_and_watched_together(cloud, sto
     for name in ("b", "a", "c"):
         cloud.server(name)
     report = stop()
-    assert outcomes(report) == {"a": "done", "b": "done", "c": "done"}
+    assert report.outcomes == {"a": "done", "b": "done", "c": "done"}
     assert report.changed
     assert cloud.sent == [("a", "os-stop"), ("b", "os-stop"), ("c", "os-stop")]
     assert [server["status"] for server in cloud.servers] == ["SHUTOFF"] * 3
@@ -73,14 +71,14 @@ def test_servers_are_stopped_with_a_request_each_and_watched_together(cloud, sto
 
 def test_stopped_servers_are_started(cloud, start):
     cloud.server("a", "SHUTOFF")
-    assert outcomes(start()) == {"a": "done"}
+    assert start().outcomes == {"a": "done"}
     assert cloud.named("a")["status"] == "ACTIVE"
 
 
 def test_what_is_there_is_left_alone(cloud, start, stop):
     cloud.server("runs")
     cloud.server("is imaged", task="image_uploading")
-    assert outcomes(start()) == {"runs": "already", "is imaged": "already"}
+    assert start().outcomes == {"runs": "already", "is imaged": "already"}
     assert cloud.requests == [("GET", "/servers/detail")]
     assert not start().changed
 
@@ -88,13 +86,13 @@ def test_what_is_there_is_left_alone(cloud, start, stop):
 def test_a_server_that_is_about_to_leave_the_state_is_not_there(cloud, start):
     cloud.server("a", task="powering-off")
     report = start()
-    assert outcomes(report) == {"a": "failed"}
-    assert "while it is in task_state powering-off" in reasons(report)["a"]
+    assert report.outcomes == {"a": "failed"}
+    assert "while it is in task_state powering-off" in report.reasons["a"]
 
 
-def test_what_is_on_the_way_is_watched_and_not_asked_for(cloud, stop):
+def test_what_is_on_the_way_is_watched_and_not_submitted(cloud, stop):
     cloud.act(cloud.server("a"), "os-stop")
-    assert outcomes(stop()) == {"a": "already"}
+    assert stop().outcomes == {"a": "already"}
     assert cloud.sent == []
     assert cloud.named("a")["status"] == "SHUTOFF"
 
@@ -103,13 +101,13 @@ def test_a_rebooting_server_is_on_its_way_to_run(cloud, start):
     server = cloud.server("a")
     cloud.act(server, "HARD")
     server["status"] = "HARD_REBOOT"
-    assert outcomes(start()) == {"a": "already"}
+    assert start().outcomes == {"a": "already"}
     assert cloud.sent == []
 
 
-def test_without_waiting_nothing_is_looked_at(cloud, stop):
+def test_without_waiting_nothing_is_polled(cloud, stop):
     cloud.server("a")
-    assert outcomes(stop(wait=False)) == {"a": "accepted"}
+    assert stop(wait=False).outcomes == {"a": "accepted"}
     assert cloud.count("GET", "/servers/detail") == 1
 
 
@@ -118,7 +116,7 @@ def test_the_pages_of_a_listing_are_followed_as_far_as_needed(cloud, stop):
     for number in range(6):
         cloud.server(f"server-{number}")
     report = stop(names=["server-0", "server-3"])
-    assert outcomes(report) == {"server-0": "done", "server-3": "done"}
+    assert report.outcomes == {"server-0": "done", "server-3": "done"}
     looks, rest = divmod(cloud.count("GET", "/servers/detail") - 3, 2)
     assert looks >= 1 and not rest
 
@@ -127,16 +125,16 @@ def test_a_server_that_goes_into_error_fails_with_what_nova_says(cloud, stop):
     cloud.server("a")["fault"] = {"message": "Disk is\n gone"}
     cloud.ends_in["a"] = "ERROR"
     report = stop()
-    assert outcomes(report) == {"a": "failed"}
-    assert reasons(report) == {"a": "the server went into status ERROR: Disk is gone"}
+    assert report.outcomes == {"a": "failed"}
+    assert report.reasons == {"a": "the server went into status ERROR: Disk is gone"}
 
 
 def test_what_nova_silently_drops_fails_but_not_at_the_first_look(cloud, stop):
     cloud.server("a")
     cloud.ends_in["a"] = "ACTIVE"
     report = stop()
-    assert reasons(report) == {"a": "Nova dropped the stop: the server is in status ACTIVE"}
-    assert outcomes(report) == {"a": "failed"}
+    assert report.reasons == {"a": "Nova dropped the stop: the server is in status ACTIVE"}
+    assert report.outcomes == {"a": "failed"}
 
 
 def test_a_listing_that_lags_behind_does_not_mislead(cloud, stop):
@@ -144,7 +142,7 @@ def test_a_listing_that_lags_behind_does_not_mislead(cloud, stop):
     before = dict(cloud.server("a"))
     lagging = [FakeResponse(200, {"servers": [before]}) for _turn in range(3)]
     cloud.before_listing = lambda path: lagging.pop() if lagging else None
-    assert outcomes(stop()) == {"a": "done"}
+    assert stop().outcomes == {"a": "done"}
     assert not lagging
 
 
@@ -152,7 +150,7 @@ def test_an_error_that_was_there_before_does_not_mislead(cloud, stop):
     before = dict(cloud.server("a", "ERROR"))
     lagging = [FakeResponse(200, {"servers": [before]}) for _turn in range(2)]
     cloud.before_listing = lambda path: lagging.pop() if lagging else None
-    assert outcomes(stop()) == {"a": "done"}
+    assert stop().outcomes == {"a": "done"}
 
 
 def test_a_server_that_disappears_fails(cloud, stop):
@@ -167,56 +165,56 @@ def test_a_server_that_disappears_fails(cloud, stop):
 
     cloud.intercept = intercept
     report = stop()
-    assert outcomes(report) == {"a": "failed", "b": "done"}
-    assert reasons(report) == {"a": "the server does not exist any more"}
+    assert report.outcomes == {"a": "failed", "b": "done"}
+    assert report.reasons == {"a": "the server does not exist any more"}
 
 
 def test_a_server_that_cannot_is_refused_in_novas_words(cloud, start):
     cloud.server("a", "PAUSED")
     cloud.server("b", "SHUTOFF")
-    assert reasons(start(check_mode=True)) == {"a": "Nova may refuse it, as the server is in status PAUSED"}
+    assert start(check_mode=True).reasons == {"a": "Nova may refuse it, as the server is in status PAUSED"}
     report = start()
-    assert outcomes(report) == {"a": "failed", "b": "done"}
-    assert "Cannot 'os-start' instance id-0 while it is in vm_state paused" in reasons(report)["a"]
+    assert report.outcomes == {"a": "failed", "b": "done"}
+    assert "Cannot 'os-start' instance id-0 while it is in vm_state paused" in report.reasons["a"]
 
 
 def test_a_server_that_somebody_else_stops_meanwhile_is_there_already(cloud, stop):
     cloud.server("a")
     cloud.intercept = lambda server, action: cloud.act(server, action) and None
     report = stop()
-    assert outcomes(report) == {"a": "already"}
+    assert report.outcomes == {"a": "already"}
     assert cloud.named("a")["status"] == "SHUTOFF"
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_lost_answer_is_looked_up_before_it_is_asked_for_again(cloud, stop, carried_out):
+def test_a_lost_answer_is_looked_up_before_it_is_submitted_again(cloud, stop, carried_out):
     cloud.server("a")
     lose_the_answer(cloud, carried_out)
-    assert outcomes(stop()) == {"a": "done"}
+    assert stop().outcomes == {"a": "done"}
     assert len(cloud.sent) == (1 if carried_out else 2)
     assert cloud.named("a")["status"] == "SHUTOFF"
 
 
-def test_what_is_still_under_way_at_the_end_is_told(cloud, stop):
+def test_what_is_still_in_progress_at_the_end_is_reported(cloud, stop):
     cloud.server("a")
     cloud.seconds = 100
     report = stop(timeout=30)
-    assert reasons(report) == {"a": "still busy with powering-off after 30 s; it goes on in the cloud"}
+    assert report.reasons == {"a": "still busy with powering-off after 30 s; it goes on in the cloud"}
 
 
 def test_each_call_without_a_run_reboots(cloud, reboot):
     cloud.server("a")
-    assert outcomes(reboot()) == outcomes(reboot()) == {"a": "done"}
+    assert reboot().outcomes == reboot().outcomes == {"a": "done"}
     assert cloud.sent == [("a", "reboot"), ("a", "reboot")]
 
 
 def test_a_run_reboots_a_server_once(cloud, reboot):
     cloud.server("a")
     report = reboot(run="r1")
-    assert outcomes(report) == {"a": "done"} and not reasons(report)
+    assert report.outcomes == {"a": "done"} and not report.reasons
     cloud.server("b")
-    assert outcomes(reboot(run="r1")) == {"a": "already", "b": "done"}
-    assert outcomes(reboot(run="r2")) == {"a": "done", "b": "done"}
+    assert reboot(run="r1").outcomes == {"a": "already", "b": "done"}
+    assert reboot(run="r2").outcomes == {"a": "done", "b": "done"}
     assert cloud.sent[:4] == [
         ("a", "reboot"), ("a", {"onetoken_rebooted": "r1"}), ("b", "reboot"), ("b", {"onetoken_rebooted": "r1"}),
     ]  # fmt: skip
@@ -225,9 +223,9 @@ def test_a_run_reboots_a_server_once(cloud, reboot):
 def test_a_reboot_that_failed_is_tried_again_by_the_run(cloud, reboot):
     cloud.server("a", "ERROR", onetoken_rebooted="r1")
     report = reboot("HARD", run="r1")
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     # In error, a server takes no metadata.
-    assert "rebooted, but not labelled with the run" in reasons(report)["a"]
+    assert "rebooted, but not labelled with the run" in report.reasons["a"]
 
 
 def test_a_quick_reboot_is_known_by_the_moment_of_the_change(cloud, reboot):
@@ -235,7 +233,7 @@ def test_a_quick_reboot_is_known_by_the_moment_of_the_change(cloud, reboot):
     cloud.seconds = 0.0
     cloud.time.sleep(5)
     report = reboot()
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     assert cloud.count("GET", "/servers/detail") == 2
 
 
@@ -243,7 +241,7 @@ def test_a_reboot_within_the_second_of_another_change_is_believed_after_some_loo
     cloud.server("a")
     cloud.seconds = 0.0
     report = reboot()
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     assert cloud.count("GET", "/servers/detail") == 4
 
 
@@ -254,13 +252,13 @@ def test_a_reboot_whose_answer_was_lost_is_done_once_and_marked(cloud, reboot, s
     cloud.time.sleep(5)
     lose_the_answer(cloud, carried_out)
     report = reboot(run="r1")
-    assert outcomes(report) == {"a": "done"} and not reasons(report)
+    assert report.outcomes == {"a": "done"} and not report.reasons
     asked = [action for _name, action in cloud.sent if action == "reboot"]
     assert len(asked) == (1 if carried_out else 2)
     assert cloud.named("a")["metadata"] == {"onetoken_rebooted": "r1"}
 
 
-def test_a_mark_that_is_lost_does_not_reboot_again(cloud, reboot):
+def test_a_label_that_is_lost_does_not_reboot_again(cloud, reboot):
     cloud.server("a")
 
     def intercept(server, action):
@@ -269,8 +267,8 @@ def test_a_mark_that_is_lost_does_not_reboot_again(cloud, reboot):
 
     cloud.intercept = intercept
     report = reboot(run="r1")
-    assert outcomes(report) == {"a": "done"}
-    assert "so its next call reboots it again: " in reasons(report)["a"]
+    assert report.outcomes == {"a": "done"}
+    assert "so its next call reboots it again: " in report.reasons["a"]
     assert [action for _name, action in cloud.sent].count("reboot") == 1
 
 
@@ -282,15 +280,15 @@ def test_a_hard_reboot_ends_a_soft_one_that_hangs_but_not_the_other_way_round(cl
         server[TASK] = None
 
     cloud.intercept = end_soft_one
-    assert outcomes(reboot("HARD")) == {"a": "done"}
+    assert reboot("HARD").outcomes == {"a": "done"}
     cloud.act(server, "HARD")
-    assert outcomes(reboot("SOFT")) == {"a": "already"}
+    assert reboot("SOFT").outcomes == {"a": "already"}
 
 
 def test_a_hard_reboot_starts_a_stopped_server_and_a_soft_one_does_not(cloud, reboot):
     cloud.server("a", "SHUTOFF")
-    assert outcomes(reboot("SOFT")) == {"a": "failed"}
-    assert outcomes(reboot("HARD")) == {"a": "done"}
+    assert reboot("SOFT").outcomes == {"a": "failed"}
+    assert reboot("HARD").outcomes == {"a": "done"}
     assert cloud.named("a")["status"] == "ACTIVE"
 
 

@@ -30,14 +30,10 @@ def backup(carry_out):
     return run
 
 
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
 def test_each_volume_gets_a_backup_once_a_run(storage, backup):
     volume_id = storage.volume("a")
     report = backup(storage, properties={"team": "db"})
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     (made,) = storage.backups.values()
     assert made["metadata"]["onetoken_volume_id"] == volume_id and made["metadata"]["team"] == "db"
     assert made["description"] is None
@@ -45,18 +41,18 @@ def test_each_volume_gets_a_backup_once_a_run(storage, backup):
     assert created == [
         {"type": "volume_backup", "id": made["id"], "name": "a-r1", "status": "available", "size": 10 * 1024**3}
     ]
-    assert outcomes(backup(storage)) == {"a": "already"}
-    assert outcomes(backup(storage, run="r2")) == {"a": "done"}
+    assert backup(storage).outcomes == {"a": "already"}
+    assert backup(storage, run="r2").outcomes == {"a": "done"}
 
 
-def test_where_cinder_keeps_no_metadata_the_description_has_the_marks(time, backup):
+def test_where_cinder_keeps_no_metadata_the_description_has_the_labels(time, backup):
     storage = FakeStorage(time, microversion=(3, 42))
     volume_id = storage.volume("data 01")
-    assert outcomes(backup(storage)) == {"data 01": "done"}
+    assert backup(storage).outcomes == {"data 01": "done"}
     (made,) = list(storage.backups.values())
     assert made["description"] == f"onetoken_run=r1 onetoken_volume_id={volume_id} onetoken_volume_name=data 01"
     assert made["metadata"] == {}
-    assert outcomes(backup(storage)) == {"data 01": "already"}
+    assert backup(storage).outcomes == {"data 01": "already"}
 
 
 def test_where_cinder_keeps_no_metadata_properties_are_refused(time, backup):
@@ -70,14 +66,14 @@ def test_where_cinder_keeps_no_metadata_properties_are_refused(time, backup):
 def test_an_incremental_backup_without_a_full_one_fails_with_cinders_reason(storage, backup):
     storage.volume("a")
     report = backup(storage, incremental=True)
-    assert outcomes(report) == {"a": "failed"}
+    assert report.outcomes == {"a": "failed"}
     assert "No backups available to do an incremental backup" in report.items[0].reason_text
     assert storage.backups == {}
     backup(storage, run="r2")
-    assert outcomes(backup(storage, incremental=True)) == {"a": "done"}
+    assert backup(storage, incremental=True).outcomes == {"a": "done"}
 
 
-def test_why_cinder_failed_is_told(storage, backup):
+def test_why_cinder_failed_is_reported(storage, backup):
     storage.volume("a")
     storage.made_as = "error"
 
@@ -87,7 +83,7 @@ def test_why_cinder_failed_is_told(storage, backup):
 
     storage.intercept = fail
     report = backup(storage)
-    assert outcomes(report) == {"a": "failed"}
+    assert report.outcomes == {"a": "failed"}
     assert report.items[0].reason_text.endswith("is in status error: Swift is full")
 
 

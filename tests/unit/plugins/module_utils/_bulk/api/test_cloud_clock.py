@@ -49,7 +49,7 @@ def test_every_zone_is_understood(clock, date):
     assert clock.now() == at(12)
 
 
-def test_of_clocks_that_differ_a_little_the_earliest_counts_so_that_nothing_looks_too_old(clock):
+def test_of_clocks_that_differ_a_little_the_earliest_counts_so_that_nothing_polls_too_old(clock):
     for date in (NOON, "Sat, 31 Jan 2026 12:05:00 GMT", NOON):
         clock.record({"Date": date})
     assert clock.now() == at(12)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.project import Project
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,
@@ -37,7 +37,7 @@ def test_a_catalog_need_not_tell_where_keystone_is(wired_connection, wire):
 
 
 @pytest.mark.parametrize("scope", [{"domain": {"id": "default", "name": "Default"}}, {"system": {"all": True}}, {}])
-def test_a_token_without_a_project_is_told(wired_connection, wire, monkeypatch, scope):
+def test_a_token_without_a_project_is_reported(wired_connection, wire, monkeypatch, scope):
     whole = wire._token_body
     monkeypatch.setattr(wire, "_token_body", lambda: {**_without(whole(), "project"), **scope})
     with pytest.raises(ConfigurationError, match="the token of cloud 'production' has none: add project_name"):

@@ -12,7 +12,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.reque
     RequestCounts,
     requests_for,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import RefusedError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import RefusedError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import answer
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import ALREADY, DONE, Item
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import ALREADY, DONE, Item
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
 
 
 def items(waiting, settled=0):
@@ -39,7 +39,7 @@ def test_what_is_there_already_costs_nothing():
     assert work.asked == []
 
 
-def test_one_that_is_under_way_already_is_not_asked_for():
+def test_one_that_is_in_progress_already_is_not_submitted():
     under_way = items(2)
     under_way[0].accept(DONE)
     assert Plan.of(action({"compute": 1}), under_way, lambda service: 20.0, 1000).requests == {"compute": 1}
@@ -60,28 +60,28 @@ def test_the_slowest_service_counts():
     )
 
 
-def test_a_look_at_what_is_asked_for_counts_with_it():
+def test_a_poll_at_what_is_submitted_counts_with_it():
     plan = Plan.of(action({"compute": 1}, ("compute",)), items(1), lambda service: 20.0, 1000)
     assert plan.requests == {"compute": 1 + 2}
 
 
-def test_looks_have_a_page_for_a_thousand():
+def test_polls_have_a_page_for_a_thousand():
     few = Plan.of(action({"compute": 1}, ("image",)), items(1000), lambda service: 1000.0, 1000)
     many = Plan.of(action({"compute": 1}, ("image",)), items(1001), lambda service: 1001.0, 1000)
     assert many.requests["image"] == 2 * few.requests["image"]
 
 
-def test_looks_become_rarer():
+def test_polls_become_rarer():
     plan = Plan.of(action({"compute": 1}, ("image",)), items(1000), lambda service: 1.0, 1000)
     assert 1000 / 10 <= plan.requests["image"] <= 1000 / 10 + 10
 
 
-def test_it_is_told_in_a_few_sentences():
+def test_it_is_reported_in_a_few_sentences():
     quotas = [Quota("snapshots", 10, 9, 3), Quota("backups", -1, 5, 7)]
     work = action({"block_storage": 1}, ("image",), quotas)
     plan = Plan.of(work, items(3), lambda service: 1.0, 1000)
     assert plan.describe() == (
-        "About 8 requests (3 to block storage, 5 to image), 3 s to ask for all of it. "
+        "About 8 requests (3 to block storage, 5 to image), 3 s to submit all of it. "
         "The quota does not suffice: snapshots allows 10, 9 are used and 3 more are needed."
     )
     assert work.asked == [3]

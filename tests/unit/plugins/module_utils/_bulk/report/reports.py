@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import DONE
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import DONE
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)

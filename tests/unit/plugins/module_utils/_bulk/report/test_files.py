@@ -17,13 +17,9 @@ import stat
 import tempfile
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import (
-    files as report_files,
-)
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import (
-    page as report_page,
-)
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import files as report_files
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import page as report_page
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.files import (
     COLUMNS,
     ReportError,
@@ -278,7 +274,7 @@ def test_no_cell_is_a_formula(name, cell):
         assert f'"{name}"' not in text
 
 
-def test_a_spreadsheet_is_told_that_it_is_utf_8(tmp_path):
+def test_a_spreadsheet_is_reported_that_it_is_utf_8(tmp_path):
     written = write_report(make_report([]), f"{tmp_path}/nightly")
     with open(written["csv"], "rb") as stream:
         assert stream.read() == b"\xef\xbb\xbf" + ",".join(f'"{column}"' for column in COLUMNS).encode() + b"\r\n"
@@ -352,7 +348,7 @@ def test_every_text_is_shown_as_it_is():
     assert sorted(item_names(hostile_page)) == sorted(shown)
 
 
-def test_marks_that_turn_the_text_around_them_are_shown_instead_of_obeyed():
+def test_labels_that_turn_the_text_around_them_are_shown_instead_of_obeyed():
     text = report_page.render(make_report([make_result(1, name="web\u202egpj.exe")]))
     assert "web\ufffdgpj.exe" in text and "\u202e" not in text
 

@@ -13,7 +13,7 @@ import zlib
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.files import write_report
-from ansible_collections.onetoken.openstack.tests.integration.browser import Browser
+from ansible_collections.onetoken.openstack.tests.helpers.browser import Browser
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.report.reports import (
     make_report,
     make_result,

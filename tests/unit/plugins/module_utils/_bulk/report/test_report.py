@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import (
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import (
     ALREADY,
     DONE,
     FAILED,
@@ -14,9 +15,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.it
     Created,
     Item,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.plan import Plan
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import (
     REASONS_SHOWN,
     Report,
@@ -102,32 +102,32 @@ def test_a_run_that_failed_is_returned_all_the_same():
     assert str(error) == made.failure() and error.result == made.answer()
 
 
-def test_failures_are_told_in_a_sentence():
+def test_failures_are_reported_in_a_sentence():
     made = report(item("a", DONE), item("b", FAILED, "it is busy."), item("c", FAILED, "no such server"))
     assert made.failure() == ("The snapshot of run r1 failed for 2 of 3 servers: b: it is busy; c: no such server.")
     assert report(item("b", FAILED, "no"), run="").failure() == "The snapshot failed for 1 of 1 servers: b: no."
 
 
-def test_of_many_failures_the_first_ones_are_told():
+def test_of_many_failures_the_first_ones_are_reported():
     made = report(*(item(f"{number:05}", FAILED, "no") for number in range(10_000)))
     assert made.failure().count(": no") == REASONS_SHOWN
     assert made.failure().endswith("; and 9980 more, see results.")
 
 
-def test_why_some_were_not_asked_for_is_told_once():
+def test_why_some_were_not_submitted_is_reported_once():
     made = report(item("a", FAILED, "no"), item("b", SKIPPED, "x"), item("c", SKIPPED, "x"), stopped="the time was up")
     assert made.failure() == (
         "The snapshot of run r1 failed for 3 of 3 servers: a: no; "
-        "2 were not asked for, as the time was up: run it again to finish them."
+        "2 were not submitted, as the time was up: run it again to finish them."
     )
 
 
-def test_the_plan_is_told():
+def test_the_plan_is_reported():
     items = [item("a"), item("b", text="it is busy", code=Code.BUSY), item("c", ALREADY)]
     made = report(*items, plan=Plan({"compute": 2}, 0.1))
     assert made.describe_plan() == (
         "Snapshot of 2 of 3 servers (1 already, 1 that the cloud may refuse). "
-        "About 2 requests (2 to compute), 0 s to ask for all of it."
+        "About 2 requests (2 to compute), 0 s to submit all of it."
     )
     assert made.answer()["plan"] == {**made.plan.result(), "text": made.describe_plan()}
     assert "plan" not in report(item("a", DONE)).answer()
@@ -170,6 +170,6 @@ def test_what_was_left_alone_without_a_stop_has_its_own_reason():
     left = [item(name, SKIPPED, why, Code.USE_UNKNOWN) for name in "ab"]
     text = report(*left).failure()
     assert text == f"The snapshot of run r1 failed for 2 of 2 servers: 2 were left alone: {why}."
-    late = item("c", SKIPPED, "not asked for: the time was up", Code.TIMEOUT)
+    late = item("c", SKIPPED, "not submitted: the time was up", Code.TIMEOUT)
     text = report(*left, late, stopped="the time was up", stopped_code="timeout").failure()
-    assert f"2 were left alone: {why}; 1 were not asked for, as the time was up: run it again" in text
+    assert f"2 were left alone: {why}; 1 were not submitted, as the time was up: run it again" in text

@@ -26,7 +26,7 @@ def test_names_and_properties():
         "r1", "server", "{{x}} {server} {server_id} {run} {date}", "image_name", {"keep": True, "days": 7}, MOMENT
     )
     assert marks.name_of(SERVER) == "{x} web id-0 r1 2026-01-31T120000Z"
-    assert marks.of(SERVER) == {
+    assert marks.for_resource(SERVER) == {
         "keep": "true",
         "days": "7",
         "onetoken_run": "r1",
@@ -36,9 +36,9 @@ def test_names_and_properties():
     }
 
 
-def test_what_is_made_of_a_volume_is_marked_with_the_volume():
+def test_what_is_made_of_a_volume_is_labelled_with_the_volume():
     marks = Labels("r1", "volume", "{volume}-{run}", "snapshot_name")
-    assert marks.of(Volume("v-1", "data", "available")) == {
+    assert marks.for_resource(Volume("v-1", "data", "available")) == {
         "onetoken_run": "r1",
         "onetoken_volume_id": "v-1",
         "onetoken_volume_name": "data",
@@ -99,7 +99,7 @@ def test_unusable_options_are_refused(options):
     assert str(raised.value).endswith(".") and "\n" not in str(raised.value)
 
 
-def test_a_name_that_cannot_be_used_is_told_with_its_option():
+def test_a_name_that_cannot_be_used_is_reported_with_its_option():
     with pytest.raises(ConfigurationError, match=r"^image_name '\{flavor\}' has a placeholder that is not known"):
         Labels("r1", "server", "{flavor}", "image_name")
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.quota import Quota
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.quota import Quota
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.quotas import (
     image_quotas,
     volume_quotas,
@@ -48,7 +48,7 @@ def test_what_suffices(limit, used, needed, suffices):
     }  # fmt: skip
 
 
-def test_a_shortage_is_told():
+def test_a_shortage_is_reported():
     assert Quota("images", 10, 8, 3).shortage() == "images allows 10, 8 are used and 3 more are needed"
 
 
@@ -85,7 +85,7 @@ def test_of_volumes_only_what_is_needed(answers):
     ],
     ids=str,
 )
-def test_where_the_cloud_does_not_tell_nothing_is_told(answers, body):
+def test_where_the_cloud_does_not_tell_nothing_is_reported(answers, body):
     requests = answers(body)
     assert (image_quotas(requests, 5), volume_quotas(requests, snapshots=5)) == ([], [])
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria, texts
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.servers import (
     Server,
@@ -46,7 +46,7 @@ def test_criteria_narrow_each_other():
     assert len(Criteria().select(servers, "server").resources) == 4
 
 
-def test_names_and_ids_select_once_and_unknown_or_ambiguous_ones_are_told():
+def test_names_and_ids_select_once_and_unknown_or_ambiguous_ones_are_reported():
     servers = [Server(id, name, "ACTIVE") for id, name in (("1", "a"), ("2", "twin"), ("3", "twin"))]
     selection = Criteria(names=["a", "1", "twin", "nobody", "a*"]).select(servers, "server")
     assert ids(selection) == ["1"]
@@ -122,9 +122,9 @@ def test_a_server_as_nova_lists_it():
         "1", "db", "ACTIVE", {"k": "v"}, "nova", "2026-01-31T12:00:00Z", ("x",), "spawning", True, ("v-1", "v-2")
     )
     assert not Server.from_body({**body, "image": {"id": "cirros"}}).volume_backed
-    assert Server.from_body({**body, "OS-EXT-STS:task_state": None}).unattended
+    assert Server.from_body({**body, "OS-EXT-STS:task_state": None}).has_no_task
     del body["OS-EXT-STS:task_state"]
-    assert not Server.from_body(body).unattended
+    assert not Server.from_body(body).has_no_task
 
 
 @pytest.mark.parametrize("image", [None, {"id": "i"}], ids=str)
@@ -163,13 +163,13 @@ def test_a_volume_that_is_attached_to_a_host_is_attached_to_no_server():
     [FakeResponse(406), FakeResponse(200, {"servers": [{"id": "1", "name": "a", "status": "ACTIVE"}]})],
     ids=["refused", "ignored"],
 )
-def test_a_nova_that_is_too_old_for_tags_is_told_in_a_sentence(cloud, new_client, answer):
+def test_a_nova_that_is_too_old_for_tags_is_reported_in_a_sentence(cloud, new_client, answer):
     cloud.compute = FakeService(cloud, lambda path, method, options: answer)
     with pytest.raises(ConfigurationError, match=r"does not list the tags of servers .* 2\.26"):
         select_servers(new_client(), Criteria(tags=["x"]))
 
 
-def test_everything_is_listed_once_and_with_tags_only_where_they_are_asked_for(cloud, new_client):
+def test_everything_is_listed_once_and_with_tags_only_where_they_are_submitted(cloud, new_client):
     versions = []
 
     def listing(path, method, options):
@@ -239,7 +239,7 @@ def test_a_call_needs_a_criterion_and_any_is_enough(given):
 def test_a_call_without_a_criterion_is_not_for_the_whole_project():
     with pytest.raises(ConfigurationError, match=r"give name_pattern: '\*\*' for all of the project"):
         Criteria.of(NO_CRITERIA, "servers")
-    assert Criteria.of(NO_CRITERIA, "servers", otherwise_narrow=True).names is None
+    assert Criteria.of(NO_CRITERIA, "servers", has_other=True).names is None
 
 
 def test_two_asterisks_match_every_name():

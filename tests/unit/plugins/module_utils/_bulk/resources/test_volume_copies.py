@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.item import Created, Item, State
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Created, Item, State
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.description_labels import (
     describe,
     described,
@@ -51,13 +51,13 @@ def test_the_snapshots_of_a_server_have_their_places_in_their_names():
 
 
 @pytest.mark.parametrize("name", ["data", "with spaces = and more", "of two\nlines", ""])
-def test_a_description_tells_its_marks(name):
+def test_a_description_tells_its_labels(name):
     text = describe({**MARKS, "onetoken_volume_name": name})
     assert described(text) == {"onetoken_run": "r1", "onetoken_volume_id": "v", "onetoken_volume_name": name}
     assert is_ours(copy(description=text))
 
 
-def test_a_description_has_255_characters_at_most_and_the_marks_in_any_case():
+def test_a_description_has_255_characters_at_most_and_the_labels_in_any_case():
     marks = {"onetoken_run": "r" * 128, "onetoken_volume_id": "i" * 36, "onetoken_volume_name": "n" * 255}
     text = describe(marks)
     assert len(text) <= 255
@@ -65,7 +65,7 @@ def test_a_description_has_255_characters_at_most_and_the_marks_in_any_case():
 
 
 @pytest.mark.parametrize("text", ["", "nightly", "see onetoken_run=r1 onetoken_volume_id=v", "onetoken_run=r1"])
-def test_somebodys_own_description_has_no_marks(text):
+def test_somebodys_own_description_has_no_labels(text):
     assert described(text) == {}
     assert not is_ours(copy(description=text))
 
@@ -89,7 +89,7 @@ def under_way(*created):
     return item
 
 
-def test_a_look_takes_in_what_is_there_and_reads_no_further_than_it_must(storage, new_client):
+def test_a_poll_takes_in_what_is_there_and_reads_no_further_than_it_must(storage, new_client):
     storage.page = 1
     storage.add_snapshot(days=3)
     id = storage.add_snapshot(name="new")

@@ -8,7 +8,8 @@ import json
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CancelledError, CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CancelledError, CloudError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.images import ImageRetention
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.fake_cloud import FakeResponse
@@ -31,14 +32,6 @@ def retain(carry_out, storage):
         )
 
     return run
-
-
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
-def reasons(report):
-    return {item.name: item.reason_text for item in report.items}
 
 
 def image(storage, days, server="web", **body):
@@ -78,8 +71,8 @@ def test_old_images_are_deleted_with_one_request_each_after_one_listing(storage,
     for days in (2, 3):
         image(storage, days)
     report = retain()
-    assert outcomes(report) == {"web-2": "done", "web-3": "done"}
-    assert reasons(report)["web-2"] == "older than the last one of web"
+    assert report.outcomes == {"web-2": "done", "web-3": "done"}
+    assert report.reasons["web-2"] == "older than the last one of web"
     assert sorted(storage.images) == sorted(kept)
     # One listing of servers, one more look at the image that stays, and one request for each that goes.
     looks = [("GET", "/images"), ("GET", "/servers/detail"), ("GET", f"/images/{kept[0]}")]
@@ -93,8 +86,8 @@ def test_check_mode_deletes_nothing(storage, retain):
     for days in (1, 2):
         image(storage, days)
     report = retain(check_mode=True)
-    assert outcomes(report) == {"web-2": "planned"}
-    assert reasons(report) == {"web-2": "older than the last one of web"}
+    assert report.outcomes == {"web-2": "planned"}
+    assert report.reasons == {"web-2": "older than the last one of web"}
     assert len(storage.images) == 2 and storage.count("DELETE", "/") == 0
 
 
@@ -113,7 +106,7 @@ def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
     assert sorted(storage.images) == sorted([ours, *others])
 
 
-def test_a_glance_that_lists_more_than_it_was_asked_for_costs_nobody_an_image(storage, retain):
+def test_a_glance_that_lists_more_than_it_was_submitted_costs_nobody_an_image(storage, retain):
     for days in (1, 2):
         image(storage, days, owner="another project")
     storage.lose = lambda method, path: FakeResponse(200, {"images": list(storage.images.values())})
@@ -124,8 +117,8 @@ def test_images_of_volumes_are_kept_by_their_volumes(storage, retain):
     for days in (1, 2):
         for id in ("v1", "v2"):
             of_volume(storage, days, id)
-    assert set(outcomes(retain(sources=Sources(["data-v1"])))) == {"v1-2"}
-    assert set(outcomes(retain(sources=Sources(["v2"])))) == {"v2-2"}
+    assert set(retain(sources=Sources(["data-v1"])).outcomes) == {"v1-2"}
+    assert set(retain(sources=Sources(["v2"])).outcomes) == {"v2-2"}
 
 
 def test_an_image_of_a_server_that_was_booted_from_an_image_of_a_volume_is_the_servers(storage, retain):
@@ -135,7 +128,7 @@ def test_an_image_of_a_server_that_was_booted_from_an_image_of_a_volume_is_the_s
     image(storage, 2, **inherited)
     volume_backed(storage, 1, **inherited)
     volume_backed(storage, 2, **inherited)
-    assert set(outcomes(retain())) == {"web-2", "db-2"}
+    assert set(retain().outcomes) == {"web-2", "db-2"}
 
 
 def test_images_of_ours_whose_source_is_not_known_are_not_copies_of_one_source(storage, retain):
@@ -172,7 +165,7 @@ def test_an_image_that_a_list_has_twice_takes_its_volume_snapshots_along(storage
         return None
 
     storage.intercept = twice
-    assert outcomes(retain()) == {"db-2": "done"}
+    assert retain().outcomes == {"db-2": "done"}
     assert {gone, *ids} == set(storage.gone) and len(storage.snapshots) == 2
 
 
@@ -185,7 +178,7 @@ def test_an_image_that_its_owner_made_of_a_server_of_ours_is_neither_a_copy_nor_
     assert report.items == [] and list(storage.images) == [golden, users]
     # Nor is it when it is the older one of the two that are there.
     newer = of_volume(storage, 0)
-    assert outcomes(retain()) == {"golden-data": "done"}
+    assert retain().outcomes == {"golden-data": "done"}
     assert list(storage.images) == [users, newer]
 
 
@@ -199,16 +192,16 @@ def test_an_image_that_its_owner_made_of_a_server_of_ours_is_neither_a_copy_nor_
     ],
     ids=["of a server", "of a volume"],
 )
-def test_the_older_one_of_two_images_with_the_same_marks_is_the_copy_and_stays_as_the_proof(storage, retain, body):
+def test_the_older_one_of_two_images_with_the_same_labels_is_the_copy_and_stays_as_the_proof(storage, retain, body):
     copy = image(storage, 3, name="web-r1")
     storage.add_snapshot(2)
     users = image(storage, 2, **{"name": "web-r1", **body})
     image(storage, 1)
     for _turn in range(2):
         report = retain()
-        assert outcomes(report) == {"web-r1": "skipped"} and users in reasons(report)["web-r1"]
+        assert report.outcomes == {"web-r1": "skipped"} and users in report.reasons["web-r1"]
     del storage.images[users]
-    assert outcomes(retain()) == {"web-r1": "done"} and copy not in storage.images
+    assert retain().outcomes == {"web-r1": "done"} and copy not in storage.images
 
 
 def test_an_image_of_a_server_that_was_booted_from_a_renamed_copy_is_no_copy(storage, retain):
@@ -229,11 +222,11 @@ def test_an_image_of_another_server_with_inherited_labels_costs_nobody_the_newes
     for id in strange_ids:
         storage.snapshots[id]["volume_id"] = "of another server"
     report = retain()
-    assert outcomes(report) == {"db-1": "skipped", "db-2": "skipped"} and len(storage.images) == 3
-    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].lacking
+    assert report.outcomes == {"db-1": "skipped", "db-2": "skipped"} and len(storage.images) == 3
+    assert {item.reason_code for item in report.items} == {"labels_shared"} and not report.items[0].unsatisfied
     # A volume more or less makes no other server of it.
     storage.snapshots[strange_ids[0]]["volume_id"] = storage.snapshots[ids[0]]["volume_id"]
-    assert outcomes(retain()) == {"db-1": "done", "db-2": "done"}
+    assert retain().outcomes == {"db-1": "done", "db-2": "done"}
 
 
 @pytest.mark.parametrize("asked_at", [{}, {"onetoken_asked_at": ""}], ids=["older version", "no time"])
@@ -247,7 +240,7 @@ def test_what_may_have_its_labels_from_a_copy_that_is_gone_is_no_copy(storage, r
     # Nor does it pass for the newest good one of others that certainly are copies.
     volume_backed(storage, 4)
     volume_backed(storage, 5)
-    assert outcomes(retain()) == {"db-5": "done"} and len(storage.images) == 4
+    assert retain().outcomes == {"db-5": "done"} and len(storage.images) == 4
 
 
 def test_nothing_is_deleted_once_the_newest_good_copy_may_be_none(storage, retain):
@@ -262,18 +255,18 @@ def test_an_image_that_a_server_was_booted_from_is_kept(storage, retain):
     used, gone = image(storage, 2), image(storage, 3)
     storage.server("web-02", used)
     storage.server("db-01")
-    assert outcomes(retain(check_mode=True)) == {"web-2": "skipped", "web-3": "planned"}
+    assert retain(check_mode=True).outcomes == {"web-2": "skipped", "web-3": "planned"}
     report = retain()
-    assert outcomes(report) == {"web-2": "skipped", "web-3": "done"}
-    assert reasons(report)["web-2"] == "server web-02 was booted from it"
+    assert report.outcomes == {"web-2": "skipped", "web-3": "done"}
+    assert report.reasons["web-2"] == "server web-02 was booted from it"
     assert storage.count("GET", "/servers/detail") == 2
     assert list(storage.images) == [kept, used] and gone not in storage.images
 
 
-def test_an_image_in_use_is_deleted_where_that_is_asked_for(storage, retain):
+def test_an_image_in_use_is_deleted_where_that_is_submitted(storage, retain):
     image(storage, 1)
     storage.server("web-02", image(storage, 2))
-    assert outcomes(retain(delete_in_use=True)) == {"web-2": "done"}
+    assert retain(delete_in_use=True).outcomes == {"web-2": "done"}
     assert storage.count("GET", "/servers/detail") == 0
 
 
@@ -295,10 +288,10 @@ def test_where_the_servers_cannot_be_listed_every_image_stays(storage, retain, a
         image(storage, days)
     storage.intercept = lambda method, path: answer if path == "/servers/detail" else None
     report = retain()
-    assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
-    assert reasons(report)["web-2"].startswith("the servers could not be listed (")
-    assert reasons(report)["web-2"].endswith(f"), so one may have been booted from it: {advice}")
-    assert report.items[0].lacking
+    assert report.outcomes == {"web-2": "skipped"} and len(storage.images) == 2
+    assert report.reasons["web-2"].startswith("the servers could not be listed (")
+    assert report.reasons["web-2"].endswith(f"), so one may have been booted from it: {advice}")
+    assert report.items[0].unsatisfied
 
 
 @pytest.mark.parametrize("odd", ["an id", ["an id"], {"id": 7}, {"id": ""}], ids=str)
@@ -308,7 +301,7 @@ def test_where_it_cannot_be_read_what_a_server_was_booted_from_every_image_stays
     storage.server("web-02")
     storage.servers[0]["image"] = odd
     report = retain()
-    assert outcomes(report) == {"web-2": "skipped"} and len(storage.images) == 2
+    assert report.outcomes == {"web-2": "skipped"} and len(storage.images) == 2
 
 
 @pytest.mark.parametrize("gone", ["deleted", "deactivated", "renamed", "handed over", "unreadable"])
@@ -327,15 +320,15 @@ def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, g
             storage.images[newest].update(changes[gone])
 
     report = retain(on_plan=change)
-    assert outcomes(report) == {"web-2": "skipped", "web-3": "skipped"}
+    assert report.outcomes == {"web-2": "skipped", "web-3": "skipped"}
     assert storage.count("DELETE", "/images") == 0
-    assert reasons(report)["web-2"].endswith("is gone, not good any more or cannot be read")
+    assert report.reasons["web-2"].endswith("is gone, not good any more or cannot be read")
 
 
 def test_nothing_is_deleted_once_a_volume_snapshot_behind_the_newest_good_copy_is_gone(storage, retain):
     _newest, ids = volume_backed(storage, 1)
     volume_backed(storage, 2)
-    assert outcomes(retain(on_plan=lambda run: storage.snapshots.pop(ids[0]))) == {"db-2": "skipped"}
+    assert retain(on_plan=lambda run: storage.snapshots.pop(ids[0])).outcomes == {"db-2": "skipped"}
     assert storage.gone == []
 
 
@@ -347,7 +340,7 @@ def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time
     image(storage, 31, name="expired")
     image(storage, 0, status="queued", server="app")
     image(storage, 0.001, server="app")
-    assert outcomes(retain(last=None, days=30)) == {"expired": "done"}
+    assert retain(last=None, days=30).outcomes == {"expired": "done"}
 
 
 @pytest.mark.parametrize(
@@ -362,7 +355,7 @@ def test_days_mean_nothing_where_the_clouds_time_is_not_known(storage, retain, c
     with pytest.raises(CloudError, match=f"Nothing was deleted, as keep_days cannot be used here: .*{why}"):
         retain(last=None, days=30)
     assert len(storage.images) == 3
-    assert outcomes(retain(last=1)) == {"web-40": "done"}
+    assert retain(last=1).outcomes == {"web-40": "done"}
 
 
 @pytest.mark.parametrize("delete_in_use", [False, True])
@@ -397,9 +390,9 @@ def test_a_clock_that_jumps_while_images_are_deleted_stops_the_deleting(storage,
 
     report = retain(last=None, days=30, on_plan=jump)
     # The first question, for the newest good copy, is answered with another time.
-    assert list(outcomes(report).values()).count("skipped") >= 1
+    assert list(report.outcomes.values()).count("skipped") >= 1
     assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"age_uncertain"}
-    assert report.items[-1].lacking
+    assert report.items[-1].unsatisfied
 
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(0, "done"), (7200, "no item")])
@@ -407,7 +400,7 @@ def test_an_image_in_the_queue_has_not_failed_where_glance_alone_says_so(storage
     storage.image.clock = seconds
     queued = image(storage, 3700 / 86400 if not seconds else 600 / 86400, status="queued", name="queued")
     image(storage, 0.001)
-    assert outcomes(retain()).get("queued", "no item") == outcome
+    assert retain().outcomes.get("queued", "no item") == outcome
     assert (queued in storage.images) == bool(seconds)
 
 
@@ -416,22 +409,22 @@ def test_an_image_in_the_queue_has_not_failed_where_the_clouds_time_is_not_known
     image(storage, 0, status="queued")
     for days in (1, 2):
         image(storage, days)
-    assert outcomes(retain()) == {"web-2": "skipped"}
+    assert retain().outcomes == {"web-2": "skipped"}
 
 
 def test_a_protected_image_is_left_alone(storage, retain):
     for days in (1, 2, 3):
         image(storage, days, protected=days == 2)
     report = retain()
-    assert outcomes(report) == {"web-2": "skipped", "web-3": "done"}
-    assert reasons(report)["web-2"] == "it is protected"
+    assert report.outcomes == {"web-2": "skipped", "web-3": "done"}
+    assert report.reasons["web-2"] == "it is protected"
 
 
 def test_an_image_that_was_protected_meanwhile_fails_with_glances_reason(storage, retain):
     image(storage, 1)
     id = image(storage, 2)
     report = retain(on_plan=lambda run: storage.images[id].update(protected=True))
-    assert outcomes(report) == {"web-2": "failed"} and "is protected and cannot be deleted" in reasons(report)["web-2"]
+    assert report.outcomes == {"web-2": "failed"} and "is protected and cannot be deleted" in report.reasons["web-2"]
 
 
 def test_nothing_of_a_server_is_deleted_before_its_newest_image_is_good(storage, retain):
@@ -440,15 +433,15 @@ def test_nothing_of_a_server_is_deleted_before_its_newest_image_is_good(storage,
         image(storage, days)
         image(storage, days, "db")
     report = retain()
-    assert outcomes(report) == {"web-2": "skipped", "db-2": "done"}
-    assert reasons(report)["web-2"] == "the newest copy of web is not good yet: web-0 is saving"
+    assert report.outcomes == {"web-2": "skipped", "db-2": "done"}
+    assert report.reasons["web-2"] == "the newest copy of web is not good yet: web-0 is saving"
 
 
 @pytest.mark.parametrize(("hours", "outcome"), [(0.9, {}), (1.1, {"stuck": "done"})])
 def test_an_image_that_never_left_the_queue_has_failed(storage, retain, hours, outcome):
     image(storage, hours / 24, status="queued", name="stuck")
     image(storage, 0)
-    assert outcomes(retain()) == outcome
+    assert retain().outcomes == outcome
 
 
 def test_failed_images_are_deleted_and_deactivated_ones_are_not(storage, retain):
@@ -456,15 +449,15 @@ def test_failed_images_are_deleted_and_deactivated_ones_are_not(storage, retain)
     image(storage, 2, status="killed")
     image(storage, 3, status="deactivated")
     report = retain(last=7)
-    assert outcomes(report) == {"web-2": "done"}
-    assert reasons(report)["web-2"] == "killed, and older than the good copy web-1"
+    assert report.outcomes == {"web-2": "done"}
+    assert report.reasons["web-2"] == "killed, and older than the good copy web-1"
 
 
 def test_an_image_that_is_gone_meanwhile_was_deleted_already(storage, retain):
     image(storage, 1)
     id = image(storage, 2)
     report = retain(on_plan=lambda run: storage.images.pop(id))
-    assert outcomes(report) == {"web-2": "already"}
+    assert report.outcomes == {"web-2": "already"}
 
 
 def test_a_lost_answer_is_looked_up_and_the_deletion_is_done(storage, retain):
@@ -473,16 +466,16 @@ def test_a_lost_answer_is_looked_up_and_the_deletion_is_done(storage, retain):
     answers = [FakeResponse(502, text="Bad Gateway")]
     storage.lose = lambda method, path: answers.pop() if method == "DELETE" and answers else None
     report = retain()
-    assert outcomes(report) == {"web-2": "done"} and storage.count("DELETE", "/images") == 1
-    assert reasons(report) == {"web-2": "older than the last one of web"}
+    assert report.outcomes == {"web-2": "done"} and storage.count("DELETE", "/images") == 1
+    assert report.reasons == {"web-2": "older than the last one of web"}
 
 
-def test_a_deletion_that_never_arrived_is_asked_for_again(storage, retain):
+def test_a_deletion_that_never_arrived_is_submitted_again(storage, retain):
     image(storage, 1)
     image(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
     storage.intercept = lambda method, path: answers.pop() if method == "DELETE" and answers else None
-    assert outcomes(retain()) == {"web-2": "done"}
+    assert retain().outcomes == {"web-2": "done"}
     assert len(storage.images) == 1
 
 
@@ -491,7 +484,7 @@ def test_an_image_that_glance_cannot_delete_does_not_stop_the_others(storage, re
     bad, _good = image(storage, 2), image(storage, 3)
     answer = FakeResponse(500, text="Internal Server Error")
     storage.intercept = lambda method, path: answer if (method, path) == ("DELETE", f"/images/{bad}") else None
-    assert outcomes(retain()) == {"web-2": "failed", "web-3": "done"}
+    assert retain().outcomes == {"web-2": "failed", "web-3": "done"}
 
 
 def test_an_image_in_use_fails_with_glances_reason(storage, retain):
@@ -500,7 +493,7 @@ def test_an_image_in_use_fails_with_glances_reason(storage, retain):
     answer = FakeResponse(409, {"conflict": {"message": "Image is in use"}})
     storage.intercept = lambda method, path: answer if method == "DELETE" else None
     report = retain()
-    assert outcomes(report) == {"web-2": "failed"} and "Image is in use" in reasons(report)["web-2"]
+    assert report.outcomes == {"web-2": "failed"} and "Image is in use" in report.reasons["web-2"]
 
 
 def test_without_knowing_the_project_nothing_is_deleted(storage, retain):
@@ -515,7 +508,7 @@ def test_of_a_volume_backed_server_the_snapshots_go_before_the_image(storage, re
     gone, ids = volume_backed(storage, 2)
     by_hand = storage.add_snapshot(3, "snapshot for db-2")
     report = retain()
-    assert outcomes(report) == {"db-2": "done"} and reasons(report) == {"db-2": "older than the last one of db"}
+    assert report.outcomes == {"db-2": "done"} and report.reasons == {"db-2": "older than the last one of db"}
     assert storage.gone == [*ids, gone]
     assert list(storage.images) == [kept] and by_hand in storage.snapshots and len(storage.snapshots) == 3
     assert storage.refused == []
@@ -526,16 +519,16 @@ def test_a_volume_backed_image_is_worth_what_its_snapshots_are(storage, retain):
     volume_backed(storage, 2)
     volume_backed(storage, 3)
     report = retain()
-    assert outcomes(report) == {"db-3": "skipped"}
-    assert "db-1 is active, with volume snapshots still being made" in reasons(report)["db-3"]
+    assert report.outcomes == {"db-3": "skipped"}
+    assert "db-1 is active, with volume snapshots still being made" in report.reasons["db-3"]
 
 
 def test_a_volume_backed_image_with_failed_snapshots_goes_when_there_is_a_better_one(storage, retain):
     volume_backed(storage, 1)
     volume_backed(storage, 2, statuses=("available", "error"))
     report = retain(last=7)
-    assert outcomes(report) == {"db-2": "done"}
-    assert reasons(report)["db-2"].startswith("active, with volume snapshots that are error, and older than")
+    assert report.outcomes == {"db-2": "done"}
+    assert report.reasons["db-2"].startswith("active, with volume snapshots that are error, and older than")
     assert len(storage.snapshots) == 2
 
 
@@ -550,7 +543,7 @@ def test_snapshots_that_another_image_leads_to_stay(storage, retain):
     volume_backed(storage, 1)
     gone, ids = volume_backed(storage, 2)
     storage.add_image(5, "by hand", block_device_mapping=json.dumps([{"snapshot_id": ids[0]}]))
-    assert outcomes(retain()) == {"db-2": "done"}
+    assert retain().outcomes == {"db-2": "done"}
     assert ids[0] in storage.snapshots and ids[1] not in storage.snapshots and gone not in storage.images
 
 
@@ -559,7 +552,7 @@ def test_an_image_of_a_volume_takes_no_snapshots_along_that_it_inherited(storage
     for days in (1, 2):
         mapping = json.dumps([{"snapshot_id": snapshot}] if days == 2 else [])
         of_volume(storage, days, block_device_mapping=mapping)
-    assert outcomes(retain()) == {"v-2": "done"}
+    assert retain().outcomes == {"v-2": "done"}
     assert snapshot in storage.snapshots
 
 
@@ -568,12 +561,12 @@ def test_what_died_between_the_snapshots_and_the_image_is_finished_by_the_next_c
     gone, ids = volume_backed(storage, 2)
     storage.deleting_seconds = 100.0
     first = retain(timeout=30)
-    assert outcomes(first) == {"db-2": "incomplete"} and gone in storage.images
-    assert reasons(first)["db-2"] == (
+    assert first.outcomes == {"db-2": "incomplete"} and gone in storage.images
+    assert first.reasons["db-2"] == (
         "still waiting for its volume snapshots to be deleted after 30 s; another call does the rest"
     )
     second = retain()
-    assert outcomes(second) == {"db-2": "done"}
+    assert second.outcomes == {"db-2": "done"}
     assert gone not in storage.images and len(storage.snapshots) == 2
     # Deletions that were under way already were not asked for again: Cinder would have refused them.
     assert storage.refused == []
@@ -586,7 +579,7 @@ def test_an_image_is_not_done_when_only_its_snapshots_are_deleted(storage, retai
     assert [(item.outcome, item.reason_code, item.changed) for item in first.items] == [
         ("incomplete", "not_awaited", True)
     ]
-    assert reasons(first)["db-2"] == (
+    assert first.reasons["db-2"] == (
         "still waiting for its volume snapshots to be deleted, which was not waited for; another call does the rest"
     )
     assert first.failed == [] and gone in storage.images
@@ -594,7 +587,7 @@ def test_an_image_is_not_done_when_only_its_snapshots_are_deleted(storage, retai
     second = retain(wait=False)
     assert [(item.outcome, item.changed) for item in second.items] == [("incomplete", False)]
     time.sleep(10)
-    assert outcomes(retain(wait=False)) == {"db-2": "done"}
+    assert retain(wait=False).outcomes == {"db-2": "done"}
     assert gone not in storage.images
 
 
@@ -603,7 +596,7 @@ def test_an_image_whose_snapshots_are_gone_already_is_deleted(storage, retain):
     gone, ids = volume_backed(storage, 2)
     for id in ids:
         del storage.snapshots[id]
-    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images
+    assert retain().outcomes == {"db-2": "done"} and gone not in storage.images
 
 
 def test_snapshots_that_go_meanwhile_are_no_hindrance(storage, retain):
@@ -616,7 +609,7 @@ def test_snapshots_that_go_meanwhile_are_no_hindrance(storage, retain):
                 storage.snapshots.pop(id, None)
 
     storage.intercept = vanish
-    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images
+    assert retain().outcomes == {"db-2": "done"} and gone not in storage.images
 
 
 def test_snapshots_that_cinder_does_not_delete_leave_the_image_as_their_record(storage, retain):
@@ -624,7 +617,7 @@ def test_snapshots_that_cinder_does_not_delete_leave_the_image_as_their_record(s
     gone, _ids = volume_backed(storage, 2)
     storage.deleted_as = "error_deleting"
     report = retain()
-    assert outcomes(report) == {"db-2": "failed"} and "error_deleting" in reasons(report)["db-2"]
+    assert report.outcomes == {"db-2": "failed"} and "error_deleting" in report.reasons["db-2"]
     assert gone in storage.images
 
 
@@ -633,13 +626,13 @@ def test_a_lost_answer_between_two_snapshots_is_made_up_for(storage, retain):
     gone, ids = volume_backed(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
     storage.lose = lambda method, path: answers.pop() if method == "DELETE" and answers else None
-    assert outcomes(retain()) == {"db-2": "done"}
+    assert retain().outcomes == {"db-2": "done"}
     assert storage.gone[-1] == gone and set(ids).isdisjoint(storage.snapshots)
     assert storage.refused == []
 
 
-@pytest.mark.parametrize("lacking", [False, True], ids=["", "and a listing lacks the snapshots"])
-def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, lacking):
+@pytest.mark.parametrize("missing", [False, True], ids=["", "and a listing lacks the snapshots"])
+def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage, retain, missing):
     newest, newest_ids = volume_backed(storage, 1)
     last, ids = volume_backed(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
@@ -650,7 +643,7 @@ def test_a_deletion_that_never_arrived_does_not_cost_the_last_good_copy(storage,
             for collection, id in ((storage.images, newest), *((storage.snapshots, id) for id in newest_ids)):
                 collection.pop(id, None)
             return answers.pop()
-        if lacking and path == "/snapshots/detail" and not answers:
+        if missing and path == "/snapshots/detail" and not answers:
             return FakeResponse(200, {"snapshots": []})
         return None
 
@@ -673,7 +666,7 @@ def test_a_deletion_that_arrived_without_an_answer_is_finished_though_the_newest
         return answers.pop()
 
     storage.lose = lose
-    assert outcomes(retain()) == {"db-2": "done"}
+    assert retain().outcomes == {"db-2": "done"}
     assert gone not in storage.images and storage.snapshots == {}
 
 
@@ -687,11 +680,11 @@ def test_a_stop_between_the_snapshots_and_the_image_is_finished_by_the_next_call
 
     storage.lose = interrupt
     report = retain()
-    assert outcomes(report) == {"db-2": "incomplete"} and "only a part of it was asked for" in reasons(report)["db-2"]
+    assert report.outcomes == {"db-2": "incomplete"} and "only a part of it was submitted" in report.reasons["db-2"]
     assert gone in storage.images and len(storage.snapshots) == 2
     interruption.reason = ""
     storage.lose = lambda method, path: None
-    assert outcomes(retain()) == {"db-2": "done"}
+    assert retain().outcomes == {"db-2": "done"}
     assert gone not in storage.images and len(storage.snapshots) == 2
 
 
@@ -710,7 +703,7 @@ def test_an_image_of_which_one_snapshot_is_deleted_when_the_time_is_up_is_incomp
     ]
     assert [storage.snapshots[id]["status"] for id in ids] == ["deleting", "available"]
     storage.lose = lambda method, path: None
-    assert outcomes(retain()) == {"db-2": "done"} and gone not in storage.images and len(storage.snapshots) == 2
+    assert retain().outcomes == {"db-2": "done"} and gone not in storage.images and len(storage.snapshots) == 2
 
 
 def test_an_image_of_which_cinder_deletes_one_snapshot_and_refuses_another_has_changed(storage, retain):
@@ -733,7 +726,7 @@ def test_an_image_whose_snapshots_another_call_deletes_at_the_same_time_has_not_
         for id in ids:
             storage._delete(storage.snapshots, id)
 
-    assert outcomes(retain(on_plan=delete_first)) == {"db-2": "done"}
+    assert retain(on_plan=delete_first).outcomes == {"db-2": "done"}
     assert list(storage.images) == [kept] and not set(ids) & set(storage.snapshots)
 
 
@@ -744,15 +737,15 @@ def test_a_call_that_was_stopped_before_deletes_nothing(storage, retain, interru
     def interrupt(_run):
         interruption.reason = "interrupted by SIGINT"
 
-    assert outcomes(retain(on_plan=interrupt)) == {"web-2": "skipped"} and len(storage.images) == 2
+    assert retain(on_plan=interrupt).outcomes == {"web-2": "skipped"} and len(storage.images) == 2
 
 
-def test_what_waits_for_its_turn_is_not_deleted_when_the_call_is_stopped(storage, new_client):
+def test_what_waits_for_the_rate_limit_is_not_deleted_when_the_call_is_stopped(storage, new_client):
     image(storage, 1)
     image(storage, 2)
     action = ImageRetention(new_client(connection=storage), Keep(1), Sources(), 3600)
     (item,) = action.plan()
-    action.given_up = lambda: True
+    action.client.cancellation.cancel(Reason(Code.MAX_FAILURES, "too many failures"))
     with pytest.raises(CancelledError):
         action.submit(item)
     assert len(storage.images) == 2
@@ -765,10 +758,8 @@ def test_what_is_kept_is_counted(storage, new_client):
     assert (len(action.plan()), action.kept) == (3, 3)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_over_any_history(seed, storage, retain):
-    chance = random.Random(seed)
-    storage.page = chance.choice((3, 1000))
+def add_history(chance, storage):
+    """Add random images of servers; return the ids of those that no run may delete."""
     fillers = [lambda days: storage.add_image(days, "by hand"), lambda days: storage.add_snapshot(days, "by hand")]
     untouchable = [chance.choice(fillers)(chance.uniform(0, 50)) for _turn in range(5)]
     for days in sorted(chance.uniform(0, 50) for _turn in range(chance.randint(1, 25))):
@@ -785,25 +776,32 @@ def test_over_any_history(seed, storage, retain):
             volume_backed(storage, days, chance.choice(("db-1", "db-2")), statuses, **body)
         else:
             image(storage, days, chance.choice(("web", "app")), **body)
+    return untouchable
 
-    def of(server):
-        return [
-            body
-            for id, body in storage.images.items()
-            if id not in untouchable and body.get("onetoken_server_name") == server
-        ]
 
-    def good(server):
-        found = [body for body in of(server) if body["status"] == "active" and _complete(body)]
-        return [body["id"] for body in sorted(found, key=lambda body: body["created_at"], reverse=True)]
+def snapshots_behind(body):
+    return [mapped["snapshot_id"] for mapped in json.loads(body.get("block_device_mapping") or "[]")]
 
-    def _complete(body):
-        mapping = json.loads(body.get("block_device_mapping") or "[]")
-        statuses = [storage.snapshots.get(one["snapshot_id"], {}).get("status") for one in mapping]
-        return all(status == "available" for status in statuses)
 
+def good_images(storage, server, untouchable):
+    """The ids of the good images that runs made of a server, newest first."""
+
+    def is_good(id, body):
+        statuses = [storage.snapshots.get(snapshot, {}).get("status") for snapshot in snapshots_behind(body)]
+        by_a_run = id not in untouchable and body.get("onetoken_server_name") == server
+        return by_a_run and body["status"] == "active" and all(status == "available" for status in statuses)
+
+    good = [body for id, body in storage.images.items() if is_good(id, body)]
+    return [body["id"] for body in sorted(good, key=lambda body: body["created_at"], reverse=True)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_over_any_history(seed, storage, retain):
+    chance = random.Random(seed)
+    storage.page = chance.choice((3, 1000))
+    untouchable = add_history(chance, storage)
     servers = ("web", "app", "db-1", "db-2")
-    before = {server: good(server) for server in servers}
+    before = {server: good_images(storage, server, untouchable) for server in servers}
     everything = dict(storage.images)
     failures = iter([FakeResponse(502, text="Bad Gateway")] * chance.randint(0, 3))
     storage.lose = lambda method, path: next(failures, None) if method == "DELETE" and chance.random() < 0.3 else None
@@ -812,13 +810,11 @@ def test_over_any_history(seed, storage, retain):
     retain(last=last)
 
     for server in servers:
-        assert good(server)[:last] == before[server][:last]
+        assert good_images(storage, server, untouchable)[:last] == before[server][:last]
     for id in untouchable:
         assert id in storage.images or id in storage.snapshots
     assert all(id in storage.images for id, body in everything.items() if body["protected"])
     # No snapshot is left without the image that leads to it.
     for id, body in everything.items():
         if id not in storage.images:
-            assert not {one["snapshot_id"] for one in json.loads(body.get("block_device_mapping") or "[]")} & set(
-                storage.snapshots
-            )
+            assert not set(snapshots_behind(body)) & set(storage.snapshots)

@@ -14,8 +14,8 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.actions.server_snapshot import ServerSnapshot
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.api.client import Client
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS

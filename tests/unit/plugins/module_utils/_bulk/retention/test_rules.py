@@ -8,7 +8,7 @@ import datetime
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import (
     Condition,
     Copy,
@@ -196,11 +196,11 @@ def test_a_hindered_copy_stays_and_counts():
         (2, 30, "older than the last 2 of web and than 30 days"),
     ],
 )
-def test_the_reason_is_told(last, days, text):
+def test_the_reason_is_reported(last, days, text):
     assert verdicts([copy(0), copy(1), copy(90)], last, days)[-1].reason == Reason(Code.EXPIRED, text)
 
 
-def test_the_reason_of_a_failed_copy_is_told():
+def test_the_reason_of_a_failed_copy_is_reported():
     (verdict,) = verdicts([copy(0), copy(1, FAILED, status="killed")], last=7)
     assert verdict.reason == Reason(Code.SUPERSEDED, "killed, and older than the good copy web-0")
 

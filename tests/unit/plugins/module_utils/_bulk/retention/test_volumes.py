@@ -7,8 +7,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import PlanError
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.errors import CloudError
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.volume_copies import BACKUPS, SNAPSHOTS
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.rules import Keep, Sources
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.retention.volumes import VolumeRetention
@@ -31,14 +31,6 @@ def retain(carry_out, storage):
         )
 
     return run
-
-
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
-def reasons(report):
-    return {item.name: item.reason_text for item in report.items}
 
 
 def marks(name, volume="v"):
@@ -68,8 +60,8 @@ def test_old_snapshots_are_deleted_and_watched_together(storage, retain):
     for days in (2, 3, 4):
         snapshot(storage, days)
     report = retain()
-    assert outcomes(report) == {"v-2": "done", "v-3": "done", "v-4": "done"}
-    assert set(reasons(report).values()) == {"older than the last one of data-v"}
+    assert report.outcomes == {"v-2": "done", "v-3": "done", "v-4": "done"}
+    assert set(report.reasons.values()) == {"older than the last one of data-v"}
     assert sorted(storage.snapshots) == sorted(kept)
     assert storage.count("DELETE", "/snapshots") == 3 and storage.count("GET", "/snapshots/detail") <= 4
     # Whether the newest good one is still there is asked for once for all three.
@@ -93,7 +85,7 @@ def test_check_mode_deletes_nothing(storage, retain):
     for days in (1, 20):
         snapshot(storage, days)
     report = retain(last=None, days=7, check_mode=True)
-    assert outcomes(report) == {"v-20": "planned"} and reasons(report) == {"v-20": "older than 7 days"}
+    assert report.outcomes == {"v-20": "planned"} and report.reasons == {"v-20": "older than 7 days"}
     assert len(storage.snapshots) == 2
 
 
@@ -127,7 +119,7 @@ def test_nothing_is_deleted_once_the_newest_good_copy_is_gone(storage, retain, k
             copies[newest].update({"status": "error"} if gone == "failed" else {"name": "mine"})
 
     report = retain(kind, on_plan=change)
-    assert outcomes(report) == {"v-2": "skipped", "v-3": "skipped"} and storage.count("DELETE", "/") == 0
+    assert report.outcomes == {"v-2": "skipped", "v-3": "skipped"} and storage.count("DELETE", "/") == 0
 
 
 @pytest.mark.parametrize("days_behind", [60, -60], ids=["ahead", "behind"])
@@ -135,7 +127,7 @@ def test_a_wrong_clock_of_this_machine_makes_no_copy_older(storage, retain, time
     time.set_behind(days_behind * 86400)
     for days in (1, 2, 31):
         snapshot(storage, days)
-    assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+    assert retain(last=None, days=30).outcomes == {"v-31": "done"}
 
 
 @pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS])
@@ -163,17 +155,17 @@ def test_where_cinder_alone_reports_its_time_this_machine_must_agree(storage, re
     for days in (1, 2, 31):
         snapshot(storage, days)
     if agrees:
-        assert outcomes(retain(last=None, days=30)) == {"v-31": "done"}
+        assert retain(last=None, days=30).outcomes == {"v-31": "done"}
         return
     with pytest.raises(CloudError, match=r"only the block storage service reports its time, .* this machine differs"):
         retain(last=None, days=30)
     assert len(storage.snapshots) == 3
 
 
-def test_a_second_service_is_asked_for_its_time_once_and_only_where_something_would_go(storage, retain):
+def test_a_second_service_is_submitted_its_time_once_and_only_where_something_would_go(storage, retain):
     for days in (1, 31, 32):
         snapshot(storage, days)
-    assert outcomes(retain(last=None, days=60)) == {} and storage.count("GET", "/images") == 0
+    assert retain(last=None, days=60).outcomes == {} and storage.count("GET", "/images") == 0
     retain(last=None, days=30)
     assert storage.count("GET", "/images") == 1 and storage.count("GET", "/servers") == 0
 
@@ -185,8 +177,8 @@ def test_a_copy_from_the_future_costs_nobody_what_was_just_made(storage, retain,
     make = snapshot if kind is SNAPSHOTS else backup
     future, new, old = make(storage, -365), make(storage, 0.001), make(storage, 1)
     report = retain(kind)
-    assert outcomes(report) == {"v-0.001": "skipped", "v-1": "skipped"}
-    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].lacking
+    assert report.outcomes == {"v-0.001": "skipped", "v-1": "skipped"}
+    assert {item.reason_code for item in report.items} == {"age_uncertain"} and report.items[0].unsatisfied
     assert {future, new, old} == set(storage.snapshots if kind is SNAPSHOTS else storage.backups)
 
 
@@ -197,11 +189,11 @@ def test_copies_of_a_server_that_has_none_in_the_run_stay(storage, retain):
         snapshot(storage, days, metadata={**marks(f"v-{days}"), **of_server})
     for days, run in ((5, "vol0"), (0, "vol1")):
         snapshot(storage, days, metadata={**marks(f"v-{days}"), "onetoken_run": run})
-    assert outcomes(retain(sources=Sources(["v"], after_run="vol1"))) == {"v-5": "done"}
+    assert retain(sources=Sources(["v"], after_run="vol1")).outcomes == {"v-5": "done"}
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(0.1, 1), (0.6, 2), (1.1, 3)])
-def test_the_newest_good_copy_is_asked_for_once_a_second(storage, retain, time, seconds, asked):
+def test_the_newest_good_copy_is_submitted_once_a_second(storage, retain, time, seconds, asked):
     newest = snapshot(storage, 1)
     for days in (2, 3, 4):
         snapshot(storage, days)
@@ -211,7 +203,7 @@ def test_the_newest_good_copy_is_asked_for_once_a_second(storage, retain, time, 
             time.sleep(seconds)
 
     storage.intercept = intercept
-    assert set(outcomes(retain()).values()) == {"done"}
+    assert set(retain().outcomes.values()) == {"done"}
     assert storage.count("GET", f"/snapshots/{newest}") == asked
 
 
@@ -231,7 +223,7 @@ def test_what_vanishes_at_a_deletion_that_failed_is_missed_before_the_next_one(s
 
     storage.intercept = intercept
     report = retain()
-    assert list(outcomes(report).values()).count("skipped") >= 2
+    assert list(report.outcomes.values()).count("skipped") >= 2
     assert {item.reason_code for item in report.items if item.outcome == "skipped"} == {"newest_gone"}
 
 
@@ -254,7 +246,7 @@ def test_what_another_call_deletes_at_the_same_time_was_deleted_already(storage,
 
     storage.intercept = intercept
     report = retain(kind, on_plan=delete_first)
-    assert outcomes(report) == {"v-2": "already", "v-3": "already", "v-4": "already"}
+    assert report.outcomes == {"v-2": "already", "v-3": "already", "v-4": "already"}
     assert len(present) == 1 and not report.changed
 
 
@@ -271,7 +263,7 @@ def test_the_last_complete_set_of_a_servers_volumes_stays_together(storage, reta
     # Also where one of the volumes alone is meant.
     assert retain(sources=Sources(["v1"])).items == []
     of_server("c", 1, "v1", "v2")
-    assert outcomes(retain()) == {"db-a-1": "done", "db-a-2": "done", "db-b-1": "done"}
+    assert retain().outcomes == {"db-a-1": "done", "db-a-2": "done", "db-b-1": "done"}
 
 
 def test_only_what_a_run_made_is_touched_and_counts(storage, retain):
@@ -290,7 +282,7 @@ def test_the_snapshots_of_a_server_count_for_each_of_its_volumes(storage, retain
             metadata = {"onetoken_run": "r", "onetoken_server_id": "s", "onetoken_server_name": "db"}
             metadata["onetoken_name"] = name
             storage.add_snapshot(days, f"{name}-{place}", f"v{place}", metadata=metadata)
-    assert outcomes(retain(sources=Sources(["db"]))) == {"db-2-1": "done", "db-2-2": "done"}
+    assert retain(sources=Sources(["db"])).outcomes == {"db-2-1": "done", "db-2-2": "done"}
     assert {one["name"] for one in storage.snapshots.values()} == {"db-1-1", "db-1-2"}
 
 
@@ -300,37 +292,37 @@ def test_nothing_of_a_volume_is_deleted_before_its_newest_snapshot_is_good(stora
         snapshot(storage, days)
         snapshot(storage, days, "w")
     report = retain()
-    assert outcomes(report) == {"v-2": "skipped", "w-2": "done"}
-    assert reasons(report)["v-2"] == "the newest copy of data-v is not good yet: v-0 is creating"
+    assert report.outcomes == {"v-2": "skipped", "w-2": "done"}
+    assert report.reasons["v-2"] == "the newest copy of data-v is not good yet: v-0 is creating"
 
 
 def test_failed_snapshots_are_deleted(storage, retain):
     snapshot(storage, 1)
     snapshot(storage, 2, status="error")
-    assert outcomes(retain(last=7)) == {"v-2": "done"}
+    assert retain(last=7).outcomes == {"v-2": "done"}
 
 
 def test_a_snapshot_in_use_is_left_alone(storage, retain):
     snapshot(storage, 1)
     snapshot(storage, 2, status="restoring")
     report = retain()
-    assert outcomes(report) == {"v-2": "skipped"} and reasons(report)["v-2"] == "it is in use, in status restoring"
+    assert report.outcomes == {"v-2": "skipped"} and report.reasons["v-2"] == "it is in use, in status restoring"
     assert storage.refused == []
 
 
-def test_what_is_being_deleted_already_is_waited_for_and_not_asked_for(storage, retain):
+def test_what_is_being_deleted_already_is_waited_for_and_not_submitted(storage, retain):
     snapshot(storage, 1)
     id = snapshot(storage, 2, status="deleting")
     storage.snapshots[id]["until"] = 5.0
     report = retain()
-    assert outcomes(report) == {"v-2": "already"} and id not in storage.snapshots
+    assert report.outcomes == {"v-2": "already"} and id not in storage.snapshots
     assert storage.count("DELETE", "/") == 0 and not report.changed
 
 
 def test_a_snapshot_that_is_gone_meanwhile_was_deleted_already(storage, retain):
     snapshot(storage, 1)
     id = snapshot(storage, 2)
-    assert outcomes(retain(on_plan=lambda run: storage.snapshots.pop(id))) == {"v-2": "already"}
+    assert retain(on_plan=lambda run: storage.snapshots.pop(id)).outcomes == {"v-2": "already"}
 
 
 @pytest.mark.parametrize(
@@ -345,7 +337,7 @@ def test_a_snapshot_that_cinder_does_not_delete_fails(storage, retain, status, r
     snapshot(storage, 2)
     storage.deleted_as = status
     report = retain()
-    assert outcomes(report) == {"v-2": "failed"} and reasons(report)["v-2"] == reason
+    assert report.outcomes == {"v-2": "failed"} and report.reasons["v-2"] == reason
 
 
 def test_a_refused_deletion_fails_with_cinders_reason_and_the_others_go_on(storage, retain):
@@ -354,7 +346,7 @@ def test_a_refused_deletion_fails_with_cinders_reason_and_the_others_go_on(stora
     answer = FakeResponse(400, {"badRequest": {"message": "Snapshot must not be part of a group."}})
     storage.intercept = lambda method, path: answer if (method, path) == ("DELETE", f"/snapshots/{grouped}") else None
     report = retain()
-    assert outcomes(report) == {"v-2": "failed", "v-3": "done"} and "part of a group" in reasons(report)["v-2"]
+    assert report.outcomes == {"v-2": "failed", "v-3": "done"} and "part of a group" in report.reasons["v-2"]
 
 
 def test_a_lost_answer_is_looked_up(storage, retain):
@@ -362,7 +354,7 @@ def test_a_lost_answer_is_looked_up(storage, retain):
     snapshot(storage, 2)
     answers = [FakeResponse(502, text="Bad Gateway")]
     storage.lose = lambda method, path: answers.pop() if method == "DELETE" and answers else None
-    assert outcomes(retain()) == {"v-2": "done"}
+    assert retain().outcomes == {"v-2": "done"}
     assert storage.count("DELETE", "/") == 1
 
 
@@ -380,7 +372,7 @@ def test_a_list_that_changes_while_it_is_read_does_no_harm(storage, retain):
             vanished.append(storage.snapshots.pop(storage.page_end))
 
     storage.lose = vanish
-    assert set(outcomes(retain()).values()) == {"done"}
+    assert set(retain().outcomes.values()) == {"done"}
     assert vanished and len(storage.snapshots) == 1
     assert [path for _method, path, _text in storage.refused] == ["/snapshots/detail"]
 
@@ -392,7 +384,7 @@ def test_backups_go_after_those_that_build_on_them(storage, retain):
     second = backup(storage, 3, first)
     third = backup(storage, 2, second)
     report = retain(BACKUPS)
-    assert set(outcomes(report).values()) == {"done"} and len(report.items) == 4
+    assert set(report.outcomes.values()) == {"done"} and len(report.items) == 4
     assert storage.gone == [third, second, first, full]
     assert storage.refused == []
 
@@ -400,13 +392,13 @@ def test_backups_go_after_those_that_build_on_them(storage, retain):
 def test_check_mode_plans_those_as_well_that_wait_for_others(storage, retain):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
-    assert outcomes(retain(BACKUPS, check_mode=True)) == {"v-2": "planned", "v-3": "planned"}
+    assert retain(BACKUPS, check_mode=True).outcomes == {"v-2": "planned", "v-3": "planned"}
 
 
-def test_backups_go_even_where_only_one_action_may_be_under_way(storage, retain):
+def test_backups_go_even_where_only_one_action_may_be_in_progress(storage, retain):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3, backup(storage, 4)))
-    assert set(outcomes(retain(BACKUPS, concurrency=1)).values()) == {"done"}
+    assert set(retain(BACKUPS, concurrency=1).outcomes.values()) == {"done"}
     assert len(storage.backups) == 1 and storage.refused == []
 
 
@@ -415,7 +407,7 @@ def test_what_a_kept_backup_builds_on_is_kept(storage, retain):
     full = backup(storage, 4)
     second = backup(storage, 2, backup(storage, 3, full))
     newest = backup(storage, 1, second)
-    assert outcomes(retain(BACKUPS)) == {"v-5": "done"}
+    assert retain(BACKUPS).outcomes == {"v-5": "done"}
     assert base not in storage.backups and newest in storage.backups and len(storage.backups) == 4
 
 
@@ -423,7 +415,7 @@ def test_a_backup_that_nothing_builds_on_goes_also_in_the_middle_of_a_chain(stor
     full = backup(storage, 4)
     backup(storage, 3, full)
     backup(storage, 1, full)
-    assert outcomes(retain(BACKUPS)) == {"v-3": "done"}
+    assert retain(BACKUPS).outcomes == {"v-3": "done"}
     assert len(storage.backups) == 2
 
 
@@ -441,7 +433,7 @@ def test_what_an_unknown_backup_builds_on_is_kept(storage, retain):
     backup(storage, 4)
     backup(storage, 1, base)
     report = retain(BACKUPS)
-    assert base in storage.backups and "v-5" not in outcomes(report) and storage.refused == []
+    assert base in storage.backups and "v-5" not in report.outcomes and storage.refused == []
 
 
 def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, retain):
@@ -451,8 +443,8 @@ def test_a_backup_stays_when_one_that_builds_on_it_cannot_be_deleted(storage, re
     answer = FakeResponse(403, {"forbidden": {"message": "Policy doesn't allow it."}})
     storage.intercept = lambda method, path: answer if path == f"/backups/{child}" else None
     report = retain(BACKUPS)
-    assert outcomes(report) == {"v-2": "failed", "v-3": "blocked"}
-    assert reasons(report)["v-3"] == "a backup that builds on it is still there"
+    assert report.outcomes == {"v-2": "failed", "v-3": "blocked"}
+    assert report.reasons["v-3"] == "a backup that builds on it is still there"
     assert full in storage.backups and storage.count("DELETE", f"/backups/{full}") == 0
 
 
@@ -469,10 +461,10 @@ def test_what_waits_for_another_deletion_is_blocked_where_nothing_is_waited_for(
     # The caller does not want to wait, so this is no failure.
     assert report.failed == []
     time.sleep(10)
-    assert outcomes(retain(BACKUPS, wait=False)) == {"v-9": "accepted"}
+    assert retain(BACKUPS, wait=False).outcomes == {"v-9": "accepted"}
 
 
-def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
+def test_what_was_never_submitted_does_not_go_on_in_the_cloud_when_the_time_is_up(storage, retain):
     storage.deleting_seconds = 100.0
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
@@ -481,12 +473,12 @@ def test_what_was_never_asked_for_does_not_go_on_in_the_cloud_when_the_time_is_u
         "v-2": ("failed", "timeout"),
         "v-3": ("blocked", "timeout"),
     }
-    assert reasons(report)["v-3"] == (
-        "still waiting for the backups that build on it to be deleted after 30 s; another call asks for it"
+    assert report.reasons["v-3"] == (
+        "still waiting for the backups that build on it to be deleted after 30 s; another call submits it"
     )
 
 
-def test_what_was_never_asked_for_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
+def test_what_was_never_submitted_is_blocked_when_the_backups_cannot_be_listed_any_more(storage, retain):
     backup(storage, 1)
     backup(storage, 2, backup(storage, 3))
     refused = FakeResponse(403, {"forbidden": {"message": "policy"}})
@@ -506,24 +498,24 @@ def test_a_stopped_call_does_not_wait_for_what_it_does_not_request_deletion(stor
         interruption.reason = "interrupted by SIGINT"
 
     report = retain(BACKUPS, on_plan=interrupt)
-    assert outcomes(report) == {"v-2": "skipped", "v-3": "blocked"}
+    assert report.outcomes == {"v-2": "skipped", "v-3": "blocked"}
     assert {item.reason_code for item in report.items} == {"interrupted"}
     assert len(storage.backups) == 3 and time.clock() < 60
 
 
-def test_marks_in_descriptions_are_as_good(time, retain):
+def test_labels_in_descriptions_are_as_good(time, retain):
     storage = FakeStorage(time, microversion=(3, 42))
     for days in (1, 2):
         description = "onetoken_run=r onetoken_volume_id=v onetoken_volume_name=data"
         backup(storage, days, description=description)
     storage.add_backup(3, volume_id="v", description="by hand")
-    assert outcomes(retain(BACKUPS, connection=storage, sources=Sources(["data"]))) == {"v-2": "done"}
+    assert retain(BACKUPS, connection=storage, sources=Sources(["data"])).outcomes == {"v-2": "done"}
 
 
-def test_a_source_without_copies_is_told(storage, retain):
+def test_a_source_without_copies_is_reported(storage, retain):
     snapshot(storage, 1)
     report = retain(sources=Sources(["nobody"]))
-    assert outcomes(report) == {"nobody": "skipped"} and reasons(report) == {"nobody": "no copy of it is selected"}
+    assert report.outcomes == {"nobody": "skipped"} and report.reasons == {"nobody": "no copy of it is selected"}
 
 
 @pytest.mark.parametrize("kind", [SNAPSHOTS, BACKUPS], ids=["snapshots", "backups"])

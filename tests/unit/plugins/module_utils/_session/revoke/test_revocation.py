@@ -26,6 +26,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
     SessionDamagedError,
     SessionError,
 )
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.old_session import TOKENS, make_old
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     ended_run,
@@ -38,7 +39,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 )
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
-    let_it_age,
     sign_in,
 )
 

@@ -37,6 +37,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.waiting import Waiter
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.sign_in.sign_ins import (
     current,
     password_plugin,
@@ -45,7 +46,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     Answer,
     keystones_answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 from keystoneauth1 import exceptions
 from keystoneauth1 import session as keystone_session
 

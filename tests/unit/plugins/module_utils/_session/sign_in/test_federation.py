@@ -21,12 +21,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     StandInKeystone,
     keystones_answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 from keystoneauth1 import access, discover, exceptions
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.identity import v3

@@ -21,13 +21,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Tls
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
+from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
     PROJECT_ID,
     Answer,
     StandInKeystone,
     keystones_answer,
 )
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import let_it_age
 from keystoneauth1 import exceptions
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.identity import v3

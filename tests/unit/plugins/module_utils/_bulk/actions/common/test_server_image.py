@@ -27,20 +27,16 @@ def snapshot(carry_out):
     return run
 
 
-def outcomes(report):
-    return {item.name: item.outcome for item in report.items}
-
-
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "{}"])
 def test_an_answer_without_the_image_is_looked_up_and_makes_no_second_one(cloud, snapshot, text):
     server_id = cloud.server("a")
 
     def odd(server):
-        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.of(Server(server_id, "a", "ACTIVE"))})
+        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.for_resource(Server(server_id, "a", "ACTIVE"))})
         return FakeResponse(202, text=text)
 
     cloud.intercept = odd
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert len(cloud.images) == 1 and cloud.count("POST", "/action") == 1
 
 
@@ -50,12 +46,12 @@ def test_neither_does_one_of_an_older_cloud_without_the_images_location(time, ca
     server_id = cloud.server("a")
 
     def odd(server):
-        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.of(Server(server_id, "a", "ACTIVE"))})
+        cloud.make_image(server, {"name": "a-r1", "metadata": MARKS.for_resource(Server(server_id, "a", "ACTIVE"))})
         return FakeResponse(202, headers=headers)
 
     cloud.intercept = odd
     report = carry_out(lambda r: ServerSnapshot(r, Criteria(), MARKS, 3600, "image"), connection=cloud)
-    assert outcomes(report) == {"a": "done"} and len(cloud.images) == 1
+    assert report.outcomes == {"a": "done"} and len(cloud.images) == 1
 
 
 def test_a_stuck_image_that_cannot_be_deleted_fails_its_server_and_no_other(cloud, snapshot, monkeypatch):
@@ -73,7 +69,7 @@ def test_a_stuck_image_that_cannot_be_deleted_fails_its_server_and_no_other(clou
 
     monkeypatch.setattr(cloud.image, "request", protected)
     report = snapshot(queued_timeout=600)
-    assert outcomes(report) == {"a": "failed", "b": "done"}
+    assert report.outcomes == {"a": "failed", "b": "done"}
     assert report.items[0].reason_text == (
         "the image was still queued after 600 s, and could not be deleted: it is protected (image service, HTTP 403)"
     )
@@ -91,7 +87,7 @@ def test_late_listings_now_and_then_lose_no_volume_snapshot(cloud, snapshot):
         return FakeResponse(200, {"snapshots": []}) if len(listings) % 3 else None
 
     cloud.before_listing = late
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
     assert len(listings) > 9
 
 
@@ -106,10 +102,10 @@ def test_a_listing_that_lacks_both_snapshots_of_a_server_is_one_listing(cloud, s
         return FakeResponse(200, {"snapshots": []}) if len(listings) <= 2 else None
 
     cloud.before_listing = late
-    assert outcomes(snapshot()) == {"a": "done"}
+    assert snapshot().outcomes == {"a": "done"}
 
 
-def test_what_is_begun_with_a_servers_volumes_is_asked_for_to_its_end(cloud, snapshot, interruption):
+def test_what_is_begun_with_a_servers_volumes_is_submitted_to_its_end(cloud, snapshot, interruption):
     for name in ("a", "b"):
         cloud.server(name, volumes=3)
     usual = cloud.block_storage.request
@@ -121,7 +117,7 @@ def test_what_is_begun_with_a_servers_volumes_is_asked_for_to_its_end(cloud, sna
 
     cloud.block_storage.request = interrupt
     report = snapshot(volume_backed="volume_snapshots")
-    assert outcomes(report) == {"a": "done", "b": "skipped"}
+    assert report.outcomes == {"a": "done", "b": "skipped"}
     assert len(cloud.snapshots) == 3
 
 
@@ -139,12 +135,12 @@ def test_a_lost_answer_makes_no_second_snapshot_of_a_servers_volumes(cloud, snap
 
     cloud.block_storage.request = lose
     report = snapshot(volume_backed="volume_snapshots")
-    assert outcomes(report) == {"a": "done"}
+    assert report.outcomes == {"a": "done"}
     assert len(made) == 2
     assert [created.id for created in report.items[0].created] == [found["id"] for found in cloud.snapshots]
 
 
-def test_that_nova_may_refuse_a_busy_server_is_told_beforehand(cloud, snapshot):
+def test_that_nova_may_refuse_a_busy_server_is_reported_beforehand(cloud, snapshot):
     cloud.server("a")
     cloud.servers[0]["OS-EXT-STS:task_state"] = "powering-off"
     report = snapshot(check_mode=True)
