@@ -27,7 +27,7 @@ def document(age: float = 0.0, start: str | None = None) -> Document:
     return Document(200, {"Content-Type": "application/json"}, '{"versions": []}', URL, boot.now() - age, start)
 
 
-def test_it_comes_back_as_it_was(empty):
+def test_it_is_read_as_it_was_written(empty):
     assert documents.read(empty, NAME) is None
     written = document()
     documents.write(empty, NAME, written)

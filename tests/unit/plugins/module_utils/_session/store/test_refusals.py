@@ -22,7 +22,7 @@ def refusal(status: int = 401, age: float = 0.0, start: str | None = None) -> Re
     )
 
 
-def test_it_comes_back_as_it_was(empty):
+def test_it_is_read_as_it_was_written(empty):
     assert refusals.read(empty, IDENTITY) is None
     for written in (refusal(), Refusal(0, {}, "no route", "http://k", 1.5, "start", error="ConnectFailure")):
         refusals.write(empty, IDENTITY, written)
