@@ -49,7 +49,7 @@ class TestOneSignIn:
             second.auth_token, second.expires, second.role_names,
         )  # fmt: skip
 
-    def test_it_is_recorded_where_it_was_asked_for_and_how(self, on_session, sign_in, keystone):
+    def test_the_record_has_the_address_and_the_python_of_the_request(self, on_session, sign_in, keystone):
         sign_in()
 
         token = current(on_session)
@@ -72,7 +72,7 @@ class TestOneSignIn:
 
         assert len(keystone.asked("POST")) == 1
 
-    def test_a_request_of_a_program_that_no_plugin_signs_in_with_is_left_alone(self, on_session, keystone):
+    def test_a_program_s_own_request_without_a_plugin_is_left_alone(self, on_session, keystone):
         session = keystone_session.Session()
         body = {"auth": {"identity": {"methods": ["token"], "token": {"id": keystone.issue()}}}}
 
@@ -81,7 +81,7 @@ class TestOneSignIn:
         assert on_session.names() == []
 
 
-def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, copied):
+def test_the_copies_of_a_fork_in_another_thread_keep_no_lock(on_session, sign_in, copied):
     """A process of a pool may live longer than the sign-in."""
     for options in ({}, {"password": "wrong"}):
         with contextlib.suppress(exceptions.Unauthorized):
@@ -111,7 +111,7 @@ def test_a_user_and_a_password_in_an_address_are_not_stored(on_session, sign_in,
     assert "secret-word" not in texts_of(on_session)
 
 
-def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone):
+def test_a_revoked_session_is_reported(on_session, sign_in, keystone):
     sign_in()
     on_session.close()
 
@@ -122,7 +122,7 @@ def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone
     assert len(keystone.requests) == 1
 
 
-def test_to_openstacksdk_that_is_an_error_of_its_own_as_well(on_session, sign_in):
+def test_it_is_also_an_error_of_openstacksdk(on_session, sign_in):
     import openstack.exceptions
 
     on_session.close()
@@ -131,7 +131,7 @@ def test_to_openstacksdk_that_is_an_error_of_its_own_as_well(on_session, sign_in
         sign_in()
 
 
-def test_a_token_that_was_asked_for_before_a_change_is_stale(on_session, sign_in):
+def test_a_token_that_was_requested_before_a_change_is_stale(on_session, sign_in):
     first = sign_in()
     staleness.mark(on_session, [current(on_session).subjects[1]])
 
@@ -140,7 +140,7 @@ def test_a_token_that_was_asked_for_before_a_change_is_stale(on_session, sign_in
     assert first != second == sign_in()
 
 
-def test_while_a_session_is_revoked_nobody_puts_a_token_on_its_list(on_session, sign_in, monkeypatch):
+def test_nobody_adds_a_token_while_a_session_is_revoked(on_session, sign_in, monkeypatch):
     """Of a file that is not in place yet, who revokes takes the writer to have been killed."""
     sign_in()
     (name,) = on_session.names()

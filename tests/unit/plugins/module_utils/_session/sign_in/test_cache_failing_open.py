@@ -69,7 +69,7 @@ class TestFailingOpen:
         assert [one for one in on_session.names() if one.startswith(f"{name}-")]
         assert on_session.problems() == {BROKEN}
 
-    def test_a_missing_key_is_made_anew(self, on_session, sign_in, keystone):
+    def test_a_missing_key_is_made_again(self, on_session, sign_in, keystone):
         sign_in()
         key.remove(on_session.path)
 
@@ -95,7 +95,7 @@ class TestFailingOpen:
         assert len(keystone.asked("POST")) == 2
         assert on_session.problems() == {UNRECORDED}
 
-    def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone):
+    def test_counters_that_cannot_be_written_prevent_no_sign_in(self, on_session, sign_in, keystone):
         for name in (AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS):
             os.mkdir(os.path.join(on_session.path, name))
 
@@ -103,7 +103,7 @@ class TestFailingOpen:
         assert len(keystone.asked("POST")) == 1
         assert on_session.problems() == set()
 
-    def test_where_keystone_cannot_say_whether_one_lives_another_is_got_for_all(
+    def test_if_keystone_cannot_validate_a_token_there_is_a_new_one_for_all(
         self, on_session, sign_in, keystone, monkeypatch
     ):
         monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
@@ -113,7 +113,7 @@ class TestFailingOpen:
         assert sign_in() == current(on_session).id.reveal()
         assert on_session.problems() == set()
 
-    def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
+    def test_a_counter_that_cannot_be_written_does_not_prevent_validation(self, on_session, sign_in, keystone):
         token = sign_in()
         os.remove(os.path.join(on_session.path, REQUESTS))
         os.mkdir(os.path.join(on_session.path, REQUESTS))
@@ -123,7 +123,7 @@ class TestFailingOpen:
         assert on_session.problems() == set()
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": [1]}', '{"format": 99}'])
-    def test_a_damaged_record_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, text):
+    def test_a_damaged_record_costs_a_sign_in_on_record_and_is_reported(self, on_session, sign_in, keystone, text):
         first = sign_in()
         with open(os.path.join(on_session.path, "session.json"), "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -135,7 +135,7 @@ class TestFailingOpen:
         assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["refusals", "locks"])
-    def test_what_cannot_be_used_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, what):
+    def test_an_unusable_directory_costs_a_sign_in_on_record_and_is_reported(self, on_session, sign_in, keystone, what):
         first = sign_in()
         let_age(on_session, 9 * HOURS)
         path = os.path.join(on_session.path, what)
@@ -150,7 +150,7 @@ class TestFailingOpen:
         assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
-    def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):
+    def test_a_link_in_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):
         sign_in()
         path = os.path.join(on_session.path, what)
         if os.path.lexists(path):
@@ -159,7 +159,7 @@ class TestFailingOpen:
 
         assert sign_in() in keystone.alive
 
-    def test_a_turn_that_does_not_come_in_time(self, on_session, sign_in, keystone, monkeypatch):
+    def test_a_lock_that_is_not_free_in_time(self, on_session, sign_in, keystone, monkeypatch):
         sign_in()
         let_age(on_session, 25 * HOURS)
         monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
@@ -171,7 +171,7 @@ class TestFailingOpen:
         os.close(lock)
 
     @pytest.mark.parametrize("is_usable", [True, False])
-    def test_nor_is_its_token_lost_whatever_success_it_comes_with(
+    def test_a_token_without_the_lock_is_on_record_or_revoked(
         self, on_session, sign_in, keystone, monkeypatch, is_usable
     ):
         sign_in()

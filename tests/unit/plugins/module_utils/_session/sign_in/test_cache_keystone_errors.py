@@ -44,7 +44,7 @@ class TestTroubleWithKeystone:
         return Waiter(seconds, sleep=lambda delay: sleep(min(delay, 0.01)), **more)
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_one_that_is_busy_is_asked_again(self, on_session, sign_in, keystone, status):
+    def test_a_busy_keystone_is_asked_again(self, on_session, sign_in, keystone, status):
         keystone.answers["POST"] = [Answer(status, {"Retry-After": "1"}), Answer(status)]
 
         assert sign_in() in keystone.alive
@@ -54,7 +54,7 @@ class TestTroubleWithKeystone:
         # The time is counted where a limit is the reason.
         assert (identity.throttled, identity.seconds > 0) == ((2, True) if status == 429 else (0, False))
 
-    def test_one_that_stays_busy_is_the_program_s_to_hear_of(self, on_session, sign_in, keystone, monkeypatch):
+    def test_the_program_gets_the_error_of_a_keystone_that_stays_busy(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(cache, "busy_timeout", 0.0)
         keystone.stuck["POST"] = Answer(503)
 
@@ -66,7 +66,9 @@ class TestTroubleWithKeystone:
             assert sign_in() in keystone.alive
         assert left == []
 
-    def test_one_that_nobody_listens_at_is_told_as_without_a_session(self, on_session, sign_in, keystone, monkeypatch):
+    def test_an_unreachable_keystone_is_the_same_error_as_without_a_session(
+        self, on_session, sign_in, keystone, monkeypatch
+    ):
         monkeypatch.setattr(cache, "busy_timeout", 0.0)
         keystone.stop()
 
@@ -78,7 +80,9 @@ class TestTroubleWithKeystone:
         assert type(on_it.value) is type(without.value)
 
     @pytest.mark.parametrize("status", [404, 500, 502])
-    def test_an_answer_that_may_pass_fails_one_of_those_who_wait(self, on_session, sign_in, keystone, status):
+    def test_an_error_that_may_pass_fails_only_one_of_the_waiting_processes(
+        self, on_session, sign_in, keystone, status
+    ):
         keystone.slowness = 0.3
         keystone.answers["POST"] = [Answer(status)]
 
@@ -88,7 +92,9 @@ class TestTroubleWithKeystone:
         assert {one for one in found if isinstance(one, str)} == set(keystone.alive)
         assert len(keystone.asked("POST")) == 2
 
-    def test_where_nobody_listens_all_find_it_out_at_the_same_time(self, on_session, sign_in, keystone, monkeypatch):
+    def test_if_keystone_cannot_be_reached_all_find_out_at_the_same_time(
+        self, on_session, sign_in, keystone, monkeypatch
+    ):
         tries = []
         plain = requests.adapters.HTTPAdapter.send
         monkeypatch.setattr(
@@ -103,9 +109,7 @@ class TestTroubleWithKeystone:
         assert patient > 4, "the first one is to try for a while"
         assert on_session.problems() == set()
 
-    def test_what_was_signed_in_meanwhile_by_one_who_did_not_wait_is_on_record(
-        self, on_session, sign_in, keystone, monkeypatch
-    ):
+    def test_tokens_of_processes_that_did_not_wait_are_on_record(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(cache, "busy_timeout", 0.0)
         with lost_connections(monkeypatch, 1):
             found = at_once(3, sign_in)
@@ -117,7 +121,7 @@ class TestTroubleWithKeystone:
 
 class TestStrangeAnswers:
     @pytest.mark.parametrize("body", ["", "{}", '{"token": []}', "<html>", "[]"])
-    def test_a_token_with_an_answer_that_nobody_can_use_is_revoked_at_once(self, on_session, sign_in, keystone, body):
+    def test_a_token_in_a_useless_answer_is_revoked_at_once(self, on_session, sign_in, keystone, body):
         token = keystone.issue()
         keystone.answers["POST"] = [Answer(201, {"X-Subject-Token": token}, body)]
 
@@ -129,7 +133,7 @@ class TestStrangeAnswers:
         assert on_session.names() == []
 
     @pytest.mark.parametrize("status", [200, 203])
-    def test_a_token_is_one_whatever_success_it_comes_with(self, on_session, sign_in, keystone, status):
+    def test_a_token_counts_with_any_status_of_success(self, on_session, sign_in, keystone, status):
         token = keystone.issue()
         answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
         keystone.answers["POST"] = [answer]
@@ -139,9 +143,7 @@ class TestStrangeAnswers:
         assert not os.path.exists(os.path.join(on_session.path, "refusals"))
 
     @pytest.mark.parametrize("status", [400, 401, 500, 503])
-    def test_one_that_comes_with_an_error_is_revoked_and_not_kept(
-        self, on_session, sign_in, keystone, monkeypatch, status
-    ):
+    def test_a_token_in_an_error_is_revoked_and_not_kept(self, on_session, sign_in, keystone, monkeypatch, status):
         monkeypatch.setattr(cache, "busy_timeout", 0)
         token = keystone.issue()
         answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
@@ -154,9 +156,7 @@ class TestStrangeAnswers:
         assert on_session.names() == []
         assert token not in texts_of(on_session)
 
-    def test_a_new_one_takes_the_place_of_an_old_one_whatever_success_it_comes_with(
-        self, on_session, sign_in, keystone
-    ):
+    def test_a_new_token_with_any_status_of_success_replaces_the_old_one(self, on_session, sign_in, keystone):
         sign_in()
         let_age(on_session, 9 * HOURS)
         token = keystone.issue()
@@ -166,7 +166,9 @@ class TestStrangeAnswers:
         assert sign_in() == sign_in() == token
 
     @pytest.mark.parametrize("expires_at", ["never", None, 7, "1970-01-01T00:00:00Z"], ids=str)
-    def test_one_with_a_strange_end_is_on_record_and_served_to_nobody(self, on_session, sign_in, keystone, expires_at):
+    def test_a_token_with_an_invalid_expiry_is_on_record_and_served_to_nobody(
+        self, on_session, sign_in, keystone, expires_at
+    ):
         token = keystone.issue()
         body = {**keystone.alive[token], "expires_at": expires_at}
         keystone.answers["POST"] = [Answer(201, {"X-Subject-Token": token}, json.dumps({"token": body}))]
@@ -179,7 +181,7 @@ class TestStrangeAnswers:
         (name,) = on_session.names()
         assert token in [one.id.reveal() for one in on_session.read_tokens(name).replaced]
 
-    def test_a_success_without_a_token_is_the_program_s_to_hear_of(self, on_session, sign_in, keystone):
+    def test_the_program_gets_a_success_without_a_token(self, on_session, sign_in, keystone):
         keystone.answers["POST"] = [Answer(201, {}, "{}")]
 
         with contextlib.suppress(Exception):

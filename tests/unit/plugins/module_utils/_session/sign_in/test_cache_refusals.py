@@ -27,7 +27,7 @@ from keystoneauth1 import exceptions
 
 
 class TestRefusal:
-    def test_it_is_keystone_s_own_and_is_not_counted_as_a_token(self, on_session, sign_in, keystone):
+    def test_it_is_keystone_s_own_answer_and_no_token_is_counted(self, on_session, sign_in, keystone):
         with pytest.raises(exceptions.Unauthorized, match="requires authentication"):
             sign_in(password="wrong")
 
@@ -50,7 +50,7 @@ class TestRefusal:
         assert "required_auth_methods" not in texts_of(on_session)
         assert "secret-receipt" not in texts_of(on_session)
 
-    def test_of_its_headers_those_are_kept_that_a_program_looks_at(self, on_session, sign_in, keystone, monkeypatch):
+    def test_only_the_headers_that_programs_read_are_kept(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0)
         wanted = {"X-Openstack-Request-Id": "req-1", "Retry-After": "7"}
         secret = {"Set-Cookie": "id=secret-cookie", "X-Auth-Token": "secret-token", "Authorization": "secret-word"}
@@ -63,7 +63,7 @@ class TestRefusal:
         assert "req-1" in texts and '"7"' in texts and "application/json" in texts
         assert "secret-" not in texts
 
-    def test_it_is_asked_again_at_most_once_in_so_many_seconds(self, on_session, sign_in, keystone, monkeypatch):
+    def test_keystone_is_asked_at_most_once_in_so_many_seconds(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(refusals, "PAUSE", 0.5)
         for _turn in range(3):
             with pytest.raises(exceptions.Unauthorized):
@@ -72,7 +72,7 @@ class TestRefusal:
         assert len(keystone.asked("POST")) == 3
         assert len(os.listdir(os.path.join(on_session.path, "refusals"))) == 1
 
-    def test_who_comes_during_the_pause_waits_for_its_rest(self, on_session, sign_in, monkeypatch):
+    def test_a_process_that_comes_during_the_pause_waits_for_its_rest(self, on_session, sign_in, monkeypatch):
         naps: list[float] = []
         monkeypatch.setattr(cache.Waiter, "pause", lambda self, seconds: naps.append(seconds) or True)
         for _turn in range(2):
@@ -88,7 +88,7 @@ class TestRefusal:
 
         assert sign_in()
 
-    def test_all_who_wait_for_it_are_answered_by_it(self, on_session, sign_in, keystone):
+    def test_all_processes_that_wait_get_the_same_answer(self, on_session, sign_in, keystone):
         keystone.slowness = 0.5
 
         found = at_once(5, lambda: sign_in(password="wrong"))

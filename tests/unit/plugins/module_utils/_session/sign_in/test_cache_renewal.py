@@ -34,7 +34,7 @@ HOURS = 3600
 
 
 class TestRenewal:
-    def test_who_finds_it_due_renews_it_and_the_old_one_stays_on_the_list(self, on_session, sign_in, keystone):
+    def test_a_due_token_is_renewed_and_the_old_one_stays_on_the_list(self, on_session, sign_in, keystone):
         old = sign_in()
         let_age(on_session, 9 * HOURS)
 
@@ -48,13 +48,13 @@ class TestRenewal:
         assert sign_in() == new
         assert counts(on_session) == (2, 2, 1, 1)
 
-    def test_before_that_it_is_not(self, on_session, sign_in):
+    def test_a_token_that_is_not_due_is_not_renewed(self, on_session, sign_in):
         old = sign_in()
         let_age(on_session, 7 * HOURS)
 
         assert sign_in() == old
 
-    def test_at_the_age_that_was_chosen(self, make_session, monkeypatch, on_session, sign_in):
+    def test_it_is_renewed_at_the_chosen_age(self, make_session, monkeypatch, on_session, sign_in):
         on_session.write_record(SessionRecord(RenewalPolicy("600")))
         old = sign_in()
         let_age(on_session, 601)
@@ -62,7 +62,7 @@ class TestRenewal:
         assert sign_in() != old
 
     @pytest.mark.parametrize("answer", [Answer(503), Answer(500), Answer(404)], ids=str)
-    def test_one_that_fails_goes_on_with_the_old_one(self, on_session, sign_in, keystone, monkeypatch, answer):
+    def test_if_renewal_fails_the_old_token_is_served(self, on_session, sign_in, keystone, monkeypatch, answer):
         monkeypatch.setattr(cache, "BUSY_TIMEOUT_WITH_TOKEN", 0)
         old = sign_in()
         let_age(on_session, 9 * HOURS)
@@ -74,7 +74,7 @@ class TestRenewal:
         # For a while, nobody asks again.
         assert len(keystone.asked("POST")) == asked
 
-    def test_one_that_cannot_reach_keystone_goes_on_with_the_old_one(self, on_session, sign_in, keystone, monkeypatch):
+    def test_if_keystone_cannot_be_reached_the_old_token_is_served(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(cache, "UNREACHABLE_TIMEOUT", 0)
         old = sign_in()
         let_age(on_session, 9 * HOURS)
@@ -90,7 +90,7 @@ class TestRenewal:
         with pytest.raises(exceptions.Unauthorized, match="The password is expired"):
             sign_in()
 
-    def test_while_another_renews_it_it_is_served(self, on_session, sign_in, keystone):
+    def test_while_another_process_renews_it_the_old_token_is_served(self, on_session, sign_in, keystone):
         old = sign_in()
         let_age(on_session, 9 * HOURS)
         (name,) = on_session.names()
@@ -99,7 +99,7 @@ class TestRenewal:
         assert sign_in() == old
         os.close(lock)
 
-    def test_one_that_has_too_little_left_is_not_served(self, on_session, sign_in, monkeypatch):
+    def test_a_token_with_too_little_time_left_is_not_served(self, on_session, sign_in, monkeypatch):
         on_session.write_record(SessionRecord(RenewalPolicy("100%")))
         old = sign_in()
         let_age(on_session, 24 * HOURS - renewal.LEAST + 1)
@@ -109,7 +109,7 @@ class TestRenewal:
 
 class TestARefusedToken:
     @pytest.mark.parametrize("status", [429, 503])
-    def test_where_keystone_cannot_say_it_is_replaced(self, on_session, sign_in, keystone, monkeypatch, status):
+    def test_if_keystone_cannot_validate_it_it_is_replaced(self, on_session, sign_in, keystone, monkeypatch, status):
         monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         first = sign_in()
         cache.refuse(first)
@@ -121,14 +121,14 @@ class TestARefusedToken:
         assert {token.id.reveal() for token in current_list(on_session)} == {first, second}
         assert on_session.problems() == set()
 
-    def test_one_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
+    def test_a_token_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
         token = sign_in()
         cache.refuse(token)
 
         assert sign_in() == token
         assert (len(keystone.asked("POST")), len(keystone.asked("GET"))) == (1, 1)
 
-    def test_one_that_keystone_does_not_accept_is_replaced_once_for_all(self, on_session, sign_in, keystone):
+    def test_a_token_that_keystone_does_not_accept_is_replaced_once_for_all(self, on_session, sign_in, keystone):
         token = sign_in()
         cache.refuse(token)
         del keystone.alive[token]
@@ -140,7 +140,7 @@ class TestARefusedToken:
         assert sign_in() == new
         assert len(keystone.asked("POST")) == 2
 
-    def test_a_service_that_refuses_it_makes_a_new_sign_in(self, on_session, keystone):
+    def test_a_service_s_401_leads_to_a_new_sign_in(self, on_session, keystone):
         sessions = [keystone_session.Session(auth=password_plugin(keystone)) for _number in range(2)]
         for one in sessions:
             assert one.get(f"{keystone.url}/compute/servers").status_code == 200
@@ -150,7 +150,7 @@ class TestARefusedToken:
             assert one.get(f"{keystone.url}/compute/servers").status_code == 200
         assert len(keystone.asked("POST")) == 2
 
-    def test_of_a_keystone_that_cannot_say_so_a_new_one_is_got(self, on_session, sign_in, keystone, monkeypatch):
+    def test_if_keystone_fails_to_validate_it_it_is_replaced(self, on_session, sign_in, keystone, monkeypatch):
         monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         token = sign_in()
         cache.refuse(token)
@@ -160,7 +160,7 @@ class TestARefusedToken:
 
 
 @pytest.mark.parametrize("ref", [object(), types.SimpleNamespace(auth_token=None)], ids=["none", "no text"])
-def test_a_plugin_without_a_token_of_keystone_s_is_invalidated_as_without_a_session(on_session, keystone, ref):
+def test_a_plugin_without_a_keystone_token_is_invalidated_as_without_a_session(on_session, keystone, ref):
     plugin = password_plugin(keystone)
     plugin.auth_ref = ref
 

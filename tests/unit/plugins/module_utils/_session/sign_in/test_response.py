@@ -19,7 +19,7 @@ from keystoneauth1 import exceptions
     ],
     ids=repr,
 )
-def test_an_error_of_which_name_and_text_are_left_is_as_near_to_it_as_they_suffice_for(error, heard):
+def test_an_error_is_restored_from_its_name_and_text_as_well_as_possible(error, heard):
     made = response.error_of(type(error).__name__, str(error))
 
     assert (type(made), str(made)) == (heard, "lost")

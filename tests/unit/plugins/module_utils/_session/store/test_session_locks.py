@@ -77,7 +77,7 @@ class TestLock:
             pass
 
     def test_waiting_for_the_lock_of_a_session_that_is_discarded_gets_the_new_lock_or_an_error(self, made, monkeypatch):
-        """A lock on a file that is gone keeps nobody out. To be told that the session is gone is as good."""
+        """A lock on a file that is gone keeps nobody out. An error that the session is gone is as good."""
         problems = []
         waiting, discarded = threading.Event(), threading.Event()
         flock = fcntl.flock
