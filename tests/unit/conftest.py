@@ -13,10 +13,11 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection
+from ansible_collections.onetoken.openstack.plugins.module_utils._modules import connection, signing_in
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules.task_cloud import TaskCloud
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import cache, detached
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import VARIABLE, Session
 from ansible_collections.onetoken.openstack.tests.unit import module_process
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -145,6 +146,15 @@ def session(tmp_path: pathlib.Path) -> t.Iterator[Session]:
     yield made
     # It lies in memory, where no test run clears it away.
     key.remove(made.path)
+
+
+@pytest.fixture
+def issued_by_task(session: Session, sandbox: TaskCloud, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A session with a token for the cloud sandbox; the cloud second was not issued yet."""
+    signing_in.issue(session, sandbox, RenewalPolicy(), timeout=10)
+    # Issuing puts this process on the session.
+    monkeypatch.setenv(VARIABLE, "")
+    return session
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import SessionRecord
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import IDLE, clear_away
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import sign_in
 
 
@@ -100,7 +100,7 @@ def python(no_cloud, site_path):
 @pytest.fixture
 def run(python):
     """A process that does nothing, until it is killed or its standard input is closed."""
-    return python("import sys; print('ready', flush=True); sys.stdin.read()")
+    return python(IDLE)
 
 
 @pytest.fixture

@@ -21,15 +21,13 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
     VARIABLE,
     Session,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.token import Token, TokenId
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.tokens import StoredTokens
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import clock
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import (
     ConfigurationError,
     OneTokenError,
 )
 from ansible_collections.onetoken.openstack.plugins.plugin_utils import run as runs
 from ansible_collections.onetoken.openstack.plugins.plugin_utils.run import Run, Settings
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session import tokens
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     clear_away,
     close_pipes,
@@ -64,17 +62,8 @@ def begin(settings):
 
 @pytest.fixture
 def sign_in(keystone):
-    """Put a token into a session, as a process does that signs in; its id."""
-
-    def sign_in(session: Session, **body: object) -> str:
-        text = keystone.issue()
-        keystone.alive[text].update(body)
-        token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
-        session.write_tokens("0123456789abcdef", StoredTokens(token))
-        session.count(ISSUED)
-        return text
-
-    return sign_in
+    """Put a token into a session, as a process does that signs in."""
+    return lambda session, **body: tokens.sign_in(session, keystone, **body)
 
 
 class TestBeginning:

@@ -23,23 +23,15 @@ from ansible_collections.onetoken.openstack.plugins.plugin_utils.session_report 
 from ansible_collections.onetoken.openstack.tests.helpers.token_age import let_it_age
 
 
-@pytest.fixture
-def issued(session, sandbox, monkeypatch):
-    """A session with a token for the cloud sandbox; the cloud second was not issued yet."""
-    signing_in.issue(session, sandbox, RenewalPolicy(), timeout=10)
-    monkeypatch.setenv(VARIABLE, "")
-    return session
-
-
 def stored(session, cloud: str = "sandbox"):
     one = issued_clouds.of_cloud(session, cloud)
     assert one is not None
     return session.read_tokens(one.identity).current
 
 
-def test_a_session_is_named_or_that_of_the_environment(issued, tmp_path):
-    assert chosen_session(None, {VARIABLE: issued.path}).path == issued.path
-    assert chosen_session(issued.path, {VARIABLE: str(tmp_path)}).path == issued.path
+def test_a_session_is_named_or_that_of_the_environment(issued_by_task, tmp_path):
+    assert chosen_session(None, {VARIABLE: issued_by_task.path}).path == issued_by_task.path
+    assert chosen_session(issued_by_task.path, {VARIABLE: str(tmp_path)}).path == issued_by_task.path
 
 
 @pytest.mark.parametrize(
@@ -59,34 +51,34 @@ def test_a_missing_session_is_reported(name, reported):
         ("second", {}, "second"),
     ],
 )
-def test_it_reports_the_named_cloud_or_else_the_only_one(issued, cloud, environ, chosen):
-    assert report(issued, cloud, environ, return_token=False)["cloud"] == chosen
+def test_it_reports_the_named_cloud_or_else_the_only_one(issued_by_task, cloud, environ, chosen):
+    assert report(issued_by_task, cloud, environ, return_token=False)["cloud"] == chosen
 
 
-def test_one_of_several_clouds_must_be_named(issued, task_cloud):
-    signing_in.issue(issued, task_cloud(cloud="second"), RenewalPolicy(), timeout=10)
+def test_one_of_several_clouds_must_be_named(issued_by_task, task_cloud):
+    signing_in.issue(issued_by_task, task_cloud(cloud="second"), RenewalPolicy(), timeout=10)
 
     with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\)"):
-        report(issued, None, {}, return_token=False)
-    assert report(issued, None, {"OS_CLOUD": "second"}, return_token=False)["cloud"] == "second"
+        report(issued_by_task, None, {}, return_token=False)
+    assert report(issued_by_task, None, {"OS_CLOUD": "second"}, return_token=False)["cloud"] == "second"
 
 
-def test_it_reports_the_token_and_how_to_sign_in_with_it(issued, keystone):
+def test_it_reports_the_token_and_how_to_sign_in_with_it(issued_by_task, keystone):
     asked = len(keystone.requests)
 
-    reported = report(issued, "sandbox", {"PYTHONPATH": "/opt/own"}, return_token=False)
+    reported = report(issued_by_task, "sandbox", {"PYTHONPATH": "/opt/own"}, return_token=False)
 
     assert reported["environment"] == {
         "OS_CLOUD": "sandbox",
-        VARIABLE: issued.path,
-        "PYTHONPATH": f"{issued.site}{os.pathsep}/opt/own",
+        VARIABLE: issued_by_task.path,
+        "PYTHONPATH": f"{issued_by_task.site}{os.pathsep}/opt/own",
     }
-    assert (reported["session"], reported["cloud"]) == (issued.path, "sandbox")
-    described = describe(stored(issued))
+    assert (reported["session"], reported["cloud"]) == (issued_by_task.path, "sandbox")
+    described = describe(stored(issued_by_task))
     assert {key: reported[key] for key in described if key != "seconds_left"} == {
         key: value for key, value in described.items() if key != "seconds_left"
     }
-    assert stored(issued).id.reveal() not in json.dumps(reported)
+    assert stored(issued_by_task).id.reveal() not in json.dumps(reported)
     assert len(keystone.requests) == asked
 
 
@@ -100,31 +92,31 @@ def test_explicit_credentials_are_reported_as_a_handle(session, task_cloud, keys
     assert stored(session, "onetoken").id.reveal() not in json.dumps(reported)
 
 
-def test_the_token_is_returned_on_request(issued):
-    reported = report(issued, "sandbox", {}, return_token=True)
+def test_the_token_is_returned_on_request(issued_by_task):
+    reported = report(issued_by_task, "sandbox", {}, return_token=True)
 
-    assert reported["token"] == stored(issued).id.reveal()
+    assert reported["token"] == stored(issued_by_task).id.reveal()
 
 
-def test_a_cloud_of_the_same_identity_costs_no_sign_in_and_another_one_does(issued, write_clouds, keystone):
-    report(issued, "second", {}, return_token=False)
+def test_a_cloud_of_the_same_identity_costs_no_sign_in_and_another_one_does(issued_by_task, write_clouds, keystone):
+    report(issued_by_task, "second", {}, return_token=False)
     assert len(keystone.asked("POST")) == 1
 
     other = keystone.entry()
     other["auth"]["project_name"] = "other"
     write_clouds({"clouds": {"sandbox": keystone.entry(), "third": other}})
-    report(issued, "third", {}, return_token=False)
+    report(issued_by_task, "third", {}, return_token=False)
     assert len(keystone.asked("POST")) == 2
 
 
-def test_a_due_token_is_renewed(issued, keystone):
-    old = stored(issued)
-    let_it_age(issued, issued_clouds.of_cloud(issued, "sandbox").identity, 12 * 3600)
+def test_a_due_token_is_renewed(issued_by_task, keystone):
+    old = stored(issued_by_task)
+    let_it_age(issued_by_task, issued_clouds.of_cloud(issued_by_task, "sandbox").identity, 12 * 3600)
 
-    reported = report(issued, "sandbox", {}, return_token=True)
+    reported = report(issued_by_task, "sandbox", {}, return_token=True)
 
     assert len(keystone.asked("POST")) == 2
-    assert reported["token"] == stored(issued).id.reveal() != old.id.reveal()
+    assert reported["token"] == stored(issued_by_task).id.reveal() != old.id.reveal()
 
 
 def test_a_due_token_that_cannot_be_renewed_is_returned_until_it_expires(session, task_cloud, keystone):
@@ -141,18 +133,18 @@ def test_a_due_token_that_cannot_be_renewed_is_returned_until_it_expires(session
         report(session, None, {}, return_token=True)
 
 
-def test_the_process_itself_is_on_the_session_only_meanwhile(issued, keystone, monkeypatch):
+def test_the_process_itself_is_on_the_session_only_meanwhile(issued_by_task, keystone, monkeypatch):
     before = dict(os.environ)
-    report(issued, "second", {}, return_token=False)
+    report(issued_by_task, "second", {}, return_token=False)
     assert dict(os.environ) == before
 
     with pytest.raises(ConfigurationError, match="'sandbocks' is not in"):
-        report(issued, "sandbocks", {}, return_token=False)
+        report(issued_by_task, "sandbocks", {}, return_token=False)
     assert dict(os.environ) == before
 
 
-def test_a_revoked_session_is_refused(issued):
-    issued.close()
+def test_a_revoked_session_is_refused(issued_by_task):
+    issued_by_task.close()
 
     with pytest.raises(SessionClosedError):
-        report(issued, "sandbox", {}, return_token=False)
+        report(issued_by_task, "sandbox", {}, return_token=False)

@@ -23,12 +23,6 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 HOURS = 3600
 
 
-@pytest.fixture
-def issued(session, sandbox):
-    signing_in.issue(session, sandbox, RenewalPolicy(), 10)
-    return session
-
-
 def let_age(session, seconds: float) -> None:
     one = issued_clouds.of_cloud(session, "sandbox")
     assert one is not None
@@ -46,11 +40,11 @@ def test_a_session_that_does_not_exist(session, cloud):
     ("age", "state", "renews_in"),
     [(0, "valid", 7.92 * HOURS), (9 * HOURS, "due", 0), (25 * HOURS, "expired", 0)],
 )
-def test_a_token_s_age_needs_no_request(issued, keystone, age, state, renews_in):
-    let_age(issued, age)
+def test_a_token_s_age_needs_no_request(issued_by_task, keystone, age, state, renews_in):
+    let_age(issued_by_task, age)
     asked = len(keystone.requests)
 
-    found = status(issued, None, validate=False, timeout=10)
+    found = status(issued_by_task, None, validate=False, timeout=10)
 
     assert (found.cloud, found.state, found.validated) == ("sandbox", state, False)
     assert found.renews_in == pytest.approx(renews_in, abs=60)
@@ -58,10 +52,10 @@ def test_a_token_s_age_needs_no_request(issued, keystone, age, state, renews_in)
     assert len(keystone.requests) == asked
 
 
-def test_a_write_to_keystone_makes_it_due_at_once(issued):
-    staleness.mark(issued, [staleness.EVERYBODY])
+def test_a_write_to_keystone_makes_it_due_at_once(issued_by_task):
+    staleness.mark(issued_by_task, [staleness.EVERYBODY])
 
-    found = status(issued, "sandbox", validate=True, timeout=10)
+    found = status(issued_by_task, "sandbox", validate=True, timeout=10)
 
     assert (found.state, found.renews_in) == ("due", 0)
 
@@ -79,63 +73,63 @@ def test_one_that_is_too_short_lived_for_the_next_sign_in_is_due(session, sandbo
     assert next_one.changed is (found.state == "due")
 
 
-def test_min_remaining_counts(issued):
-    issued.write_record(SessionRecord(RenewalPolicy("100%", min_remaining=23 * HOURS)))
+def test_min_remaining_counts(issued_by_task):
+    issued_by_task.write_record(SessionRecord(RenewalPolicy("100%", min_remaining=23 * HOURS)))
 
-    found = status(issued, None, validate=False, timeout=10)
+    found = status(issued_by_task, None, validate=False, timeout=10)
 
     assert (found.state, found.renews_in) == ("valid", pytest.approx(HOURS, abs=60))
 
 
-def test_a_token_that_cannot_be_renewed_is_valid_until_it_expires(issued):
-    one = issued_clouds.of_cloud(issued, "sandbox")
-    stored = issued.read_tokens(one.identity)
-    issued.write_tokens(one.identity, StoredTokens(dataclasses.replace(stored.current, renewable=False)))
-    let_age(issued, 9 * HOURS)
+def test_a_token_that_cannot_be_renewed_is_valid_until_it_expires(issued_by_task):
+    one = issued_clouds.of_cloud(issued_by_task, "sandbox")
+    stored = issued_by_task.read_tokens(one.identity)
+    issued_by_task.write_tokens(one.identity, StoredTokens(dataclasses.replace(stored.current, renewable=False)))
+    let_age(issued_by_task, 9 * HOURS)
 
-    found = status(issued, None, validate=False, timeout=10)
+    found = status(issued_by_task, None, validate=False, timeout=10)
 
     assert (found.state, found.renews_in) == ("valid", pytest.approx(15 * HOURS, abs=60))
 
 
 @pytest.mark.parametrize(("alive", "state"), [(True, "valid"), (False, "refused")])
-def test_keystone_validates_it_if_asked(issued, keystone, alive, state):
+def test_keystone_validates_it_if_asked(issued_by_task, keystone, alive, state):
     if not alive:
         keystone.alive.clear()
-    counted = issued.counted(REQUESTS)
+    counted = issued_by_task.counted(REQUESTS)
 
-    found = status(issued, "sandbox", validate=True, timeout=10)
+    found = status(issued_by_task, "sandbox", validate=True, timeout=10)
 
     assert (found.state, found.validated) == (state, True)
     assert len(keystone.asked("GET")) == 1
-    assert issued.counted(REQUESTS) == counted + 1
+    assert issued_by_task.counted(REQUESTS) == counted + 1
 
 
-def test_an_expired_token_needs_no_validation(issued, keystone):
-    let_age(issued, 25 * HOURS)
+def test_an_expired_token_needs_no_validation(issued_by_task, keystone):
+    let_age(issued_by_task, 25 * HOURS)
 
-    assert not status(issued, "sandbox", validate=True, timeout=10).validated
+    assert not status(issued_by_task, "sandbox", validate=True, timeout=10).validated
     assert keystone.asked("GET") == []
 
 
-def test_a_revoked_session(issued):
-    issued.close()
+def test_a_revoked_session(issued_by_task):
+    issued_by_task.close()
 
-    assert status(issued, None, validate=True, timeout=10).state == "closed"
+    assert status(issued_by_task, None, validate=True, timeout=10).state == "closed"
 
 
-def test_a_cloud_without_an_issued_token(issued):
-    found = status(issued, "second", validate=False, timeout=10)
+def test_a_cloud_without_an_issued_token(issued_by_task):
+    found = status(issued_by_task, "second", validate=False, timeout=10)
 
     assert (found.cloud, found.state) == ("second", "absent")
 
 
-def test_one_of_several_clouds_must_be_named(issued, task_cloud):
-    signing_in.issue(issued, task_cloud(cloud="second"), RenewalPolicy(), 10)
+def test_one_of_several_clouds_must_be_named(issued_by_task, task_cloud):
+    signing_in.issue(issued_by_task, task_cloud(cloud="second"), RenewalPolicy(), 10)
 
     with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\): name one with cloud"):
-        status(issued, None, validate=False, timeout=10)
-    assert status(issued, "second", validate=False, timeout=10).state == "valid"
+        status(issued_by_task, None, validate=False, timeout=10)
+    assert status(issued_by_task, "second", validate=False, timeout=10).state == "valid"
 
 
 class TestTheSessionOfARun:

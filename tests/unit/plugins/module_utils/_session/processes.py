@@ -13,6 +13,9 @@ import typing as t
 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 
+#: Python code that does nothing until its standard input is closed.
+IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
+
 
 def ended_run() -> Owner:
     """A run of this machine that has ended: its process id is another process's by now."""

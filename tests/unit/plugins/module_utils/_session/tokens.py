@@ -35,9 +35,10 @@ def make_token(text: str = SECRET, lifetime: float = 24 * 3600, age: float = 0, 
     return Token(TokenId(text), {**times, **described}, "http://127.0.0.1:5000/v3", obtained_at)
 
 
-def sign_in(session: Session, keystone: StandInKeystone, name: str = IDENTITY) -> Token:
+def sign_in(session: Session, keystone: StandInKeystone, name: str = IDENTITY, **body: t.Any) -> Token:
     """A token of this identity that the session holds and Keystone knows, as if a process had signed in."""
     text = keystone.issue()
+    keystone.alive[text].update(body)
     token = Token(TokenId(text), keystone.alive[text], keystone.auth_url, clock.now())
     stored = session.read_tokens(name)
     session.write_tokens(name, StoredTokens(token, stored.newest_first if stored else ()))

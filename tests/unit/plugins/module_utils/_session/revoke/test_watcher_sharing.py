@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    IDLE,
     kill,
     wait_until,
 )
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.processes
 
 class TestSharing:
     def test_the_last_of_two_runs_revokes(self, issued, python, watch, keystone):
-        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first_run, second_run = (python(IDLE) for _turn in "12")
         first, _name = watch(issued, first_run)
         second, name = watch(issued, second_run)
 
@@ -35,7 +36,7 @@ class TestSharing:
         assert keystone.alive == {}
 
     def test_a_run_that_is_killed_leaves_the_session_to_the_other(self, issued, python, watch, keystone):
-        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first_run, second_run = (python(IDLE) for _turn in "12")
         first, first_name = watch(issued, first_run)
         second, second_name = watch(issued, second_run)
         wait_until(lambda: is_on_watch(issued, second_name))
@@ -46,7 +47,7 @@ class TestSharing:
         assert second.end(drain_timeout=0, revoke_timeout=30)["revoked"] == 1
 
     def test_a_run_that_leaves_a_session_to_others_does_not_wait(self, issued, python, use, watch):
-        first_run, second_run = (python("import sys; print('ready', flush=True); sys.stdin.read()") for _turn in "12")
+        first_run, second_run = (python(IDLE) for _turn in "12")
         first, _name = watch(issued, first_run)
         watch(issued, second_run)
         use(issued)

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners, site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    IDLE,
     ended_run,
     kill,
     wait_until,
@@ -54,7 +55,7 @@ def test_a_run_that_was_killed_with_a_stopped_watcher_leaves_an_orphan(issued, o
     wait_until(lambda: is_on_watch(issued, name))
     stopped.process.send_signal(signal.SIGSTOP)
     kill(run)
-    another_run = python("import sys; print('ready', flush=True); sys.stdin.read()")
+    another_run = python(IDLE)
     watch(own, another_run)
 
     wait_until(lambda: issued.names() == [])

@@ -17,6 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner, Watch
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.errors import SessionError
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
+    IDLE,
     kill,
     run_elsewhere,
 )
@@ -228,7 +229,7 @@ class TestLiving:
         assert owners.orphaned(made)
 
     def test_ended_runs_of_this_machine_can_be_removed(self, made, run, python):
-        owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
+        owners.add(made, killed(python(IDLE)))
         living = owners.add(made, Owner.of_process(run.pid))
         stranger = owners.add(made, run_elsewhere())
 
@@ -260,7 +261,7 @@ class TestLiving:
         assert owner.is_local is local
 
     def test_one_running_owner_is_enough(self, made, run, python):
-        dead = owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
+        dead = owners.add(made, killed(python(IDLE)))
         living = owners.add(made, Owner.of_process(run.pid))
 
         assert owners.living(made)
