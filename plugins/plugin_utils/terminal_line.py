@@ -69,7 +69,7 @@ class TerminalLine:
             if in_foreground(self._run):
                 os.write(self._terminal, f"{ERASE}{text}\n".encode(errors="replace"))
         except OSError:
-            # The terminal is gone as well.
+            # The terminal is gone, too.
             pass
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ _CHECKSUM = struct.Struct("<I")
 
 @dataclasses.dataclass
 class Schedule:
-    """Of one service to one project. Moments are of the system's monotonic clock, which all its processes share."""
+    """The requests to one service in one project. Moments are of the monotonic clock, which all processes share."""
 
     used_at: float = _NEVER
     next_at: float = _NEVER
@@ -72,7 +72,7 @@ class Schedule:
 
     @classmethod
     def read(cls, content: bytes, boot: str, now: float, first_rate: float = FIRST_RATE) -> Schedule:
-        """What was written last; a new one where that is damaged, too old, or of another boot and so another clock."""
+        """What was written last; a new one if that is damaged, too old, or of another boot and so another clock."""
         new = cls(learnt_rate=first_rate)
         if len(content) != _FIELDS.size + _CHECKSUM.size:
             return new

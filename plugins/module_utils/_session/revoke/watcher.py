@@ -209,7 +209,7 @@ def _python(session: Session) -> str:
 
 def _sweep_others(session: Session, code: t.Mapping[str, str]) -> None:
     """Sweep the sessions of earlier runs, whose machine or container went down under them."""
-    # Whatever is wrong with those is not to keep this run's session from being watched.
+    # Whatever is wrong with those must not keep this run's session from being watched.
     with contextlib.suppress(Exception):
         base = os.path.dirname(session.path)
         orphans = sweep.orphans(base)
@@ -220,7 +220,7 @@ def _sweep_others(session: Session, code: t.Mapping[str, str]) -> None:
         # orphans are of this user, and get the code of this process first.
         lasting = next(orphan for orphan in orphans if _can_write_code(orphan, code))
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != session.site]
-        # A Keystone that does not answer for them is not to hold up the revoke of this run.
+        # In another process: a Keystone that does not answer for them must not delay the revoke of this run.
         # pylint: disable-next=ansible-bad-function
         subprocess.Popen(
             [_python(lasting), "-m", f"{PACKAGE}.revoke.sweep", base],

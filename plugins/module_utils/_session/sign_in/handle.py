@@ -40,7 +40,7 @@ class Grant:
 
     #: The identity's name in the session.
     identity: str
-    #: How a process signs in again; None where it cannot, as the credentials were given to a task.
+    #: How a process signs in again; None if the credentials were given to a task.
     way: dict[str, t.Any] | None = dataclasses.field(default=None, repr=False)
 
 

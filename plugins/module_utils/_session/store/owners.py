@@ -74,7 +74,7 @@ class Owner:
 
 def _start_of(pid: int) -> str | None:
     if not os.path.isdir("/proc/self"):
-        # A system without /proc, such as macOS. No module is at hand here, whose run_command there would be.
+        # A system without /proc, such as macOS. This is not a module, which would have run_command.
         # pylint: disable-next=ansible-bad-function
         shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return shown.stdout.strip() or None

@@ -29,7 +29,7 @@ def _write_file(session: Session, handle: int, path: str, text: str) -> None:
         folder = stack.enter_context(directory.subdirectory(handle, SITE))
         for inner in folders:
             folder = stack.enter_context(directory.subdirectory(folder, inner))
-        # Made by the superuser later, under become, its owner could not clear it away.
+        # If the superuser made it later, under become, its owner could not remove it.
         with directory.subdirectory(folder, "__pycache__"):
             pass
         if directory.read(folder, name) != text:

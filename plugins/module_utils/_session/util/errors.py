@@ -70,7 +70,7 @@ class SessionClosedError(SessionError):
 
 
 class SourceUnreadableError(OneTokenError):
-    """The credentials that a session was made from cannot be read from here."""
+    """The credentials of a session's token cannot be used again."""
 
 
 def without_sdk(interpreter: str) -> str:

@@ -19,7 +19,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 @pytest.fixture
 def empty(session):
-    """A session that no process has asked for a token yet."""
+    """A session without tokens."""
     session.make()
     session.write_record(SessionRecord(RenewalPolicy()))
     return session
@@ -74,7 +74,7 @@ def site_path(tmp_path_factory):
 
 @pytest.fixture
 def python(no_cloud, site_path):
-    """Start Python code in a process and a process group of its own, and go on when it has written its first line."""
+    """Start Python code in a process and a process group of its own, and return when it has written its first line."""
     started = []
 
     def start(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -118,7 +118,7 @@ def use(python):
 
 @pytest.fixture
 def finish(python):
-    """A process that sees something through on a session, until it is killed or its standard input is closed."""
+    """A process that is finishing its work on a session, until it is killed or its standard input is closed."""
     code = (
         "import sys\n"
         "from onetoken_session.store import session, usage\n"

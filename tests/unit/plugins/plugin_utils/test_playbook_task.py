@@ -278,7 +278,7 @@ class TestEnvironment:
         assert environment(one) == {"OS_CLOUD": "of the play", "A": "of the task", "B": "of the block", "C": "ours"}
 
     def test_a_template_of_the_task_overrides_the_added_variables(self, task):
-        """Nobody can tell what is in it, and it is the nearest to the task."""
+        """What is in it is not known, and it is the nearest to the task."""
         one = task(f"{CLOUD_TASK}\nenvironment: '{{{{ mine }}}}'")
         one.add_environment({"OS_CLOUD": "sandbox"})
 

@@ -63,7 +63,7 @@ def run_module(no_cloud, module_processes, tmp_path, monkeypatch):
 
 @pytest.fixture
 def start():
-    """Start Python code that says when it is ready; it goes on until it is killed, or to the end of the test."""
+    """Start Python code that prints when it is ready; it runs until it is killed, or until the end of the test."""
     started = []
 
     def new(code: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
@@ -358,7 +358,7 @@ class TestSessionsOfRuns:
 
     @pytest.fixture
     def of_run(self, no_cloud, tmp_path, keystone, run):
-        """The session of a run that goes on, where sessions are by default, with a token."""
+        """The session of a run in progress, in the default directory, with a token."""
         session = Session(str(tmp_path / "onetoken" / "run-1"))
         prepare(session, RenewalPolicy(), Owner.of_process(run.pid))
         text = keystone.issue()

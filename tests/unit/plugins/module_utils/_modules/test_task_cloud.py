@@ -348,7 +348,7 @@ class TestScope:
 
 
 class TestAgain:
-    """A cloud that was signed in to before, with what a task asks for besides."""
+    """A cloud that was signed in to before, with further options of a task."""
 
     def test_a_configured_cloud_is_read_again_each_time(self, clouds_yaml, write_clouds, keystone):
         changed = keystone.entry()

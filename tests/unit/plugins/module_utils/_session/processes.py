@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests with several processes share: how to start one that has the session's code, and how to wait for it."""
+"""What tests with several processes share: runs as owners, and how to wait for and end processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_elsewhere() -> Owner:
 
 
 def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> None:
-    """Look again and again, as what is waited for happens in another process."""
+    """Poll for something that happens in another process."""
     deadline = time.monotonic() + give_up_after
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -38,7 +38,7 @@ def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> N
 
 
 def ended(process: int) -> bool:
-    """Whether there is none of this id any more, or one that only its parent has not asked about yet."""
+    """Whether there is no process with this id any more, or only a zombie."""
     return Owner.of_process(process) is None
 
 
@@ -52,14 +52,14 @@ def copies_of_handles(path: str) -> list[int]:
 
 
 def let_end(process: subprocess.Popen[str]) -> None:
-    """Let a process go on that waits for the end of its standard input, and wait for its own end."""
+    """Close the standard input of a process that waits for that, and wait for its end."""
     assert process.stdin is not None
     process.stdin.close()
     process.wait(30)
 
 
 def kill(process: subprocess.Popen[t.Any]) -> None:
-    """End a process at once, and wait for its end."""
+    """Kill a process, and wait for its end."""
     process.kill()
     process.wait(30)
 
@@ -71,6 +71,6 @@ def close_pipes(process: subprocess.Popen[t.Any]) -> None:
 
 
 def clear_away(process: subprocess.Popen[t.Any]) -> None:
-    """What a test does in the end with a process that it started."""
+    """End a process that a test started."""
     kill(process)
     close_pipes(process)

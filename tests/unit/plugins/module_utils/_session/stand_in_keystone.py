@@ -1,11 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for Keystone, to be storms of errors and slow answers that no real Keystone gives on request.
+"""A stand-in for Keystone, for errors and slow answers that no real Keystone gives on request.
 
-It knows one user and one project, issues tokens for a password or a token, tells whether a token is alive, and revokes;
-a token of a trust or of an application credential with access rules, which a test makes of another, it treats as
-Keystone does.
+It knows one user and one project, issues tokens for a password or a token, validates and revokes them. It treats a
+token of a trust or of an application credential with access rules, which a test makes of another, as Keystone does.
 Every service of its catalog is at /compute on the same port and answers 200 to a token that is alive, 401 to any other.
 A test sets what else it does: see ``answers`` and ``stuck``. The real thing is in tests/sandbox.
 """

@@ -66,7 +66,7 @@ class TestOfARun:
 
     @needs_root
     def test_the_superuser_begins_no_run_on_a_session_of_another_user(self, session, owner):
-        """Who could put other code into it while the run goes on."""
+        """That user could put other code into it during the run."""
         session.make()
         os.chown(session.path, 65534, -1)
 

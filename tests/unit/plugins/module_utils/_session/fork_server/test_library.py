@@ -30,7 +30,7 @@ IMPORTED_BY = os.getpid()
 MODULE = """
 from ansible.module_utils import basic
 import json, os, sys
-def tell():
+def report():
     print(json.dumps({
         "module": NAME,
         "library": basic.FROM,
@@ -49,7 +49,7 @@ def _ansiballz_main():
         sys.path.insert(0, path)
         sys.argv.append(__file__)
         import ansible_collections.openstack.cloud.plugins.modules.{name} as module
-        module.tell()
+        module.report()
 _ansiballz_main()
 """
 
@@ -71,7 +71,7 @@ def archive(name: str, library: str = LIBRARY, module: str = MODULE) -> bytes:
 
 
 def run(machine, name: str, content: bytes) -> tuple[dict[str, t.Any], bool]:
-    """What the module tells, and whether it was served."""
+    """What the module reports, and whether it was served."""
     path = machine.home / f"AnsiballZ_{name}.py"
     path.write_text(SCRIPT.format(archive=base64.b64encode(content).decode(), name=name))
     before = machine.served

@@ -138,7 +138,7 @@ def test_a_server_keeps_no_file_and_no_memory_of_what_it_served(machine, server)
         return int(found[1])
 
     def serve(number: int) -> None:
-        """Clients that leave before anything runs: for the server, that is all the same, and takes no time."""
+        """Clients that disconnect before anything runs: the server does not care, and it takes no time."""
         for _number in range(number):
             connection = connect(machine)
             connection.sendall(struct.pack("!I", 0))

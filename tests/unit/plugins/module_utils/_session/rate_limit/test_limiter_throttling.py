@@ -227,7 +227,7 @@ class TestThrottledSeconds:
         assert one.throttled_seconds == 0
 
     def test_threads_that_wait_at_the_same_time_are_counted_once(self, limiter, fake):
-        """Two services are held: the wait for the second begins while the one for the first goes on."""
+        """Two services are held: the wait for the second begins during the wait for the first."""
         is_second_waiting = False
 
         def sleep(seconds):

@@ -35,7 +35,7 @@ class TestDuringASignIn:
 
     @pytest.fixture
     def revoking(self, issued):
-        """The revoke, which waits for a sign-in, and the handle that lets it go on."""
+        """The thread of the revoke, which waits for a sign-in, its results, and the handle that it waits for."""
         signing_in = issued.signing_in(10)
         results = []
         thread = threading.Thread(target=lambda: results.append(revocation.revoke(issued, 30)), daemon=True)

@@ -46,7 +46,7 @@ class TestLeaving:
         assert revocation.leave(issued, owners.add(issued, Owner.of_process(os.getpid())), 10).revoked == 1
 
     def test_the_session_is_left_to_a_run_of_another_machine(self, issued, keystone):
-        """Nobody here can tell whether it has ended."""
+        """Whether it has ended cannot be seen from here."""
         elsewhere = owners.add(issued, run_elsewhere())
 
         assert revocation.leave(issued, owners.add(issued, Owner.of_process(os.getpid())), 10) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signing in as whoever the stand-in for Keystone knows, and what comes of it."""
+"""Signing in to the stand-in for Keystone, and what a session holds afterwards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ print(auth.get_token(session.Session()), flush=True)
 
 
 class GenerousKeystone(StandInKeystone):
-    """One that signs in whoever asks."""
+    """A Keystone that accepts all credentials."""
 
     def _knows(self, identity: dict[str, t.Any]) -> bool:
         return True

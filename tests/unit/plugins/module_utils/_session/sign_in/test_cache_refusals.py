@@ -46,7 +46,7 @@ class TestRefusal:
             sign_in()
         assert caught.value.required_auth_methods == [["password", "totp"]]
         assert caught.value.receipt == "secret-receipt"
-        # keystoneauth needs the receipt to tell the reason, and it is as good as a password.
+        # keystoneauth needs the receipt to report the reason, and it is as good as a password.
         assert "required_auth_methods" not in texts_of(on_session)
         assert "secret-receipt" not in texts_of(on_session)
 

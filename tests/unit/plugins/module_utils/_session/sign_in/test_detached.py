@@ -12,7 +12,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 
 pytestmark = pytest.mark.processes
 
-#: Begins a piece of work that goes on until it may end, which it then notes down.
+#: Begins work that runs until it may end, and then writes a file.
 WORK = """
 import os, sys, time
 from onetoken_session.sign_in import detached
@@ -290,7 +290,7 @@ class TestSignals:
         (folder / "done").touch()
 
     def test_work_that_nobody_waits_for_closes_the_output_of_its_process(self, begun):
-        """Who reads the output of the process sees its end, though the work goes on."""
+        """The output of the process is closed, though the work is still running."""
         process, folder = begun
         process.kill()
 

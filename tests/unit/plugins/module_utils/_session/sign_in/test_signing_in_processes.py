@@ -171,7 +171,7 @@ class TestAProcessThatEndsMeanwhile:
         process.kill()
         process.communicate()
 
-        # Nobody signs in any more: the lock of a whole revoke is to be had.
+        # Nobody signs in any more: the lock for a revoke is free.
         with prepared.locked(30):
             assert prepared.names() == []
 

@@ -27,7 +27,7 @@ from keystoneauth1 import session as keystone_session
 
 
 class WritableKeystone(GenerousKeystone):
-    """One that takes every change, and tells whose each token is."""
+    """A Keystone that accepts every write, and knows whose each token is."""
 
     def _answer(self, request):
         if request.path.startswith(("/v3/", "/volume", "/inner")) and "/auth/" not in request.path:

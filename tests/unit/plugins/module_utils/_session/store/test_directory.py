@@ -374,7 +374,7 @@ def runtime(tmp_path):
 
 
 def test_the_state_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
-    """A runtime directory is gone when its user logs out, under a run that goes on."""
+    """A runtime directory is removed when its user logs out, also during a run."""
     base = directory.default_base({"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(tmp_path / "state")})
 
     assert base == str(tmp_path / "state" / "onetoken")

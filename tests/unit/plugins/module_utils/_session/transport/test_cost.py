@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the way through the transport costs a request where no limit was ever met: counted, as time tells nothing."""
+"""The cost of the transport for a request before any limit was met: calls are counted, as times vary."""
 
 from __future__ import annotations
 

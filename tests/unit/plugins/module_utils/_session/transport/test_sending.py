@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests on a session, against a service that has limits: a stand-in, as no real one says each of these at a word."""
+"""Requests on a session to a service with rate limits: a stand-in, as no real one gives all of these answers."""
 
 from __future__ import annotations
 
