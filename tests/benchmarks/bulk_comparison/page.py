@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of a comparison, for the terminal and for docs/benchmarks.md, and its plot."""
+"""The results of a comparison: tables for the terminal and for docs/benchmarks.md, and a chart."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import platform
 import typing as t
 from importlib.metadata import version
 
+from .. import tables
 from .chart import Bar, Panel, svg
 from .clouds import REQUESTS_PER_SECOND, SERVICES, TOKEN_REQUESTS_PER_MINUTE
-from .course import MIB, Measurement
 from .targets import Target
+from .trials import MIB, Measurement
 from .ways import FLOOR_WAY
 
 COLUMNS = (
@@ -78,7 +79,7 @@ The benchmark fails when one of these is missed. None depends on how fast the ma
 
 
 def page(
-    tables: t.Sequence[tuple[str, t.Sequence[Measurement]]], targets: t.Sequence[Target], command: str, date: str
+    results: t.Sequence[tuple[str, t.Sequence[Measurement]]], targets: t.Sequence[Target], command: str, date: str
 ) -> str:
     rows = ["| target | found | |", "| --- | --- | --- |"]
     rows += [f"| {target.text} | {target.found} | {'met' if target.met else '**missed**'} |" for target in targets]
@@ -94,7 +95,7 @@ def page(
         rate=REQUESTS_PER_SECOND,
         tokens=TOKEN_REQUESTS_PER_MINUTE,
         floor_seconds=1 / REQUESTS_PER_SECOND,
-        tables="\n\n".join(f"## {title}\n\n{markdown(measured)}" for title, measured in tables),
+        tables="\n\n".join(f"## {title}\n\n{markdown(measured)}" for title, measured in results),
         targets="\n".join(rows),
     )
 
@@ -117,7 +118,7 @@ def row(measurement: Measurement) -> list[str]:
         measurement.way.title,
         f"{measurement.items:,}",
         f"{measurement.failed:,}",
-        f"{measurement.refused:,}",
+        f"{measurement.throttled:,}",
         f"{measurement.token_requests:,}",
         *(f"{measurement.requests[service] / measurement.items:.3g}" for service in SERVICES),
         f"{measurement.cpu_seconds:.2g}",
@@ -129,19 +130,13 @@ def row(measurement: Measurement) -> list[str]:
 
 
 def markdown(measurements: t.Sequence[Measurement]) -> str:
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
-    lines += ["| " + " | ".join(row(measurement)) + " |" for measurement in measurements]
-    return "\n".join(lines)
+    return tables.markdown(COLUMNS, [row(measurement) for measurement in measurements])
 
 
 def plain(measurements: t.Sequence[Measurement]) -> str:
-    """For a terminal, the ways under their short names."""
-    heads = ["way", "items", "failed", "refused", "tokens", *SERVICES, "CPU s", "w/o start", "start", "MiB", "s"]
-    rows = [heads, *([one.way.short, *row(one)[1:]] for one in measurements)]
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip() for cells in rows
-    )
+    """For a terminal, with the ways' short names."""
+    heads = ["way", "items", "failed", "throttled", "tokens", *SERVICES, "CPU s", "w/o start", "start", "MiB", "s"]
+    return tables.plain([heads, *([one.way.short, *row(one)[1:]] for one in measurements)])
 
 
 def plot(measurements: t.Sequence[Measurement]) -> str:

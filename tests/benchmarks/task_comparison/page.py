@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of a comparison, for the terminal, docs/figures.md, its plot, and README's."""
+"""The results of a comparison: tables for the terminal, docs/figures.md and README.md, and a chart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 import typing as t
 from importlib.metadata import version
 
+from .. import tables
 from ..bulk_comparison.chart import Bar, Panel, svg
 from ..bulk_comparison.page import collection_version, machine
 from ..bulk_comparison.targets import Target
@@ -75,7 +76,7 @@ def between_markers(document: str, text: str) -> str:
 def figures(
     found: dict[str, Costs], parts: t.Sequence[Part], targets: t.Sequence[Target], mitogen: str, date: str
 ) -> str:
-    tables = [f"### {part.title}\n\n{_table(part, found[part.key])}" for part in parts]
+    parts_tables = [f"### {part.title}\n\n{_table(part, found[part.key])}" for part in parts]
     rows = [f"| {one.text} | {one.found} | {'ok' if one.met else '**not ok**'} |" for one in targets]
     return TEXT.format(
         machine=machine(),
@@ -85,7 +86,7 @@ def figures(
         collection=collection_version(),
         sdk=version("openstacksdk"),
         mitogen=mitogen,
-        tables="\n\n".join(tables),
+        tables="\n\n".join(parts_tables),
         targets="\n".join(rows),
     )
 
@@ -93,11 +94,7 @@ def figures(
 def plain(part: Part, costs: Costs) -> str:
     """For a terminal."""
     heads = ["way", "ms", "ratio", "CPU ms", "ratio", *SERVICES]
-    rows = [heads, *([way.key, *_row(way, costs)[1:]] for way in part.ways)]
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip() for cells in rows
-    )
+    return tables.plain([heads, *([way.key, *_row(way, costs)[1:]] for way in part.ways)])
 
 
 def readme(language: Language, found: dict[str, Costs]) -> str:
@@ -126,9 +123,7 @@ def plot(part: Part, costs: Costs) -> str:
 
 
 def _table(part: Part, costs: Costs) -> str:
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
-    lines += ["| " + " | ".join(_row(way, costs)) + " |" for way in part.ways]
-    return "\n".join(lines)
+    return tables.markdown(COLUMNS, [_row(way, costs) for way in part.ways])
 
 
 def _row(way: Way, costs: Costs) -> list[str]:
