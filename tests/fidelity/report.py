@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was measured, as docs/fidelity.md. Nothing in it changes unless a result or a version does."""
+"""Write docs/fidelity.md, which changes only with results and versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.tests.fidelity.likeness import COUNT
 from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Outcome
 
 FILE = "docs/fidelity.md"
-#: The group of outcomes that is about sources of credentials, beside those of SERVICES.
+#: The group of outcomes for kinds of credentials, besides those of SERVICES.
 SOURCES = "sources"
 
 INTRODUCTION = """\
@@ -55,7 +55,7 @@ value occurs again, so that a wrong reference is still a difference; times by th
 
 
 def text(outcomes: dict[str, list[Outcome]]) -> str:
-    """The whole file."""
+    """The content of the file."""
     modules = [outcome for service in SERVICES for outcome in outcomes[service]]
     parts = [_introduction(modules)]
     parts.append(f"## Modules\n\n{LEGEND}")
@@ -68,14 +68,14 @@ def text(outcomes: dict[str, list[Outcome]]) -> str:
 
 
 def module_names(document: str) -> list[str]:
-    """Every module that a generated document names, in its tables."""
+    """All modules in the tables of a generated document."""
     rows = re.findall(r"^\| (`[^|]*) \|", document.split("## Sources of credentials")[0], re.MULTILINE)
     rows += re.findall(r"^\| (`[^|]*) \|", document.split("## Modules not run")[1], re.MULTILINE)
     return sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
 
 def release(document: str) -> str:
-    """The release of openstack.cloud that a generated document was made with."""
+    """The release of openstack.cloud of a generated document."""
     named = re.search(r"openstack\.cloud (\d[\w.]*),", document)
     assert named, "the document names no release of openstack.cloud"
     return named[1]
@@ -103,10 +103,7 @@ def _modules_table(outcomes: t.Sequence[Outcome]) -> str:
             f"`{outcome.case.name}`",
             "administrator" if outcome.case.cloud == "sandbox-admin" else "member",
             outcome.tasks,
-            outcome.with_password.token_requests,
-            outcome.on_session.token_requests,
-            outcome.in_forks.token_requests,
-            "unequal" if outcome.differences else "equal",
+            *_counts(outcome),
         )
         for outcome in outcomes
     ]
@@ -128,14 +125,17 @@ def _sources_table(outcomes: t.Sequence[Outcome]) -> str:
             outcome.case.name,
             _options(outcome.case.issue),
             ", ".join(f"`{module}`" for module in outcome.case.modules),
-            outcome.with_password.token_requests,
-            outcome.on_session.token_requests,
-            outcome.in_forks.token_requests,
-            "unequal" if outcome.differences else "equal",
+            *_counts(outcome),
         )
         for outcome in outcomes
     ]
     return _table(head, rows)
+
+
+def _counts(outcome: Outcome) -> tuple[object, ...]:
+    """Token requests in each way, and whether the results are equal."""
+    ways = (outcome.with_password, outcome.on_session, outcome.in_forks)
+    return *(answers.token_requests for answers in ways), "unequal" if outcome.differences else "equal"
 
 
 def _options(issue: dict[str, t.Any]) -> str:
