@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.tests.fidelity.likeness import COUNT
 from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Outcome
 
 FILE = "docs/fidelity.md"
-#: The group of outcomes for kinds of credentials, besides those of SERVICES.
+#: The group of outcomes for kinds of credentials, in addition to those of SERVICES.
 SOURCES = "sources"
 
 INTRODUCTION = """\
@@ -24,33 +24,32 @@ INTRODUCTION = """\
 
 # The same modules, with the password, on a session and in forks
 
-Every module of openstack.cloud that the sandbox's services can serve was run three times with the same tasks: first
-signing in by itself, with the password (`OS_CLOUD` and nothing else), then on a session (`os_token_issue`, its
-`environment` on the play, `os_token_revoke`) without the fork server, and on one with it, where it was checked that
-each task ran in a fork. Each task's whole answer was compared, and the token requests were counted in Keystone's access
-log: on a session, those between the issue and the revoke.
+Every module of openstack.cloud that the sandbox's services support was run three times with the same tasks: with the
+password (only `OS_CLOUD` set), on a session (`os_token_issue`, its `environment` on the play, `os_token_revoke`)
+without the fork server, and on a session with it, where each task was checked to run in a fork. Each task's whole
+result was compared, and token requests were counted in Keystone's access log: on a session, those between issue and
+revoke.
 
-Made with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
+Measured with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
 [tests/sandbox](../tests/sandbox/README.md).
 
-{run} modules were run: {equal} answered the same, {unequal} did not. On a session they asked for {tokens} tokens, in
-forks for {fork_tokens}.
+{run} modules were run: {equal} returned the same, {unequal} did not. On a session they requested {tokens} tokens, in
+forks {fork_tokens}.
 {not_run} modules were not run.
 """
 LEGEND = """\
 The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
 of a project, *administrator* one with the role admin. Tasks that prepare and clean up for the module are counted and
-compared as well. Where a session asks for tokens, something was written to Keystone that earlier answers may not know
-of, such as a role or an endpoint, or a task is the first one of another user.
+compared as well. A session requests tokens after something was written to Keystone that earlier answers may lack, such
+as a role or an endpoint, and for the first task of another user.
 """
 SOURCES_INTRODUCTION = """\
-The same tasks, signing in with other credentials: without a session as clouds.yaml has them, and on a session that was
-issued with the same. Unscoped and system-scoped are two more entries of clouds.yaml there, and options of
-`os_token_issue` here.
+The same tasks with other credentials: without a session, from clouds.yaml, and on a session that was issued with the
+same. Unscoped and system-scoped are two more entries of clouds.yaml there, and options of `os_token_issue` here.
 """
 LIKENESS_INTRODUCTION = """\
-These differ from run to run, session or not. Each is replaced by its kind and a number, the same number wherever the
-value occurs again, so that a wrong reference is still a difference; times by their kind alone.
+These differ between runs, with or without a session. Each is replaced by its kind and a number, which is the same
+wherever the value occurs, so that a wrong reference remains a difference; times are replaced by their kind alone.
 """
 
 

@@ -77,5 +77,5 @@ def draw() -> None:
     most = max(value for line in lines for _tasks, value in line.points)
     across = Axis("openstack.cloud.server_info tasks in a playbook", 5, TASKS[-1])
     up = Axis("requests to Keystone", 10, -(-most // 10) * 10)
-    subtitle = "The client's requests in Keystone's access log. Each task signs in anew, also with OS_TOKEN."
+    subtitle = "The client's requests in Keystone's access log. Each task signs in again, even with OS_TOKEN."
     PICTURE.write_text(svg("Requests to Keystone of a playbook", subtitle, across, up, lines), encoding="utf-8")

@@ -21,20 +21,20 @@ BEGIN = "<!-- Written by `make benchmark` from here -->"
 END = "<!-- to here -->"
 COLUMNS = ("way", "time, ms", "of the password's", "CPU, ms", "of the password's", *map(str.capitalize, SERVICES))
 TEXT = """\
-The machine: {machine}. Made on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
-openstacksdk {sdk}; medians of rounds in turns. CPU is user and system time of all processes that come of the command,
-the fork server and what revokes the token among them. The last columns are requests in the services' access logs. What
-one more task costs is the difference between a longer and a shorter loop, by the tasks between them; both do more than
-once what a run does once. Mitogen keeps the library imported as well, and forks for a module on the other side of a
-connection that stays; it does not help the `openstack` command. An answer with a token takes 0.24 s longer than the
-sandbox would, as hashing a password does with Keystone's defaults.
+Machine: {machine}. Measured on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
+openstacksdk {sdk}; medians of alternating rounds. CPU is user and system time of all processes that the command starts,
+including the fork server and the token's revocation. The last columns are requests in the services' access logs. The
+cost of one more task is the difference between a longer and a shorter loop, divided by the difference in tasks; neither
+loop is so short that the costs of the first task matter. Mitogen keeps the library imported as well: it forks for a
+module at the other end of a persistent connection; it does not help the `openstack` command. Issuing a token takes
+0.24 s longer than the sandbox needs, like hashing a password with Keystone's defaults.
 {mitogen}
 
 ![Time and CPU time of one more keypair_info](figures.svg)
 
 {tables}
 
-### What it has to hold
+### Targets
 
 | target | found | |
 | --- | --- | --- |

@@ -33,7 +33,7 @@ class Cost(t.NamedTuple):
     token_requests: float
 
     def of_one(self, shorter: Cost, more: int) -> Cost:
-        """The cost of one task, of which this run has some more than another one."""
+        """The cost of one task, if this run has so many more tasks than the shorter one."""
         return Cost(
             (self.seconds - shorter.seconds) / more,
             (self.cpu_seconds - shorter.cpu_seconds) / more,

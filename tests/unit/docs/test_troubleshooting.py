@@ -17,7 +17,7 @@ PAGE = REPOSITORY / "docs" / "troubleshooting.md"
 #: Stands for variable parts.
 ANYTHING = "..."
 FOREIGN_SECTION = "Messages of others"
-#: Functions that report their first argument to a user, besides exceptions of this collection.
+#: Functions that report their first argument to a user, in addition to this collection's exceptions.
 REPORTING = {"AnsibleLookupError", "fail_json", "warn", "warning", "_warn_once"}
 #: Longer texts are documentation.
 LONGEST = 2000
