@@ -10,8 +10,8 @@ import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ..module_utils._session.revoke.watcher import Watcher
-from ..module_utils._session.store import owners
+from ..module_utils._session.revoke.watcher_client import Watcher
+from ..module_utils._session.store import owners, site_code
 from ..module_utils._session.store.session import Session
 from ..module_utils._session.util.errors import OneTokenError
 from ..module_utils._session_setup import site
@@ -61,7 +61,7 @@ class ActionModule(NormalAction):
             raise OneTokenError("it is ending already.")
         session.make()
         try:
-            session.write_site(site.files())
+            site_code.write(session, site.files())
             return Watcher(session, owners.add(session, run), os.environ)
         except (OneTokenError, OSError):
             session.discard()

@@ -264,7 +264,7 @@ def issue(module: AnsibleModule) -> dict:
     session = Session.named(params["session"], os.environ)
     cloud = signing_in.cloud_of(params, session)
     if module.check_mode:
-        token = signing_in.foresee(session, cloud, policy)
+        token = signing_in.preview(session, cloud, policy)
         changed, known_as = token is None, cloud.name
     else:
         is_new = not session.exists

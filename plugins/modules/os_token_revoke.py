@@ -179,7 +179,7 @@ def revoke(module: AnsibleModule) -> dict:
         module.warn(f"The session {session.path} is not revoked yet, but when the run that it belongs to ends.")
         result = revocation.Revocation()
     elif module.check_mode:
-        result = revocation.foresee_revoke(session)
+        result = revocation.preview(session)
     else:
         if module.params["drain"]:
             drained = usage.wait_until_idle(session, Waiter(module.params["drain_timeout"]))
@@ -223,13 +223,13 @@ def _sweep(module: AnsibleModule) -> dict:
     base = directory.default_base(os.environ)
     if module.check_mode:
         found = sweep.orphans(base)
-        foreseen = [revocation.foresee_revoke(session) for session in found]
+        previews = [revocation.preview(session) for session in found]
         return {
             "changed": bool(found),
             "sessions": [session.path for session in found],
-            "revoked": sum(one.revoked for one in foreseen),
-            "already_dead": sum(one.already_dead for one in foreseen),
-            **_alive([token for one in foreseen for token in one.living]),
+            "revoked": sum(one.revoked for one in previews),
+            "already_dead": sum(one.already_dead for one in previews),
+            **_alive([token for one in previews for token in one.living]),
             "keystone_requests": 0,
         }
     result = sweep.sweep(base, module.params["timeout"])

@@ -14,7 +14,8 @@ import typing as t
 
 from ..module_utils._modules.token_report import warnings_of
 from ..module_utils._session import hook
-from ..module_utils._session.revoke.watcher import NOTHING_DONE, Watcher, gone
+from ..module_utils._session.revoke import report
+from ..module_utils._session.revoke.watcher_client import Watcher
 from ..module_utils._session.store import owners, usage
 from ..module_utils._session.store.renewal import RenewalPolicy
 from ..module_utils._session.store.session import (
@@ -76,7 +77,7 @@ class Run:
     def __init__(self, session: Session, owner: str, watcher: Watcher, settings: Settings) -> None:
         self.session = session
         self._owner = owner
-        self._watcher = watcher
+        self.watcher = watcher
         self._settings = settings
         self._process = os.getpid()
         #: The variables that put processes on the session, and what this process had in their place.
@@ -160,7 +161,7 @@ class Run:
         return self.session.counted(ISSUED), self._troubles()
 
     def _troubles(self) -> set[str]:
-        troubles = self.session.troubles()
+        troubles = self.session.problems()
         # A process that does not find these cannot say so.
         needed = ("sitecustomize.py", f"{PACKAGE}/hook.py", f"{PACKAGE}/util/broken.py")
         found = all(os.path.isfile(os.path.join(self.session.site, file)) for file in needed)
@@ -187,9 +188,9 @@ class Run:
         """Let the watcher revoke the session when all is seen through, without waiting for it."""
         self.ended = True
         self.exit()
-        if self._watcher.stopped or self._watcher.gone:
+        if self.watcher.stopped or self.watcher.gone:
             self._replace_watcher()
-        self._watcher.end(0, 0, self.keep, patience=0)
+        self.watcher.end(0, 0, self.keep, grace=0)
 
     def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
         """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
@@ -197,34 +198,34 @@ class Run:
         self.exit()
         drain_timeout = self._settings.drain_timeout if drain else 0
         revoke_timeout = min(patience, self._settings.revoke_timeout)
-        report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
-        stopped = report is None and self._watcher.stopped
-        if stopped or (report is None and self._watcher.gone):
+        found = self.watcher.end(drain_timeout, revoke_timeout, self.keep)
+        stopped = found is None and self.watcher.stopped
+        if stopped or (found is None and self.watcher.gone):
             # Another one finds the session as it is.
             self._replace_watcher()
-            report = self._watcher.end(drain_timeout, revoke_timeout, self.keep)
-        if report is None and self._watcher.gone:
-            report = {**NOTHING_DONE, "problem": self._unrevoked()}
-        if report is not None:
+            found = self.watcher.end(drain_timeout, revoke_timeout, self.keep)
+        if found is None and self.watcher.gone:
+            found = {**report.NOTHING_DONE, "problem": self._unrevoked()}
+        if found is not None:
             if stopped:
-                report["problem"] = " ".join([_STOPPED, *([report["problem"]] if report["problem"] else [])])
-            self._watcher.wait()
-        return report
+                found["problem"] = " ".join([_STOPPED, *([found["problem"]] if found["problem"] else [])])
+            self.watcher.wait()
+        return found
 
     @property
     def pending(self) -> str | None:
         """What keeps the watcher from revoking, other than Keystone."""
-        return self._watcher.pending
+        return self.watcher.pending
 
     def _replace_watcher(self) -> None:
         """Have another watcher for one that was killed, or stopped."""
-        self._watcher.kill()
-        self._watcher = Watcher(self.session, self._owner, os.environ)
+        self.watcher.kill()
+        self.watcher = Watcher(self.session, self._owner, os.environ)
 
     def _unrevoked(self) -> str:
         """What to say when two watchers ended without an answer."""
         if not os.path.lexists(self.session.path):
-            return gone(self.session)
+            return report.gone(self.session)
         return (
             f"The session {self.session.path} was not revoked, because its watcher was killed, or cannot run: run "
             f"os_token_revoke with session={self.session.path}."

@@ -8,9 +8,10 @@ It stands below an empty line, on which the cursor stays: what others write mean
 
 from __future__ import annotations
 
-import fcntl
 import os
 import typing as t
+
+from ..module_utils._session.util import file_lock, process
 
 #: Back to the beginning of the line, and nothing from there on.
 ERASE = "\r\x1b[J"
@@ -36,9 +37,8 @@ class TerminalLine:
             return None
         line = cls(terminal, run)
         try:
-            if not os.isatty(terminal) or not line._usable:
+            if not os.isatty(terminal) or not line._usable or not file_lock.try_lock(terminal):
                 raise OSError("not a terminal to write on")
-            fcntl.flock(terminal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             line.close()
             return None
@@ -90,12 +90,7 @@ def shows_at_once(run: int, environ: t.Mapping[str, str]) -> bool:
         os.close(output)
 
 
-def in_foreground(process: int) -> bool:
-    """Whether a process is at its terminal, and not in the background of a shell."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as stream:
-            fields = stream.read().rpartition(")")[2].split()
-    except OSError:
-        return False
-    state, group, foreground = fields[0], fields[2], fields[5]
-    return state not in "ZX" and group == foreground
+def in_foreground(pid: int) -> bool:
+    """Whether a process is in the foreground of its terminal, and not in the background of a shell."""
+    found = process.stat(pid)
+    return found is not None and found.process_group == found.foreground_group

@@ -89,7 +89,7 @@ def test_incompatible_releases_are_reported_with_compatible_ones(controller, way
         pytest.param({"OS_USER_DOMAIN_NAME": "", "OS_TOKEN": "gAAAAAsecret"}, GUIDE_UNSETS, marks=REPEATS),
         (
             {"OS_AUTH_TYPE": "token", "OS_TOKEN": "gAAAAAsecret", "OS_PASSWORD": "", "OS_USERNAME": ""},
-            "gives no token for the one of the OS_* variables",
+            "rejected the token of the OS_* variables",
         ),
     ],
     ids=[
@@ -187,7 +187,7 @@ def test_a_keystone_with_only_version_2_is_told_from_a_wrong_address(controller)
             entry = {**auth, **(domains if name != "v2.0" else {}), "auth_url": f"{address}/{name}".rstrip("/")}
             clouds[f"old-{name}"] = {"auth": entry}
         for output in refusals(controller, clouds):
-            assert "speaks only version 2 of its interface" in output and "ends with /v3" in output, output
+            assert "has only version 2 of its API" in output and "ends with /v3" in output, output
 
 
 def test_a_token_that_cannot_be_traded_is_no_credential(controller, sandbox):
@@ -199,7 +199,7 @@ def test_a_token_that_cannot_be_traded_is_no_credential(controller, sandbox):
     clouds["dead"] = {"auth_type": "token", "auth": {**auth, "token": "gAAAAAsecret"}}
     statuses = {"delegated": 403, "dead": 404}
     for (cloud, status), output in zip(statuses.items(), refusals(controller, clouds), strict=True):
-        assert f"gives no token for the one of cloud '{cloud}' (HTTP {status})" in output, output
+        assert f"rejected the token of cloud '{cloud}' (HTTP {status})" in output, output
         assert "sign in with a password or an application credential instead" in output
         assert token not in output and "gAAAAAsecret" not in output
 
@@ -210,7 +210,7 @@ def test_a_token_traded_for_another_one_works_and_its_end_is_reported(controller
     auth.update(project_name="demo", project_domain_name="Default")
     controller.write_clouds({"bare": {"auth_type": "token", "auth": auth}})
     output = sign_in(controller, way, "bare")
-    assert "failed=0" in output and "This token was got for another one and ends with it" in output, output
+    assert "failed=0" in output and "This token was traded for another one and ends with it" in output, output
 
 
 @mostly_module

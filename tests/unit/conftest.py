@@ -79,7 +79,7 @@ def no_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
         # The number of threads depends on how the tests are run.
         monkeypatch.setattr(detached, "is_possible", lambda: False)
     monkeypatch.setattr(cache, "latest", None)
-    monkeypatch.setattr(cache, "patience", cache.BUSY)
+    monkeypatch.setattr(cache, "busy_timeout", cache.BUSY_TIMEOUT)
     home = tmp_path / "home"
     work = tmp_path / "work"
     home.mkdir(mode=0o700)

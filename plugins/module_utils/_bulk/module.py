@@ -134,7 +134,7 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
             requests=counts.by_service(),
             tokens_issued=_tokens_issued(session, counts),
             throttled_seconds=limiter.throttled_seconds,
-            refusals=[(service, round(budget.since_start(moment), 3)) for service, moment in limiter.refusals],
+            refusals=[(name, round(budget.since_start(moment), 3)) for name, moment in limiter.throttled_requests],
             stopped=reason.text if reason else "",
             stopped_code=reason.code.value if reason else "",
             extras=action.extras(),

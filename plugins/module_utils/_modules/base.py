@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules share: their frame, and answers that Ansible takes and in which nothing is masked by accident."""
+"""What the modules share: running one, and results that Ansible accepts and does not mask by accident."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .connection import argument_spec, import_sdk
 from .task_cloud import is_name, refuse_quoted_mapping
 from .valid_text import valid
 
-#: What Ansible itself puts in the place of a secret option.
+#: What Ansible itself shows for a secret option.
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
-#: What of an authentication may be shown: who, where and for what.
+#: The authentication options that may be shown: the user, the address and the scope.
 _PUBLIC = SCOPE_KEYS | {
     *("auth_url", "username", "user_id", "user_domain_id", "user_domain_name"),
     *("application_credential_id", "application_credential_name"),
@@ -28,7 +28,7 @@ Run = t.Callable[[AnsibleModule], dict[str, t.Any]]
 
 
 class Module(AnsibleModule):
-    """Lets nothing out that Ansible refuses to read, whatever a cloud said."""
+    """A module whose results are valid JSON, whatever a cloud answered."""
 
     def warn(self, warning: str, *args: t.Any, **kwargs: t.Any) -> None:
         super().warn(valid(warning), *args, **kwargs)
@@ -41,9 +41,9 @@ class Module(AnsibleModule):
 
 
 def run_module(run: Run, options: dict[str, t.Any], needs_sdk: bool = True, **module_options: t.Any) -> None:
-    """Run a module: its result is what the task returns, its exception is what the task fails with.
+    """Run a module: the task returns its result, or fails with its exception.
 
-    One that needs openstacksdk only at times imports it itself, as that takes longer than most of what it does.
+    A module that needs openstacksdk only sometimes imports it itself, as the import takes longer than most of its work.
     """
     module = Module(argument_spec(**options), supports_check_mode=True, **module_options)
     try:
@@ -58,7 +58,7 @@ def run_module(run: Run, options: dict[str, t.Any], needs_sdk: bool = True, **mo
             module.no_log_values.clear()
         module.fail_json(msg=str(exc), **exc.result)
     except Exception as exc:  # pylint: disable=broad-exception-caught
-        # Its text may quote anything, so only its kind is told.
+        # Its text may quote anything, so only its type is reported.
         _hide_options(module)
         module.fail_json(msg=f"The task ended in an unexpected {type(exc).__name__}: please report this as a bug.")
     else:
@@ -68,11 +68,11 @@ def run_module(run: Run, options: dict[str, t.Any], needs_sdk: bool = True, **mo
 
 
 def _hide_options(module: AnsibleModule) -> None:
-    """Take the secret options out of what is returned with the answer, so that the answer need not be masked.
+    """Remove the secret options from what is returned with the result, so that the result need not be masked.
 
-    Ansible masks every no_log value wherever it occurs in what a module returns: with the password ``gA`` a token that
-    has these letters in it would be returned with asterisks, and with the password ``2026`` every time would be. A
-    result is made of what the cloud said and never of the options: without them, nothing in it is to be masked.
+    Ansible masks every no_log value wherever it occurs in what a module returns: with the password ``gA``, a token with
+    these letters would be returned with asterisks, and with the password ``2026`` every time would be. A result is made
+    from the cloud's answers and never from the options, so without these, nothing in it needs to be masked.
     """
     for name in ("auth", "client_key", "token"):
         if module.params.get(name):
@@ -82,7 +82,7 @@ def _hide_options(module: AnsibleModule) -> None:
 
 
 def _unmask_public(module: AnsibleModule) -> None:
-    """Let a message name the cloud, the user and the address: to Ansible the options are secret as a whole."""
+    """Let a message name the cloud, the user and the address, though the options as a whole are secret to Ansible."""
     cloud = module.params["cloud"]
     entry = cloud if isinstance(cloud, dict) else {}
     given = [entry, entry.get("auth"), module.params["auth"]]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with the configuration of a cloud, said before Keystone is asked."""
+"""Errors in the configuration of a cloud, reported before Keystone is asked."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import typing as t
 from .._session.sign_in.openrc import PASSWORD, TOKEN
 from .._session.util.errors import ConfigurationError
 
-#: How messages call the cloud of a sourced openrc file.
+#: The name in messages of the cloud of a sourced openrc file.
 VARIABLES = "the OS_* variables"
-#: Others in which a user's name needs a domain.
+#: Other authentication types in which a user's name needs a domain.
 _BY_NAME = ("v3multifactor", "v3totp")
 
 
 @contextlib.contextmanager
 def explained(label: str) -> t.Iterator[None]:
-    """Put what the libraries raise over a configuration into a sentence."""
+    """Turn the libraries' errors about a configuration into messages."""
     import keystoneauth1.exceptions
     import openstack.exceptions
     import yaml
@@ -43,13 +43,13 @@ def explained(label: str) -> t.Iterator[None]:
     except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as exc:
         raise ConfigurationError(f"The configuration of {label} cannot be used: {exc}") from None
     except (AttributeError, IndexError, KeyError, OSError, ValueError) as exc:
-        # What a value of another kind than expected leads to in the libraries; it may be quoted there, so not here.
+        # The libraries raise these for a value of an unexpected type; their text may quote the value.
         raise ConfigurationError(
-            f"The configuration of {label} cannot be used, because a value in it is not of the kind that openstacksdk "
+            f"The configuration of {label} cannot be used, because a value in it is not of the type that openstacksdk "
             f"expects ({type(exc).__name__}): check it."
         ) from None
     except TypeError as exc:
-        # keystoneauth's plugins answer a key that they do not know with a TypeError of their constructor.
+        # The constructors of keystoneauth's plugins raise TypeError for an unknown key.
         key = str(exc).rpartition("argument ")[2].strip("'")
         raise ConfigurationError(
             f"The authentication of {label} has {_as_written(label, key) or 'a key'}, which its auth_type does not "
@@ -76,25 +76,25 @@ def _incomplete(label: str, missing: list[str]) -> ConfigurationError:
 
 
 def _as_written(label: str, key: str) -> str:
-    """A key as the user writes it: some write variables."""
+    """A key as the user wrote it: as a variable, if the cloud is that of the variables."""
     return f"OS_{key.upper()}" if key and label == VARIABLES else key
 
 
 def auth_value(config: t.Mapping[str, t.Any], key: str) -> t.Any:
-    """A value of the authentication, wherever it stands; beside auth wins, as in openstacksdk."""
+    """A value of the authentication, in auth or beside it, which takes precedence, as in openstacksdk."""
     auth = config.get("auth")
     return config.get(key) or (auth.get(key) if isinstance(auth, dict) else None)
 
 
 def refuse_incomplete(label: str, config: t.Mapping[str, t.Any]) -> None:
-    """Refuse what keystoneauth would ask Keystone in spite of."""
+    """Refuse incomplete credentials with which keystoneauth would still send a request."""
     missing = missing_of(config)
     if missing:
         raise _incomplete(label, missing)
 
 
 def refuse_unusable(label: str, config: t.Mapping[str, t.Any]) -> None:
-    """Refuse what would end in a message of a library that quotes it."""
+    """Refuse values that a library would quote in its message."""
     refuse_quoted_verify(label, config.get("verify"), auth_value(config, "auth_url"))
     auth = config.get("auth")
     for key, value in (auth if isinstance(auth, dict) else {}).items():
@@ -116,15 +116,15 @@ def refuse_unusable(label: str, config: t.Mapping[str, t.Any]) -> None:
 
 
 def missing_of(config: t.Mapping[str, t.Any]) -> list[str]:
-    """What this way to sign in lacks. Without a domain, keystoneauth still asks, and Keystone answers HTTP 400."""
+    """The missing options. Without a domain, keystoneauth still sends a request, and Keystone answers HTTP 400."""
     auth_type = config.get("auth_type") or "password"
-    # Each: one of these will do.
+    # One key of each group is enough.
     needs: list[tuple[str, ...]] = []
     if auth_type in PASSWORD:
         needs = [("auth_url",), ("username", "user_id"), ("password",)]
     elif auth_type in TOKEN:
         needs = [("auth_url",), ("token",)]
-    # Version 2 of Keystone's interface knows no domains; issue() says what to do about it.
+    # Version 2 of Keystone's API has no domains; issue() reports what to do about that.
     if not str(auth_value(config, "auth_url")).rstrip("/").endswith("/v2.0"):
         domains = ("default_domain_name", "default_domain_id") if auth_type in ("password", "token") else ()
         if auth_type in (*PASSWORD, *TOKEN) and auth_value(config, "project_name"):
@@ -135,7 +135,7 @@ def missing_of(config: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def refuse_malformed_file() -> None:
-    """Refuse a clouds.yaml that is no YAML, which openstacksdk passes over, or that has no mapping of clouds."""
+    """Refuse a clouds.yaml that is no YAML, which openstacksdk ignores, or that has no mapping of clouds."""
     import yaml
     from openstack.config import loader
 
@@ -145,7 +145,7 @@ def refuse_malformed_file() -> None:
         return
     with open(used, "rb") as stream:
         if used.endswith("json"):
-            # YAML does not take all that is JSON, but says where something is wrong with it.
+            # Not all JSON is YAML, but the YAML parser reports where an error is.
             with contextlib.suppress(ValueError):
                 json.load(stream)
                 return
@@ -157,7 +157,7 @@ def refuse_malformed_file() -> None:
 
 
 def absent_config_file(environ: t.Mapping[str, str]) -> str:
-    """Why the clouds.yaml that a variable names is not used; empty when it is, or when none is named."""
+    """Why the clouds.yaml that a variable names is not used; empty if it is used, or no variable names one."""
     named = environ.get("OS_CLIENT_CONFIG_FILE", "")
     if not named or os.path.exists(named):
         return ""
@@ -167,9 +167,9 @@ def absent_config_file(environ: t.Mapping[str, str]) -> str:
 
 
 def refuse_quoted_verify(label: str, verify: t.Any, auth_url: t.Any) -> None:
-    """Refuse a truth value that is a text: to requests, each text is the path of a file with certificates."""
+    """Refuse a boolean in quotes: requests takes every string for the path of a file with certificates."""
     is_quoted = isinstance(verify, str) and verify.lower() in ("false", "true", "no", "yes", "off", "on")
-    # Without TLS, it does no harm.
+    # Without TLS, it does not matter.
     if is_quoted and str(auth_url).startswith("https:"):
         raise ConfigurationError(
             f"The verify of {label} is the text {verify!r}, which is taken for a file with certificates: write it "

@@ -31,16 +31,16 @@ OLDEST_SDK = "4.13"
 
 
 def argument_spec(**options: t.Any) -> dict[str, t.Any]:
-    """openstack.cloud's connection options, with these besides or instead."""
-    # A mapping for cloud has a password in it, which Ansible would write to syslog with the other options.
+    """openstack.cloud's connection options, with these added or replaced."""
+    # A mapping for cloud has a password, which Ansible would write to syslog with the other options.
     cloud = {"type": "raw", "no_log": True}
-    # With openstack.cloud's default, nobody could tell whether public is meant or the cloud's own interface.
+    # openstack.cloud's default, public, would hide whether the user asked for it.
     interface = {"type": "str", "choices": ["admin", "internal", "public"], "aliases": ["endpoint_type"]}
     return openstack_cloud.openstack_full_argument_spec(cloud=cloud, interface=interface, **options)
 
 
 def import_sdk(module: AnsibleModule) -> t.Any:
-    """openstacksdk, or a sentence on what to install."""
+    """Import openstacksdk, or report what to install."""
     try:
         with _without_garbage_collection():
             import openstack
@@ -53,7 +53,7 @@ def import_sdk(module: AnsibleModule) -> t.Any:
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> t.Iterator[None]:
-    """An import leaves little garbage, and looking for it takes a third of the SDK's."""
+    """An import leaves little garbage, and collecting it takes a third of the import's time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -64,7 +64,7 @@ def _without_garbage_collection() -> t.Iterator[None]:
 
 
 def _refuse_old_sdk() -> None:
-    # From a source tree without a version, it may be any.
+    # In a source tree without a version, it may be any.
     with contextlib.suppress(metadata.PackageNotFoundError):
         version = metadata.version("openstacksdk")
         if _numbers(version) < _numbers(OLDEST_SDK):
@@ -75,15 +75,15 @@ def _refuse_old_sdk() -> None:
 
 
 def _numbers(version: str) -> tuple[float, ...]:
-    """The first two numbers of a version; of one that has none, nobody knows how old it is."""
+    """The first two numbers of a version; infinite if it has none, as it may be new."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (math.inf,)
 
 
 def _warn_of_broken_pair(module: AnsibleModule, sdk: t.Any) -> None:
-    """Say that openstack.cloud cannot work here: its own modules would end in a traceback.
+    """Warn if the modules of openstack.cloud cannot work with this openstacksdk: they end in a traceback.
 
-    openstack.cloud up to 2.5.0 reads ``openstack.version``, which openstacksdk 4.15 dropped.
+    openstack.cloud up to 2.5.0 uses ``openstack.version``, which openstacksdk 4.15 removed.
     """
     if hasattr(sdk, "version") or "sdk.version." not in inspect.getsource(openstack_cloud):
         return

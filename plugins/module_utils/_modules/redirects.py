@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Redirects that lead to another host, which keystoneauth would follow with the token or the password."""
+"""Refuses redirects to another host, which keystoneauth would follow with the token or the password."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if t.TYPE_CHECKING:
     import openstack.connection
     import requests
 
-#: What keystoneauth follows.
+#: The redirects that keystoneauth follows.
 _REDIRECTS = (301, 302, 303, 305, 307, 308)
 
 
 class RedirectedError(OneTokenError):
-    """A server redirects to another host."""
+    """A service redirects to another host."""
 
 
 def refuse_other_hosts(connection: openstack.connection.Connection) -> None:
-    """Fail what this connection sends when it is redirected to another host, port or scheme."""
+    """Fail requests of this connection that are redirected to another host, port or scheme."""
     session = connection.session.session
     for prefix, adapter in list(session.adapters.items()):
         session.mount(prefix, _SameHostAdapter(adapter, session.should_strip_auth))
 
 
 class _SameHostAdapter:
-    """In front of an adapter of requests, which has its settings for TLS already."""
+    """Wraps an adapter of requests, which keeps its TLS settings."""
 
     def __init__(self, adapter: t.Any, leads_elsewhere: t.Callable[[str, str], bool]) -> None:
         self._adapter = adapter
@@ -47,7 +47,7 @@ class _SameHostAdapter:
         return response
 
     def _checked(self, url: str, location: str, response: requests.Response) -> str:
-        """The whole address of a redirect; keystoneauth follows no relative one."""
+        """The absolute address of a redirect, as keystoneauth follows no relative ones."""
         try:
             target = urljoin(url, location)
             elsewhere = self._leads_elsewhere(url, target)
@@ -56,7 +56,7 @@ class _SameHostAdapter:
         if elsewhere:
             response.close()
             raise RedirectedError(
-                f"{_shown(url)} redirects to {_host(target)}, where credentials for the first are not sent: "
+                f"{without_secrets(url)} redirects to {_host(target)}, where credentials for the first are not sent: "
                 "correct the address, in the catalog, in auth_url or as an endpoint override."
             )
         return target
@@ -65,13 +65,13 @@ class _SameHostAdapter:
         self._adapter.close()
 
 
-def _shown(url: str) -> str:
-    """An address without what may be secret in it."""
+def without_secrets(url: str) -> str:
+    """An address without a user, a password and a query."""
     return public(url.partition("?")[0])
 
 
 def _host(url: str) -> str:
-    """Scheme, host and port; the rest of an address that a server made up may be anything."""
+    """The scheme, the host and the port of an address; the rest may be anything that a service sent."""
     try:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "an address without a host"

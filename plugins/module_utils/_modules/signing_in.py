@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task signs in to a cloud by its session, and says in a sentence why it cannot."""
+"""Signing in to a task's cloud by its session, and the messages if that fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .._session_setup.preparation import in_force, prepared
 from .configuration import auth_value
 from .task_cloud import TaskCloud, scope_of, sdk_options
 
-#: Seconds that a Keystone may take to answer which never does, where the user sets no limit.
+#: Seconds for which Keystone may take to answer, if the user sets no timeout.
 _REQUEST_TIMEOUT = 60
 _TOKEN = ("token", "v2token", "v3token")
 
@@ -41,9 +41,9 @@ class IssuedToken:
 
     token: Token
     changed: bool
-    #: What tasks without credentials call the cloud.
+    #: The cloud's name for tasks without credentials.
     cloud: str
-    #: Why the token is not a new one, though it is due.
+    #: Why the token was not renewed, though it is due.
     kept_because: str | None = None
 
 
@@ -55,7 +55,7 @@ def issue(
     limits: LimitOptions | None = None,
     fork_server: bool = True,
 ) -> IssuedToken:
-    """Sign in by the session, which asks Keystone if it has no good token of this identity."""
+    """Sign in by the session, which asks Keystone if it has no good token for this identity."""
     with prepared(session, policy, timeout, limits, fork_server) as policy:
         began = boot.now()
         identity = sign_in(session, cloud, timeout)
@@ -70,7 +70,7 @@ def issue(
 
 def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
     """Sign in by the session; the identity's name in it."""
-    # It needs keystoneauth, of which a module finds out first whether it is there.
+    # It needs keystoneauth; the module has checked that it is installed.
     from .._session.sign_in import cache
 
     os.environ[VARIABLE] = session.path
@@ -79,7 +79,7 @@ def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
     if not hasattr(auth, "get_access"):
         raise _nothing_to_share(cloud, "asks Keystone for no token")
     connection.timeout = connection.timeout or _REQUEST_TIMEOUT
-    cache.latest, cache.patience = None, timeout
+    cache.latest, cache.busy_timeout = None, timeout
     access = _access(auth, connection, cloud)
     if access.version == "v2.0":
         raise _too_old(cloud)
@@ -90,7 +90,7 @@ def sign_in(session: Session, cloud: TaskCloud, timeout: float) -> str:
 
 
 def cloud_of(params: t.Mapping[str, t.Any], session: Session) -> TaskCloud:
-    """The cloud that a task's options mean in a session: to renew is to sign in as before."""
+    """The cloud that a task's options name in a session, or the one to renew, which is signed in to as before."""
     injected = os.environ.get("OS_CLIENT_CONFIG_FILE") == session.clouds_file
     nothing_asked = not (params["cloud"] or params["auth"] or sdk_options(params)) and scope_of(params) is None
     known = issued.read(session) if session.exists and not params["auth"] else []
@@ -105,13 +105,13 @@ def cloud_of(params: t.Mapping[str, t.Any], session: Session) -> TaskCloud:
             )
         return TaskCloud.of_way(before.cloud, way, sdk_options(params), scope_of(params))
     if injected:
-        # What tasks without credentials have; who signs in has the user's own.
+        # That file is for tasks without credentials; a sign-in uses the user's own.
         del os.environ["OS_CLIENT_CONFIG_FILE"]
     return TaskCloud.of_params(params, os.environ)
 
 
-def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token | None:
-    """The token that is there for the same credentials and is not due; nobody is asked, and nothing is written."""
+def preview(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token | None:
+    """The session's token for the same credentials, if it is not due: Keystone is not asked, and nothing is written."""
     if not session.exists or session.closed or not session.is_of_this_format:
         return None
     fingerprint = issued.fingerprint(session, cloud.region.config)
@@ -124,7 +124,7 @@ def foresee(session: Session, cloud: TaskCloud, policy: RenewalPolicy) -> Token 
 
 
 def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> str:
-    """Have the session remember what was asked for; what it calls the cloud."""
+    """Record the token and its handle in the session; the cloud's name there."""
     from .._session.sign_in import handle
 
     fingerprint = issued.fingerprint(session, cloud.region.config)
@@ -152,13 +152,13 @@ def _kept_because(refusal: refusals.Refusal | None) -> str:
 
 
 def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
-    """What Keystone answers, or why it does not."""
+    """Keystone's answer; if there is none, the reason is raised."""
     from keystoneauth1 import exceptions
 
     url = str(auth_value(cloud.region.config, "auth_url") or "")
     nothing = f"No token for {cloud.label}"
     try:
-        # A token that openstacksdk keeps of an earlier sign-in is none of this one.
+        # Not get_access, which may return a token that openstacksdk kept from an earlier sign-in.
         return auth.get_auth_ref(connection)
     except exceptions.MissingAuthMethods as exc:
         rules = " or ".join(", ".join(methods) for methods in exc.required_auth_methods)
@@ -173,7 +173,7 @@ def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
             raise _too_old(cloud) from None
         raise KeystoneUnavailableError(f"{nothing}: {unreachable(url, exc)}.") from None
     except (OSError, ValueError) as exc:
-        # requests' own: a certificate file that is not there, an address that is none.
+        # Errors of requests itself: a missing certificate file, an invalid address.
         raise ConfigurationError(
             f"{nothing}: the request to {url} cannot be made ({type(exc).__name__}), so check auth_url, ca_cert, "
             "client_cert and client_key."
@@ -183,21 +183,15 @@ def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
 def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTokenError:
     status, config = exc.http_status, cloud.region.config
     nothing = f"No token for {cloud.label}: Keystone at {url} answered HTTP {status}"
-    # Of a request that it cannot read, Keystone quotes the part: that may be the password.
-    told = "" if status == 400 else str(exc.message).partition(f" (HTTP {status})")[0]
-    reason = f" ({told})" if told else ""
-    if status in (413, 429):
-        return KeystoneUnavailableError(
-            f"{nothing} until the timeout; the account's limit of token requests is used up, lower the number of "
-            "sign-ins or raise timeout."
-        )
-    if status == 503:
-        return KeystoneUnavailableError(f"{nothing} until the timeout; Keystone is out of service, try again later.")
+    # With status 400, Keystone quotes what it cannot read of the request, which may be the password.
+    message = "" if status == 400 else str(exc.message).partition(f" (HTTP {status})")[0]
+    reason = f" ({message})" if message else ""
+    if status in (413, 429) or status >= 500:
+        return KeystoneUnavailableError(f"{nothing}{_why_unavailable(status, reason)}")
     if config.get("auth_type") in _TOKEN and status in (401, 403, 404):
         return CredentialsRefusedError(
-            f"Keystone at {url} gives no token for the one of {cloud.label} (HTTP {status}), which is not valid or "
-            "comes from a trust or an application credential: sign in with a password or an application credential "
-            "instead."
+            f"Keystone at {url} rejected the token of {cloud.label} (HTTP {status}): it is invalid, or comes from a "
+            "trust or an application credential, so sign in with a password or an application credential instead."
         )
     if status == 401:
         return CredentialsRefusedError(
@@ -206,13 +200,22 @@ def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTo
         )
     if status == 404 and _lacks_version_3(url, connection):
         return _too_old(cloud)
-    if status >= 500:
-        return KeystoneUnavailableError(f"{nothing}{reason}, which is a fault of its own: try again later.")
     return ConfigurationError(f"{nothing}{reason}: check auth_url and the scope.")
 
 
+def _why_unavailable(status: int, reason: str) -> str:
+    if status == 503:
+        return " until the timeout; Keystone is out of service, try again later."
+    if status >= 500:
+        return f"{reason}, which is a fault of its own: try again later."
+    return (
+        " until the timeout; the account's limit of token requests is used up, lower the number of sign-ins or raise "
+        "timeout."
+    )
+
+
 def _unless_usual(reason: str) -> str:
-    """Keystone's own reason, where it says more than that it refuses."""
+    """Keystone's own reason, if it says more than that it refused."""
     return "" if "requires authentication" in reason else reason
 
 
@@ -225,7 +228,7 @@ def _who(config: t.Mapping[str, t.Any]) -> str:
 
 
 def _lacks_version_3(url: str, connection: t.Any) -> bool:
-    """Whether a Keystone names the versions that it speaks, and 3 is none of them."""
+    """Whether a Keystone lists its versions, and 3 is not among them."""
     from keystoneauth1 import discover, exceptions
 
     try:
@@ -239,8 +242,8 @@ def _lacks_version_3(url: str, connection: t.Any) -> bool:
 def _too_old(cloud: TaskCloud) -> ConfigurationError:
     url = auth_value(cloud.region.config, "auth_url")
     return ConfigurationError(
-        f"No token for {cloud.label}: Keystone at {url} speaks only version 2 of its interface, which no supported "
-        "OpenStack does, so use an auth_url that ends with /v3, or ask the provider for one."
+        f"No token for {cloud.label}: Keystone at {url} has only version 2 of its API, which no supported OpenStack "
+        "has, so use an auth_url that ends with /v3, or ask the provider for one."
     )
 
 
@@ -252,6 +255,6 @@ def _nothing_to_share(cloud: TaskCloud, why: str) -> ConfigurationError:
 
 
 def _revoke_unshared(token: str, cloud: TaskCloud) -> None:
-    """A token that no session holds would live on for a day."""
+    """Revoke a token that no session holds, which would stay valid for a day."""
     url = str(auth_value(cloud.region.config, "auth_url") or "")
     Connection(url, Tls(*cloud.region.get_requests_verify_args())).revoke(TokenId(token), Waiter(_REQUEST_TIMEOUT))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cloud a task's options mean: openstacksdk reads it, as it does for the modules of openstack.cloud."""
+"""The cloud that a task's options name, loaded by openstacksdk as for the modules of openstack.cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .configuration import explained
 if t.TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
 
-#: Connection options that go to openstacksdk, under the name that it has for them.
+#: Connection options, and openstacksdk's names for them.
 SDK_NAMES = {
     "region_name": "region_name",
     "interface": "interface",
@@ -39,22 +39,22 @@ class TaskCloud:
 
     #: Its name in a session's clouds.yaml.
     name: str
-    #: How messages call it.
+    #: Its name in messages.
     label: str
     region: CloudRegion = dataclasses.field(repr=False)
-    #: How another process signs in to it; None where the credentials were given to the task.
+    #: How another process signs in to it; None if the credentials were given to the task.
     way: Way | None
-    #: Whether each task of this host can name it itself: a configured cloud, or the OS_* variables, as they are.
+    #: Whether every task on this host can sign in to it: it is a configured cloud or the OS_* variables, unchanged.
     is_plain: bool
 
     @property
     def region_name(self) -> str | None:
-        """The region that a task asked for, which its variables have to name."""
+        """The region that the task asked for, which its variables must name."""
         return self.region.region_name or None if self.way is None else self.way.options.get("region_name")
 
     @classmethod
     def of_params(cls, params: t.Mapping[str, t.Any], environ: t.Mapping[str, str], validate: bool = True) -> TaskCloud:
-        """The cloud of a task's options. One that is not validated has its address, and perhaps no credentials."""
+        """The cloud of a task's options. If it is not validated, it has an address, but may have no credentials."""
         options: dict[str, t.Any] = {**sdk_options(params), **({} if validate else {"validate": False})}
         scope = scope_of(params)
         cloud, auth = params["cloud"], params["auth"]
@@ -70,7 +70,7 @@ class TaskCloud:
 
     @classmethod
     def of_way(cls, name: str, way: Way, options: dict[str, t.Any], scope: dict[str, str] | None) -> TaskCloud:
-        """A cloud that was signed in to before, with what a task asks for besides."""
+        """A cloud that was signed in to before, with further options of a task."""
         way = dataclasses.replace(way, options={**way.options, **options}, scope=way.scope if scope is None else scope)
         label = f"cloud {name!r}" if way.cloud else configuration.VARIABLES
         return cls._of_way(name, label, way)
@@ -113,7 +113,7 @@ class TaskCloud:
         options: dict[str, t.Any],
         scope: dict[str, str] | None,
     ) -> TaskCloud:
-        """Credentials that are given to the task, laid over a cloud, over the OS_* variables, or over nothing."""
+        """Credentials that are given to the task, with a cloud or the OS_* variables for the rest."""
         cloud, auth, label = params["cloud"], params["auth"] or {}, label_of(params)
         given = dict(cloud) if isinstance(cloud, dict) else {"cloud": cloud}
         given = {key.replace("-", "_"): value for key, value in given.items()}
@@ -140,20 +140,20 @@ def sdk_options(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def is_name(cloud: t.Any) -> bool:
-    """Whether a message may quote it: a mapping has a password in it, also one that became a text on its way."""
+    """Whether a message may quote it: a mapping has a password, also one that was converted to a string."""
     return not isinstance(cloud, (dict, list, tuple)) and not set("{\n") & set(str(cloud))
 
 
 def refuse_quoted_mapping(cloud: t.Any) -> None:
     if not isinstance(cloud, dict) and not is_name(cloud):
         raise ConfigurationError(
-            "The cloud is not known because what names it is not a name, but looks like a mapping in quotes: give the "
-            "option cloud the name of a cloud, or a mapping without quotes, and OS_CLOUD a name."
+            "The cloud is not known because its name looks like a mapping in quotes: give the option cloud the name of "
+            "a cloud, or a mapping without quotes, and OS_CLOUD a name."
         )
 
 
 def label_of(params: t.Mapping[str, t.Any]) -> str:
-    """How messages call what these options name."""
+    """The name in messages of the cloud of these options."""
     cloud = params["cloud"]
     if isinstance(cloud, str) and cloud and is_name(cloud):
         return f"cloud {cloud!r}"
@@ -161,7 +161,7 @@ def label_of(params: t.Mapping[str, t.Any]) -> str:
 
 
 def scope_of(params: t.Mapping[str, t.Any]) -> dict[str, str] | None:
-    """The scope that the options ask for, None to keep the configured one."""
+    """The scope that the options ask for; None for the configured one."""
     asked = [name for name in ("project", "domain", "system", "unscoped") if params.get(name)]
     if len(asked) > 1:
         raise ConfigurationError(f"A token has one scope, but {' and '.join(asked)} are given: keep one of them.")
@@ -178,7 +178,7 @@ def scope_of(params: t.Mapping[str, t.Any]) -> dict[str, str] | None:
 
 
 def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
-    """What to say of a cloud that is not configured."""
+    """The error for a cloud that is not configured."""
     if why := configuration.absent_config_file(os.environ):
         return ConfigurationError(f"Cloud {name!r} is not known because {why}.")
     unreadable = next(
@@ -201,7 +201,7 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
 
 
 def _loader(label: str, options: dict[str, t.Any], scope: dict[str, str] | None, **sources: bool) -> t.Any:
-    """openstacksdk's reader of configuration, which refuses in a sentence what cannot sign in."""
+    """openstacksdk's loader of configuration, with a check that the cloud can be signed in to."""
     return clouds.loader(scope, _checked(label, scope, options), **sources)
 
 
@@ -218,24 +218,24 @@ def _check(label: str, scope: dict[str, str] | None, validate: bool, config: dic
 
 
 def _is_read_alike_by_tasks(region: CloudRegion) -> bool:
-    """Whether openstacksdk by itself reads the OS_* variables in the same way."""
+    """Whether openstacksdk by itself loads the same cloud from the OS_* variables."""
     try:
         config = clouds.loader(None, load_yaml_config=False).get_one().config
-    # Whatever it stumbles over: these variables are not for it.
+    # openstacksdk cannot load them.
     except Exception:  # pylint: disable=broad-exception-caught
         return False
     return all(config.get(key) == region.config.get(key) for key in ("auth", "auth_type"))
 
 
 def _name_or_id(key: str, value: str) -> dict[str, str]:
-    # Keystone's ids are 32 hexadecimal digits, but for the domain that it is installed with.
+    # Keystone's ids are 32 hexadecimal digits, except that of its first domain.
     is_id = _ID.fullmatch(value) or ("domain" in key and value == "default")
     return {f"{key}_id" if is_id else f"{key}_name": value}
 
 
 def _only_cloud(loader: t.Any) -> str:
     names = sorted(str(name) for name in loader.get_cloud_names())
-    # Without any, openstacksdk makes one of this name.
+    # Without any cloud, openstacksdk makes one of this name.
     if len(names) == 1 and names != ["defaults"]:
         return names[0]
     choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""

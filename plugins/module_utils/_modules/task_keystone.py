@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Keystone that a task's options mean, for what needs no session."""
+"""The Keystone that a task's options name, for requests that need no session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .task_cloud import TaskCloud
 
 
 def keystone_of(params: t.Mapping[str, t.Any]) -> Connection:
-    """The Keystone that the options mean, to be reached without their credentials."""
+    """A connection to the Keystone that the options name, without credentials."""
     region = TaskCloud.of_params(params, os.environ, validate=False).region
     url = auth_value(region.config, "auth_url")
     if not url:

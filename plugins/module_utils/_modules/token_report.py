@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules return of a token: everything but its id."""
+"""What the modules return about a token: everything but its id."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .._session.store.renewal import RenewalPolicy
 from .._session.store.token import Token
 from .._session.util import clock
 
-#: Clocks that differ by less than this, in seconds, do no harm to any token.
+#: Clocks that differ by less than this, in seconds, are no problem for a token.
 CLOCK_TOLERANCE = 60
 
 
 def describe(token: Token) -> dict[str, t.Any]:
-    """A token's owner, scope and times, under the names that the modules document."""
+    """A token's user, scope and times, under the names that the modules document."""
     body = token.body
     return {
         "issued_at": clock.show(token.issued_at),
@@ -33,13 +33,15 @@ def describe(token: Token) -> dict[str, t.Any]:
 
 
 def still_good(cloud: str, token: Token, reason: str) -> str:
-    """What to say of a token that is due and could not be renewed."""
+    """The warning about a token that is due and could not be renewed."""
     minutes = int(token.seconds_left // 60)
-    return f"The token of cloud {cloud!r} is not renewed, and the run goes on with its last {minutes} minutes: {reason}"
+    return (
+        f"The token of cloud {cloud!r} is not renewed, and the run continues with its last {minutes} minutes: {reason}"
+    )
 
 
 def counts_of_revoke(result: dict[str, t.Any]) -> str:
-    """How many tokens were revoked, and how many live on, as a user reads it."""
+    """How many tokens were revoked, and how many are still valid, for the user."""
     counts = f"revoked: {result['revoked']}"
     if not result["alive"]:
         return counts
@@ -48,7 +50,7 @@ def counts_of_revoke(result: dict[str, t.Any]) -> str:
 
 
 def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
-    """What its user should know of a token, though it works."""
+    """Warnings about a token that works."""
     warnings = []
     if 0 < token.lifetime <= policy.min_remaining:
         warnings.append(
@@ -56,8 +58,8 @@ def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
         )
     if not token.renewable:
         warnings.append(
-            f"This token was got for another one and ends with it, at {clock.show(token.expires_at)}: sign in with a "
-            "password or an application credential for a run that takes longer."
+            f"This token was traded for another one and ends with it, at {clock.show(token.expires_at)}: sign in with "
+            "a password or an application credential for a run that takes longer."
         )
     if "OS-TRUST:trust" in token.body:
         warnings.append("This token comes from a trust, which may allow only so many tokens: renew it rarely.")
@@ -72,7 +74,7 @@ def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
 
 
 def _named(thing: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
-    """A user, project or domain as its id, its name, and the name of the domain that it is in."""
+    """The id and the name of a user, project or domain, and the name of its domain."""
     if thing is None:
         return None
     named = {"id": thing["id"], "name": thing["name"]}

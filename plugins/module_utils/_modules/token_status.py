@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a session holds for a cloud, without anything being issued."""
+"""The state of a session's token for a cloud, without issuing one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Status:
 
 
 def status(session: Session, cloud: str | None, validate: bool, timeout: float) -> Status:
-    """The state of a cloud's token, from the session alone or after asking Keystone."""
+    """The state of a cloud's token, from the session's files or after asking Keystone."""
     if not session.exists:
         return Status(cloud or "", "absent")
     policy = session.read_record().policy
@@ -54,12 +54,12 @@ def status(session: Session, cloud: str | None, validate: bool, timeout: float) 
 
 
 def renews_in(session: Session, token: Token, policy: RenewalPolicy) -> int:
-    """Seconds until who signs in gets another token, 0 when it is so now."""
+    """Seconds until a sign-in gets a new token; 0 if it does now."""
     return max(0, math.ceil(policy.due_in(token))) if serving.is_usable(session, token) else 0
 
 
 def _chosen(session: Session, cloud: str | None) -> tuple[str, str | None]:
-    """The cloud that is meant, and the name of its identity."""
+    """The name of the cloud, and the name of its identity."""
     known = issued.read(session)
     if cloud:
         one = issued.of_cloud(session, cloud)
@@ -70,7 +70,7 @@ def _chosen(session: Session, cloud: str | None) -> tuple[str, str | None]:
     elif known:
         clouds = ", ".join(one.cloud for one in known)
         raise SessionError(f"The session {session.path} has several clouds ({clouds}): name one with cloud.")
-    # Of a run's session, which has no names of clouds.
+    # The session of a run has no names of clouds.
     names = session.names()
     if len(names) > 1:
         raise SessionError(

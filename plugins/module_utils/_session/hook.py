@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wraps what the session needs of keystoneauth at the moment at which it is imported.
+"""Wraps methods of keystoneauth at the moment of its import.
 
-A process that never imports it pays for nothing but this file, so that imports nothing that Python has not yet.
+A process that never imports it pays only for this file, which therefore imports nothing that Python has not loaded yet.
 """
 
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     # Importing this, or annotations from __future__, takes longer than all of this file.
     import typing as t
 
-#: Modules of keystoneauth of which methods are wrapped.
+#: The modules of keystoneauth with methods that are wrapped.
 WANTED = (
     "keystoneauth1.discover",
     "keystoneauth1.identity.base",
@@ -26,13 +26,13 @@ _busy = _local()
 
 
 class Finder:
-    """Finds nothing itself: it wraps the loader that another finder has."""
+    """Wraps the loader that another finder returns."""
 
     @staticmethod
     def find_spec(name: str, path: "t.Any" = None, target: "t.Any" = None) -> "t.Any":
         if name not in WANTED or getattr(_busy, "found", False):
             return None
-        # Somebody else's finder may ask all others again.
+        # Another finder may ask all others again.
         _busy.found = True
         try:
             spec = _spec(name, path, target)
@@ -47,7 +47,7 @@ class Finder:
             _wrap(module)
 
         try:
-            # On the instance: another class would not be known to pkgutil, nor to what reads a zip file.
+            # On the instance: pkgutil and zip files need the loader's own class.
             spec.loader.exec_module = exec_module
         except AttributeError:
             return None
@@ -55,7 +55,7 @@ class Finder:
 
 
 def install() -> None:
-    """Wrap what is imported already, and from here on what will be."""
+    """Wrap what is imported already, and what will be."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
     for name in WANTED:
@@ -80,4 +80,4 @@ def _wrap(module: "t.Any") -> None:
     except Exception:  # pylint: disable=broad-exception-caught
         from .util import broken
 
-        broken.note()
+        broken.report()

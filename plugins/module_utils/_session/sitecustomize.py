@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mypy: disallow-untyped-defs=False
-"""Loaded by each Python process of a run, as the first thing on its search path: puts it on the run's session.
+"""Loaded by each Python process of a run, as the first entry of its search path: puts it on the run's session.
 
-It is written so that every Python can read it, costs those that never sign in next to nothing, and lets the
-sitecustomize run that it hides.
+Every Python can parse it, it costs processes that never sign in next to nothing, and it runs the sitecustomize that it
+hides.
 """
 
 import os
@@ -25,7 +25,7 @@ def _begin():
 
 
 def _load_hidden():
-    """Import the sitecustomize that is further back on the search path; what it raises is Python's to show."""
+    """Import the sitecustomize that is further back on the search path; Python reports what it raises."""
     here = os.path.dirname(os.path.abspath(__file__))
     own = sys.modules.pop("sitecustomize", None)
     ours = [path for path in sys.path if os.path.abspath(path or os.curdir) == here]
@@ -37,10 +37,10 @@ def _load_hidden():
         if getattr(exc, "name", None) != "sitecustomize":
             raise
     finally:
-        # It may have changed the search path, which stays so.
+        # It may have changed the search path.
         sys.path[place:place] = ours[:1]
         if own is not None:
-            # Who imports a module finds it in its place.
+            # Importing a module requires it there.
             sys.modules.setdefault("sitecustomize", own)
 
 

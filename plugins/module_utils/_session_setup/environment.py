@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables that put a process on a session, or give it a bare token."""
+"""The environment variables that put a process on a session, or give it a token itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .._session.sign_in.clouds import UNNAMED
 from .._session.store.session import PACKAGE, VARIABLE, Session
 from .._session.store.token import Token
 
-#: What a sourced openrc file leaves behind and a bare token cannot stand; empty is as good as unset.
-_IN_THE_WAY = (
+#: Variables of a sourced openrc file that conflict with a token; an empty one counts as unset.
+_CONFLICTING = (
     "OS_CLOUD",
     "OS_USERNAME",
     "OS_USER_ID",
@@ -37,19 +37,19 @@ _IN_THE_WAY = (
     "OS_APPLICATION_CREDENTIAL_NAME",
     "OS_APPLICATION_CREDENTIAL_SECRET",
 )
-#: What of_session sets.
+#: The variables that of_session sets.
 INJECTED = ("PYTHONPATH", VARIABLE)
 
 
 def of_session(session: Session, environ: t.Mapping[str, str]) -> dict[str, str]:
-    """Every process that starts with these signs in once for the run, as whoever it is; none of them is secret."""
+    """Processes that start with these variables share their sign-ins in the session; none of them is secret."""
     return {"PYTHONPATH": os.pathsep.join([session.site, *_python_path(environ)]), VARIABLE: session.path}
 
 
 def of_issued(
     session: Session, environ: t.Mapping[str, str], cloud: str, is_plain: bool, region_name: str | None
 ) -> dict[str, str]:
-    """The same, for tasks that name no cloud: by the cloud's name where they can sign in to it, else by a handle."""
+    """The same for tasks that name no cloud: they use the cloud's name if they can sign in to it, or else a handle."""
     variables = of_session(session, environ)
     if not is_plain:
         variables["OS_CLIENT_CONFIG_FILE"] = session.clouds_file
@@ -61,13 +61,13 @@ def of_issued(
 
 
 def _python_path(environ: t.Mapping[str, str]) -> list[str]:
-    """What PYTHONPATH has already, without other sessions and without empty parts, which mean the working directory."""
+    """The present PYTHONPATH without other sessions and without empty entries, which mean the working directory."""
     paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return [path for path in paths if not os.path.isdir(os.path.join(path, PACKAGE))]
 
 
 def of_token(token: Token, region_name: str | None) -> dict[str, str]:
-    """OS_TOKEN mode, for programs that know nothing else: the token is in it, and each process signs in with it."""
+    """OS_TOKEN mode, for programs that support nothing else: each process signs in with the token itself."""
     scope = {
         "project": lambda: {"OS_PROJECT_ID": token.body["project"]["id"]},
         "domain": lambda: {"OS_DOMAIN_ID": token.body["domain"]["id"]},
@@ -75,7 +75,7 @@ def of_token(token: Token, region_name: str | None) -> dict[str, str]:
         "unscoped": dict,
     }[token.scope]()
     variables = {
-        **dict.fromkeys(_IN_THE_WAY, ""),
+        **dict.fromkeys(_CONFLICTING, ""),
         "OS_AUTH_TYPE": "token",
         "OS_AUTH_URL": token.auth_url,
         "OS_IDENTITY_API_VERSION": "3",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A clouds.yaml of one cloud, whose token is a handle: for tasks that have no credentials."""
+"""The clouds.yaml of an explicit session, with a handle in place of the token, for tasks without credentials."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from .._session.store.session import Session
 from .._session.store.token import Token
 from .._session.util.errors import public
 
-#: What of a cloud's configuration a connection needs besides its authentication; openstacksdk's defaults are known to
-#: it. Everything that is not here may be a secret.
+#: The keys of a cloud's configuration that a connection needs apart from the authentication. Any other may be a secret.
 _KEYS = frozenset(
     {
         *("api_timeout", "cacert", "cert", "connect_retries", "connect_retry_delay", "disable_vendor_agent"),
@@ -25,7 +24,7 @@ _KEYS = frozenset(
         *("use_external_network", "use_internal_network", "verify"),
     }
 )
-#: The same for a single service, as in compute_api_version or image_endpoint_override.
+#: The same for a single service, such as compute_api_version or image_endpoint_override.
 _SUFFIXES = (
     *("_api_version", "_default_microversion", "_endpoint", "_endpoint_override", "_endpoint_type", "_interface"),
     *("_region_name", "_service_name", "_service_type", "_status_code_retries", "_connect_retries", "_retry_delay"),
@@ -34,12 +33,12 @@ _SUFFIXES = (
 
 
 def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: Token, handle: str) -> None:
-    """Write it, beside the other clouds of the session, from what openstacksdk made of the cloud's configuration."""
+    """Add a cloud to the session's clouds.yaml, with the configuration that openstacksdk loaded."""
     kept = {key: value for key, value in config.items() if key in _KEYS or key.endswith(_SUFFIXES)}
     entry = {key: public(value) if isinstance(value, str) else value for key, value in kept.items()}
     entry.update(auth_type="v3token", auth={"auth_url": token.auth_url, "token": handle, **_scope(token)})
-    # Others may add their clouds at this moment.
-    with session.changed():
+    # Other processes may add their clouds at this moment.
+    with session.locked_for_changes():
         with session.undamaged(os.path.basename(session.clouds_file)):
             others = dict(json.loads(session.read_clouds() or '{"clouds": {}}')["clouds"])
         # JSON is YAML, and needs no library.
@@ -47,7 +46,7 @@ def write(session: Session, cloud: str, config: t.Mapping[str, t.Any], token: To
 
 
 def _scope(token: Token) -> dict[str, t.Any]:
-    """What the token is for, by id, which a request asks for, and by name, which openstacksdk shows as location."""
+    """The token's scope by id, which requests use, and by name, which openstacksdk shows as location."""
     if token.scope == "system":
         return {"system_scope": "all"}
     scope = token.body.get(token.scope) or {}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users say of the limits of services, as a session has it."""
+"""The options for rate limits, as a session has them on record."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .._session.rate_limit.limit import RateLimit
 from .._session.store.session import OFF, LimitOptions
 from .._session.util.errors import ConfigurationError
 
-#: Seconds of the longest time that an option may be.
+#: The most seconds that a timeout option may have.
 LONGEST_TIMEOUT = 604800
 
 
 def options(requests_per_second: str, timeout: int) -> LimitOptions:
-    """Of a rate, which each no of YAML switches off, and the seconds for which a request waits.
+    """The options for a rate, which any false value of YAML disables, and the seconds for which a request waits.
 
-    :raises ConfigurationError: when one of them has no meaning
+    :raises ConfigurationError: one of them is invalid
     """
     is_off = requests_per_second.strip().lower() in ("false", "no", "off")
     chosen = LimitOptions(OFF if is_off else requests_per_second, timeout)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session is made ready, without any token: whoever signs in first gets one."""
+"""Prepares a session, without a token: the first sign-in gets one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import contextlib
 import dataclasses
 import typing as t
 
-from .._session.store import directory, key, owners
+from .._session.store import directory, key, owners, site_code
 from .._session.store.renewal import RenewalPolicy
 from .._session.store.session import LimitOptions, Session, SessionRecord
 from .._session.util.errors import SessionAbsentError, SessionError
 from .._session.util.waiting import Waiter
 from . import site
 
-#: How long a run waits at its start for others who are at work on the same session, in seconds.
-LOCKED_FOR_A_MOMENT = 30
-#: How long it waits for Keystone to revoke what a version before left in a session of the same name.
-_REVOKE_TIMEOUT = 60
+#: Seconds for which a run waits at its start for others that prepare the same session.
+PREPARE_TIMEOUT = 30
+#: Seconds for which it waits for Keystone to revoke what an earlier version left in a session of the same name.
+REVOKE_TIMEOUT = 60
 
 
 def prepare(
@@ -29,11 +29,11 @@ def prepare(
     limits: LimitOptions | None = None,
     fork_server: bool = True,
 ) -> str:
-    """Make a session for a run; the owner's name in it."""
+    """Prepare a session for a run; the owner's name in it."""
     _clear_old(session)
-    with _made_and_locked(session, Waiter(LOCKED_FOR_A_MOMENT)):
+    with _made_and_locked(session, Waiter(PREPARE_TIMEOUT)):
         if not session.is_own:
-            # Its user can change the code that this run would load.
+            # Its user could change the code that this run loads.
             raise SessionError(
                 f"The session at {session.path} belongs to another user: name a session of your own for this run."
             )
@@ -41,7 +41,7 @@ def prepare(
         record = session.read_record() if session.exists else SessionRecord(policy)
         record.policy, record.of_runs, record.limits = policy, True, limits or record.limits
         try:
-            session.write_site(site.files())
+            site_code.write(session, site.files())
             session.allow_fork_servers(fork_server)
             session.write_record(record)
             name = owners.add(session, owner)
@@ -54,7 +54,7 @@ def prepare(
 
 
 def in_force(record: SessionRecord, policy: RenewalPolicy) -> RenewalPolicy:
-    """A task's policy in a session: the session of a run is renewed as the run says, if the task has time enough."""
+    """The policy of a task in a session: that of the run decides on renew_after, the task on min_remaining."""
     return dataclasses.replace(policy, renew_after=record.policy.renew_after) if record.of_runs else policy
 
 
@@ -66,19 +66,19 @@ def prepared(
     limits: LimitOptions | None = None,
     fork_server: bool = True,
 ) -> t.Iterator[RenewalPolicy]:
-    """A session for what is signed in meanwhile, with the policy there; one that got no token is removed again."""
+    """Prepare a session for a sign-in, and yield its policy; a new one that gets no token is removed again."""
     _clear_old(session)
     with _made_and_locked(session, Waiter(timeout)):
         is_new = _is_new(session)
         record = session.read_record() if session.exists else SessionRecord(policy)
         try:
-            # Whatever can fail for want of space or rights comes before there is a token to lose.
-            session.write_site(site.files())
+            # What can fail for lack of space or permissions comes before there is a token to lose.
+            site_code.write(session, site.files())
             record.policy = in_force(record, policy)
             if not record.of_runs:
                 session.allow_fork_servers(fork_server)
                 record.limits = limits or record.limits
-            # In any case: so another task that made the session sees that it is not alone with it any more.
+            # In any case: another task that made the session sees by this that it is in use.
             session.write_record(record)
         except BaseException:
             if is_new:
@@ -89,7 +89,7 @@ def prepared(
     try:
         yield record.policy
     except BaseException:
-        with contextlib.suppress(SessionError), session.locked(LOCKED_FOR_A_MOMENT):
+        with contextlib.suppress(SessionError), session.locked(PREPARE_TIMEOUT):
             if is_new and session.state == as_made and not session.has_tokens:
                 session.discard()
             elif was_closed:
@@ -99,7 +99,7 @@ def prepared(
 
 
 def exposure(session: Session) -> str | None:
-    """What to warn of a session in a directory of everybody's, where others can take its place once it is gone."""
+    """A warning about a session in a shared directory, where others can put another in its place once it is gone."""
     shared = directory.shared_parent(session.path)
     return shared and (
         f"The session {session.path} is below {shared}, to which other users can write, so once it is removed they may "
@@ -109,16 +109,16 @@ def exposure(session: Session) -> str | None:
 
 @contextlib.contextmanager
 def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
-    """The session, made if it is missing, while nobody else prepares or revokes it."""
+    """Make the session if it is missing, and lock it against others that prepare or revoke it."""
     while True:
         session.make()
         with contextlib.ExitStack() as stack:
             try:
-                # Of one that is there, those who sign in meanwhile need nothing that is changed here.
-                lock = session.locked if _is_new(session) else session.changed
+                # Processes that sign in to an existing session need nothing that changes here.
+                lock = session.locked if _is_new(session) else session.locked_for_changes
                 stack.enter_context(lock(waiter.seconds_left))
             except SessionAbsentError:
-                # The task that made it could not issue a token, and took it away again while this one waited.
+                # The task that made it could not issue a token, and removed it again while this one waited.
                 if waiter.pause(0):
                     continue
                 raise
@@ -127,15 +127,15 @@ def _made_and_locked(session: Session, waiter: Waiter) -> t.Iterator[None]:
 
 
 def _is_new(session: Session) -> bool:
-    """Whether nothing is lost with it: one that lost its record may still have tokens."""
+    """Whether it holds nothing: a session without its record may still have tokens."""
     return not session.exists and not session.has_tokens
 
 
 def _clear_old(session: Session) -> None:
-    """Revoke what a version before left under the same name."""
+    """Revoke what an earlier version left under the same name."""
     with contextlib.suppress(SessionAbsentError):
         if session.exists and not session.is_of_this_format:
-            # Needs keystoneauth, which takes a moment to import.
+            # It needs keystoneauth, which takes a moment to import.
             from .._session.revoke import revocation
 
-            revocation.clear_old(session, _REVOKE_TIMEOUT)
+            revocation.clear_old(session, REVOKE_TIMEOUT)

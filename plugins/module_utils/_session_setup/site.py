@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a session's site/ holds: a copy of the package _session, for processes that know no Ansible."""
+"""The content of a session's site/: a copy of the package _session, for processes without Ansible."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .._session.store.session import PACKAGE
 from .._session.util.errors import SessionError
 
 if t.TYPE_CHECKING:
-    # What the copy is loaded from first, and all that this imports, is to be sent along with a module; to be read as
-    # text, it need not be imported, which takes longer than all else at the start of a run.
+    # Ansible must ship these, and what they import, with a module. They are read as text: importing them would take
+    # longer than everything else at the start of a run.
     from .._session import hook, sitecustomize  # noqa: F401  # pylint: disable=unused-import
     from .._session.fork_server import door, main, server  # noqa: F401  # pylint: disable=unused-import
-    from .._session.revoke import sweep, watcher  # noqa: F401  # pylint: disable=unused-import
+    from .._session.revoke import sweep, watcher, watcher_client  # noqa: F401  # pylint: disable=unused-import
     from .._session.sign_in import instrumentation  # noqa: F401  # pylint: disable=unused-import
     from .._session.transport import sending  # noqa: F401  # pylint: disable=unused-import
 
@@ -32,7 +32,7 @@ def files() -> dict[str, str]:
 
 
 def _sources(package: str, path: str) -> t.Iterator[tuple[str, str]]:
-    # The loader knows where the code is, be it a folder or the archive in which Ansible sends a module.
+    # The loader knows where the code is: in a directory, or in the archive of a module.
     yield f"{path}__init__.py", _source(package, "__init__.py")
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         if module.ispkg:

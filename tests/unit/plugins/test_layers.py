@@ -16,7 +16,7 @@ SCRIPTS = (f"{SESSION}.sitecustomize", f"{SESSION}.fork_server.main")
 ON_THE_CONTROLLER = ("plugin_utils", "callback", "inventory", "lookup", "action")
 #: How many of our files Ansible ships with a module that only looks at a session, and with one that revokes it, itself
 #: included and files with nothing in them not. It may become less.
-SHIPPED = {"os_token_info": 28, "os_token_revoke": 30}
+SHIPPED = {"os_token_info": 29, "os_token_revoke": 30}
 #: Names that Python 3.8 does not have.
 PYTHON_3_9 = {"cache", "removeprefix", "removesuffix", "is_relative_to", "pairwise", "batched"}
 #: What Python 2 cannot parse.

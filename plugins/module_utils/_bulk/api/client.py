@@ -225,7 +225,7 @@ class Client:
                     sign_ins += 1
                     self._services.forget_token(generation)
                     continue
-            self.limiter.refused(throttled.service, throttled.headers, sent_at)
+            self.limiter.throttled(throttled.service, throttled.headers, sent_at)
 
     def _wait_for_limit(self, service: str, starts_item: bool, throttled: Throttled | None) -> None:
         def cancelled() -> bool:

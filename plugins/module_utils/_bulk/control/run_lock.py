@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from ..._session.rate_limit.shared_file import open_shared
-from ..._session.store import directory
+from ..._session.util import file_lock
 from ..._session.util.errors import SessionError
 
 #: Pauses between two tries, in seconds.
@@ -42,7 +42,7 @@ class RunLock:
         if self._file is None:
             return True
         try:
-            return directory.try_lock(self._file)
+            return file_lock.try_lock(self._file)
         except OSError:
             self.release()
             return True

@@ -31,7 +31,7 @@ class Slots:
 
     def take(self) -> bool:
         """Take a slot for one more action; False when all are taken."""
-        with self._file.turn():
+        with self._file.locked():
             others = self._others()
             if self._is_full(others):
                 others = {name: entry for name, entry in others.items() if Owner(**entry["process"]).alive}
@@ -42,7 +42,7 @@ class Slots:
             return True
 
     def free(self) -> None:
-        with self._file.turn():
+        with self._file.locked():
             self._own -= 1
             self._write(self._others())
 

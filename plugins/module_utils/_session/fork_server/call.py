@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that is to be run: what its process would be started with."""
+"""A program to run, with what its process would be started with."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from . import attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # Importing this takes a process longer than all that it says.
+    # Importing this takes longer than everything else here.
     import typing as t
 
-#: The resource limits that a fork takes over from its client.
+#: The resource limits that a fork takes from its client.
 LIMITS = tuple(sorted(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")))
 
 
 class DeclinedError(Exception):
-    """The program is to be run as without a server; the text says why."""
+    """The program is to run as without a server; the text says why."""
 
 
 class Call:
-    """A program that is to be run: what it is started with."""
+    """A program to run."""
 
     def __init__(
         self, program: str, interpreter: str, command: list[str], environ: dict[str, str], directory: str
     ) -> None:
-        #: Which server runs it: the path of a command, or the same for all modules.
+        #: The path of a command, or one name for all modules: each has a server of its own.
         self.program = program
         self.interpreter = interpreter
-        #: The interpreter as it was named, and its arguments; without any, the program comes by standard input.
+        #: The interpreter as it was named, and its arguments; without any, the program comes from standard input.
         self.command = command
         self.environ = environ
         self.directory = directory
-        #: What the system says of this process.
+        #: The fields of /proc/self/status.
         self.status = attributes.status()
         self.ignored = _signals(self.status["SigIgn"])
         self.blocked = _signals(self.status["SigBlk"])
@@ -55,6 +55,6 @@ class Call:
 
 
 def _signals(mask: str) -> list[int]:
-    """The numbers of the signals in a set, as the system writes it."""
+    """The numbers of the signals in a mask of /proc/self/status."""
     number = int(mask, 16)
     return [signal for signal in range(1, 65) if number >> (signal - 1) & 1]

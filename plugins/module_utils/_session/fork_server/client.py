@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a server to run a program in a fork of it.
+"""Asks a server to run a program in one of its forks.
 
-Whatever is wrong before the program begins means that it is run as without a server.
+If anything goes wrong before the program begins, it runs as without a server.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from .call import DeclinedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # Importing this takes a process longer than all that it says.
+    # Importing this takes longer than everything else here.
     from _socket import socket
 
     from .call import Call
 
-#: Seconds that a server has to be ready; under load, starting without one takes as long.
+#: Seconds for which a client waits for a server; under load, starting without one takes as long.
 READY_TIMEOUT = 20
 
 
 class Running:
-    """A program in a fork, which is ready to run it."""
+    """A fork that is ready to run a program, or runs it."""
 
     def __init__(self, connection: socket, pid: int) -> None:
         self._connection = connection
         self._pid = pid
-        # Another process may have its id once it has ended.
+        # Its id may be reused once it has ended.
         self._handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
 
     def begin(self) -> None:
-        """Have it run, once and for all: until then, it does nothing, and ends with this process.
+        """Start the program. Until then, the fork does nothing, and ends with this process.
 
-        :raises DeclinedError: when it does not run
+        :raises DeclinedError: it does not run
         """
         try:
             self._connection.settimeout(None)
@@ -48,7 +48,7 @@ class Running:
             raise DeclinedError("the server ended before the program began") from None
 
     def wait(self) -> int | None:
-        """Its exit status, or the negative number of a signal; None if its server was killed with it."""
+        """Its exit status, or the negative number of a signal; None if it was killed with its server."""
         try:
             status = protocol.receive_status(self._connection)
         except (OSError, protocol.EndedError):
@@ -70,14 +70,14 @@ class Running:
             pass
 
     def close(self) -> None:
-        """Closing it before the program has ended ends the program, and what that has started."""
+        """Close the connection, which ends a program that is still running, and all that it started."""
         self._connection.close()
         if self._handle is not None:
             os.close(self._handle)
 
 
 def ask(session: str, call: Call, files: dict[int, int]) -> Running:
-    """Have a server of the session make a fork ready for it, with these files: its number of each, and that here."""
+    """Have a server of the session prepare a fork with these files, by their descriptors there and here."""
     try:
         with protocol.Folder(session) as folder:
             return _ask(folder.handle, session, call, files)
@@ -105,11 +105,11 @@ def _ask(folder: int, session: str, call: Call, files: dict[int, int]) -> Runnin
             raise DeclinedError(answer[1:].decode() or "the server declined")
         running = Running(connection, int(answer[1:]))
     except BaseException as exc:
-        # Without its client, a fork ends: also where the time of a task is up.
+        # Without its client, a fork ends; so it does when the timeout of a task interrupts this.
         if connection is not None:
             connection.close()
         if isinstance(exc, timeout):
-            # The next process is not to wait as long for a server that was stopped.
+            # The server was stopped: the next process must not wait for it.
             protocol.forget(folder, server)
         if isinstance(exc, DeclinedError) or not isinstance(exc, Exception):
             raise
@@ -120,7 +120,7 @@ def _ask(folder: int, session: str, call: Call, files: dict[int, int]) -> Runnin
 def _connected(folder: int, session: str, server: str, call: Call) -> socket:
     connection = protocol.connect(folder, server)
     if connection is None:
-        # Needs modules that take a while to import.
+        # It imports modules that take a while.
         from . import starting
 
         connection = starting.start(folder, session, server, call)
@@ -128,7 +128,7 @@ def _connected(folder: int, session: str, server: str, call: Call) -> socket:
 
 
 def note(session: str, text: str) -> None:
-    """Leave word of which way a program went, for a run that is asked to say so."""
+    """Log how a program ran, if the run shows that."""
     try:
         with protocol.Folder(session) as folder:
             file = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.handle)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process that Python has just started hands its program over to a server, and waits for it.
+"""Hands the program of a process that has just started over to a server, and waits for it.
 
-It has imported nothing yet that takes time. Where no server takes the program, Python goes on to run it.
+Nothing that takes time has been imported yet. If no server runs the program, Python does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from . import client
 
-#: Who sends one of these to the process means its program.
+#: Signals to this process that are forwarded to the program.
 _FORWARDED = (
     "SIGHUP",
     "SIGINT",
@@ -35,7 +35,7 @@ _FORWARDED = (
 
 
 def hand_over() -> None:
-    """Does not come back where a server runs the program."""
+    """Have a server run this process's program; returns only if none does."""
     session = os.environ.get("ONETOKEN_SESSION_DIRECTORY", "")
     command = getattr(sys, "orig_argv", None)
     if not command or not session or not os.path.isdir(os.path.join(session, "fork_server")):
@@ -58,10 +58,10 @@ def _hand_over_file(session: str, arguments: list[str]) -> None:
 
 
 def _hand_over_input(session: str) -> None:
-    """A script that comes by standard input, which is read whole before it begins in any case."""
+    """Hand over a script on standard input, which Python would read whole as well."""
     from . import programs
 
-    # First: what was read has to be somewhere.
+    # First: what was read must not be lost.
     file = os.memfd_create("script")
     script = b""
     while True:
@@ -87,7 +87,7 @@ def _hand_over(session: str, program: str, label: str) -> None:
 
     try:
         files = _inherited()
-        if len(files) > protocol.MOST_FILES or not {0, 1, 2} <= set(files):
+        if len(files) > protocol.MAX_FILES or not {0, 1, 2} <= set(files):
             raise DeclinedError("a standard stream is closed, or there are too many open files")
         call = Call(program, sys.executable, sys.orig_argv, dict(os.environ), os.getcwd())
         running = client.ask(session, call, {number: number for number in files})
@@ -99,14 +99,14 @@ def _hand_over(session: str, program: str, label: str) -> None:
         client.note(session, f"{label} runs in a fork of the server")
         _wait(running, label)
     finally:
-        # Whatever fails here, the program has begun: Python must not go on to run it again.
+        # Whatever fails here, the program has begun: Python must not run it again.
         os._exit(1)
 
 
 def _begin(running: client.Running, ignored: list[int]) -> None:
-    """Have it run, and each signal from here on reach it."""
+    """Start the program, and forward signals to it from here on."""
     forwarded = [number for number in (getattr(signal, name) for name in _FORWARDED) if number not in ignored]
-    # One that comes before it runs is for this process, and waits until it is known whose it is.
+    # A signal that comes before that is for this process, unless the program is started.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)
     handlers = {number: signal.getsignal(number) for number in forwarded}
     try:
@@ -125,21 +125,21 @@ def _forward(running: client.Running, number: int) -> None:
     if number != signal.SIGTSTP:
         running.send_signal(number)
         return
-    # A terminal stops only what is in its own session.
+    # A terminal stops only processes of its own session.
     running.send_signal(signal.SIGSTOP)
     os.kill(os.getpid(), signal.SIGSTOP)
     running.send_signal(signal.SIGCONT)
 
 
 def _inherited() -> list[int]:
-    """The open files that a program gets from who started it."""
+    """The file descriptors that a program inherits; listed here, as importing util.process takes longer than that."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:
             if not fcntl.fcntl(int(name), fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
                 found.append(int(name))
         except OSError:
-            # The one that this list was read by.
+            # The one by which they were listed.
             pass
     return sorted(found)
 
@@ -155,7 +155,7 @@ def _wait(running: client.Running, label: str) -> t.NoReturn:
 
 
 def _die(number: int) -> None:
-    """End as the program has ended, without a second dump of memory."""
+    """End by the signal that ended the program, without a second core dump."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fork of a server becomes the process that a client would have been, and runs its program."""
+"""A fork of a server takes on the attributes of its client, and runs the client's program."""
 
 from __future__ import annotations
 
@@ -24,43 +24,44 @@ import types
 import typing as t
 
 from ..store.session import SERVED, Session
+from ..util import process
 from . import imports, library, programs, protocol
 from .call import DeclinedError
 
 if t.TYPE_CHECKING:
     import socket
 
-#: What Python itself ignores when it starts.
+#: Signals that Python ignores from its start.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-#: Python's own status where the output could not be written.
+#: Python's exit status if output could not be written.
 _NO_OUTPUT = 120
-#: Seconds that a client has for its request, and to say go.
+#: Seconds that a client has to send its request, and to start the program.
 _CLIENT_TIMEOUT = 30
-#: The status of a fork that ends as it should not.
+#: The exit status of a fork that fails.
 _BROKEN = 70
 
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """What a fork has of its server."""
+    """What a fork inherits from its server."""
 
     session: str
     program: str
-    #: What the imports of the program print.
-    said: bytes
-    #: Of the packages that it has imported.
+    #: What the program's imports printed.
+    printed: bytes
+    #: The state of the packages that it has imported.
     packages: list[tuple[int, ...] | None]
-    #: What it has imported of Ansible, if anything.
+    #: Ansible's library, if it has imported that.
     library: library.Library | None = None
 
     @property
     def is_outdated(self) -> bool:
-        """Whether a process that starts now would find other packages."""
+        """Whether packages were installed or removed since the server started."""
         return imports.state_of_packages() != self.packages
 
 
 def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
-    """Everything that a fork does; it never comes back."""
+    """Serve one client; never returns."""
     try:
         gc.enable()
         os.setsid()
@@ -81,7 +82,7 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
             pid = os.getpid()
             status = _finish(_execute(script))
             if os.getpid() == pid:
-                # Not a process that the program has forked: that has a status of its own.
+                # Not in a process that the program has forked.
                 with contextlib.suppress(OSError):
                     protocol.send_status(connection, status)
             _end(status)
@@ -91,11 +92,10 @@ def run(connection: socket.socket, surroundings: Surroundings) -> t.NoReturn:
 
 def _close_all_but(*kept: int) -> None:
     """Close the files of the server, and of its other clients."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            # One is that which this list was read by.
+    for number in process.open_files():
+        if number > 2 and number not in kept:
             with contextlib.suppress(OSError):
-                os.close(int(name))
+                os.close(number)
 
 
 class _Script(t.NamedTuple):
@@ -105,7 +105,7 @@ class _Script(t.NamedTuple):
 
 
 def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
-    """Take over all that a process can set of itself."""
+    """Take on the client's attributes that a process can set."""
     if surroundings.is_outdated:
         raise DeclinedError("packages were installed or removed since the server started")
     os.chdir(request["directory"])
@@ -121,21 +121,21 @@ def _become(request: dict[str, t.Any], surroundings: Surroundings) -> _Script:
     tempfile.tempdir = None
     if surroundings.program == programs.MODULES:
         _use_library(script, surroundings)
-    sys.stderr.buffer.write(surroundings.said)
+    sys.stderr.buffer.write(surroundings.printed)
     return script
 
 
 def _take_files(connection: socket.socket, files: dict[int, int]) -> socket.socket:
-    """Put each file where the client has it, and the connection out of their way."""
-    place = max([*files, *files.values()]) + 1
-    moved = type(connection)(fileno=fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, place))
+    """Give each file the client's descriptor, and move the connection out of their way."""
+    free = max([*files, *files.values()]) + 1
+    moved = type(connection)(fileno=fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, free))
     moved.settimeout(connection.gettimeout())
     connection.close()
-    # First all of them above the places that they are to have.
-    lifted = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, place) for number, file in files.items()}
+    # First move all of them above the descriptors that they get.
+    moved_files = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, free) for number, file in files.items()}
     for file in files.values():
         os.close(file)
-    for number, file in lifted.items():
+    for number, file in moved_files.items():
         os.dup2(file, number)
         os.close(file)
     return moved
@@ -171,7 +171,7 @@ def _read_script(arguments: list[str]) -> _Script:
 
 
 def _set_arguments(interpreter: str, command: list[str], path: str | None) -> None:
-    # The server's has the same directory, but may have another name.
+    # The server's interpreter is in the same directory, but may have another name.
     sys.executable = interpreter
     sys.argv = command[1:] or [""]
     if hasattr(sys, "orig_argv"):
@@ -180,7 +180,7 @@ def _set_arguments(interpreter: str, command: list[str], path: str | None) -> No
 
 
 def _make_streams() -> None:
-    """As Python makes them when it starts: whether they are a terminal, and can seek, is another thing now."""
+    """Make the standard streams as Python does at its start: the files differ from the server's."""
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         before = getattr(sys, f"__{name}__")
         buffering = 0 if before.write_through and mode == "w" else -1
@@ -201,7 +201,7 @@ def _make_streams() -> None:
 
 
 def _use_library(script: _Script, surroundings: Surroundings) -> None:
-    # What another user can change, the superuser does not run more of than it must.
+    # The superuser runs as little as possible of what another user can change.
     session = Session(surroundings.session)
     if session.is_own:
         with protocol.Folder(session.path) as folder:
@@ -209,8 +209,8 @@ def _use_library(script: _Script, surroundings: Surroundings) -> None:
 
 
 def _execute(script: _Script) -> int:
-    """Run it as Python would; its exit status, or the negative number of a signal."""
-    # What was imported before may have a reference to this module.
+    """Run the script as Python would; the exit status, or the negative number of a signal."""
+    # The same module, as others may refer to it.
     main = sys.modules["__main__"]
     main.__dict__.clear()
     main.__dict__.update(types.ModuleType("__main__").__dict__)
@@ -226,13 +226,13 @@ def _execute(script: _Script) -> int:
     except SystemExit as exc:
         status = _status_of(exc.code)
     except BaseException as exc:  # pylint: disable=broad-exception-caught
-        # Without the frame of this function.
+        # The traceback leaves this function out.
         status = _show(exc.with_traceback(exc.__traceback__ and exc.__traceback__.tb_next))
     return status
 
 
 def _show(exc: BaseException) -> int:
-    """Show an exception that the program did not catch; the exit status that it means."""
+    """Print an exception that the program did not catch; the exit status."""
     try:
         sys.excepthook(type(exc), exc, exc.__traceback__)
     except SystemExit as stop:
@@ -251,14 +251,14 @@ def _status_of(code: t.Any) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
-        # Python takes what is no long of C for -1.
+        # Python uses -1 for what is no C long.
         return (code if -(1 << 63) <= code < 1 << 63 else -1) & 0xFF
     sys.stderr.write(f"{code}\n")
     return 1
 
 
 def _finish(status: int) -> int:
-    """What Python does at its end, but for taking everything down; the exit status after that."""
+    """Do what Python does at its end, but without destroying objects; the exit status."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
@@ -274,7 +274,7 @@ def _finish(status: int) -> int:
 
 
 def _end(status: int) -> t.NoReturn:
-    """End with an exit status, or by a signal that is its negative number."""
+    """End with an exit status, or by the signal with its negative number."""
     if status < 0:
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server imports for its forks before they are there."""
+"""What a server imports in advance for its forks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from importlib import metadata
 
 from .programs import MODULES
 
-#: What a program needs of the session.
+#: The session's code that a program needs.
 _LAYERS = ("store", "rate_limit", "transport", "sign_in")
-#: Installing another version of one of these changes the directory that it is in.
+#: Installing another version of one of these changes its parent directory.
 _PACKAGES = ("openstack", "keystoneauth1", "openstackclient")
-#: How the groups of entry points begin in which the commands of openstackclient are.
+#: The prefix of the groups of entry points with the commands of openstackclient.
 _COMMANDS = "openstack."
-#: What Ansible's library for modules imports, or openstacksdk when it is first used.
+#: What Ansible's library for modules imports, or openstacksdk at its first use.
 _LIBRARIES = (
     *("base64", "contextvars", "ctypes", "distro", "dogpile.cache.backends.null", "encodings.cp437", "encodings.idna"),
     *("grp", "json", "logging", "netrc", "pkgutil", "platform", "pwd", "runpy", "selectors", "shlex", "shutil"),
@@ -31,23 +31,23 @@ _LIBRARIES = (
 
 
 def at_once(program: str) -> None:
-    """Import what each fork would import."""
+    """Import what every fork needs."""
     for layer in _LAYERS:
         _import_all(f"onetoken_session.{layer}")
     if program == MODULES:
         _import_for_modules()
     else:
-        # cliff takes its name from there when it is imported.
+        # cliff reads its name from there when it is imported.
         sys.argv[0] = program
         importlib.import_module("openstackclient.shell")
 
 
 def when_idle(program: str) -> t.Iterator[t.Callable[[], object]]:
-    """What a server that has nothing to do imports, one thing at a time: all commands, each of which imports them."""
+    """Imports for a server that is idle, one at a time: all commands, as each command imports all of them."""
     if program != MODULES:
         loading = importlib.import_module("keystoneauth1.loading")
         yield loading.get_available_plugin_loaders
-        # Which distribution a command is of, for the end of its help, which each command makes and few show.
+        # The distribution of a command, for the end of its help, which each command makes and few show.
         yield getattr(importlib.import_module("cliff.command"), "_get_distributions_by_modules", lambda: None)
         points = [point for distribution in metadata.distributions() for point in distribution.entry_points]
         for name in sorted({point.value.partition(":")[0] for point in points if point.group.startswith(_COMMANDS)}):
@@ -55,7 +55,7 @@ def when_idle(program: str) -> t.Iterator[t.Callable[[], object]]:
 
 
 def state_of_packages() -> list[tuple[int, ...] | None]:
-    """Another one once what was imported, or something beside it, has been installed, upgraded or removed."""
+    """A value that changes when the imported packages, or others beside them, are installed, upgraded or removed."""
     places = [os.path.dirname(sys.modules[name].__path__[0]) for name in _PACKAGES if name in sys.modules]
     return [_state_of(place) for place in sorted(set(places))]
 
@@ -75,7 +75,7 @@ def _import_all(package: str) -> None:
 
 def _import_for_modules() -> None:
     importlib.import_module("openstack.connection")
-    # Reads the entry points of all that is installed.
+    # Reads all installed entry points.
     importlib.import_module("keystoneauth1.loading").get_plugin_loader("password")
     for name in _LIBRARIES:
         with contextlib.suppress(ImportError):

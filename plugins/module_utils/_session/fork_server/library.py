@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible's library, which every module brings along in its archive, and imports.
 
-Ansible's wrapper puts the archive in front of the search path, from which Python would compile some seventy files for
-each program. The first program takes them from a compiled copy instead. Then the server imports the library from there:
-the next ones have it, as long as theirs is the same.
+Ansible's wrapper puts the archive in front of the search path, and Python would compile some seventy files in it for
+each program. The first program imports them from a compiled copy instead. Then the server imports the library from
+there, and later programs use it if theirs is the same.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import typing as t
 from . import archive
 from .call import DeclinedError
 
-#: The packages that are looked for in the archive.
+#: The packages in the archive.
 _TOP = ("ansible", "ansible_collections")
-#: What all modules of openstack.cloud import; one that is not of that collection's own may do without the second.
+#: What all modules of openstack.cloud import; modules of other collections may not need the second.
 _NEEDED = "ansible.module_utils.basic"
 _COMMON = "ansible_collections.openstack.cloud.plugins.module_utils.openstack"
-#: In the archive, the module itself is there.
+#: The module itself is below this in the archive.
 _MODULES = "/plugins/modules/"
 
 
 class Finder:
-    """Finds the library in a compiled copy, wherever else it is."""
+    """Finds the library in a compiled copy, before any other place."""
 
     def __init__(self, path: str) -> None:
         self._path = [path]
@@ -44,32 +44,32 @@ class Finder:
 class Library:
     """The library that a server has imported."""
 
-    #: The compiled copy that it is from.
+    #: The path of its compiled copy.
     path: str
     #: The digest of each file, by its path in the archive.
     files: t.Mapping[str, str]
 
     def use(self, path: str, files: t.Mapping[str, str]) -> None:
-        """Have a program use it that has this compiled copy of its own.
+        """Have a program with its own compiled copy use this library.
 
-        :raises DeclinedError: when its library is another one
+        :raises DeclinedError: the program's library differs
         """
         if any(files.get(file, digest) != digest for file, digest in self.files.items() if _MODULES not in file):
             raise DeclinedError("its archive has another library of Ansible's than the server has")
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in _TOP and hasattr(module, "__path__"):
-                # What has not been imported is looked for in its own copy, as is the module itself.
+                # What has not been imported yet, such as the module itself, comes from its own copy.
                 module.__path__[:] = [place.replace(self.path, path, 1) for place in module.__path__]
 
 
 def find(folder: int, path: str) -> Library | None:
-    """The library that a program has left compiled in this folder of the session, which has this path."""
-    name = next((name for name in sorted(os.listdir(folder)) if name.endswith(archive.ENDING)), None)
+    """The compiled library that a program has left in this directory of the session, given by handle and path."""
+    name = next((name for name in sorted(os.listdir(folder)) if name.endswith(archive.SUFFIX)), None)
     return None if name is None else Library(os.path.join(path, name), archive.contents(folder, name))
 
 
 def import_from(path: str) -> None:
-    """Import from a compiled copy what modules import."""
+    """Import what modules need from a compiled copy."""
     finder = Finder(path)
     sys.meta_path.insert(0, finder)
     try:
@@ -81,10 +81,11 @@ def import_from(path: str) -> None:
 
 
 def use(script: bytes, folder: int, path: str, imported: Library | None) -> None:
-    """Have the script use the library that is imported, or else find its own compiled, in this folder of the session
-    with this path; if that cannot be, in its archive.
+    """Have a script use the imported library, or its own compiled copy, or else its archive.
 
-    :raises DeclinedError: when it cannot use what is imported
+    :param folder: a handle on the directory of the session that has the copies
+    :param path: its path
+    :raises DeclinedError: it cannot use the imported library
     """
     name = None
     with contextlib.suppress(Exception):

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a server begins, as a script: Python then puts nothing of the user's in front of its search path."""
+"""The script that starts a server: with a script, Python puts nothing of the user's in front of its search path."""
 
 import sys
 
 if __name__ == "__main__":
-    # The directory of this file, in which nothing is to be found by its name.
+    # The directory of this file.
     del sys.path[0]
     from onetoken_session.fork_server import server
 

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a client and the fork of a server say to each other, over a socket that only their user can reach.
+"""The protocol between a client and a fork of a server, over a socket that only their user can reach.
 
 The client sends a request, with its open files. The fork answers that it is ready, with its process id, or why it is
-not. Only when the client then says go does it run the program: so nothing runs twice, however slow either side is. At
-the end it sends the program's exit status, and the client says that it has it: one that goes away before that takes the
-fork along, with all processes of its group.
+not. It runs the program only when the client then sends GO: so nothing runs twice, however slow either side is. At the
+end it sends the program's exit status, which the client acknowledges. If the client is gone before that, the fork is
+killed, with all processes of its group.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_CLOEXEC, SOCK_STREAM,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # Importing this takes a process longer than all that it says.
+    # Importing this takes longer than everything else here.
     import typing as t
 
 READY, DECLINED, GO, ENDED = b"R", b"D", b"G", b"E"
-#: As many files as Linux hands over at a time.
-MOST_FILES = 253
-#: Nothing that a program is started with is longer, in bytes.
-_LONGEST = 64 << 20
+#: The most files that Linux sends at a time.
+MAX_FILES = 253
+#: The longest message, in bytes: nothing that a program is started with is longer.
+_MAX_LENGTH = 64 << 20
 _LENGTH = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
 _NUMBER = struct.Struct("i")
@@ -66,7 +66,7 @@ def send(connection: socket, data: bytes) -> None:
 
 def receive(connection: socket) -> bytes:
     (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
-    if length > _LONGEST:
+    if length > _MAX_LENGTH:
         raise EndedError
     return _exactly(connection, length)
 
@@ -92,12 +92,12 @@ def _exactly(connection: socket, length: int) -> bytes:
 
 
 def address(folder: int, server: str) -> str:
-    """The path of a server's socket, by the handle of its directory: the system takes no more than 107 characters."""
+    """The path of a server's socket, by the handle of its directory: it may have no more than 107 characters."""
     return f"/proc/self/fd/{folder}/{server}.sock"
 
 
 class Folder:
-    """The directory in which a session's servers have their sockets, open meanwhile; an OSError where it has none."""
+    """The directory with the sockets of a session's servers, open meanwhile; an OSError if there is none."""
 
     def __init__(self, session: str) -> None:
         self.path = os.path.join(session, "fork_server")
@@ -112,7 +112,7 @@ class Folder:
 
 
 def connect(folder: int, server: str) -> socket | None:
-    """A connection to a server; None where none listens."""
+    """A connection to a server; None if none listens."""
     connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     try:
         connection.connect(address(folder, server))
@@ -123,7 +123,7 @@ def connect(folder: int, server: str) -> socket | None:
 
 
 def forget(folder: int, server: str) -> None:
-    """Have no one connect to a server any more."""
+    """Remove a server's socket, so that nobody connects to it any more."""
     # contextlib takes longer to import than this file.
     try:  # noqa: SIM105
         os.unlink(address(folder, server))

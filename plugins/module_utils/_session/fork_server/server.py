@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process that waits with openstacksdk imported, and forks for each program that is to be run.
+"""A process that has imported openstacksdk, and forks for each program that is to run.
 
-It reads no request and signs in nowhere: its forks do. It takes nothing after the end of its run, and leaves with the
-last of its forks.
+It reads no requests and does not sign in: its forks do. After the end of its run it accepts no programs, and it ends
+with the last of its forks.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ import typing as t
 
 from ..store import owners
 from ..store.session import Session
+from ..util import process
 from ..util.errors import OneTokenError
 from . import attributes, fork, imports, library, programs, protocol
 
-#: Seconds between two looks whether the run goes on.
-_LOOK = 1.0
-#: What imports print is no more than that, in bytes.
-_LONGEST_SAID = 1 << 20
+#: Seconds between two checks whether the run is over.
+_CHECK_INTERVAL = 1.0
+#: The most bytes that are kept of what imports print.
+_MAX_PRINTED = 1 << 20
 
 
 def main(session: str, name: str, listener: int, program: str) -> None:
     directory = os.getcwd()
-    # Imports leave little garbage, and looking for it takes a third of their time.
+    # Imports leave little garbage, and collecting it takes a third of their time.
     gc.disable()
-    # Each fork would have printed it.
-    said = _said(functools.partial(imports.at_once, program))
-    process = attributes.of_process(dict(os.environ), directory, attributes.status())
-    own = attributes.name(process, attributes.of_interpreter(sys.executable), program)
-    if own != name:
+    # Each fork prints it, as without the server.
+    printed = _stderr_of(functools.partial(imports.at_once, program))
+    own_attributes = attributes.of_process(dict(os.environ), directory, attributes.status())
+    if attributes.name(own_attributes, attributes.of_interpreter(sys.executable), program) != name:
         return
-    # Nothing can be unmounted under the directory of a process.
+    # The working directory of a process cannot be unmounted.
     os.chdir("/")
-    surroundings = fork.Surroundings(session, program, said, imports.state_of_packages())
+    surroundings = fork.Surroundings(session, program, printed, imports.state_of_packages())
     Server(Session(session), socket.socket(fileno=listener), surroundings).serve()
 
 
-def _said(work: t.Callable[[], object]) -> bytes:
+def _stderr_of(work: t.Callable[[], object]) -> bytes:
     """What the work prints to standard error."""
     before = os.dup(2)
     with tempfile.TemporaryFile(buffering=0) as file:
@@ -60,14 +60,14 @@ def _said(work: t.Callable[[], object]) -> bytes:
             sys.stderr.flush()
             os.dup2(before, 2)
             os.close(before)
-        return os.pread(file.fileno(), _LONGEST_SAID, 0)
+        return os.pread(file.fileno(), _MAX_PRINTED, 0)
 
 
 def _import_quietly(work: t.Callable[[], object]) -> bool:
-    """Import what forks may need; but what prints something, or fails, is for each of them to import."""
+    """Import what forks may need; False if that prints something or fails, and each fork has to import it."""
     known = set(sys.modules)
     with contextlib.suppress(Exception):
-        if not _said(work):
+        if not _stderr_of(work):
             return True
     for name in set(sys.modules) - known:
         del sys.modules[name]
@@ -89,13 +89,13 @@ class Server:
         self._poller = select.poll()
         self._more = imports.when_idle(surroundings.program)
         self._has_more = True
-        #: Whether a library of Ansible's is still to be found. What another user can change, the superuser does not run
-        #: more of than it must.
+        #: Whether Ansible's library is still to be found. The superuser runs as little as possible of what another user
+        #: can change.
         self._needs_library = surroundings.program == programs.MODULES and session.is_own
-        #: The one that was found: where this is set, it is what is imported next.
+        #: The library that was found, which is imported next.
         self._found_library: library.Library | None = None
-        #: When to look next whether the run goes on.
-        self._next_look = 0.0
+        #: When to check next whether the run is over.
+        self._next_check = 0.0
 
     def serve(self) -> None:
         self._listener.setblocking(False)
@@ -106,15 +106,15 @@ class Server:
         self._poller.register(wakeup, select.POLLIN)
         while True:
             self._poll(wakeup)
-            if self._is_time_to_look() and (self._is_over() or self._surroundings.is_outdated):
-                # Nobody connects to what is left of it in a directory that stays.
+            if self._is_time_to_check() and (self._is_over() or self._surroundings.is_outdated):
+                # From here on, nobody connects to it.
                 self._stop_listening()
                 if not self._forks:
                     return
 
     def _poll(self, wakeup: int) -> None:
-        """Wait for clients and forks, and import one thing more when none is waiting."""
-        found = self._poller.poll(0 if self._has_more else _LOOK * 1000)
+        """Wait for clients and forks, and import one more thing if none is waiting."""
+        found = self._poller.poll(0 if self._has_more else _CHECK_INTERVAL * 1000)
         if self._has_more and not found:
             self._import_more()
         for number, _events in found:
@@ -136,7 +136,7 @@ class Server:
             self._surroundings = dataclasses.replace(self._surroundings, library=self._found_library)
 
     def _find_library(self) -> None:
-        """Import the library that a fork has left compiled, as soon as no client waits."""
+        """Find the library that a fork has left compiled, to import it as soon as no client waits."""
         found = None
         with contextlib.suppress(OneTokenError, OSError, ValueError), protocol.Folder(self._session.path) as folder:
             found = library.find(folder.handle, folder.path)
@@ -144,12 +144,12 @@ class Server:
             self._needs_library, self._found_library = False, found
             self._more, self._has_more = iter([functools.partial(library.import_from, found.path)]), True
 
-    def _is_time_to_look(self) -> bool:
-        """Once in a while, and at each event once nothing is taken any more, to leave with the last fork."""
+    def _is_time_to_check(self) -> bool:
+        """Once in a while; and, when nothing is accepted any more, after each event, to end with the last fork."""
         now = time.monotonic()
-        if self._listener.fileno() != -1 and now < self._next_look:
+        if self._listener.fileno() != -1 and now < self._next_check:
             return False
-        self._next_look = now + _LOOK
+        self._next_check = now + _CHECK_INTERVAL
         return True
 
     def _is_over(self) -> bool:
@@ -167,12 +167,12 @@ class Server:
             connection, _address = self._listener.accept()
         except OSError:
             return
-        # Of a process with several threads, a fork has locks that nobody will ever release.
-        if protocol.peer(connection) != os.geteuid() or len(os.listdir("/proc/self/task")) != 1:
+        # A fork of a process with several threads has locks that nobody will ever release.
+        if protocol.peer(connection) != os.geteuid() or not process.has_one_thread():
             connection.close()
             return
         connection.setblocking(True)
-        # What is here now stays in all forks: it need not be copied there to be looked through.
+        # Present objects live on in all forks: the collector need not touch them there, which would copy their memory.
         gc.freeze()
         try:
             pid = os.fork()
@@ -182,7 +182,7 @@ class Server:
         if pid == 0:
             fork.run(connection, self._surroundings)
         self._forks[connection.fileno()] = (connection, pid)
-        # A client that goes away closes its end, and writes no more than its fork reads, and that the program ended.
+        # When a client is gone, its end is closed.
         self._poller.register(connection, select.POLLHUP)
 
     def _reap(self) -> None:
@@ -195,7 +195,7 @@ class Server:
                 return
             for number, (connection, fork_pid) in list(self._forks.items()):
                 if fork_pid == pid:
-                    # A program that leaves by os._exit, or as another one, says nothing itself.
+                    # A program that ended by os._exit, or in another program, has not sent it.
                     with contextlib.suppress(OSError):
                         protocol.send_status(connection, _status_of(status))
                     self._forget(number)
@@ -203,19 +203,19 @@ class Server:
                 self._find_library()
 
     def _end(self, number: int) -> None:
-        """End the fork whose client is gone; it may be gone itself."""
+        """Kill the fork whose client is gone, unless the program has ended."""
         connection, pid = self._forks[number]
         has_ended = False
         with contextlib.suppress(OSError):
             has_ended = connection.recv(1, socket.MSG_DONTWAIT) == protocol.ENDED
         self._forget(number)
         if has_ended:
-            # What it leaves behind stays, as that of any process.
+            # What it started stays, as with any process.
             return
         try:
             os.killpg(pid, signal.SIGKILL)
         except OSError:
-            # It may not have a group of its own yet.
+            # It may not have its own group yet.
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts a server: the first process that would need one, for itself and all others like it."""
+"""Starts a server, in the first process that needs it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from . import attributes, protocol
 from .call import Call, DeclinedError
 from .lock import locked
 
-#: Servers of one session, each with the memory of a task: for modules and a command, of the user and of root, and more.
-MOST_SERVERS = 6
-#: How often one is started that ends by itself, as without openstacksdk.
-MOST_STARTS = 2
-#: As the session has it: the process that starts a server may have another copy of it.
+#: The most servers of a session, each with the memory of a task: for modules and a command, of the user and of root.
+MAX_SERVERS = 6
+#: How often a server is started that ends by itself, as without openstacksdk.
+MAX_STARTS = 2
+#: In the session's site/: the process that starts a server may have another copy.
 _MAIN = f"{PACKAGE}/fork_server/main.py"
 
 
 def start(folder: int, session: str, server: str, call: Call) -> socket:
-    """A connection to the server that this process, or another at the same time, has started."""
+    """Start a server, unless another process has just done so; a connection to it."""
     with locked(folder, f"{server}.lock") as lock:
         connection = protocol.connect(folder, server)
         if connection is None:
@@ -39,21 +39,21 @@ def start(folder: int, session: str, server: str, call: Call) -> socket:
 
 
 def _check(folder: int, session: str, lock: int) -> None:
-    if os.fstat(lock).st_size >= MOST_STARTS:
+    if os.fstat(lock).st_size >= MAX_STARTS:
         raise DeclinedError("the server ended each time that it was started")
-    if _servers(folder) >= MOST_SERVERS:
-        raise DeclinedError(f"the session has {MOST_SERVERS} servers already")
+    if _servers(folder) >= MAX_SERVERS:
+        raise DeclinedError(f"the session has {MAX_SERVERS} servers already")
     try:
         watched = owners.living(Session(session))
     except (OneTokenError, OSError):
         watched = False
     if not watched:
-        # Nothing would end it.
+        # Nobody would end it.
         raise DeclinedError("no run on this machine watches the session")
 
 
 def _servers(folder: int) -> int:
-    """How many there are; what those leave that were killed is removed."""
+    """How many servers there are; the sockets of killed ones are removed."""
     count = 0
     for name in os.listdir(folder):
         server, ending = os.path.splitext(name)
@@ -68,14 +68,14 @@ def _servers(folder: int) -> int:
 
 
 def _start(folder: int, session: str, server: str, call: Call) -> None:
-    """It gets a socket on which clients can connect at once, and are answered when it is ready."""
+    """Start a server with a socket to which clients can connect at once; it answers when it is ready."""
     path = protocol.address(folder, server)
     protocol.forget(folder, server)
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     try:
         listener.bind(path)
         listener.listen(1024)
-        # A process that stays, which no module's run_command is for.
+        # It outlives the task, which no module's run_command is for.
         # pylint: disable-next=ansible-bad-function
         process = subprocess.Popen(
             [
@@ -94,7 +94,7 @@ def _start(folder: int, session: str, server: str, call: Call) -> None:
             start_new_session=True,
             pass_fds=[listener.fileno()],
         )
-        # Else Python warns the user that it still runs.
+        # Otherwise, Python warns that it is still running.
         process.returncode = 0
     except OSError:
         protocol.forget(folder, server)

@@ -4,9 +4,9 @@
 """The rate limiter: at most so many requests a second to a service, over all processes of the user on the machine
 that work in the same project of the same cloud.
 
-The processes share a small file for each service. Only one thread of a process at a time waits at it for its turn, and
-looks into it again at the moment of sending: so a process that was stopped for a while sends no heap of requests
-afterwards, a refusal that any process got holds all of them at once, and nothing stays reserved by who gives up.
+The processes share a small file for each service. Only one thread of a process at a time waits at it, and reads it
+again at the moment of sending. So a process that was stopped for a while sends no burst of requests afterwards, a
+throttled answer to any process delays all of them at once, and a thread that gives up leaves nothing reserved.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ import typing as t
 from ..util import boot, waiting
 from .limit import RateLimit, Service
 from .project_key import ProjectKey
-from .schedule import PROBE, Schedule
+from .schedule import PROBE_INTERVAL, Schedule
 from .shared_file import SharedFile
 from .stopwatch import Stopwatch
 
-#: How long a wait goes without asking whether it was given up, in seconds: at the head of the line, and in it, where
-#: most threads are most of the time.
-_ATTENTION, _ATTENTION_IN_LINE = 0.2, 1.0
-#: All processes wait for the same moment. Each oversleeps by up to so many seconds, else the same one would win most
-#: turns; the schedule makes up for it (schedule.LATE).
-_SHUFFLE = 0.001
+#: Seconds between two checks whether a wait was cancelled: of the thread at the head of the queue, and of those behind
+#: it, where most threads are most of the time.
+_CHECK_INTERVAL, _CHECK_INTERVAL_IN_QUEUE = 0.2, 1.0
+#: All processes wait for the same moment. Each oversleeps by up to so many seconds, else the same one would mostly win;
+#: the schedule makes up for it (schedule.LATE).
+_JITTER = 0.001
 #: A wait below this, in seconds, is over: clocks are no finer.
 _NO_TIME = 1e-6
 
-GivenUp = t.Callable[[], bool]
+Cancelled = t.Callable[[], bool]
 T = t.TypeVar("T")
 
 
 @dataclasses.dataclass
-class _Line:
+class _Queue:
     """The threads of this process that want to send to one service, and the file that all processes share."""
 
     file: SharedFile
+    #: Held by the one that waits at the file.
     head: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
 
 class RateLimiter:
-    """Lets this process's requests through, from any number of threads.
+    """Limits the rate of this process's requests, from any number of threads.
 
     Without the environment that says where the shared files are, it has a rate of its own.
     """
@@ -64,104 +65,106 @@ class RateLimiter:
         timeout: float = math.inf,
     ) -> None:
         self._key = key
-        #: Whatever a service asks for, a run of so many seconds finds out in them whether it is still refused.
-        self._patience = min(PROBE, timeout / 2)
+        #: However long a service asks to wait, a run of so many seconds sends a probe while it has time left.
+        self._probe_interval = min(PROBE_INTERVAL, timeout / 2)
         self._limit = limit
         self._environ = environ
         self._clock = clock
         self._sleep = sleep
         self._wall_clock = wall_clock
         self._boot = boot.identifier()
-        self._lines: dict[Service, _Line] = {}
+        self._queues: dict[Service, _Queue] = {}
         self._lock = threading.Lock()
         self._throttled = Stopwatch(clock)
-        #: Each refusal: the service, and when by the clock.
-        self.refusals: list[tuple[Service, float]] = []
+        #: Each throttled request: the service, and when by the clock.
+        self.throttled_requests: list[tuple[Service, float]] = []
 
-    def take(self, service: Service, deadline: float, given_up: GivenUp | None = None) -> bool:
-        """Wait until a request may be sent to the service, and count it as sent; False, with nothing counted, when that
-        would be after the deadline or was given up."""
-        line = self._line(service)
-        if not self._come_to_head(line, deadline, given_up):
+    def take(self, service: Service, deadline: float, cancelled: Cancelled | None = None) -> bool:
+        """Wait until a request may be sent to the service, and count it as sent.
+
+        False, with nothing counted, if that would be after the deadline, or was cancelled.
+        """
+        queue = self._queue(service)
+        if not self._wait_for_head(queue, deadline, cancelled):
             return False
         try:
-            return self._wait_for_turn(service, deadline, given_up)
+            return self._wait_to_send(service, deadline, cancelled)
         finally:
-            line.head.release()
+            queue.head.release()
 
     def limits(self, service: Service) -> bool:
-        """Whether requests have to be taken: by the user's word, or since a limit was met. It waits for nobody."""
-        if self._limit.most(service) is not None:
+        """Whether requests have to be taken: the user set a rate, or a limit was met. Returns at once."""
+        if self._limit.highest_rate(service) is not None:
             return True
-        content = self._line(service).file.read()
+        content = self._queue(service).file.read()
         now = self._clock()
         return bool(content) and Schedule.read(content, self._boot, now).limits(now)
 
     def answered(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
-        """A request was let through; where its answer says that it was the last one, others wait."""
-        used_up = waiting.delay_when_used_up(headers, self._wall_clock())
+        """Report a request that was not throttled; its answer may say that it was the last one of a limit."""
+        delay = waiting.delay_when_used_up(headers, self._wall_clock())
 
         def change(schedule: Schedule, now: float) -> None:
-            schedule.succeed(now, sent_at)
-            if used_up:
-                schedule.hold_as_asked(now, used_up)
+            schedule.succeeded(now, sent_at)
+            if delay:
+                schedule.hold_as_asked(now, delay)
 
         self._change(service, change)
 
-    def refused(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
-        """A limit on the rate turned a request away that was sent at this moment of the clock."""
-        asked = waiting.delay_asked(headers, self._wall_clock())
-        most = self._limit.most(service)
-        self._change(service, lambda schedule, now: schedule.refuse(now, sent_at, asked, most))
-        self.refusals.append((service, self._clock()))
+    def throttled(self, service: Service, headers: t.Mapping[str, str], sent_at: float) -> None:
+        """Report a throttled request, which was sent at this moment of the clock."""
+        delay = waiting.delay_asked(headers, self._wall_clock())
+        highest = self._limit.highest_rate(service)
+        self._change(service, lambda schedule, now: schedule.throttled(now, sent_at, delay, highest))
+        self.throttled_requests.append((service, self._clock()))
 
     @property
     def throttled_seconds(self) -> float:
-        """For how long a thread of this process waited for a limit, or several did."""
+        """For how long at least one thread of this process waited because of a throttled request."""
         return self._throttled.seconds
 
     def holding(self, service: Service | None = None) -> float:
-        """The seconds for which a limit still holds the service; of those that were used, the longest held one's."""
-        services = list(self._lines) if service is None else [service]
+        """The seconds for which a throttled request still delays others; without a service, the longest of all."""
+        services = list(self._queues) if service is None else [service]
         return max((self._change(name, Schedule.hold) for name in services), default=0.0)
 
     def rate(self, service: Service) -> float:
-        """The requests a second that go to the service at present, over all processes."""
-        most = self._limit.most(service)
-        return self._change(service, lambda schedule, _now: schedule.rate(most))
+        """The present requests a second to the service, over all processes."""
+        highest = self._limit.highest_rate(service)
+        return self._change(service, lambda schedule, _now: schedule.rate(highest))
 
-    def _come_to_head(self, line: _Line, deadline: float, given_up: GivenUp | None) -> bool:
-        while not line.head.acquire(timeout=max(0.0, min(_ATTENTION_IN_LINE, deadline - self._clock()))):
-            if self._clock() >= deadline or (given_up and given_up()):
+    def _wait_for_head(self, queue: _Queue, deadline: float, cancelled: Cancelled | None) -> bool:
+        while not queue.head.acquire(timeout=max(0.0, min(_CHECK_INTERVAL_IN_QUEUE, deadline - self._clock()))):
+            if self._clock() >= deadline or (cancelled and cancelled()):
                 return False
         return True
 
-    def _wait_for_turn(self, service: Service, deadline: float, given_up: GivenUp | None) -> bool:
-        most = self._limit.most(service)
+    def _wait_to_send(self, service: Service, deadline: float, cancelled: Cancelled | None) -> bool:
+        highest = self._limit.highest_rate(service)
         had_to_wait = False
 
         def send(schedule: Schedule, now: float) -> tuple[float, float, float]:
-            delay = schedule.delay(now, self._patience)
+            delay = schedule.delay(now, self._probe_interval)
             if delay < _NO_TIME and now <= deadline:
-                schedule.send(now, most, had_to_wait)
+                schedule.send(now, highest, had_to_wait)
             return now, delay, schedule.hold(now)
 
-        while not (given_up and given_up()):
+        while not (cancelled and cancelled()):
             now, delay, hold = self._change(service, send)
             if now + delay > deadline:
                 return False
             if delay < _NO_TIME:
                 return True
             with self._throttled if hold else contextlib.nullcontext():
-                self._sleep(min(delay, _ATTENTION) + random.uniform(0, _SHUFFLE))
+                self._sleep(min(delay, _CHECK_INTERVAL) + random.uniform(0, _JITTER))
             had_to_wait = True
         return False
 
     def _change(self, service: Service, change: t.Callable[[Schedule, float], T]) -> T:
-        file = self._line(service).file
-        with file.turn():
+        file = self._queue(service).file
+        with file.locked():
             content = file.read()
-            # In one's turn, as no other process may have written of a later moment.
+            # Under the lock, as no other process may have written of a later moment.
             now = self._clock()
             schedule = Schedule.read(content, self._boot, now, self._limit.first_rate)
             result = change(schedule, now)
@@ -170,8 +173,8 @@ class RateLimiter:
                 file.write(written)
         return result
 
-    def _line(self, service: Service) -> _Line:
+    def _queue(self, service: Service) -> _Queue:
         with self._lock:
-            if service not in self._lines:
-                self._lines[service] = _Line(SharedFile(self._environ, self._key.file_name(f"requests {service}")))
-            return self._lines[service]
+            if service not in self._queues:
+                self._queues[service] = _Queue(SharedFile(self._environ, self._key.file_name(f"requests {service}")))
+            return self._queues[service]

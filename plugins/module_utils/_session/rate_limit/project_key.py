@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cloud counts requests by: all that work there share a rate."""
+"""What a cloud counts requests by: all processes that work there share its limits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this collection itself asks Keystone about a token: whether it lives, and to revoke it."""
+"""Requests about a token that this collection itself sends to Keystone: validation and revocation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import urllib.parse
 try:
     import keystoneauth1.exceptions
     import keystoneauth1.session
-except ImportError:  # Connection says what to install
+except ImportError:  # Connection reports what to install
     keystoneauth1 = None
 
 from ..store.token import Tls, Token, TokenId
@@ -27,20 +27,28 @@ from ..util.waiting import Waiter
 if t.TYPE_CHECKING:
     import requests
 
-#: Refusals that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
+#: Errors that pass: a rate limit (413 is Rackspace's), or Keystone out of service.
 PASSING = (413, 429, 503)
 #: Where tokens are issued, validated and revoked, below the address of version 3.
 TOKEN_PATH = "/auth/tokens"
-#: Without a limit of the user's own, a Keystone that never answers would hold the run for ever.
+#: Without a limit of the user's own, a Keystone that never answers would block the run for ever.
 REQUEST_TIMEOUT = 60
-#: Seconds that a request about a token may take even where the time for all of them is up.
+#: Seconds that a request about a token may take even if the time for all of them is up.
 SHORTEST_TIMEOUT = 20
-#: Redirects with a token that are followed one after the other.
-_REDIRECTS = 5
+#: Redirects in a row that are followed with a token.
+_MAX_REDIRECTS = 5
+
+
+class _TemporaryError(Exception):
+    """Keystone gave no answer, or one that may be another later; the headers may say when."""
+
+    def __init__(self, reason: str, headers: t.Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.headers = headers
 
 
 class Connection:
-    """How to reach Keystone again without the credentials: where, and how TLS is checked."""
+    """A connection to Keystone that needs no credentials but the token."""
 
     def __init__(
         self,
@@ -54,9 +62,9 @@ class Connection:
         tls = tls or Tls()
         self.auth_url = public(auth_url)
         self.requests = 0
-        self._token_url = token_url or f"{versioned(auth_url)}{TOKEN_PATH}"
+        self.token_url = token_url or f"{versioned(auth_url)}{TOKEN_PATH}"
         self._timeout = timeout or REQUEST_TIMEOUT
-        self._session = keystoneauth1.session.Session(
+        self.session = keystoneauth1.session.Session(
             verify=tls.verify,
             cert=tls.cert,
             timeout=self._timeout,
@@ -64,36 +72,37 @@ class Connection:
             app_version=VERSION,
             **_strictness(tls),
         )
-        self._session.session.hooks["response"].append(self._count)
+        self.session.session.hooks["response"].append(self._count)
         if tls.proxy is not None:
-            # The environment of who revokes may be another one than that of the task that signed in.
-            self._session.session.trust_env = False
-            self._session.session.proxies = {"http": tls.proxy, "https": tls.proxy} if tls.proxy else {}
+            # The environment of this process may differ from that of the task that signed in.
+            self.session.session.trust_env = False
+            self.session.session.proxies = {"http": tls.proxy, "https": tls.proxy} if tls.proxy else {}
 
     @classmethod
     def of_token(cls, token: Token) -> Connection:
-        """To the Keystone that issued a token."""
+        """A connection to the Keystone that issued a token."""
         return cls(token.auth_url, token.tls, token_url=token.token_url)
 
     def _count(self, response: requests.Response, *args: t.Any, **kwargs: t.Any) -> None:
         self.requests += 1
 
     def revoke(self, token: TokenId, waiter: Waiter) -> bool:
-        """Make Keystone refuse a token; False when it did already.
+        """Revoke a token; False if Keystone did not accept it any more.
 
-        Proof is a 204, or Keystone's own word that it does not know the token. Something in front of Keystone may
-        answer as well, and Keystone refuses this request for some tokens that live: then it is asked about this one.
+        Proof is a 204, or Keystone's own answer that it does not know the token. As something in front of Keystone may
+        answer, and Keystone refuses this request for some valid tokens, it is asked to validate the token after any
+        other answer.
         """
-        response = self._of_token("DELETE", token, waiter)
+        response = self._ask("DELETE", token, waiter)
         if response.status_code == 204:
             return True
         if response.is_redirect:
             raise TokenNotRevokedError(
-                f"Keystone at {self.auth_url} sends requests on to {_origin(response)}, where no token of it is sent",
-                "set auth_url to where Keystone is now, for later runs",
+                f"Keystone at {self.auth_url} redirects to {_origin(response)}, where its tokens are not sent",
+                "set auth_url to Keystone's present address, for later runs",
             )
         refused = _keystone_error(response) is not None
-        # Keystone's policy refuses only whom Keystone has let in.
+        # Keystone's policy applies only to a token that Keystone accepts.
         accepted = True if refused and response.status_code == 403 else self.accepts(token, waiter)
         if accepted is False:
             return False
@@ -110,56 +119,64 @@ class Connection:
         )
 
     def accepts(self, token: TokenId, waiter: Waiter) -> bool | None:
-        """Ask Keystone whether it accepts a token; None where what answers is not Keystone."""
-        return _acceptance(self._of_token("GET", token, waiter))
+        """Whether Keystone accepts a token; None if the answer is not Keystone's."""
+        return _acceptance(self._ask("GET", token, waiter))
 
     def is_valid(self, token: TokenId, waiter: Waiter) -> bool:
-        """The same, where nothing but Keystone's word will do."""
+        """The same.
+
+        :raises KeystoneUnavailableError: the answer is not Keystone's
+        """
         accepted = self.accepts(token, waiter)
         if accepted is None:
             raise KeystoneUnavailableError(f"What answers at {self.auth_url} is not Keystone: check auth_url.")
         return accepted
 
-    def _of_token(self, method: str, token: TokenId, waiter: Waiter) -> requests.Response:
-        """Ask about a token with the token itself, which costs no other one; an answer that time does not change."""
-        url, redirects = self._token_url, 0
+    def _ask(self, method: str, token: TokenId, waiter: Waiter) -> requests.Response:
+        """Send a request about a token, authenticated by itself, until the answer is final."""
+        url, redirects = self.token_url, 0
         while True:
-            headers: t.Mapping[str, str] = {}
-            # The last try takes its time as well, as long as the whole does not take for ever.
-            limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
             try:
-                response = deadline.within(limit, functools.partial(self._request, method, url, token))
-            except deadline.LateError:
-                reason = f"Keystone at {self.auth_url} did not answer in time"
-            except keystoneauth1.exceptions.ClientException as exc:
-                reason = unreachable(self.auth_url, exc)
-                if not isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
-                    raise KeystoneUnavailableError(f"{reason}.") from None
-            except (OSError, ValueError) as exc:
-                # requests' own: a certificate file that is not there any more, an address that is none.
-                raise KeystoneUnavailableError(
-                    f"the request to {self.auth_url} cannot be made ({type(exc).__name__})."
-                ) from None
-            else:
-                elsewhere = _safe_redirect(response)
-                if elsewhere is not None and redirects < _REDIRECTS:
-                    url, redirects = elsewhere, redirects + 1
-                    continue
-                if response.status_code not in PASSING and response.status_code < 500:
-                    return response
-                headers = response.headers
-                reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
-            if not waiter.wait(headers):
-                raise KeystoneUnavailableError(f"{reason} until the timeout; try again later.")
+                response = self._ask_once(method, url, token, waiter)
+            except _TemporaryError as exc:
+                if not waiter.wait(exc.headers):
+                    raise KeystoneUnavailableError(f"{exc} until the timeout; try again later.") from None
+                continue
+            elsewhere = safe_redirect(response)
+            if elsewhere is None or redirects >= _MAX_REDIRECTS:
+                return response
+            url, redirects = elsewhere, redirects + 1
+
+    def _ask_once(self, method: str, url: str, token: TokenId, waiter: Waiter) -> requests.Response:
+        # The last attempt gets enough time to succeed.
+        limit = min(self._timeout, max(waiter.seconds_left, SHORTEST_TIMEOUT))
+        try:
+            response = deadline.within(limit, functools.partial(self._request, method, url, token))
+        except deadline.LateError:
+            raise _TemporaryError(f"Keystone at {self.auth_url} did not answer in time") from None
+        except keystoneauth1.exceptions.ClientException as exc:
+            reason = unreachable(self.auth_url, exc)
+            if isinstance(exc, keystoneauth1.exceptions.RetriableConnectionFailure):
+                raise _TemporaryError(reason) from None
+            raise KeystoneUnavailableError(f"{reason}.") from None
+        except (OSError, ValueError) as exc:
+            # Errors of requests itself: a missing certificate file, an invalid address.
+            raise KeystoneUnavailableError(
+                f"the request to {self.auth_url} cannot be made ({type(exc).__name__})."
+            ) from None
+        if response.status_code in PASSING or response.status_code >= 500:
+            reason = f"Keystone at {self.auth_url} answered HTTP {response.status_code}"
+            raise _TemporaryError(reason, response.headers)
+        return response
 
     def _request(self, method: str, url: str, token: TokenId) -> requests.Response:
-        return self._session.request(
+        return self.session.request(
             url,
             method,
             headers={
                 "X-Auth-Token": token.reveal(),
                 "X-Subject-Token": token.reveal(),
-                # Else Keystone does not know the tokens of application credentials with access rules.
+                # Without it, Keystone does not recognize tokens of application credentials with access rules.
                 "OpenStack-Identity-Access-Rules": "1.0",
             },
             params={"nocatalog": "1"} if method == "GET" else None,
@@ -170,14 +187,14 @@ class Connection:
 
 
 def _strictness(tls: Tls) -> dict[str, t.Any]:
-    """What of TLS keystoneauth is told besides certificates; releases before know no such options."""
+    """keystoneauth's options for strict TLS, which earlier releases do not have."""
     asked = {"tls_min_version": tls.min_version, "tls_ciphers": tls.ciphers}
     known = inspect.signature(keystoneauth1.session.Session).parameters
     return {name: value for name, value in asked.items() if value is not None and name in known}
 
 
 def _keystone_error(response: requests.Response) -> str | None:
-    """What Keystone says in an error; None if the answer is not one of Keystone's."""
+    """The message of an error of Keystone; None if the answer is something else."""
     try:
         error = response.json()["error"]
         code, title, message = error["code"], error["title"], error["message"]
@@ -188,7 +205,7 @@ def _keystone_error(response: requests.Response) -> str | None:
 
 
 def _acceptance(response: requests.Response) -> bool | None:
-    """Whether Keystone accepts the token that it was asked about; None if the answer is not Keystone's word on that."""
+    """Whether this answer of Keystone accepts the token; None if it is not Keystone's answer on that."""
     if response.status_code == 200:
         try:
             return True if isinstance(response.json()["token"], dict) else None
@@ -198,16 +215,16 @@ def _acceptance(response: requests.Response) -> bool | None:
     if message is None:
         return None
     if response.status_code == 403:
-        # Keystone's policy lets this token ask nothing, but Keystone has let it in.
+        # Keystone's policy forbids the request, but Keystone accepts the token.
         return True
-    # Also of a path that it does not know Keystone says that it was not found; here it names what was not: the token,
-    # or the trust, application credential, user or project that the token was of.
+    # Keystone also answers 404 for an unknown path. Here, its message names what was not found: the token, or its
+    # trust, application credential, user or project.
     unknown = response.status_code == 404 and re.search(r"\btoken\b|^Could not (find|recognize)\b", message)
     return False if response.status_code == 401 or unknown else None
 
 
-def _safe_redirect(response: requests.Response) -> str | None:
-    """Where a redirect leads, if a token may follow it: to the same thing on the same host, never less protected."""
+def safe_redirect(response: requests.Response) -> str | None:
+    """The target of a redirect, if a token may be sent there: the same resource on the same host, with no less TLS."""
     if not response.is_redirect:
         return None
     try:
@@ -216,8 +233,8 @@ def _safe_redirect(response: requests.Response) -> str | None:
         upgrade = (here.scheme, there.scheme) == ("http", "https") and there.hostname == here.hostname
     except ValueError:
         return None
-    same_thing = there.path.rstrip("/").endswith(TOKEN_PATH)
-    return _without_query(there.geturl()) if (same_place or upgrade) and same_thing else None
+    same_resource = there.path.rstrip("/").endswith(TOKEN_PATH)
+    return _without_query(there.geturl()) if (same_place or upgrade) and same_resource else None
 
 
 def _place(url: urllib.parse.SplitResult) -> tuple[str, str | None, int | None]:
@@ -229,7 +246,7 @@ def _location(response: requests.Response) -> str:
 
 
 def _origin(response: requests.Response) -> str:
-    """Where a redirect leads, in short."""
+    """The target of a redirect, without its path."""
     try:
         there = urllib.parse.urlsplit(_location(response))
         return f"{there.scheme}://{there.hostname}"
@@ -242,13 +259,13 @@ def _without_query(url: str) -> str:
 
 
 def versioned(auth_url: str) -> str:
-    """The address of Keystone's version 3 interface."""
+    """The address of version 3 of Keystone's API."""
     url = auth_url.rstrip("/")
     return url if url.endswith("/v3") else (url[: -len("/v2.0")] if url.endswith("/v2.0") else url) + "/v3"
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two addresses are those of one Keystone."""
+    """Whether two addresses belong to the same Keystone."""
     try:
         here, there = (urllib.parse.urlsplit(versioned(url)) for url in (one, other))
         return _place(here) == _place(there) and here.path == there.path
@@ -257,6 +274,7 @@ def is_same(one: str, other: str) -> bool:
 
 
 def unreachable(auth_url: str, exc: Exception) -> str:
+    """Why Keystone cannot be reached, and what to check."""
     if isinstance(exc, keystoneauth1.exceptions.SSLError):
         return f"the certificate of Keystone at {auth_url} cannot be trusted, set ca_cert or check the host name"
     if isinstance(exc, keystoneauth1.exceptions.ConnectTimeout):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clearing away what earlier runs left behind: the live tokens of runs that ended, and the sessions without any."""
+"""Cleaning up after earlier runs: revoking the tokens that they left, and removing their sessions."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..store.token import Token
 from ..store.tokens import StoredTokens
 from ..util.errors import OneTokenError, SessionError
 
-#: A revoked session stays this long, in seconds, so that a late task of its run fails instead of finding nothing.
+#: Seconds for which a revoked session stays, so that a late task of its run fails instead of using the password.
 KEPT = 24 * 3600
-#: The same of a run on another machine, which may still go on without having touched its session, and of tokens that
-#: cannot be read: by then they have expired.
-KEPT_ELSEWHERE = owners.FORGOTTEN
-#: Seconds for which Keystone is asked again to revoke one session.
+#: The same for a run on another machine, which may still be running without having changed its session, and for tokens
+#: that cannot be read: by then they have expired.
+KEPT_ELSEWHERE = owners.FORGOTTEN_AFTER
+#: Seconds for which revoking one session is repeated.
 TIMEOUT = 60
 
 
 @dataclasses.dataclass
 class Sweep:
-    """What sweeping came to."""
+    """The result of a sweep."""
 
-    #: The sessions whose runs had ended, and whose tokens are revoked now.
+    #: The sessions that were revoked after their runs had ended.
     sessions: list[str] = dataclasses.field(default_factory=list)
     revoked: int = 0
     already_dead: int = 0
@@ -42,13 +42,13 @@ class Sweep:
 
 
 def orphans(base: str) -> list[Session]:
-    """The sessions below a directory that hold tokens, although every run that owned them has ended."""
+    """The sessions in a directory that hold tokens although every run that owned them has ended."""
     return [session for session in _sessions(base) if _is_orphan(session)]
 
 
 def sweep(base: str, timeout: float) -> Sweep:
-    """Revoke the orphans below a directory, then clear it. A session that anything still works on is left alone."""
-    # Needs keystoneauth, which takes a moment to import and which not every Python has.
+    """Revoke the orphans in a directory, then clear it. A session that any process works on is left alone."""
+    # Needs keystoneauth, which takes a moment to import, and which not every Python has.
     from . import revocation
 
     result = Sweep()
@@ -70,29 +70,29 @@ def sweep(base: str, timeout: float) -> Sweep:
 
 
 def clear(base: str) -> None:
-    """Remove the runs' own sessions in this directory that hold no live token and were not touched for a day.
+    """Remove the runs' own sessions in this directory that hold no valid token and have not changed for a day.
 
-    From the others, remove what nobody has signed in to for long, and the keys of those that are gone.
+    Of the others, remove the tokens that expired long ago; and the keys of sessions that are gone.
     """
     key.clear(KEPT_ELSEWHERE)
     for session in _sessions(base):
-        # Whatever is in the way of clearing up is no reason to fail a run.
+        # No run fails because of what prevents the cleaning.
         with contextlib.suppress(SessionError, OSError):
             kept = KEPT_ELSEWHERE if owners.elsewhere(session) else KEPT
-            # Before the lock, which may be a new file.
-            forgotten = _is_untouched(session, KEPT_ELSEWHERE)
-            if session.is_of_one_run and session.exists and _is_untouched(session, kept):
+            # Before the lock, whose file may be new.
+            forgotten = _is_unchanged(session, KEPT_ELSEWHERE)
+            if session.is_of_one_run and session.exists and _is_unchanged(session, kept):
                 with session.locked(timeout=0):
                     if (forgotten or _is_dead(session)) and not owners.living(session):
                         session.discard()
         with contextlib.suppress(SessionError, OSError):
-            if session.exists and session.is_of_this_format and _unused(session):
+            if session.exists and session.is_of_this_format and _with_old_tokens(session):
                 with session.locked(timeout=0):
-                    _drop_unused(session)
+                    _drop_old_tokens(session)
 
 
 def _sessions(base: str) -> t.Iterator[Session]:
-    """Those of this user alone: another one's may name any Python and any Keystone, also to the superuser."""
+    """The sessions of this user: those of others may name any Python and any Keystone, also to the superuser."""
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(base)):
             session = Session(os.path.join(base, name))
@@ -101,13 +101,13 @@ def _sessions(base: str) -> t.Iterator[Session]:
 
 
 def _is_orphan(session: Session) -> bool:
-    # One that is damaged cannot be told to be ours.
+    # A damaged one may not be ours.
     with contextlib.suppress(SessionError, OSError):
         return session.exists and session.has_tokens and owners.orphaned(session) and usage.is_idle(session)
     return False
 
 
-def _is_untouched(session: Session, seconds: float) -> bool:
+def _is_unchanged(session: Session, seconds: float) -> bool:
     return time.time() - os.stat(session.path).st_mtime > seconds
 
 
@@ -116,16 +116,16 @@ def _is_dead(session: Session) -> bool:
     return all(complete and all(token.expired for token in tokens) for tokens, complete in lists)
 
 
-def _drop_unused(session: Session) -> None:
-    for name, kept in _unused(session).items():
+def _drop_old_tokens(session: Session) -> None:
+    for name, kept in _with_old_tokens(session).items():
         if kept:
             session.write_tokens(name, StoredTokens(kept[0], tuple(kept[1:])))
         else:
             session.remove_tokens(name)
 
 
-def _unused(session: Session) -> dict[str, list[Token]]:
-    """The identities with tokens that expired long ago, and the tokens that they keep."""
+def _with_old_tokens(session: Session) -> dict[str, list[Token]]:
+    """The identities with tokens that expired long ago, and their other tokens."""
     found = {}
     for name in session.names():
         tokens, complete = session.readable_tokens(name)
@@ -136,10 +136,10 @@ def _unused(session: Session) -> dict[str, list[Token]]:
 
 
 def _expired_long_ago(token: Token) -> bool:
-    """A lifetime ago, and a day at least: a clock that is in another time zone does not make one look like that."""
+    """Whether it expired a lifetime ago, and at least a day: a clock in another time zone is no reason."""
     return token.end is not None and token.age > token.lifetime + max(token.lifetime, KEPT)
 
 
 if __name__ == "__main__":
-    # A watcher's errand.
+    # Started by a watcher.
     sweep(sys.argv[1], TIMEOUT)

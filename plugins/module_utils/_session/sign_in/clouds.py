@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cloud of the user's, read by openstacksdk at the moment at which somebody signs in to it."""
+"""A cloud in the user's configuration, which openstacksdk reads at the moment of the sign-in."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import typing as t
 from ..util.version import APPLICATION, VERSION
 from . import openrc
 
-#: Where to authenticate for; in a configuration these stand under auth or beside it.
+#: The keys of a scope; in a configuration they are in auth or beside it.
 SCOPE_KEYS = frozenset(
     {
         *("project_id", "project_name", "project_domain_id", "project_domain_name", "tenant_id", "tenant_name"),
         *("domain_id", "domain_name", "system_scope"),
     }
 )
-#: The name of a cloud that has none: of OS_* variables, or of an explicit auth.
+#: The name for a cloud without one: that of the OS_* variables, or of an explicit auth.
 UNNAMED = "onetoken"
 
 Check = t.Callable[["dict[str, t.Any]"], None]
@@ -31,21 +31,21 @@ class Way:
 
     #: The cloud's name; None for the OS_* variables.
     cloud: str | None
-    #: The files that describe it, as they were found.
+    #: The configuration files that were found for it.
     files: list[str] = dataclasses.field(default_factory=list)
     secure_files: list[str] = dataclasses.field(default_factory=list)
-    #: What takes the place of what is configured.
+    #: Options that override the configuration.
     options: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    #: A scope that takes the place of the configured one; an empty one asks for an unscoped token.
+    #: A scope that overrides the configured one; an empty one asks for an unscoped token.
     scope: dict[str, str] | None = None
 
     @property
     def is_as_configured(self) -> bool:
-        """Whether nothing but a region takes the place of what is configured."""
+        """Whether nothing but a region overrides the configuration."""
         return self.scope is None and not set(self.options) - {"region_name"}
 
     def region(self, check: Check | None = None) -> t.Any:
-        """openstacksdk's view of the cloud, ready to authenticate."""
+        """openstacksdk's configuration of the cloud, ready to authenticate."""
         if self.cloud is None:
             variables = openrc.cloud(os.environ, self.options.get("auth_type"))
             return unnamed(variables, self.options, self.scope, check)
@@ -56,9 +56,9 @@ class Way:
 def unnamed(
     config: dict[str, t.Any], options: dict[str, t.Any], scope: t.Mapping[str, str] | None, check: Check | None = None
 ) -> t.Any:
-    """The same of a cloud that no file names."""
+    """The same for a cloud that is in no file."""
     if "region_name" in options and "regions" not in config:
-        # openstacksdk takes the one that is there for the only one.
+        # Otherwise, openstacksdk takes the configured region for the only one.
         config = {**config, "region_name": options["region_name"]}
     alone = loader(scope, check, load_yaml_config=False, load_envvars=False)
     alone.cloud_config = {"clouds": {UNNAMED: config}}
@@ -66,7 +66,7 @@ def unnamed(
 
 
 def loader(scope: t.Mapping[str, str] | None, check: Check | None = None, **options: t.Any) -> t.Any:
-    """openstacksdk's reader of configuration, for another scope if one is given, with a check before it is used."""
+    """openstacksdk's loader of configuration, which overrides the scope and checks the result."""
     import openstack.config
 
     class Loader(openstack.config.OpenStackConfig):
@@ -82,13 +82,13 @@ def loader(scope: t.Mapping[str, str] | None, check: Check | None = None, **opti
 
 
 def with_scope(config: dict[str, t.Any], scope: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """The same cloud for another scope: a project, a domain, the system, or none where the scope is empty."""
+    """The same configuration for another scope: a project, a domain, the system, or none if the scope is empty."""
     auth = dict(config.get("auth") or {})
     rescoped = {key: value for key, value in config.items() if key not in SCOPE_KEYS}
     rescoped["auth"] = {key: value for key, value in auth.items() if key not in SCOPE_KEYS}
     project_domain = ("project_domain_id", "project_domain_name")
     if "project_name" in scope and not scope.keys() & set(project_domain):
-        # A project's name alone says nothing: it stays in the domain that was configured.
+        # A project's name needs a domain: the configured one.
         for key in project_domain:
             value = config.get(key) or auth.get(key)
             if value:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The versions of a service, asked for once in ten minutes and not by each process."""
+"""The discovery cache: the versions of a service are requested once in ten minutes, for all processes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ try:
 except ImportError:  # Ansible looks into every file of a collection; where this is used, keystoneauth is there
     exceptions = None
 
-from ..store import directory, documents
+from ..store import documents
 from ..store.documents import Document
 from ..store.session import DOCUMENTS_SERVED, REQUESTS, Session
-from ..util import boot
+from ..util import boot, file_lock
 from ..util.errors import public
 from ..util.waiting import Waiter
 from . import response
@@ -28,17 +28,17 @@ from .request import connection_of, is_secret, tls_of
 
 _KEYWORDS = {"headers", "authenticated"}
 _UNAUTHENTICATED = 401
-#: What is in Keystone's documents alone, of either version of its interface.
-_KEYSTONE_S = "application/vnd.openstack.identity-"
-#: Seconds for which a process waits for another that asks for the same document, before it does so by itself.
-WAIT = 5
+#: What only Keystone's documents contain, of either version of its API.
+_OF_KEYSTONE = "application/vnd.openstack.identity-"
+#: Seconds for which a process waits for another that requests the same document, before it does so itself.
+LOCK_TIMEOUT = 5
 _POLL = 0.02
-#: The hosts of which this process was served a document.
-_served: set[str] = set()
+#: The hosts whose documents were served to this process.
+served_hosts: set[str] = set()
 
 
 def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keywords: dict[str, t.Any]) -> t.Any:
-    """The session's answer to a request for versions, or the service's."""
+    """The answer to a request for versions, from the session or from the service."""
     session = name = kept = lock = None
     authenticated = keywords.get("authenticated")
     if authenticated is None:
@@ -49,7 +49,7 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
             name = _name(self, url, keywords, authenticated)
             kept, lock = _kept_or_lock(session, name) if name else (None, None)
     if session is not None and kept is not None:
-        _served.add(urllib.parse.urlsplit(url).netloc)
+        served_hosts.add(urllib.parse.urlsplit(url).netloc)
         session.count(DOCUMENTS_SERVED)
         if kept.status_code >= 400:
             raise exceptions.from_response(kept, "GET", url)
@@ -58,15 +58,15 @@ def answer(call: t.Callable[..., requests.Response], self: t.Any, url: str, keyw
         return _ask(call, session, name, authenticated)
     finally:
         if lock is not None:
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
 
 
 def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None, int | None]:
-    """A document that is kept; or else the lock for which others wait while this process asks.
+    """A document from the session, or the lock for which others wait while this process requests it.
 
-    Neither, if another process asks for too long, or its answer was not kept: then all who waited ask at once.
+    Neither if another process takes too long, or its answer was not kept: then all that waited request it at once.
     """
-    waiter, waited = Waiter(WAIT), False
+    waiter, waited = Waiter(LOCK_TIMEOUT), False
     while True:
         kept = _kept(session, name)
         if kept is not None:
@@ -78,8 +78,8 @@ def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None
             return None, None
         waited = True
     with contextlib.ExitStack() as stack:
-        stack.callback(directory.release, lock)
-        # Another process may have kept it between the look and the lock.
+        stack.callback(file_lock.unlock_and_close, lock)
+        # Another process may have kept it meanwhile.
         kept = _kept(session, name)
         if kept is None and not waited:
             stack.pop_all()
@@ -90,11 +90,11 @@ def _kept_or_lock(session: Session, name: str) -> tuple[requests.Response | None
 def _ask(
     call: t.Callable[..., requests.Response], session: Session | None, name: str | None, authenticated: bool
 ) -> requests.Response:
-    """The service's answer, which the session keeps for others."""
+    """Request a document, and keep it for others."""
     try:
         found = call()
     except exceptions.Unauthorized as exc:
-        # That it has to be asked with a token is all that Cinder says at first, each time.
+        # Cinder always answers a request without a token like this.
         if not authenticated and session and name and exc.response is not None:
             _keep(session, name, exc.response)
         raise
@@ -103,25 +103,25 @@ def _ask(
     return found
 
 
-def doubt(what: t.Any) -> None:
-    """Something was not found, or nobody listens: documents that this process was served may be out of date."""
-    hosts = set(_served)
-    if isinstance(what, requests.Response):
-        hosts &= {urllib.parse.urlsplit(str(what.url)).netloc}
-    elif isinstance(what, exceptions.NotFound) and what.url:
-        hosts &= {urllib.parse.urlsplit(what.url).netloc}
-    elif not isinstance(what, exceptions.ConnectFailure):
+def forget_outdated(outcome: t.Any) -> None:
+    """Something was not found, or a connection failed: forget the documents that may have led there."""
+    hosts = set(served_hosts)
+    if isinstance(outcome, requests.Response):
+        hosts &= {urllib.parse.urlsplit(str(outcome.url)).netloc}
+    elif isinstance(outcome, exceptions.NotFound) and outcome.url:
+        hosts &= {urllib.parse.urlsplit(outcome.url).netloc}
+    elif not isinstance(outcome, exceptions.ConnectFailure):
         return
     session = Session.of_environment(os.environ) if hosts else None
     if session is not None:
         for host in hosts:
             documents.forget(session, host)
-        _served.difference_update(hosts)
+        served_hosts.difference_update(hosts)
 
 
 def _name(self: t.Any, url: str, keywords: dict[str, t.Any], authenticated: bool) -> str | None:
-    """What the session calls the document; None for a request that has something in it that is not understood."""
-    # What is kept is for everybody, and its file's name is made of the question.
+    """The name of the document in the session; None for a request with options that are not understood."""
+    # The document is for all processes, and its name is made from the request.
     if set(keywords) - _KEYWORDS or public(url) != url or any(is_secret(name) for name in self.additional_headers):
         return None
     question = {
@@ -138,7 +138,7 @@ def _kept(session: Session, name: str) -> requests.Response | None:
     if document is None:
         return None
     found = response.made(document.status, document.headers, document.body, document.url)
-    # What is no JSON, was damaged.
+    # Raises if the file was damaged.
     found.json()
     return found
 
@@ -146,9 +146,9 @@ def _kept(session: Session, name: str) -> requests.Response | None:
 def _keep(session: Session, name: str, found: requests.Response) -> None:
     with contextlib.suppress(Exception):
         if found.status_code in (200, 300, _UNAUTHENTICATED):
-            # What is no JSON is no document of versions.
+            # Raises if it is no document of versions.
             found.json()
-            if _KEYSTONE_S in found.text:
+            if _OF_KEYSTONE in found.text:
                 session.count(REQUESTS)
             headers = response.kept_headers(found)
             documents.write(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signing in by way of an identity provider, which takes several requests and makes two tokens."""
+"""Signing in through an identity provider, which takes several requests and issues two tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..util.errors import SessionClosedError
 from . import cache
 from .request import SignInRequest, connection_of, tls_of
 
-#: What a plugin remembers of a sign-in, as opposed to what it was made with.
+#: The attributes of a plugin that a sign-in changes, as opposed to its options.
 _STATE = {
     *("auth_ref", "reauthenticate", "_discovery_cache", "_discovery_document", "_lock"),
     "_unscoped_auth_ref",
@@ -32,26 +32,26 @@ _STATE = {
 
 
 class FederatedSignIn:
-    """A sign-in under way, or one that another process made."""
+    """A sign-in in progress, or the result of another process's."""
 
     def __init__(self, session: Session | None, request: SignInRequest | None) -> None:
         self._session = session
         self._request = request
-        self._turn: cache.Turn | None = None
-        #: Keystone's answers with a token, oldest first, each with when it was asked for.
+        self._sign_in: cache.SignIn | None = None
+        #: Keystone's answers with a token, oldest first, each with the time of its request.
         self._answers: list[tuple[requests.Response, float, datetime.datetime]] = []
-        #: What another process's sign-in found.
+        #: The result of another process's sign-in.
         self.access: t.Any = None
         if session is not None and request is not None and request.canonical:
             cache.latest = cache.Identity(session, request)
-            found = cache.latest.turn()
+            found = cache.latest.begin()
             if isinstance(found, requests.Response):
                 self.access = access.create(resp=found)
             else:
-                self._turn = found
+                self._sign_in = found
 
     def ask(self, call: t.Callable[[], requests.Response]) -> requests.Response:
-        """The answer to a request on the way; a token that it brings is noted."""
+        """Send a request of the sign-in, and remember the token in its answer."""
         began, obtained_at = boot.now(), clock.now()
         response = call()
         if "X-Subject-Token" in response.headers:
@@ -59,7 +59,7 @@ class FederatedSignIn:
         return response
 
     def end(self, found: t.Any = None) -> None:
-        """Put all tokens on the session's list, and the last one there for the others; none after a failure."""
+        """Put all tokens on the session's list, and serve the one that was found to other processes."""
         session, request = self._session, self._request
         if session is None or request is None:
             return
@@ -67,20 +67,20 @@ class FederatedSignIn:
             for response, began, obtained_at in self._answers:
                 is_last = found is not None and response.headers["X-Subject-Token"] == found.auth_token
                 session.count(REQUESTS)
-                if is_last and self._turn is not None:
-                    self._turn.record_token(response, began, obtained_at)
+                if is_last and self._sign_in is not None:
+                    self._sign_in.record_token(response, began, obtained_at)
                 else:
-                    cache.record_unlisted(session, response, request, began, obtained_at)
+                    cache.record_for_revoke(session, response, request, began, obtained_at)
         except Exception:  # pylint: disable=broad-exception-caught
-            session.note_trouble(UNRECORDED)
+            session.report_problem(UNRECORDED)
         finally:
-            if self._turn is not None:
-                with self._turn:
-                    self._turn.end()
+            if self._sign_in is not None:
+                with self._sign_in:
+                    self._sign_in.unlock()
 
 
 def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
-    """Begin to sign in with a plugin; what is wrong with the session leaves it to the plugin alone."""
+    """Begin to sign in with a plugin; if something is wrong with the session, the plugin signs in by itself."""
     try:
         session = Session.of_environment(os.environ)
         if session is None or not session.is_of_this_format:
@@ -89,7 +89,7 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
         url = str(plugin.auth_url)
         tls = tls_of(keystone_session, url)
         canonical = _canonical(plugin, keystone_session, tls)
-        # Not repeated before the token expires: somebody may have to sit at a browser for it.
+        # Not repeated before the token expires: a user may have to use a browser for it.
         request = SignInRequest(url, {}, canonical, tls, is_repeatable=False)
         return FederatedSignIn(session, request)
     except SessionClosedError as exc:
@@ -99,10 +99,10 @@ def begin(plugin: t.Any, keystone_session: t.Any) -> FederatedSignIn:
 
 
 def _canonical(plugin: t.Any, keystone_session: t.Any, tls: Tls) -> bytes:
-    """What makes it the same sign-in: the plugin and all that it was made with; empty where that cannot be told."""
+    """What identifies the sign-in: the plugin's class and all its options; empty if it has other state."""
     options = {name: value for name, value in vars(plugin).items() if name not in _STATE}
     if any(name.startswith("_") for name in options):
-        # Such as another plugin, by which this one signs in first.
+        # Such as another plugin, through which this one signs in.
         return b""
     kind = type(plugin)
     identity = {
@@ -118,7 +118,7 @@ def _canonical(plugin: t.Any, keystone_session: t.Any, tls: Tls) -> bytes:
 
 
 def _unscoped(plugin: t.Any) -> t.Any:
-    """The token of an earlier sign-in, which the plugin uses in the place of another one: it may be anybody's."""
+    """The token of an earlier sign-in that the plugin uses instead of a new one: it may belong to anybody."""
     found = getattr(plugin, "_unscoped_auth_ref", None)
     if found is None or found.will_expire_soon(plugin.MIN_TOKEN_LIFE_SECONDS):
         return None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stand-in for a token that an explicit session hands out: tasks sign in with it, and need no credentials."""
+"""The handle that an explicit session hands out in place of a token: tasks sign in with it, without credentials."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Grant:
 
 
 def grant(session: Session, identity: str, way: Way | None, text: str | None = None) -> str:
-    """A handle for an identity of the session; a new one, unless one is given that is to stand for it from here on."""
+    """A handle for an identity of the session: this one, or a new one."""
     text = text or HANDLE + secrets.token_urlsafe(24)
     granted = Grant(identity, None if way is None else dataclasses.asdict(way))
     with session.opened() as opened, directory.subdirectory(opened, HANDLES) as folder:
@@ -63,8 +63,10 @@ def read(session: Session, handle: str) -> Grant | None:
 def answer(
     granted: Grant, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
 ) -> requests.Response | None:
-    """The answer to a sign-in with a handle: the token that it stands for, or one for another scope; None if the
-    session is of no use."""
+    """The answer to a sign-in with a handle: the token that it stands for, or one for another scope.
+
+    None if the session cannot be used.
+    """
     session.refuse_closed()
     with contextlib.suppress(SessionError, OSError):
         usage.hold(session)
@@ -73,7 +75,7 @@ def answer(
     except (OneTokenError, exceptions.ClientException):
         raise
     except Exception:  # pylint: disable=broad-exception-caught
-        session.note_trouble(BROKEN)
+        session.report_problem(BROKEN)
         return None
     _refuse_elsewhere(token, request.url, session)
     scope = request.body["auth"].get("scope")
@@ -81,7 +83,7 @@ def answer(
         return cache.Identity(session, request).served(token)
     found = _traded(token, request, session, ask)
     if found.status_code == 401:
-        # Somebody may have revoked the token: then there is another one, or a sentence that says so.
+        # Somebody may have revoked the token: then there is another one, or an error that says so.
         cache.refuse(token.id.reveal())
         traded, token = token, _token(granted, session) or token
         if token.id != traded.id:
@@ -95,7 +97,7 @@ def answer(
 
 
 def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
-    """Another Keystone is neither shown the token nor believed what it says of it."""
+    """Refuse another Keystone, which must not see the token, and cannot say anything about it."""
     there = public(url).partition("?")[0][: -len(TOKEN_PATH)]
     if not is_same(token.auth_url, there):
         raise exceptions.AuthorizationFailure(
@@ -107,12 +109,12 @@ def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
 def _traded(
     token: Token, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
 ) -> requests.Response:
-    """What Keystone answers to the request, made with the token in the place of the handle."""
+    """Keystone's answer to the request with the token in place of the handle."""
     body = copy.deepcopy(request.body)
     body["auth"]["identity"]["token"]["id"] = token.id.reveal()
     canonical = request.canonical + token.id.reveal().encode()
     traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
-    # It goes to a Keystone whose certificate is checked as it was for the token.
+    # With the TLS settings of the token's own sign-in.
     trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
     return cache.answer(traded, session, trade)
 
@@ -123,17 +125,17 @@ def _token(granted: Grant, session: Session) -> Token:
     if token is not None and serving.is_good(session, token, session.read_record().policy, cache.refused):
         return token
     if granted.way is not None:
-        # Signed in as the cloud, the process is served the identity's token, or gets a new one for all.
+        # Signing in to the cloud finds the identity's token in the session, or renews it for all.
         renewed = _signed_in(Way(**granted.way))
         stored = session.read_tokens(granted.identity)
         if stored is not None and renewed == stored.current.id.reveal():
             return stored.current
     if token is None:
-        # It expired long ago, see sweep.py.
+        # It expired long ago, and was removed by a sweep.
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} has no token any more for this task: issue it again with os_token_issue."
         )
-    # Without a way to another one it is served to its end, whatever was written to Keystone meanwhile.
+    # If it cannot be renewed, it is served until it expires, even if it is stale.
     if token.expired or (token.id in cache.refused and not cache.is_accepted(session, token)):
         raise exceptions.AuthorizationFailure(
             f"The token of the session {session.path} is not accepted any more or expired at "
@@ -143,7 +145,7 @@ def _token(granted: Grant, session: Session) -> Token:
 
 
 def _signed_in(way: Way) -> str | None:
-    """The token that signing in gets; what is wrong with it, is said of the token that is there."""
+    """The token of a sign-in; None if that fails, as the present token's state is reported then."""
     with contextlib.suppress(Exception):
         region = way.region()
         return str(region.get_auth().get_auth_ref(region.get_session()).auth_token)
@@ -151,18 +153,18 @@ def _signed_in(way: Way) -> str | None:
 
 
 def _is_of_scope(token: Token, scope: t.Any) -> bool:
-    """Whether a token is of the scope that a request names, by id or by name."""
+    """Whether a token has the scope that a request names, by id or by name."""
     if scope == "unscoped":
         return token.scope == "unscoped"
     if not isinstance(scope, dict) or len(scope) != 1:
         return False
     kind, wanted = next(iter(scope.items()))
-    have = token.body.get(kind)
-    if kind not in _SCOPES or not isinstance(have, dict) or not isinstance(wanted, dict):
+    own = token.body.get(kind)
+    if kind not in _SCOPES or not isinstance(own, dict) or not isinstance(wanted, dict):
         return False
-    domain, wanted_domain = have.get("domain") or {}, wanted.get("domain") or {}
+    domain, wanted_domain = own.get("domain") or {}, wanted.get("domain") or {}
     keys = {key: value for key, value in wanted.items() if key != "domain"}
-    return all(have.get(key) == value for key, value in keys.items()) and all(
+    return all(own.get(key) == value for key, value in keys.items()) and all(
         domain.get(key) == value for key, value in wanted_domain.items()
     )
 

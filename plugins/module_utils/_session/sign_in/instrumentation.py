@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The methods of keystoneauth that are wrapped, and what each is wrapped for.
+"""The wrappers around keystoneauth's methods.
 
-A wrapped method never fails for a reason of its own: what cannot be had from the session is asked of Keystone.
+A wrapper never fails for a reason of its own: if the session cannot answer, Keystone is asked.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import typing as t
 from ..util import broken
 
 if t.TYPE_CHECKING:
-    # They are loaded by name when they are first needed; this has Ansible send them along with a module.
+    # They are loaded by name when they are first needed; because of this, Ansible ships them with a module.
     from ..transport import sending  # noqa: F401  # pylint: disable=unused-import
     from . import cache, discovery, federation, signing, writes  # noqa: F401  # pylint: disable=unused-import
 
-#: What the thread is about: the keystoneauth session that signs in, or discovers; the tokens of a federated sign-in.
+#: What a thread is doing: the keystoneauth session that signs in, or discovers; the federated sign-in.
 _thread = threading.local()
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
-#: Nova and Glance answer 300, with a list of their versions, to a request for a version that they do not have.
-_NOTHING_THERE = (None, 300, 404)
+#: No answer, 404, or 300, which Nova and Glance answer with their versions to a request for a version that is unknown.
+_NOT_FOUND = (None, 300, 404)
 _TOKEN_PATH = "/auth/tokens"
 _WRAPPED_BY = "_onetoken_wrapped_by"
 
 
 def wrap(module: t.Any) -> None:
-    """Wrap the methods of one of hook.WANTED; what another copy of this package wrapped is this one's from here on."""
-    owner, name, wrapper = _WRAPPERS[module.__name__]
+    """Wrap the method of one of hook.WANTED, instead of the wrapper of another copy of this package."""
+    owner, name, wrapper = WRAPPERS[module.__name__]
     holder = getattr(module, owner, None) if owner else module
     plain = getattr(holder, name, None)
     if plain is None:
-        # A keystoneauth that is not as expected works as it does without this.
+        # An unknown version of keystoneauth works as it does without the session.
         return
     wrapped_by = getattr(plain, _WRAPPED_BY, None)
     if wrapped_by == __name__:
@@ -58,7 +58,7 @@ def _method(wrapper: t.Callable[..., t.Any], plain: t.Callable[..., t.Any]) -> t
 
 @contextlib.contextmanager
 def left_alone() -> t.Iterator[None]:
-    """Meanwhile, this thread is not on the session: what it asks is the session's own."""
+    """Meanwhile, send this thread's requests as without the session: they are the session's own."""
     with _about("left_alone", True):
         yield
 
@@ -74,11 +74,11 @@ def _about(name: str, value: t.Any) -> t.Iterator[None]:
 
 
 def _loaded(name: str) -> t.Any:
-    """What a wrapped method works with, loaded when it is first called; None if its file is gone with the session."""
+    """A module that a wrapper needs, loaded at its first call; None if the session is gone with its file."""
     try:
         return importlib.import_module(f".{name}", __package__)
     except Exception:  # pylint: disable=broad-exception-caught
-        broken.note()
+        broken.report()
         return None
 
 
@@ -140,19 +140,19 @@ def _sign_in(sending: t.Any, call: t.Callable[..., t.Any], self: t.Any, url: str
     with contextlib.suppress(Exception):
         answer = _loaded("signing").prepare(self, url, kwargs)
     if sending is not None:
-        # Keystone's own limit is waited out once: by the cache, whose answer is for all who wait.
+        # The cache waits for Keystone's own limit, once for all processes.
         call = functools.partial(sending.through, call, self, kwargs, answer is None)
     try:
         return call() if answer is None else answer(call)
     except Exception as exc:
-        _doubt(exc)
+        _forget_documents(exc)
         raise
 
 
 def _other(
     call: t.Callable[[], t.Any], federated: t.Any, url: str, method: str, kwargs: t.Mapping[str, t.Any]
 ) -> t.Any:
-    """A request that is sent in any case: what it means for the session is found out afterwards."""
+    """Send a request, and learn from its outcome what it means for the session."""
     try:
         response = federated.ask(call) if federated else call()
     except Exception as exc:
@@ -163,27 +163,27 @@ def _other(
 
 
 def _learn(outcome: t.Any, url: str, method: str, kwargs: t.Mapping[str, t.Any]) -> None:
-    _doubt(outcome)
+    _forget_documents(outcome)
     status = _status_of(outcome)
-    # Of an answer that was lost, or came from a gateway, nobody can say that nothing was written.
+    # If the answer was lost, or came from a gateway, something may have been written.
     if method in _WRITES and (status is None or not 400 <= status < 500):
         with contextlib.suppress(Exception), left_alone():
             _loaded("writes").note(method, getattr(outcome, "url", None) or url, kwargs)
 
 
 def _status_of(outcome: t.Any) -> int | None:
-    """Of a response, or of an exception; None where no answer came."""
+    """The status of a response or of an exception; None if there was no answer."""
     return getattr(outcome, "status_code", getattr(outcome, "http_status", None))
 
 
-def _doubt(outcome: t.Any) -> None:
-    """Where nothing is there, a version document may have led that is out of date."""
-    if _status_of(outcome) in _NOTHING_THERE:
+def _forget_documents(outcome: t.Any) -> None:
+    """If something was not found, an outdated version document may be the reason."""
+    if _status_of(outcome) in _NOT_FOUND:
         with contextlib.suppress(Exception), left_alone():
-            _loaded("discovery").doubt(outcome)
+            _loaded("discovery").forget_outdated(outcome)
 
 
-_WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {
+WRAPPERS: dict[str, tuple[str, str, t.Callable[..., t.Any]]] = {
     "keystoneauth1.discover": ("", "get_version_data", _get_version_data),
     "keystoneauth1.identity.base": ("BaseIdentityPlugin", "invalidate", _invalidate),
     "keystoneauth1.identity.v3.base": ("Auth", "get_auth_ref", _get_auth_ref),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The request by which a process signs in: what makes two of them the same identity."""
+"""The request with which a process signs in, which identifies whom it signs in as."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ with contextlib.suppress(ImportError):  # Ansible looks into every file of a col
 
 from ..store.token import Tls
 
-#: What of a call is understood; with anything else in it, it is left alone.
+#: The keywords and headers that are understood; a call with any other is left alone.
 _KEYWORDS = {"json", "headers", "authenticated", "log"}
 _HEADERS = {"accept", "x-auth-token"}
-#: Methods whose token cannot be had a second time by the same request, or lives no longer then.
+#: Methods whose request gets no second token, or none that lives longer.
 _SINGLE_USE = {"token", "totp"}
 #: Seconds for which keystoneauth waits at most before it tries again.
 _LONGEST_PAUSE = 60
-#: How the stand-in for a token begins that an explicit session hands out.
+#: A handle begins with this.
 HANDLE = "onetoken-session-"
 
 
@@ -37,14 +37,14 @@ class SignInRequest:
     body: dict[str, t.Any] = dataclasses.field(repr=False)
     canonical: bytes = dataclasses.field(repr=False)
     tls: Tls
-    #: Whether the same request later gets a token that lives longer.
+    #: Whether the same request gets a token that lives longer later.
     is_repeatable: bool = True
-    #: Seconds that it may take by the program's own limits; none where it has no limit of its own.
+    #: Seconds that it may take by the program's own timeouts and retries; 0 if it has none.
     longest: float = 0.0
 
     @classmethod
     def of_call(cls, session: t.Any, url: str, keywords: dict[str, t.Any]) -> SignInRequest | None:
-        """The request of a call of Session.request; None if it holds something that is not understood."""
+        """The request of a call of Session.request; None if the call has something that is not understood."""
         headers = {str(name).lower(): value for name, value in (keywords.get("headers") or {}).items()}
         if set(keywords) - _KEYWORDS or set(headers) - _HEADERS or any(map(is_secret, session.additional_headers)):
             return None
@@ -65,12 +65,12 @@ class SignInRequest:
         return cls(url, keywords["json"], canonical, tls, not _SINGLE_USE & set(methods), _longest(session))
 
     def name(self, key: bytes) -> str:
-        """What a session calls the identity."""
+        """The identity's name in a session."""
         return hmac.new(key, self.canonical, hashlib.sha256).hexdigest()
 
     @property
     def handle(self) -> str | None:
-        """The handle of an explicit session that stands in the place of a token."""
+        """The handle of an explicit session that it has in place of a token."""
         token = self.body.get("auth", {}).get("identity", {}).get("token")
         text = token.get("id") if isinstance(token, dict) else None
         return text if isinstance(text, str) and text.startswith(HANDLE) else None
@@ -81,18 +81,18 @@ def is_secret(header: str) -> bool:
 
 
 def _has_connection_parameters(session: t.Any) -> bool:
-    """Whether the session's plugin adds something of its own to each connection."""
+    """Whether the session's plugin adds parameters to each connection."""
     plugin = session.auth
     return plugin is not None and bool(plugin.get_connection_params(session))
 
 
 def _has_credentials(session: t.Any) -> bool:
-    """Whether requests itself has something to send along, as to a gateway in front of Keystone."""
+    """Whether requests itself sends credentials or other headers, as to a gateway in front of Keystone."""
     return bool(session.session.auth) or dict(session.session.headers) != dict(requests.utils.default_headers())
 
 
 def _longest(session: t.Any) -> float:
-    """The time for a connection and the one for an answer, as often as they are tried, with the pauses between."""
+    """The timeouts for a connection and for an answer, for all retries, with the pauses between them."""
     timeout = session.timeout or 0.0
     once = sum(part or 0.0 for part in timeout) if isinstance(timeout, tuple) else 2 * timeout
     retries = getattr(session, "_connect_retries", 0) or 0
@@ -100,7 +100,7 @@ def _longest(session: t.Any) -> float:
 
 
 def connection_of(session: t.Any, tls: Tls) -> dict[str, t.Any]:
-    """What a session has of its own in each of its requests."""
+    """What a session adds to each of its requests."""
     return {
         "tls": dataclasses.asdict(tls),
         "headers": dict(session.additional_headers),
@@ -108,16 +108,16 @@ def connection_of(session: t.Any, tls: Tls) -> dict[str, t.Any]:
 
 
 def tls_of(session: t.Any, url: str) -> Tls:
-    """With whole paths, and what the environment says: the process that revokes the token may have another one."""
+    """The TLS settings with absolute paths and those of the environment, as the revoking process may have another."""
     found = session.session.merge_environment_settings(url, {}, None, session.verify, session.cert)
-    # Without TLS, a task whose environment was cleared, as by sudo, is nobody else for that.
+    # Without TLS, a task whose environment was cleared, as by sudo, has the same identity.
     verify, cert = (found["verify"], found["cert"]) if url.startswith("https:") else (session.verify, session.cert)
     paths = [os.path.abspath(path) for path in (cert if isinstance(cert, (tuple, list)) else [cert] if cert else [])]
     return Tls(
-        # As requests takes it: nothing said is a yes, and each text but an empty one is a path.
+        # As in requests: None is true, and every text but an empty one is a path.
         os.path.abspath(verify) if isinstance(verify, str) and verify else verify is None or bool(verify),
         (paths[0], paths[1]) if len(paths) > 1 else paths[0] if paths else None,
-        # Releases of keystoneauth before do not have these.
+        # Earlier releases of keystoneauth do not have these.
         getattr(session, "tls_min_version", None),
         getattr(session, "tls_ciphers", None),
         requests.utils.select_proxy(url, found["proxies"]) or "",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A request to sign in, taken from keystoneauth and answered from the session."""
+"""Answers keystoneauth's request to sign in from the session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answer = t.Callable[[t.Callable[..., "requests.Response"]], "requests.Response"]
 
 
 def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> Answer | None:
-    """How to answer this request; None where it is none for the session."""
+    """A function that answers this request; None if it is not for the session."""
     session = Session.of_environment(os.environ)
     request = None if session is None else SignInRequest.of_call(keystone_session, url, keywords)
     if session is None or request is None:
@@ -40,7 +40,7 @@ def prepare(keystone_session: t.Any, url: str, keywords: dict[str, t.Any]) -> An
         found: requests.Response | None
         try:
             if not is_readable:
-                found = cache.asked_besides(cache.Identity(session, request), ask)
+                found = cache.ask_without_lock(cache.Identity(session, request), ask)
             elif granted:
                 found = handle.answer(granted, request, session, ask)
             else:
@@ -60,5 +60,5 @@ def _is_readable(session: Session) -> bool:
     with contextlib.suppress(OneTokenError, OSError):
         if session.is_of_this_format:
             return True
-    session.note_trouble(BROKEN)
+    session.report_problem(BROKEN)
     return False

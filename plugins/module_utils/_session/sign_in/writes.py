@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was written to Keystone, and which answers it may have changed."""
+"""Requests that write to Keystone, and the tokens that they make stale."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ..store.session import Session
 from ..store.token import subject_of
 from ..util.errors import public
 
-#: Of these, a token carries something, whoever it is of: roles, the catalog, and what federation makes of somebody.
+#: A change of these may concern every token: roles, the catalog, and the mapping of federated users.
 _OF_EVERYBODY = {
     *("roles", "role_assignments", "groups", "OS-INHERIT", "OS-FEDERATION"),
     *("services", "endpoints", "regions", "OS-EP-FILTER"),
 }
-#: Somebody's own ways to sign in: one more changes nothing for the others, and one less only what was got with it.
+#: A user's credentials: a new one changes no token, and a deleted one only the tokens that it was used for.
 _OWN = {"application_credentials", "access_rules", "credentials", "OS-TRUST"}
 _TOKENS = "/auth/tokens"
 
 
 def note(method: str, url: str, keywords: t.Mapping[str, t.Any]) -> None:
-    """Make stale what a request may have changed; nothing, if it was not sent to Keystone."""
+    """Make the tokens stale that a request to Keystone may have changed."""
     session = Session.of_environment(os.environ)
     if not urllib.parse.urlsplit(url).netloc:
         url = f"{keywords.get('endpoint_override') or ''}/{url}"
     path = urllib.parse.urlsplit(url).path
-    # Of one that is being revoked, nothing is served any more.
+    # A session that is being revoked serves no tokens.
     if session is None or session.closed or not _is_to_keystone(session, url, keywords):
         return
     if path.endswith(_TOKENS):
@@ -47,7 +47,7 @@ def note(method: str, url: str, keywords: t.Mapping[str, t.Any]) -> None:
     elif segments & _OWN:
         staleness.mark(session, [path.rpartition("/")[2]])
     else:
-        # What a write changes stands in its address; what stands in its body is new, or where it belongs to.
+        # The URL names what is changed; ids in the body are those of new things, or of what they belong to.
         staleness.mark(session, segments - {""})
 
 
@@ -55,7 +55,7 @@ def _is_to_keystone(session: Session, url: str, keywords: t.Mapping[str, t.Any])
     service = (keywords.get("endpoint_filter") or {}).get("service_type")
     if service:
         return str(service).startswith("identity")
-    # A whole address: it is Keystone's if a token of the session came from there, or says so.
+    # An absolute URL is Keystone's if a token of the session was issued there, or its catalog says so.
     url = public(url)
     tokens = (token for name in session.names() for token in session.readable_tokens(name)[0][:1])
     return any(url.startswith(f"{address}/") for token in tokens for address in token.keystone_urls)

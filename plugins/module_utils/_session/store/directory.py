@@ -1,13 +1,12 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private directory: made, checked, read and written so that no other user can look in or reach in."""
+"""A private directory: made, checked, read and written so that no other user can read or change it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -16,17 +15,16 @@ import tempfile
 import typing as t
 
 from ..util.errors import SessionAbsentError, SessionError
-from ..util.waiting import Waiter
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 
 
 def default_base(environ: t.Mapping[str, str]) -> str:
-    """The folder in which sessions live, by default or by the user's word; nothing is made yet.
+    """The directory of sessions: the user's choice or the default; nothing is created yet.
 
-    The user's state directory is the first choice, as a runtime directory is gone at logout, under a run that goes on.
-    The last one is for jobs that cannot write to their home, and have a directory for temporary files to themselves.
+    The user's state directory comes first, as a runtime directory is removed at logout, also during a run. The last one
+    is for jobs that cannot write to their home, and have a private directory for temporary files.
     """
     if environ.get("ONETOKEN_DIRECTORY"):
         return os.path.abspath(os.path.expanduser(environ["ONETOKEN_DIRECTORY"]))
@@ -48,18 +46,18 @@ def default_base(environ: t.Mapping[str, str]) -> str:
 
 
 def real(path: str) -> str:
-    """The path without links on its way, which others could let lead elsewhere; its last part stays as it is."""
+    """The path without symbolic links, which others could redirect, but for its last part."""
     parent, name = os.path.split(os.path.abspath(path))
     return os.path.join(os.path.realpath(parent), name)
 
 
 def fits_search_path(path: str) -> bool:
-    """Whether PYTHONPATH can hold this path, in one piece."""
+    """Whether this path can be an entry of PYTHONPATH."""
     return os.pathsep not in path and path.isprintable()
 
 
 def _is_usable(path: str) -> bool:
-    """Whether a private directory is there that can be written, or can be made there."""
+    """Whether there is a private directory that can be written, or one can be made."""
     try:
         if os.path.lexists(path):
             with opened(path):
@@ -72,7 +70,7 @@ def _is_usable(path: str) -> bool:
 
 
 def make(path: str) -> bool:
-    """Make a private directory, and the parents that it lacks as private; False when it was there already."""
+    """Make a private directory, and private parents where they are missing; False if it exists."""
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         make(parent)
@@ -85,9 +83,9 @@ def make(path: str) -> bool:
 
 @contextlib.contextmanager
 def opened(path: str) -> t.Iterator[int]:
-    """A handle on a directory that only its user can write to, at any level of its path.
+    """A handle on a private directory on a path that only its user can change.
 
-    The superuser, as whom a task may run under become, uses the directory of any user.
+    The superuser, whom a task may become, uses the directory of any user.
     """
     path = real(path)
     try:
@@ -121,12 +119,12 @@ def opened(path: str) -> t.Iterator[int]:
 
 
 def _check_parents(path: str, owner: int) -> None:
-    """Refuse a path without links on which another user could put another directory in this one's place."""
+    """Refuse a path on which another user could replace the directory."""
     for place in _upwards(os.path.dirname(path)):
         try:
             status = os.lstat(place)
         except OSError:
-            continue  # opening the directory says what is wrong
+            continue  # opening the directory reports what is wrong
         open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
         if status.st_uid not in (0, owner) or open_to_others:
             raise SessionError(
@@ -136,7 +134,7 @@ def _check_parents(path: str, owner: int) -> None:
 
 
 def shared_parent(path: str) -> str | None:
-    """The directory above it to which others can write, as to /tmp; None where it also holds all else of the user."""
+    """A parent to which others can write, such as /tmp; None where the user's home is below it, too."""
     home = os.path.realpath(os.path.expanduser("~"))
     for place in _upwards(os.path.dirname(os.path.realpath(path))):
         with contextlib.suppress(OSError):
@@ -146,7 +144,7 @@ def shared_parent(path: str) -> str | None:
 
 
 def _upwards(path: str) -> t.Iterator[str]:
-    """A directory and all that it is in."""
+    """A directory and its parents."""
     yield path
     while path != os.path.dirname(path):
         path = os.path.dirname(path)
@@ -154,9 +152,9 @@ def _upwards(path: str) -> t.Iterator[str]:
 
 
 def read(handle: int, name: str) -> str | None:
-    """The text of a file, None when it is not there."""
+    """The text of a file; None if there is none."""
     try:
-        # A pipe in the place of the file would be waited for.
+        # O_NONBLOCK, as opening a pipe of that name would wait.
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
     except FileNotFoundError:
         return None
@@ -169,9 +167,9 @@ def write(handle: int, name: str, text: str) -> None:
 
 
 def write_bytes(handle: int, name: str, content: bytes, outlasts_crash: bool = True) -> None:
-    """Write a file whole under another name, then put it in place: a reader sees the old content or the new one.
+    """Write a file under a temporary name, then rename it: a reader sees the old content or the new one.
 
-    What is to outlast a crash of the machine waits for the disk.
+    What must outlast a crash of the machine waits for the disk.
     """
     temporary = f".{name}.{secrets.token_hex(4)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -193,23 +191,23 @@ def write_bytes(handle: int, name: str, content: bytes, outlasts_crash: bool = T
 
 
 def _give_to_owner(handle: int, file: int) -> None:
-    """Make what the superuser puts into a user's directory that user's own: else it could not be read there."""
+    """Give a file that the superuser wrote to the directory's owner, who could not read it otherwise."""
     owner = os.fstat(handle)
     if os.geteuid() == 0 and os.fstat(file).st_uid != owner.st_uid:
         os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def open_file(handle: int, name: str, flags: int = 0) -> int:
-    """A file to be locked or added to, made when it is missing."""
+    """A descriptor of a file to lock or to append to, which is made if it is missing."""
     file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, PRIVATE_FILE, dir_fd=handle)
     _give_to_owner(handle, file)
     return file
 
 
 class KeptFile:
-    """A file that stays open for as long as the process lives.
+    """A file that stays open as long as the process lives.
 
-    A program that becomes a daemon closes all files that it finds open, and its own then get their numbers.
+    A program that becomes a daemon closes all open files, and its own files then get their descriptors.
     """
 
     def __init__(self, file: int) -> None:
@@ -218,7 +216,7 @@ class KeptFile:
 
     @property
     def number(self) -> int | None:
-        """None where that stands for nothing any more, or for a file of the program's."""
+        """The descriptor; None if it was closed, or is that of another file now."""
         with contextlib.suppress(OSError):
             if _identity(self._file) == self._identity:
                 return self._file
@@ -235,33 +233,8 @@ def _identity(file: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def try_lock(file: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file; False when another process has the lock."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def wait_for_lock(file: int, waiter: Waiter, poll: float) -> bool:
-    """Lock an open file; False when another process still has the lock when the time is up."""
-    while not try_lock(file):
-        if not waiter.pause(poll):
-            return False
-    return True
-
-
-def release(lock: int) -> None:
-    """Let go of a lock; closing its handle alone leaves it to the copies that a fork in another thread made."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_UN)
-    finally:
-        os.close(lock)
-
-
 def size(handle: int, name: str) -> int | None:
-    """The bytes in a file; None if there is none. What is no file is none."""
+    """The size of a regular file; None if there is none."""
     try:
         status = os.stat(name, dir_fd=handle, follow_symlinks=False)
     except FileNotFoundError:
@@ -276,7 +249,7 @@ def remove(handle: int, name: str) -> None:
 
 @contextlib.contextmanager
 def subdirectory(handle: int, name: str) -> t.Iterator[int]:
-    """A handle on a directory inside a private one, made when it is missing."""
+    """A handle on a directory in a private one, made if it is missing."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, PRIVATE_DIRECTORY, dir_fd=handle)
     try:
@@ -292,7 +265,7 @@ def subdirectory(handle: int, name: str) -> t.Iterator[int]:
 
 @contextlib.contextmanager
 def nested(handle: int, path: str) -> t.Iterator[int]:
-    """A handle on an existing directory some levels inside a private one; a link on the way is an OSError."""
+    """A handle on an existing directory below a private one; a symbolic link on the path is an OSError."""
     with contextlib.ExitStack() as opened_handles:
         for name in path.split(os.sep):
             handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
@@ -301,7 +274,7 @@ def nested(handle: int, path: str) -> t.Iterator[int]:
 
 
 def names(handle: int, path: str) -> list[str]:
-    """The names in a directory inside a private one, which is not made where it is missing."""
+    """The names in a directory below a private one; none if it is missing."""
     try:
         with nested(handle, path) as inner:
             return os.listdir(inner)
@@ -312,5 +285,5 @@ def names(handle: int, path: str) -> list[str]:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether it is a name under which write() puts a file first; a writer that was killed leaves it behind."""
+    """Whether write() uses it as a temporary name; a writer that was killed leaves such a file."""
     return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The version documents of services, which each process would ask for otherwise."""
+"""The version documents of services, kept for other processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .session import DOCUMENTS, Session
 
 #: Seconds for which a document is served.
 KEPT = 600.0
-#: Seconds for which it is served in spite of a doubt, as what was just asked would be the same.
-KEPT_IN_DOUBT = 10.0
+#: Seconds for which it is kept though it may be wrong: asking so soon again would give the same.
+KEPT_AT_LEAST = 10.0
 
 
 class Document(Answer):
@@ -27,7 +27,7 @@ class Document(Answer):
 
 
 def read(session: Session, name: str) -> Document | None:
-    """The document of this name, if it is not too old."""
+    """The document of this name; None if there is none, or it is too old."""
     with session.opened() as handle:
         document = _read(handle, name)
     return document if document and document.age < KEPT else None
@@ -39,17 +39,17 @@ def write(session: Session, name: str, document: Document) -> None:
 
 
 def forget(session: Session, host: str) -> None:
-    """Ask a host again, whose documents led to something that is not there."""
+    """Remove the documents of a host, which led to something that does not exist."""
     with session.opened() as handle, directory.subdirectory(handle, DOCUMENTS) as folder:
         for name in os.listdir(folder):
             if name.startswith(f"{_digest(host)}-"):
                 document = _read(handle, name)
-                if document is None or document.age > KEPT_IN_DOUBT:
+                if document is None or document.age > KEPT_AT_LEAST:
                     directory.remove(folder, name)
 
 
 def name_of(url: str, question: str) -> str:
-    """What the document is called that answers a question to a URL."""
+    """The name of the document that answers a question to a URL."""
     return f"{_digest(urllib.parse.urlsplit(url).netloc)}-{_digest(question)}.json"
 
 

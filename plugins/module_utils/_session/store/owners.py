@@ -1,17 +1,16 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which runs a session belongs to, and whether they still go on: what no living run owns is to be revoked.
+"""Which runs own a session, and whether they are still running: a session without a running owner is to be revoked.
 
-An owner is known by two things, because each can be missing: the lock that its watcher holds on the owner's file, which
-tells the truth across containers too, and the process id with the moment of its start.
+An owner is identified in two ways, as each can be missing: by the lock that its watcher holds on the owner's file,
+which also works across containers, and by its process id with the time of its start.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import math
 import os
@@ -21,36 +20,36 @@ import subprocess
 import time
 import typing as t
 
-from ..util import boot
+from ..util import boot, file_lock, process
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
 from .session import OWNERS, Session
 
-#: Seconds for which a watcher waits for its lock, and between two tries.
+#: Seconds for which a watcher waits for its lock, and between two attempts.
 _HOLD_TIMEOUT = 5
 _HOLD_POLL = 0.05
-#: Seconds after which a run of another machine counts as ended: its tokens have expired by then, and where that machine
-#: broke down, nobody else will say so.
-FORGOTTEN = 7 * 24 * 3600
+#: Seconds after which a run of another machine counts as ended: its tokens have expired by then, and if that machine
+#: broke down, nobody reports the end.
+FORGOTTEN_AFTER = 7 * 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """The process of a run. A process id alone would be another process one day."""
+    """The process of a run. Its id alone may be reused."""
 
     pid: int
     started: str
     boot: str
     namespace: str
-    #: Not of what makes a process the same one: versions before did not write it.
+    #: It does not identify the process: earlier versions did not write it.
     machine: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def of_process(cls, pid: int) -> Owner | None:
-        """The process that has this id now; None when there is none."""
+        """The process that has this id now; None if there is none."""
         started = _start_of(pid)
-        return None if started is None else cls(pid, started, boot.identifier(), _namespace(), _machine())
+        return None if started is None else cls(pid, started, boot.identifier(), _namespace(), machine())
 
     @property
     def alive(self) -> bool:
@@ -58,18 +57,18 @@ class Owner:
 
     @property
     def visible(self) -> bool:
-        """Whether its process, if it lives, is one that can be seen from here."""
+        """Whether its process can be seen from here, if it is running."""
         return self.is_local and (self.boot != boot.identifier() or self.namespace == _namespace())
 
     @property
     def is_local(self) -> bool:
-        """Whether it is of this machine, where its lock is seen; of a home on a network, another one may work too."""
+        """Whether it runs on this machine, where its lock can be seen. A home on a network has other machines, too."""
         if not self.machine:
-            # Versions before did not write it.
+            # Earlier versions did not write it.
             return True
-        # Containers have names of their own, but one kernel; without a machine's id, a host name says little.
+        # Containers have their own names, but share a kernel; without a machine's id, a host name is not enough.
         return (bool(self.boot) and self.boot == boot.identifier()) or (
-            self.machine == _machine() and not self.machine.startswith(" ")
+            self.machine == machine() and not self.machine.startswith(" ")
         )
 
 
@@ -79,18 +78,12 @@ def _start_of(pid: int) -> str | None:
         # pylint: disable-next=ansible-bad-function
         shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return shown.stdout.strip() or None
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
-            # The name in parentheses may hold anything, spaces and parentheses too.
-            fields = stream.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    # One that ended and that its parent has not asked about yet works no more.
-    return None if fields[0] in "ZX" else fields[19]
+    found = process.stat(pid)
+    return None if found is None else found.started
 
 
-def _machine() -> str:
-    """This machine, also after a restart. Copies of a machine share its id, containers may have none."""
+def machine() -> str:
+    """The id of this machine across restarts, with its name: copies share the id, and containers may have none."""
     machine_id = ""
     with contextlib.suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as stream:
         machine_id = stream.read().strip()
@@ -98,14 +91,14 @@ def _machine() -> str:
 
 
 def _namespace() -> str:
-    """In another container, the same process id means another process."""
+    """The namespace of process ids: in another container, the same id is another process."""
     with contextlib.suppress(OSError):
         return os.readlink("/proc/self/ns/pid")
     return ""
 
 
 def add(session: Session, owner: Owner) -> str:
-    """Name a run as an owner, under the returned name."""
+    """Record a run as an owner; its name in the session."""
     name = f"{owner.pid}-{secrets.token_hex(4)}.json"
     with _folder(session) as folder:
         directory.write(folder, name, json.dumps(dataclasses.asdict(owner)))
@@ -118,58 +111,58 @@ def remove(session: Session, name: str) -> None:
 
 
 def remove_ended(session: Session) -> None:
-    """Remove this machine's runs that have ended, when nothing of theirs is left: another machine cannot tell."""
+    """Remove the ended runs of this machine, which another machine cannot see."""
     for name, owner in known(session).items():
         if owner and owner.visible and not owner.alive:
             remove(session, name)
 
 
 def hold(session: Session, name: str) -> None:
-    """Show that this owner's watcher is there, until this process ends."""
+    """Lock this owner's file until this process, its watcher, ends."""
     with _folder(session) as folder:
         file = directory.open_file(folder, name)
-        # Others have it for a moment, to look; another watcher of this run keeps it, which shows the same.
-        directory.wait_for_lock(file, Waiter(_HOLD_TIMEOUT), _HOLD_POLL)
+        # Others lock it for a moment, to check it; another watcher of this run keeps it, which shows the same.
+        file_lock.wait_for_lock(file, Waiter(_HOLD_TIMEOUT), _HOLD_POLL)
 
 
 def known(session: Session) -> dict[str, Owner | None]:
-    """Every run that was named, ended or not, by its name; None where the file does not say."""
+    """Every owner by its name, running or not; None for a damaged file."""
     with _folder_if_any(session) as folder:
         if folder is None:
             return {}
         return {name: _read(folder, name) for name in os.listdir(folder) if not directory.is_temporary(name)}
 
 
-def living(session: Session, besides: str | None = None) -> bool:
-    """Whether a run that has not ended owns the session, as far as this machine can see."""
-    owners = {name: owner for name, owner in known(session).items() if name != besides}
+def living(session: Session, excluding: str | None = None) -> bool:
+    """Whether a running run owns the session, as far as this machine can see."""
+    owners = {name: owner for name, owner in known(session).items() if name != excluding}
     if any(owner and owner.alive for owner in owners.values()):
         return True
-    # Of a run that is seen to have ended, a lock says only that its watcher is there, which may have been stopped.
+    # The lock of a run that is seen to have ended only shows that its watcher exists, which may have been stopped.
     unseen = [name for name, owner in owners.items() if owner is None or not owner.visible]
     with _folder_if_any(session) as folder:
         return folder is not None and any(_is_held(folder, name) for name in unseen)
 
 
-def elsewhere(session: Session, besides: str | None = None) -> bool:
-    """Whether a run of another machine owns the session, of which nobody here can tell whether it has ended."""
-    strangers = [name for name, owner in known(session).items() if name != besides and owner and not owner.is_local]
+def elsewhere(session: Session, excluding: str | None = None) -> bool:
+    """Whether a run of another machine owns the session; whether it has ended cannot be seen from here."""
+    remote = [name for name, owner in known(session).items() if name != excluding and owner and not owner.is_local]
     with _folder_if_any(session) as folder:
-        return folder is not None and any(_age(folder, name) < FORGOTTEN for name in strangers)
+        return folder is not None and any(_age(folder, name) < FORGOTTEN_AFTER for name in remote)
 
 
 def others(session: Session, owner: str) -> bool:
-    """Whether a run besides this one works on the session, or may."""
-    return living(session, besides=owner) or elsewhere(session, besides=owner)
+    """Whether another run than this one uses the session, or may use it."""
+    return living(session, excluding=owner) or elsewhere(session, excluding=owner)
 
 
 def orphaned(session: Session) -> bool:
-    """Whether it had owners and all of them have ended; of a session that never had one, nobody can tell."""
+    """Whether it had owners and all of them have ended; False if it never had one."""
     return bool(known(session)) and not living(session) and not elsewhere(session)
 
 
 def _age(folder: int, name: str) -> float:
-    """Seconds since a run was named; none for one whose file is gone."""
+    """Seconds since an owner was recorded; infinite if its file is gone."""
     try:
         return time.time() - os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
     except OSError:
@@ -182,9 +175,9 @@ def _is_held(folder: int, name: str) -> bool:
     except OSError:
         return False
     try:
-        return not directory.try_lock(file, fcntl.LOCK_SH)
+        return not file_lock.try_lock(file, file_lock.SHARED)
     finally:
-        directory.release(file)
+        file_lock.unlock_and_close(file)
 
 
 def _read(folder: int, name: str) -> Owner | None:
@@ -206,7 +199,7 @@ def _folder(session: Session) -> t.Iterator[int]:
 
 @contextlib.contextmanager
 def _folder_if_any(session: Session) -> t.Iterator[int | None]:
-    """Looking makes nothing: a session is as old as the last change in it."""
+    """None if there is none: making it would change the session's modification time."""
     with session.opened() as handle, contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(directory.nested(handle, OWNERS))
@@ -221,7 +214,7 @@ class Watch:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._handle: int | None = None
-        # The system then tells of the end at once, whoever is the parent; not every system can.
+        # The system then reports the end at once, whoever is the parent; not every system can.
         with contextlib.suppress(AttributeError, OSError, OverflowError):
             self._handle = os.pidfd_open(owner.pid)
             if not owner.alive:
@@ -230,7 +223,7 @@ class Watch:
 
     @property
     def handle(self) -> int | None:
-        """What becomes readable when the process ends."""
+        """A descriptor that becomes readable when the process ends, where the system has one."""
         return self._handle
 
     @property
@@ -239,7 +232,7 @@ class Watch:
 
 
 def read(session: Session, name: str) -> Owner:
-    """The owner of this name; where its file is damaged, the process that has its id now."""
+    """The owner of this name; if its file is damaged, the process that has its id now."""
     found = known(session)
     number = name.partition("-")[0]
     owner = found.get(name)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keystone's last refusal of an identity: it answers all who waited for it, and holds back those who come next."""
+"""Keystone's last refusal of an identity, which answers all processes that waited, and delays the next ones."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from . import directory
 from .answer import Answer
 from .session import REFUSALS, Session
 
-#: Seconds between two refusals of an identity, so that the forks of a run lock no account.
+#: Seconds between two requests that Keystone refuses an identity, so that a run with many forks locks no account.
 PAUSE = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Refusal(Answer):
-    """An answer other than a token."""
+    """An answer without a token."""
 
-    #: The name of keystoneauth's exception where there was no answer.
+    #: The name of keystoneauth's exception if there was no answer.
     error: str = ""
 
     def answers(self, arrived: float) -> bool:
-        """Whether it is the answer to a process that waited since that moment; another one may pass."""
+        """Whether it answers a process that has waited since that moment. Other errors may pass."""
         return self.is_final and self.came_since(arrived)
 
     def came_since(self, moment: float) -> bool:
@@ -38,7 +38,7 @@ class Refusal(Answer):
 
     @property
     def pause(self) -> float:
-        """Seconds for which Keystone is not to be asked again."""
+        """Seconds until Keystone may be asked again."""
         return max(0.0, PAUSE - self.age) if self.is_final else 0.0
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a token is due for a new one."""
+"""When a token is due for renewal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..util.errors import ConfigurationError
 from .token import Token
 
 DEFAULT_RENEW_AFTER = "33%"
-#: keystoneauth itself signs in again with a token that has less than this left, in seconds.
+#: keystoneauth itself signs in again if less than this is left of a token's lifetime, in seconds.
 LEAST = 120
 
 
 @dataclasses.dataclass(frozen=True)
 class RenewalPolicy:
-    """A token is renewed at an age, in seconds or as a share of its lifetime, or when too little of it is left."""
+    """A token is renewed at an age, in seconds or as a share of its lifetime, or when too little lifetime is left."""
 
     renew_after: str = DEFAULT_RENEW_AFTER
     min_remaining: int = 0
@@ -41,10 +41,10 @@ class RenewalPolicy:
         return min(age, lifetime - min(LEAST, lifetime / 2))
 
     def due_in(self, token: Token) -> float:
-        """Seconds until the token is due, none or less when it is."""
+        """Seconds until the token is due; 0 or less if it is."""
         if not token.renewable:
             return token.seconds_left
-        # A lifetime that is shorter than min_remaining is no reason to renew: the next token would live no longer.
+        # If a lifetime is shorter than min_remaining, renewal does not help: the next token would live no longer.
         counts = self.min_remaining < token.lifetime
         last_moment = token.seconds_left - (self.min_remaining if counts else 0)
         return min(last_moment, self.due_age(token.lifetime) - token.age)

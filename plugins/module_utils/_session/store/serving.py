@@ -14,9 +14,9 @@ from .token import Token, TokenId
 
 
 def is_usable(session: Session, token: Token, refused: t.Container[TokenId] = ()) -> bool:
-    """Whether it may be served where there is no other: it has not ended, and nothing speaks against it.
+    """Whether it may be served if there is no other: it has not expired, is not stale, and was not refused.
 
-    Refused are the tokens that a service did not accept of the process that asks.
+    :param refused: tokens that a service refused to the process that asks
     """
     if token.end is None or token.expired or token.id in refused:
         return False
@@ -24,5 +24,5 @@ def is_usable(session: Session, token: Token, refused: t.Container[TokenId] = ()
 
 
 def is_good(session: Session, token: Token, policy: RenewalPolicy, refused: t.Container[TokenId] = ()) -> bool:
-    """Whether it is served without asking for another one."""
+    """Whether it may be served without asking Keystone for a new one."""
     return is_usable(session, token, refused) and not policy.is_due(token)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import secrets
-import stat
 import typing as t
 
-from ..util import broken, clock
+from ..util import broken, clock, file_lock
 from ..util.errors import SessionClosedError, SessionDamagedError, SessionError
 from ..util.waiting import Waiter
 from . import directory, key, tokens
@@ -25,7 +23,7 @@ from .tokens import StoredTokens
 VARIABLE = "ONETOKEN_SESSION_DIRECTORY"
 FORMAT = 2
 _RECORD = "session.json"
-#: The record of versions before, whose sessions are revoked and cleared, but not used.
+#: The record of earlier versions, whose sessions are revoked and cleared, but not used.
 _OLD_RECORD = "source.json"
 _CLOUDS = "clouds.yaml"
 _LOCK = "lock"
@@ -37,17 +35,16 @@ HANDLES = "handles"
 DOCUMENTS = "discovery"
 REFUSALS = "refusals"
 STALE = "stale"
-#: Where processes find the servers that their programs can run in; without it, there are none.
+#: Where processes find the fork servers; without this directory, there are none.
 FORK_SERVER = "fork_server"
 PROGRAM_LOG = "log"
 IN_USE = "in-use"
 FINISHING = "finishing"
-#: What processes note for the run to warn of, and the empty file that each removes for it: that needs no room on a disk
-#: that is full.
+#: The problems that processes report to their run, each by removing an empty file: that needs no room on a full disk.
 UNRECORDED = "unrecorded"
 BROKEN = "broken"
-SIGNS = {UNRECORDED: "recorded", BROKEN: broken.SIGN}
-#: Files that grow by a byte for each thing that they count.
+PROBLEM_FILES = {UNRECORDED: "recorded", BROKEN: broken.FILE}
+#: Counters: files that grow by a byte for each thing that they count.
 AUTHENTICATIONS = "authentications"
 IDENTITIES = "identities"
 ISSUED = "issued"
@@ -56,21 +53,21 @@ SERVED = "served"
 DOCUMENTS_SERVED = "documents-served"
 #: A line for each request.
 TRAFFIC = "traffic"
-#: How many requests a second there may be: as many as are not refused; or nothing is done about limits.
+#: Values for requests a second: as many as the cloud allows, or no limit.
 AUTO, OFF = "auto", "false"
-#: Seconds for which a request waits for a limit.
+#: Seconds for which a request waits for a rate limit.
 LIMIT_TIMEOUT = 600
 #: How long one process waits for another that holds the session's lock, in seconds.
 LOCK_TIMEOUT = 300
 _LOCK_POLL = 0.05
-#: How the sessions are called that a run makes for itself, as opposed to those that a user named.
+#: The names of sessions that a run makes for itself begin with this.
 _RUN_PREFIX = "run-"
-#: What the processes of a run load at their start, and the package that this folder is in it.
+#: The code that the processes of a run load at their start, and the package in it that this code is.
 SITE = "site"
 PACKAGE = "onetoken_session"
 _LAYERS = ("util", "store", "rate_limit", "transport", "revoke", "sign_in", "fork_server")
 _PACKAGES = (*(f"{SITE}/{PACKAGE}/{layer}" for layer in _LAYERS), f"{SITE}/{PACKAGE}")
-#: Innermost first; the last but one is of versions before.
+#: Innermost first; the last but one is of earlier versions.
 _SITE_FOLDERS = (
     *(folder for package in _PACKAGES for folder in (f"{package}/__pycache__", package)),
     f"{SITE}/__pycache__",
@@ -79,12 +76,22 @@ _SITE_FOLDERS = (
 )
 _FOLDERS = (_TOKENS, _LOCKS, OWNERS, HANDLES, DOCUMENTS, REFUSALS, STALE, FORK_SERVER)
 _FILES = (
-    *(IN_USE, FINISHING, *SIGNS.values(), AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS, DOCUMENTS_SERVED, TRAFFIC),
+    *(
+        IN_USE,
+        FINISHING,
+        *PROBLEM_FILES.values(),
+        AUTHENTICATIONS,
+        IDENTITIES,
+        ISSUED,
+        REQUESTS,
+        DOCUMENTS_SERVED,
+        TRAFFIC,
+    ),
     SERVED,
     *(key.FILE, _CLOUDS, _CLOSED, _LOCK, _OLD_RECORD, _RECORD),
 )
-_OWN_ENDINGS = (".json", ".py", ".pyc", ".lock", ".sock", ".zip", PROGRAM_LOG, "METADATA", "entry_points.txt")
-#: What reading a file raises that does not hold what this collection wrote into it.
+_OWN_SUFFIXES = (".json", ".py", ".pyc", ".lock", ".sock", ".zip", PROGRAM_LOG, "METADATA", "entry_points.txt")
+#: What reading a damaged file raises.
 _DAMAGE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -92,9 +99,9 @@ _DAMAGE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError
 class LivingToken:
     """A token that could not be revoked."""
 
-    #: When it ends (UTC, ISO 8601), None if that is not known.
+    #: When it expires (UTC, ISO 8601); None if that is not known.
     until: str | None
-    #: Why it lives and what to do, for the user.
+    #: Why it is still valid and what to do, for the user.
     reason: str
 
     @property
@@ -103,28 +110,28 @@ class LivingToken:
 
 
 def last_end(living: t.Sequence[LivingToken]) -> str | None:
-    """When the last of these tokens ends; None if there is none, or if that is not known of one."""
+    """When the last of these tokens expires; None if there are none, or if that is not known of one."""
     ends = [token.until for token in living]
     return None if None in ends else max((end for end in ends if end is not None), default=None)
 
 
 @dataclasses.dataclass(frozen=True)
 class LimitOptions:
-    """What the user chose for the limits of services."""
+    """The user's options for rate limits."""
 
-    #: A rate by number or name, AUTO, or OFF.
+    #: A number, the name of a cloud, AUTO, or OFF.
     requests_per_second: str = AUTO
     timeout: float = LIMIT_TIMEOUT
 
 
 @dataclasses.dataclass
 class SessionRecord:
-    """What a session knows of itself, besides tokens: no secret is in it."""
+    """What a session has on record apart from its tokens: no secret is in it."""
 
     policy: RenewalPolicy
-    #: Whether it is the session of whole runs, which revoke it at their end.
+    #: Whether it is the session of playbook runs, which revoke it at their end.
     of_runs: bool = False
-    #: The tokens that Keystone refuses to revoke, which the session does not hold any more.
+    #: The tokens that Keystone refuses to revoke, and that the session therefore no longer holds.
     living: list[LivingToken] = dataclasses.field(default_factory=list)
     limits: LimitOptions = dataclasses.field(default_factory=LimitOptions)
 
@@ -133,7 +140,7 @@ class Session:
     """A sign-in cache, in a directory of its own."""
 
     def __init__(self, path: str) -> None:
-        #: Python reads code by it, so there is no link on its way; and one session has one path, however it is named.
+        #: Without symbolic links: Python loads code by it, and a session has one path, whichever name was used.
         self.path = directory.real(path)
 
     def __repr__(self) -> str:
@@ -141,7 +148,7 @@ class Session:
 
     @classmethod
     def named(cls, name: str | None, environ: t.Mapping[str, str]) -> Session:
-        """The session of this name or path; the one of the environment, or a new one, when it has none."""
+        """The session of this name or path; without one, that of the environment, or a new one."""
         if not name:
             return cls.of_environment(environ) or cls.new(environ)
         path = os.path.expanduser(name)
@@ -156,7 +163,7 @@ class Session:
 
     @classmethod
     def new(cls, environ: t.Mapping[str, str], base: str | None = None) -> Session:
-        """One for a run by itself, not made yet."""
+        """A session of a run's own, which is not made yet."""
         base = base or directory.default_base(environ)
         session = cls(os.path.join(base, f"{_RUN_PREFIX}{secrets.token_hex(8)}"))
         if not directory.fits_search_path(session.path):
@@ -167,7 +174,7 @@ class Session:
 
     @classmethod
     def of_environment(cls, environ: t.Mapping[str, str]) -> Session | None:
-        """The session that a process was put on; None if there is none, or none any more."""
+        """The session that the environment names; None if it names none that exists."""
         path = environ.get(VARIABLE, "")
         session = cls(path) if os.path.isabs(path) else None
         return session if session is not None and session.exists else None
@@ -191,7 +198,7 @@ class Session:
 
     @property
     def is_own(self) -> bool:
-        """Whether it belongs to the user of this process; the superuser, under become, works on those of others too."""
+        """Whether it belongs to the user of this process; the superuser, under become, also uses those of others."""
         try:
             return os.lstat(self.path).st_uid == os.geteuid()
         except OSError:
@@ -199,12 +206,12 @@ class Session:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether there are tokens on its list."""
+        """Whether it holds tokens."""
         return os.path.isdir(os.path.join(self.path, _TOKENS)) and bool(self.all_names())
 
     @property
     def state(self) -> tuple[int, int] | None:
-        """Something that is another after every change of the record; None when there is none."""
+        """A value that changes with the record; None without a record."""
         try:
             status = os.stat(os.path.join(self.path, _RECORD))
         except OSError:
@@ -212,19 +219,19 @@ class Session:
         return status.st_mtime_ns, status.st_ino
 
     def make(self) -> None:
-        """Make the directory; one that holds something else than a session is left alone."""
+        """Make the directory; one that holds anything but a session is refused."""
         try:
             made = directory.make(self.path)
         except OSError as exc:
             raise SessionError(
                 f"The session's directory {self.path} cannot be made ({exc.strerror}): name one that you can write to."
             ) from None
-        if not made and not self.exists and self._has_strangers():
+        if not made and not self.exists and self._has_other_files():
             raise SessionError(f"{self.path} is not a session but has files in it: name another directory.")
         try:
             with self.opened() as handle:
-                for sign in SIGNS.values():
-                    os.close(directory.open_file(handle, sign))
+                for file in PROBLEM_FILES.values():
+                    os.close(directory.open_file(handle, file))
         except SessionError:
             if made:
                 # Empty, unless another process is making the same session.
@@ -232,13 +239,13 @@ class Session:
                     os.rmdir(self.path)
             raise
 
-    def _has_strangers(self) -> bool:
-        """Whether there are files of somebody else's; opening the directory says what else may be wrong with it."""
+    def _has_other_files(self) -> bool:
+        """Whether it holds files of others; opening the directory reports what else may be wrong."""
         try:
             names = os.listdir(self.path)
         except OSError:
             return False
-        # A process that makes the same session at this moment may have put down the first of its files.
+        # A process that makes the same session at this moment may have written its first files.
         return bool({name for name in names if not name.startswith(".")} - {*_FOLDERS, *_FILES, SITE})
 
     @contextlib.contextmanager
@@ -249,42 +256,40 @@ class Session:
 
     @contextlib.contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
-        """Keep others from signing in, from preparing and from revoking meanwhile."""
-        lock = self._wait_for_lock(_LOCK, fcntl.LOCK_EX, timeout)
+        """Hold the session's lock alone: nobody signs in, prepares the session or revokes it meanwhile."""
+        lock = self._wait_for_lock(_LOCK, file_lock.EXCLUSIVE, timeout)
         try:
             yield
         finally:
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
 
     @contextlib.contextmanager
-    def changed(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
-        """Keep others from preparing and from revoking meanwhile, but not from signing in."""
+    def locked_for_changes(self, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+        """Share the session's lock: nobody else prepares the session or revokes it meanwhile, but others sign in."""
         waiter = Waiter(timeout)
         with contextlib.ExitStack() as stack:
-            stack.callback(directory.release, self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout))
-            changes = self._wait_for_lock(self._lock_file("changes"), fcntl.LOCK_EX, waiter.seconds_left)
-            stack.callback(directory.release, changes)
+            stack.callback(file_lock.unlock_and_close, self._wait_for_lock(_LOCK, file_lock.SHARED, timeout))
+            changes = self._wait_for_lock(self._lock_file("changes"), file_lock.EXCLUSIVE, waiter.seconds_left)
+            stack.callback(file_lock.unlock_and_close, changes)
             yield
 
     def signing_in(self, timeout: float) -> int:
-        """A handle; until it is released, or all copies of it are closed, nobody revokes the session."""
-        return self._wait_for_lock(_LOCK, fcntl.LOCK_SH, timeout)
+        """Share the session's lock: until the handle is unlocked, or all its copies are closed, nobody revokes it."""
+        return self._wait_for_lock(_LOCK, file_lock.SHARED, timeout)
 
     def _wait_for_lock(self, name: str, kind: int, timeout: float) -> int:
         waiter = Waiter(timeout)
-        lock = self._try_lock(name, kind)
-        while lock is None:
+        while (lock := self._try_lock(name, kind)) is None:
             if not waiter.pause(_LOCK_POLL):
                 raise SessionError(
                     f"The session {self.path} is still locked by another process after {timeout:.0f} s: see what "
                     "holds it, then try again."
                 )
-            lock = self._try_lock(name, kind)
         return lock
 
     def lock_for(self, name: str) -> int | None:
-        """A handle on the lock of an identity or a document; None while another process asks for that."""
-        return self._try_lock(self._lock_file(name), fcntl.LOCK_EX)
+        """A handle on the lock of an identity or a document; None if another process holds it."""
+        return self._try_lock(self._lock_file(name), file_lock.EXCLUSIVE)
 
     def _lock_file(self, name: str) -> str:
         with self.opened() as handle, directory.subdirectory(handle, _LOCKS):
@@ -292,7 +297,7 @@ class Session:
         return os.path.join(_LOCKS, f"{name}.lock")
 
     def _try_lock(self, name: str, kind: int) -> int | None:
-        """The lock's handle, None when another process has it."""
+        """A handle on a lock; None if another process holds it."""
         with self.opened() as handle:
             try:
                 lock = directory.open_file(handle, name)
@@ -301,16 +306,16 @@ class Session:
                     f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
                     "the session in another directory."
                 ) from None
-            # The session may have been removed in between, and its lock with it: then this one guards nothing.
+            # The session may have been removed meanwhile, and its lock with it: then this one guards nothing.
             with contextlib.suppress(FileNotFoundError):
-                if directory.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
+                if file_lock.try_lock(lock, kind) and os.path.samestat(os.fstat(lock), os.stat(name, dir_fd=handle)):
                     return lock
-            directory.release(lock)
+            file_lock.unlock_and_close(lock)
             return None
 
     @property
     def is_of_this_format(self) -> bool:
-        """Whether it is one to sign in from; those of versions before are only revoked."""
+        """Whether it can be used to sign in; sessions of earlier versions are only revoked."""
         with self.opened() as handle:
             data = self._read_json(handle, _RECORD)
         return data is not None and data.get("format") == FORMAT
@@ -351,28 +356,8 @@ class Session:
         with self.opened() as handle:
             directory.write(handle, _CLOUDS, text)
 
-    def write_site(self, files: t.Mapping[str, str]) -> None:
-        """Put the code in place that processes of the run load, and no other; files as shipped stay as they are."""
-        with self.opened() as handle:
-            with self._told(SITE), directory.subdirectory(handle, SITE) as folder:
-                _remove_strangers(folder, "", files)
-            for name, text in sorted(files.items()):
-                with contextlib.ExitStack() as stack:
-                    folder = stack.enter_context(directory.subdirectory(handle, SITE))
-                    *folders, file = name.split("/")
-                    for inner in folders:
-                        folder = stack.enter_context(directory.subdirectory(folder, inner))
-                    # Made by the superuser later, under become, its owner could not clear it away.
-                    with directory.subdirectory(folder, "__pycache__"):
-                        pass
-                    if directory.read(folder, file) != text:
-                        # After a crash, the next run writes them again, and no other process runs them.
-                        directory.write_bytes(folder, file, text.encode("utf-8"), outlasts_crash=False)
-                    # What was compiled before was removed, as nobody can see what is in it.
-                    _compile(os.path.join(self.site, *folders, file))
-
     def allow_fork_servers(self, allowed: bool) -> None:
-        """Whether programs of the run may run in forks of a server."""
+        """Choose whether programs of the run may run in forks of a server."""
         with self.opened() as handle:
             if allowed:
                 with directory.subdirectory(handle, FORK_SERVER):
@@ -391,7 +376,7 @@ class Session:
             return StoredTokens.of_record(data)
 
     def readable_tokens(self, name: str) -> tuple[list[tokens.Token], bool]:
-        """An identity's tokens as far as they can be read, newest first, and whether these are all."""
+        """The tokens of an identity that can be read, newest first, and whether these are all."""
         try:
             with self.opened() as handle:
                 data = self._read_json(handle, f"{_TOKENS}/{_file_of(name)}")
@@ -404,25 +389,25 @@ class Session:
             directory.write(folder, _file_of(name), json.dumps(stored.record()))
 
     def set_tokens_aside(self, name: str) -> None:
-        """Give a file that cannot be read as a whole another name, under which it stays on the list for the revoke."""
+        """Rename a damaged file, so that it stays on the list for the revoke beside the next one."""
         aside = f"{_TOKENS}/{name}-{secrets.token_hex(4)}.json"
         with self.opened() as handle, contextlib.suppress(FileNotFoundError):
             os.rename(f"{_TOKENS}/{name}.json", aside, src_dir_fd=handle, dst_dir_fd=handle)
 
     def remove_tokens(self, name: str) -> None:
         file = f"{_TOKENS}/{_file_of(name)}"
-        with self.opened() as handle, self._told(file):
+        with self.opened() as handle, self.changing(file):
             directory.remove(handle, file)
 
     def names(self) -> list[str]:
-        """The names of the identities that have tokens on the list."""
+        """The names of the identities with tokens on the list."""
         return [name for name in self.all_names() if not directory.is_temporary(name)]
 
     def all_names(self) -> list[str]:
-        """The same with those of files that are not in place yet; of a writer that was killed, they stay so."""
+        """The same, and the temporary files of writers; that of a writer that was killed stays."""
         with self.opened() as handle:
             found = [name for name in directory.names(handle, _TOKENS) if name.isprintable()]
-        # What has another name, nobody wrote who keeps tokens; one that cannot be printed would break a message.
+        # Others were not written by this collection; a name that cannot be printed would break a message.
         records = [name[: -len(".json")] for name in found if name.endswith(".json") and not name.startswith(".")]
         return sorted([*records, *(name for name in found if directory.is_temporary(name))])
 
@@ -432,7 +417,7 @@ class Session:
             return directory.size(handle, _CLOSED) is not None
 
     def close(self) -> None:
-        """From here on nobody signs in with it, unless os_token_issue opens it again."""
+        """From here on nobody signs in with it, until os_token_issue opens it again."""
         with self.opened() as handle:
             directory.write(handle, _CLOSED, json.dumps({"closed_at": clock.show(clock.now())}))
 
@@ -448,9 +433,9 @@ class Session:
             )
 
     def count(self, file: str, number: int = 1) -> None:
-        """Add to a number that several processes count together: bytes, as that needs no lock.
+        """Add to a counter of all processes, by appending bytes, as that needs no lock.
 
-        Where that cannot be written, nothing is counted: no work fails for want of a number.
+        If that cannot be written, nothing is counted: no task fails because of a counter.
         """
         with contextlib.suppress(SessionError, OSError):
             with self.opened() as handle:
@@ -464,17 +449,17 @@ class Session:
         with self.opened() as handle:
             return directory.size(handle, file) or 0
 
-    def note_trouble(self, trouble: str) -> None:
-        """Have the run warn of it: the output of a process is the result of its task."""
+    def report_problem(self, problem: str) -> None:
+        """Have the run warn about it: the output of this process is the result of its task."""
         with contextlib.suppress(SessionError, OSError), self.opened() as handle:
-            directory.remove(handle, SIGNS[trouble])
+            directory.remove(handle, PROBLEM_FILES[problem])
 
-    def troubles(self) -> set[str]:
+    def problems(self) -> set[str]:
         with self.opened() as handle:
-            return {trouble for trouble, sign in SIGNS.items() if directory.size(handle, sign) is None}
+            return {problem for problem, file in PROBLEM_FILES.items() if directory.size(handle, file) is None}
 
     def discard(self) -> None:
-        """Remove the session's own files, then the directories that this leaves empty: never a tree."""
+        """Remove the session's own files, and the directories that are empty then: never a tree."""
         key.remove(self.path)
         with self.opened() as handle:
             for folder in (*_FOLDERS, *_SITE_FOLDERS):
@@ -487,10 +472,10 @@ class Session:
 
     @staticmethod
     def _discard_folder(handle: int, folder: str) -> None:
-        # What is missing, or is a link to somewhere else, is left as it is.
+        # A directory that is missing, or a link, is left as it is.
         with contextlib.suppress(OSError), directory.nested(handle, folder) as inner:
             for name in os.listdir(inner):
-                if name.endswith(_OWN_ENDINGS) or directory.is_temporary(name):
+                if name.endswith(_OWN_SUFFIXES) or directory.is_temporary(name):
                     directory.remove(inner, name)
             os.rmdir(folder, dir_fd=handle)
 
@@ -500,8 +485,8 @@ class Session:
             return None if text is None else dict(json.loads(text))
 
     @contextlib.contextmanager
-    def _told(self, file: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file cannot be changed or removed."""
+    def changing(self, file: str) -> t.Iterator[None]:
+        """Raise a SessionError when a file cannot be changed or removed."""
         try:
             yield
         except OSError as exc:
@@ -512,7 +497,7 @@ class Session:
 
     @contextlib.contextmanager
     def undamaged(self, name: str) -> t.Iterator[None]:
-        """Put it into a sentence when a file does not hold what this collection wrote into it."""
+        """Raise a SessionError when a file does not hold what this collection wrote into it."""
         try:
             yield
         except _DAMAGE:
@@ -523,34 +508,8 @@ class Session:
 
 
 def _file_of(name: str) -> str:
-    """The file with the tokens of this name."""
+    """The file of the tokens with this name."""
     return name if directory.is_temporary(name) else f"{name}.json"
-
-
-def _remove_strangers(folder: int, path: str, files: t.Mapping[str, str]) -> None:
-    """Remove what is in a folder of site/ and was not shipped, and what was compiled."""
-    folders = {os.path.dirname(file) for file in files}
-    for name in os.listdir(folder):
-        inner_path = os.path.join(path, name)
-        # Processes that load the code at this moment compile it, too.
-        with contextlib.suppress(FileNotFoundError):
-            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
-                with directory.nested(folder, name) as inner:
-                    _remove_strangers(inner, inner_path, files)
-                if inner_path not in folders and (name != "__pycache__" or path not in folders):
-                    os.rmdir(name, dir_fd=folder)
-            elif inner_path not in files or not stat.S_ISREG(mode):
-                directory.remove(folder, name)
-
-
-def _compile(path: str) -> None:
-    """With PYTHONDONTWRITEBYTECODE, as in many containers, each process would compile it anew."""
-    # Processes that only sign in do not wait for this import.
-    import py_compile
-
-    with contextlib.suppress(OSError, py_compile.PyCompileError):
-        py_compile.compile(path, doraise=True)
 
 
 def _living_of(record: dict[str, t.Any]) -> LivingToken:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was written to Keystone during the run, so that no earlier answer is served that it may have changed."""
+"""Which tokens are stale: Keystone's answer may be another since the run wrote something to Keystone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from . import directory
 from .session import STALE, Session
 from .token import Token
 
-#: Of a change that may concern everybody, such as one of the catalog or of a role.
+#: The subject of a change that may concern everybody, such as one of the catalog or of a role.
 EVERYBODY = "all subjects"
-#: By so much the clocks of two machines that share a session may differ, or that of one before and after its start.
-_CLOCKS_DIFFER = datetime.timedelta(minutes=5)
+#: How much the clocks of two machines that share a session may differ, or the clock of one before and after a restart.
+_CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
 
 
 def mark(session: Session, subjects: t.Iterable[str]) -> None:
-    """Make stale what was asked for before now about one of these."""
+    """Make tokens with one of these subjects stale that were requested before now."""
     text = json.dumps({"boot": boot.identifier(), "at": boot.now(), "time": clock.show(clock.now())})
     with session.opened() as handle, directory.subdirectory(handle, STALE) as folder:
         for subject in subjects:
@@ -31,7 +31,7 @@ def mark(session: Session, subjects: t.Iterable[str]) -> None:
 
 
 def is_stale(session: Session, token: Token) -> bool:
-    """Whether something was written that may have changed what Keystone would answer now."""
+    """Whether something was written since that may change Keystone's answer."""
     if not os.path.isdir(os.path.join(session.path, STALE)):
         return False
     with session.opened() as handle:
@@ -43,14 +43,14 @@ def _marked_since(handle: int, file: str, token: Token) -> bool:
     if text is None:
         return False
     try:
-        mark_of = json.loads(text)
-        if mark_of["boot"] == token.boot:
-            return bool(token.began <= mark_of["at"])
-        return token.obtained_at <= clock.parse(mark_of["time"]) + _CLOCKS_DIFFER
+        written = json.loads(text)
+        if written["boot"] == token.boot:
+            return bool(token.began <= written["at"])
+        return token.obtained_at <= clock.parse(written["time"]) + _CLOCK_TOLERANCE
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return True
 
 
 def _file(subject: str) -> str:
-    # An address may have anything in it.
+    # It may come from a URL, which may have anything in it.
     return f"{hashlib.sha256(subject.encode()).hexdigest()[:32]}.json"

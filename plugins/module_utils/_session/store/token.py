@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A token, with what Keystone said when it issued it."""
+"""A token, with Keystone's answer that issued it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..util.errors import KeystoneUnavailableError
 
 
 class TokenId:
-    """The secret part of a token; it shows itself only to who asks for it by name."""
+    """The secret part of a token: repr hides it, reveal() returns it."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        # Anything else would be refused by the HTTP library, in a message that shows it.
+        # The HTTP library would refuse anything else in a message that shows it.
         if not re.fullmatch(r"[\x21-\x7e]+", text):
             raise ValueError("not a token's id")
         self._text = text
@@ -39,19 +39,19 @@ class TokenId:
         return "TokenId(hidden)"
 
     def __reduce__(self) -> t.NoReturn:
-        raise TypeError("a token's id is not to be pickled")
+        raise TypeError("a token's id must not be pickled")
 
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """How a Keystone is reached: which certificates are trusted, who asks, how strict TLS is, and by which proxy."""
+    """How to connect to a Keystone: trusted certificates, client certificate, strictness of TLS, and proxy."""
 
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
-    #: What keystoneauth calls tls_min_version and tls_ciphers; None for its own.
+    #: keystoneauth's tls_min_version and tls_ciphers; None for its defaults.
     min_version: str | None = None
     ciphers: str | None = None
-    #: The proxy, which may have a password; empty for none, None for that of the environment of who asks.
+    #: The proxy, which may have a password; empty for none, None for that of the environment.
     proxy: str | None = dataclasses.field(default=None, repr=False)
 
 
@@ -62,17 +62,17 @@ class Token:
     id: TokenId
     body: dict[str, t.Any] = dataclasses.field(repr=False)
     auth_url: str
-    #: When this machine asked for it. Ages are counted from here, so a clock that differs from Keystone's does no harm.
+    #: When this machine requested it. Ages count from here, so it does not matter if the clock differs from Keystone's.
     obtained_at: datetime.datetime
     tls: Tls = Tls()
-    #: Whether signing in again gives a longer life: a token that was got for another one ends with that.
+    #: Whether signing in again gives a token that lives longer: one that was traded for another ends with that.
     renewable: bool = True
-    #: Where the request that issued it went, redirects included; None where that is not known.
+    #: Where the request that issued it went, after redirects; None if that is not known.
     token_url: str | None = None
-    #: The same moment in seconds since a start of this machine, and which start that was: a clock can be set.
+    #: The time of the request in seconds since a start of this machine, and the id of that start: a clock can be set.
     began: float = 0.0
     boot: str = ""
-    #: The Python that asked for it, and so can revoke it.
+    #: The Python that requested it, and so can revoke it.
     python: str = ""
 
     @property
@@ -96,7 +96,7 @@ class Token:
 
     @property
     def end(self) -> datetime.datetime | None:
-        """When Keystone said that it ends; None if what it said makes no sense."""
+        """When it expires; None if Keystone's times make no sense."""
         try:
             return self.expires_at if self.lifetime > 0 else None
         except KeystoneUnavailableError:
@@ -104,12 +104,12 @@ class Token:
 
     @property
     def lifetime(self) -> float:
-        """How long the token lives in all, in seconds."""
+        """The seconds from its issue to its expiry."""
         return (self.expires_at - self.issued_at).total_seconds()
 
     @property
     def age(self) -> float:
-        """Seconds since it was obtained."""
+        """Seconds since it was requested."""
         if self.boot and self.boot == boot.identifier():
             return boot.now() - self.began
         return (clock.now() - self.obtained_at).total_seconds()
@@ -120,7 +120,7 @@ class Token:
 
     @property
     def expired(self) -> bool:
-        """Whether its lifetime is over; never so of a token of which nobody knows when it ends."""
+        """Whether it has expired; False if its expiry is not known."""
         return self.end is not None and self.seconds_left <= 0
 
     @property
@@ -137,7 +137,7 @@ class Token:
 
     @property
     def label(self) -> str:
-        """Whose token it is and for what, as messages say it."""
+        """Its user and its scope, for messages."""
         user, scope = self._part("user"), self._part(self.scope)
         return f"user {user.get('name')!r}" + (f" for {self.scope} {scope['name']!r}" if "name" in scope else "")
 
@@ -147,13 +147,13 @@ class Token:
 
     @property
     def regions(self) -> list[str]:
-        """Every region that the catalog names."""
+        """The regions in its catalog."""
         endpoints = (e for service in self.body.get("catalog", []) for e in service.get("endpoints", []))
         return sorted({e["region_id"] for e in endpoints if e.get("region_id")})
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Ids of what the token was made of: a change of one of these may change what Keystone answers."""
+        """Ids of what the token depends on: if one of these changes, Keystone's answer may change."""
         user, project, domain = (self._part(key) for key in ("user", "project", "domain"))
         trust = self._part("OS-TRUST:trust")
         parts = (
@@ -162,13 +162,13 @@ class Token:
             *(trust, trust.get("trustor_user"), self._part("application_credential")),
         )
         ids = (part.get("id") for part in parts if isinstance(part, dict))
-        return (subject_of(self.id.reveal()), *(one for one in ids if isinstance(one, str)))
+        return (subject_of(self.id.reveal()), *(found for found in ids if isinstance(found, str)))
 
     @property
     def keystone_urls(self) -> tuple[str, ...]:
-        """The addresses of its Keystone: where it was issued, and what its catalog has."""
+        """The addresses of its Keystone: where it was issued, and those in its catalog."""
         catalog = self.body.get("catalog")
-        services = [one for one in catalog if isinstance(one, dict)] if isinstance(catalog, list) else []
+        services = [service for service in catalog if isinstance(service, dict)] if isinstance(catalog, list) else []
         endpoints = (
             endpoint
             for service in services
@@ -180,12 +180,12 @@ class Token:
 
     @property
     def impersonates(self) -> bool:
-        """Whether it is of a trust, and names the trustor as its user."""
+        """Whether it belongs to a trust, and names the trustor as its user."""
         return bool(self._part("OS-TRUST:trust").get("impersonation"))
 
     @property
     def has_access_rules(self) -> bool:
-        """Whether it is of an application credential that allows certain requests only."""
+        """Whether it belongs to an application credential that allows certain requests only."""
         return bool(self._part("application_credential").get("access_rules"))
 
     def _part(self, key: str) -> dict[str, t.Any]:
@@ -201,5 +201,5 @@ class Token:
 
 
 def subject_of(token: str) -> str:
-    """A token as a subject of staleness.py, which is to hold no secret."""
+    """A token as a subject of staleness.py, without the secret."""
     return f"token {hashlib.sha256(token.encode()).hexdigest()}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tokens of an identity, as a session's files hold them."""
+"""The tokens of an identity, as they are written to a session's files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import typing as t
 from ..util import clock
 from .token import Tls, Token, TokenId
 
-#: What reading a record raises that this collection did not write.
+#: What reading a damaged record raises.
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredTokens:
-    """What a session holds for one identity: the token in use, and those that it took the place of."""
+    """The tokens that a session holds for one identity: the one in use, and those that it replaced."""
 
     current: Token
     replaced: tuple[Token, ...] = ()
@@ -34,7 +34,7 @@ class StoredTokens:
     def record(self) -> dict[str, t.Any]:
         return {
             "current": _record_of(self.current, self.current.body),
-            # Of a token that only waits to be revoked, the catalog is of no use any more.
+            # A token that only waits to be revoked needs no catalog.
             "replaced": [_record_of(token, _without_catalog(token.body)) for token in self.replaced],
         }
 
@@ -83,7 +83,7 @@ def _token_of(record: t.Any) -> Token:
         clock.parse(record["obtained_at"]),
         tls,
         _typed(record["renewable"], bool),
-        # Versions before did not write these.
+        # Earlier versions did not write these.
         _typed(record.get("token_url"), str, type(None)),
         float(record.get("began", 0.0)),
         _typed(record.get("boot", ""), str),
@@ -93,7 +93,7 @@ def _token_of(record: t.Any) -> Token:
 
 def _typed(value: t.Any, *types: type) -> t.Any:
     if not isinstance(value, types):
-        raise TypeError(f"a {type(value).__name__} where there is none")
+        raise TypeError(f"an unexpected {type(value).__name__}")
     return value
 
 

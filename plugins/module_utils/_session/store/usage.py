@@ -1,56 +1,56 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who works on a session: each process holds a lock from its first sign-in to its end, and is counted."""
+"""Which processes work on a session: each holds a lock from its first sign-in to its end."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import typing as t
 
+from ..util import file_lock
 from ..util.errors import SessionError
 from ..util.waiting import Waiter
 from . import directory
 from .session import FINISHING, IN_USE, Session
 
 _POLL = 0.2
-#: The locks of this process, by session; the system takes them away when it ends.
+#: The locks of this process, by session; the system releases them when it ends.
 _held: dict[str, int] = {}
-#: The process of the run itself, whose end waits for all that hold the session.
-_run: int | None = None
+#: The process of the run itself, which waits at its end for all that hold the session.
+run_process: int | None = None
 
 
 def begin_run() -> None:
-    """From here on, this process does not hold sessions: it ends the run, and would wait for itself."""
-    global _run
-    _run = os.getpid()
+    """From here on, this process holds no sessions: it ends the run, and would wait for itself."""
+    global run_process
+    run_process = os.getpid()
 
 
 def hold(session: Session) -> None:
-    """Let who revokes the session wait for this process."""
-    if session.path not in _held and os.getpid() != _run:
+    """Have whoever revokes the session wait for this process."""
+    if session.path not in _held and os.getpid() != run_process:
         file = _opened(session, IN_USE)
-        fcntl.flock(file, fcntl.LOCK_SH)
+        file_lock.lock(file, file_lock.SHARED)
         _held[session.path] = file
 
 
 @contextlib.contextmanager
 def finishing(session: Session | None) -> t.Iterator[None]:
-    """Meanwhile, let even who ends a run that was interrupted wait: services still use the token by themselves."""
+    """Have even an interrupted run wait meanwhile: services use the token to finish what they were asked for."""
     with contextlib.ExitStack() as stack:
         if session is not None:
-            # Without a session there is nothing to wait for, and the work goes on.
+            # If there is no lock, the work continues without.
             with contextlib.suppress(SessionError, OSError):
                 file = _opened(session, FINISHING)
-                stack.callback(directory.release, file)
-                fcntl.flock(file, fcntl.LOCK_SH)
+                stack.callback(file_lock.unlock_and_close, file)
+                file_lock.lock(file, file_lock.SHARED)
         yield
 
 
 def wait_until_finished(session: Session, waiter: Waiter) -> bool:
-    """Wait for every process that sees something through; False if one still did when the time was up."""
+    """Wait for every process that is finishing its work; False if one still was when the time was up."""
     return _wait_until_unlocked(session, FINISHING, waiter)
 
 
@@ -68,9 +68,9 @@ def _wait_until_unlocked(session: Session, name: str, waiter: Waiter) -> bool:
         return True
     file = _opened(session, name)
     try:
-        return directory.wait_for_lock(file, waiter, _POLL)
+        return file_lock.wait_for_lock(file, waiter, _POLL)
     finally:
-        directory.release(file)
+        file_lock.unlock_and_close(file)
 
 
 def is_idle(session: Session) -> bool:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rate limiters of this process, one for each project; all processes of the user share what they learn."""
+"""The rate limiters of this process, one for each project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..store.session import OFF, LimitOptions, Session
 
 
 class Limits:
-    """What a session says of limits, and what is known of them."""
+    """A session's options for rate limits, and the limiters that follow them."""
 
     def __init__(self, session: Session, options: LimitOptions) -> None:
         self.session = session
@@ -37,10 +37,10 @@ class Limits:
 
 @functools.lru_cache(maxsize=None)
 def of_session(path: str) -> Limits:
-    """The limits of a session, whose record is read once."""
+    """The limits of a session, which are read once."""
     session = Session(path)
     return Limits(session, session.read_record().limits)
 
 
-# A copy would share the locks on files with the process that it was made of, so it opens them itself.
+# A fork would share the locks on files with its parent, so it opens them itself.
 os.register_at_fork(after_in_child=of_session.cache_clear)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests of keystoneauth, sent at a rate that their cloud takes: what a limit turned away is sent again.
+"""Sends keystoneauth's requests at a rate that their cloud allows, and throttled ones again.
 
-It is done in the adapters of requests, below all that keystoneauth and openstacksdk do, so that these see one answer.
-The adapter that is there goes on with its connections and its TLS; only its method send is another one.
+This is done in the adapters of requests, below all that keystoneauth and openstacksdk do, so that these see one answer.
+Each adapter keeps its connections and its TLS; only its method send is wrapped.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from . import errors, limits
 from .limits import Limits
 from .target import Target
 
-#: Methods that change nothing, and so can be repeated when nobody knows whether they were carried out.
+#: Methods that change nothing, so that a request without an answer can be repeated.
 _SAFE = ("GET", "HEAD")
 _UNAVAILABLE = 503
-#: Seconds for which such a request is repeated when a service is unavailable, or a connection was lost.
-OUTAGE = 15.0
+#: Seconds for which such a request is repeated while a service is unavailable, or connections are lost.
+OUTAGE_TIMEOUT = 15.0
 _WRAPPED_BY = "_onetoken_wrapped_by"
-#: The attribute of a session of requests of which a rate limiter of the program's own takes care.
+#: Marks a session of requests that has a rate limiter of its own.
 OWN_LIMITER = "_onetoken_own_limiter"
 _thread = threading.local()
 
@@ -46,7 +46,7 @@ Send = t.Callable[..., "requests.Response"]
 
 
 class LimitReachedError(OneTokenError):
-    """A limit let no request through for as long as one may wait."""
+    """A request waited for a limit for as long as it may."""
 
 
 @dataclasses.dataclass
@@ -55,17 +55,17 @@ class Call:
 
     session: t.Any
     options: t.Mapping[str, t.Any]
-    #: Whether it waits for limits here; who waits by itself is only counted.
+    #: Whether it waits for limits here; otherwise it is only counted.
     is_limited: bool
 
     def repeats(self, option: str, default: str = "") -> bool:
-        """Whether keystoneauth itself tries again."""
+        """Whether keystoneauth itself retries."""
         tries = self.options.get(option)
         return bool(getattr(self.session, default, 0) if tries is None else tries)
 
 
 def through(call: Send, session: t.Any, options: t.Mapping[str, t.Any], is_limited: bool, **changes: t.Any) -> t.Any:
-    """Make a call of a keystoneauth session, whose requests pass the rate limiter."""
+    """Make a call of a keystoneauth session, with its requests sent through the rate limiter."""
     before = getattr(_thread, "call", None)
     with contextlib.suppress(Exception):
         _wrap_adapters(session.session)
@@ -83,7 +83,7 @@ def _wrap_adapters(session: requests.Session) -> None:
         wrapped_by = getattr(send, _WRAPPED_BY, None)
         if wrapped_by == __name__:
             continue
-        # What another copy of this package wrapped is this one's from here on.
+        # Replace the wrapper of another copy of this package.
         plain = send if wrapped_by is None else send.__wrapped__
         wrapped: t.Any = functools.partial(_send, plain)
         wrapped.__wrapped__ = plain
@@ -95,7 +95,7 @@ def _send(plain: Send, request: requests.PreparedRequest, *args: t.Any, **option
     call, _thread.call = getattr(_thread, "call", None), None
     send = functools.partial(plain, request, *args, **options)
     try:
-        # What one adapter hands on to another is one request.
+        # A request that one adapter passes on to another counts once.
         sending = None if call is None else _sending(call, request)
         return send() if sending is None else sending.carry_out(send)
     finally:
@@ -110,7 +110,7 @@ def _sending(call: Call, request: requests.PreparedRequest) -> Sending | None:
 
 
 class Sending:
-    """One request, from its first try to its answer."""
+    """One request, from its first attempt to its answer."""
 
     def __init__(self, call: Call, request: requests.PreparedRequest, found: Limits, target: Target) -> None:
         self._call = call
@@ -120,7 +120,7 @@ class Sending:
         self._limiter: RateLimiter | None = found.limiter(target.key) if call.is_limited else None
         self._traffic = Traffic()
         self._deadline = time.monotonic() + found.timeout
-        #: For when there is something wrong with the limiter.
+        #: In case the limiter does not work.
         self._waiter = Waiter(found.timeout)
 
     def carry_out(self, send: t.Callable[[], requests.Response]) -> requests.Response:
@@ -131,12 +131,12 @@ class Sending:
             traffic.note(self._limits.session, self._target.service or traffic.OTHER, self._traffic)
 
     def _count(self, answer: requests.Response) -> requests.Response:
-        """Of a request that is not repeated here."""
+        """Count an answer to a request that is not repeated here."""
         self._traffic.throttled += is_throttled(answer.status_code, answer.headers)
         return answer
 
     def _carry_out(self, limiter: RateLimiter, send: t.Callable[[], requests.Response]) -> requests.Response:
-        outage = Waiter(OUTAGE)
+        outage = Waiter(OUTAGE_TIMEOUT)
         while True:
             self._wait(limiter)
             sent_at = time.monotonic()
@@ -147,21 +147,24 @@ class Sending:
                 if not self._is_lost(exc) or not outage.wait():
                     raise
                 continue
-            if is_throttled(answer.status_code, answer.headers):
-                self._traffic.throttled += 1
-                self._learn_refusal(limiter, answer, sent_at)
-                if not self._is_repeatable():
-                    return answer
-            elif answer.status_code == _UNAVAILABLE and self._is_to_be_repeated() and outage.wait(answer.headers):
-                pass
-            else:
-                self._learn_success(limiter, answer, sent_at)
+            if not self._is_sent_again(limiter, answer, sent_at, outage):
                 return answer
             _release(answer)
 
+    def _is_sent_again(self, limiter: RateLimiter, answer: requests.Response, sent_at: float, outage: Waiter) -> bool:
+        """Report an answer to the rate limiter; whether the request is to be sent again."""
+        if is_throttled(answer.status_code, answer.headers):
+            self._traffic.throttled += 1
+            self._report_throttled(limiter, answer, sent_at)
+            return self._can_send_again()
+        if answer.status_code == _UNAVAILABLE and self._may_repeat() and outage.wait(answer.headers):
+            return True
+        self._report_success(limiter, answer, sent_at)
+        return False
+
     def _wait(self, limiter: RateLimiter) -> None:
         is_sent = True
-        # A limiter that does not work holds up nobody.
+        # A limiter that does not work delays nothing.
         with contextlib.suppress(Exception):
             if self._traffic.throttled or limiter.limits(self._target.service):
                 is_sent = self._take(limiter)
@@ -174,19 +177,19 @@ class Sending:
             return limiter.take(self._target.service, self._deadline)
         finally:
             waited = time.monotonic() - began
-            # Looking is no waiting.
+            # To find that there is no wait takes time, too.
             self._traffic.seconds += waited if waited > 0.005 else 0.0
 
-    def _learn_refusal(self, limiter: RateLimiter, answer: requests.Response, sent_at: float) -> None:
+    def _report_throttled(self, limiter: RateLimiter, answer: requests.Response, sent_at: float) -> None:
         try:
-            limiter.refused(self._target.service, answer.headers, sent_at)
+            limiter.throttled(self._target.service, answer.headers, sent_at)
         except Exception:  # pylint: disable=broad-exception-caught
             began = time.monotonic()
             if not self._waiter.wait(answer.headers):
                 raise errors.of_limit(self._too_late(limiter)) from None
             self._traffic.seconds += time.monotonic() - began
 
-    def _learn_success(self, limiter: RateLimiter, answer: requests.Response, sent_at: float) -> None:
+    def _report_success(self, limiter: RateLimiter, answer: requests.Response, sent_at: float) -> None:
         with contextlib.suppress(Exception):
             service, headers = self._target.service, answer.headers
             if limiter.limits(service) or delay_when_used_up(headers, time.time()):
@@ -204,18 +207,18 @@ class Sending:
             f"{waited:.0f} s (limit_timeout={limit:.0f}){still}: send fewer requests at a time, or raise limit_timeout."
         )
 
-    def _is_to_be_repeated(self) -> bool:
-        """Whether to try again when a service is unavailable: keystoneauth may do that itself."""
+    def _may_repeat(self) -> bool:
+        """Whether to repeat it while a service is unavailable: keystoneauth may do that itself."""
         return self._request.method in _SAFE and not self._call.repeats("status_code_retries")
 
     def _is_lost(self, error: Exception) -> bool:
-        """Whether a connection broke that was there, and trying again does no harm, and nobody else does."""
+        """Whether an open connection broke, the request may be repeated, and keystoneauth does not do that itself."""
         if self._request.method not in _SAFE or self._call.repeats("connect_retries", "_connect_retries"):
             return False
         return bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
 
-    def _is_repeatable(self) -> bool:
-        """Whether the body can be sent again; a stream is set back to where it began."""
+    def _can_send_again(self) -> bool:
+        """Whether the body can be sent again; a stream is rewound."""
         if self._request.body is None or isinstance(self._request.body, (bytes, str)):
             return True
         try:
@@ -226,8 +229,8 @@ class Sending:
 
 
 def _release(answer: requests.Response) -> None:
-    """Let the next try have the connection."""
+    """Let the next attempt have the connection."""
     with contextlib.suppress(Exception):
-        # Of a long answer it is cheaper to open another one.
+        # After a long answer, it is cheaper to open another one.
         answer.raw.drain_conn()
     answer.close()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which service a request goes to, and for which project: what a cloud counts it by."""
+"""The service and the project that a request is for, by which a cloud counts it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _TYPES = {
     "computev21": "compute",
     "identityv3": IDENTITY,
 }
-#: Where catalogs have Keystone: keystoneauth copies a catalog each time that it looks into it.
+#: Keystone's address in a catalog: keystoneauth copies the catalog at each look-up.
 _keystones: weakref.WeakKeyDictionary[t.Any, str] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
     key: ProjectKey
-    #: Empty where it is not known.
+    #: Empty if it is not known.
     service: str
 
     @classmethod
     def of(cls, session: t.Any, options: t.Mapping[str, t.Any], url: str) -> Target:
         """The target of a request by a keystoneauth session, with the options of its call.
 
-        Without a service or a project, what the host allows is all that can be known.
+        Without a service or a project, the limit is that of the host.
         """
         plugin = options.get("auth") or session.auth
         access = getattr(plugin, "auth_ref", None)
@@ -52,7 +52,7 @@ class Target:
 
 
 def service_of(service_type: str) -> str:
-    """A service by one name, whichever the catalog or the program has for it."""
+    """One name for a service, whichever the catalog or the program uses."""
     name = service_type.lower().replace("-", "_")
     return _TYPES.get(name, name)
 
@@ -62,7 +62,7 @@ def _host(url: t.Any) -> str | None:
 
 
 def _keystone(plugin: t.Any, access: t.Any) -> str:
-    """As the catalog has it, which is the same for everybody; not all catalogs do."""
+    """Keystone's address: in the catalog, if it has one, it is the same for everybody."""
     found = None
     with contextlib.suppress(Exception):
         catalog = access.service_catalog
@@ -73,7 +73,7 @@ def _keystone(plugin: t.Any, access: t.Any) -> str:
 
 
 def _by_catalog(access: t.Any, place: urllib.parse.SplitResult) -> str:
-    """The service that the catalog has at an address, of which only the version, or nothing, is asked for."""
+    """The service that the catalog has at this address: requests for versions name none."""
     found: dict[str, set[str]] = {}
     with contextlib.suppress(Exception):
         for one in access.service_catalog.catalog:

@@ -1,18 +1,18 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a process can say of a session whose code or files it cannot use, without either."""
+"""How a process reports a session whose code or files it cannot use, without either."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
-#: An empty file of the session; to remove it needs no room on a disk that is full.
-SIGN = "usable"
+#: An empty file of the session; removing it needs no room on a full disk.
+FILE = "usable"
 
 
-def note() -> None:
+def report() -> None:
     """Have the run warn that this process is not on its session."""
     with contextlib.suppress(KeyError, OSError):
-        os.remove(os.path.join(os.environ["ONETOKEN_SESSION_DIRECTORY"], SIGN))
+        os.remove(os.path.join(os.environ["ONETOKEN_SESSION_DIRECTORY"], FILE))

@@ -20,7 +20,7 @@ def parse(text: str) -> datetime.datetime:
     try:
         return moment.astimezone(datetime.timezone.utc)
     except OverflowError:
-        raise ValueError(f"{text} is outside the years that there are.") from None
+        raise ValueError(f"{text} is not within the years that Python knows.") from None
 
 
 def show(moment: datetime.datetime) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A call that ends in time, whatever the other side does."""
+"""A time limit for a whole call."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Result = t.TypeVar("Result")
 
 
 class LateError(Exception):
-    """The call took longer than it may. It may go on, but nobody learns its result."""
+    """The call took too long. It may still be running, but its result is lost."""
 
 
 def within(seconds: float, call: t.Callable[[], Result]) -> Result:
-    """What the call returns or raises; LateError if it takes longer.
+    """Return or raise what the call does; LateError if it takes longer than so many seconds.
 
     The timeouts of sockets start again with each byte, name servers have none, and signing in takes several requests.
     A call that takes too long is left behind in its thread, which ends with the process.
@@ -32,7 +32,7 @@ def within(seconds: float, call: t.Callable[[], Result]) -> Result:
         except BaseException as exc:  # pylint: disable=broad-exception-caught
             errors.append(exc)
 
-    # Not of concurrent.futures, for whose threads Python waits at its end.
+    # Python waits for the threads of concurrent.futures at its end.
     thread = threading.Thread(target=run, name="within", daemon=True)
     thread.start()
     thread.join(max(0.0, min(seconds, threading.TIMEOUT_MAX)))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong with a session; each message is one sentence for the user, with what to do and no secret."""
+"""The exceptions of this collection; each message is one sentence for the user, with a remedy and without secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConfigurationError(OneTokenError):
 
 
 class CredentialsRefusedError(OneTokenError):
-    """Keystone does not accept the credentials; asking again could lock the account."""
+    """Keystone refused the credentials; asking again could lock the account."""
 
 
 class KeystoneUnavailableError(OneTokenError):
@@ -32,7 +32,7 @@ class KeystoneUnavailableError(OneTokenError):
 
 
 class TokenNotRevokedError(OneTokenError):
-    """A token was not revoked, and asking again now would not change that."""
+    """A token was not revoked, and asking again now would not help."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class TokenNotRevokedError(OneTokenError):
         by_policy: bool = False,
     ) -> None:
         super().__init__(reason)
-        #: What the user can do about it, if it is not to try again later.
+        #: What the user can do, other than trying again later.
         self.remedy = remedy
-        #: Whether it is Keystone that refuses, and not something in front of it.
+        #: Whether Keystone refused, and not something in front of it.
         self.by_keystone = by_keystone
-        #: Whether Keystone's policy forbids it, for good.
+        #: Whether Keystone's policy forbids it.
         self.by_policy = by_policy
-        #: Whether the token is known to live; else nobody knows.
+        #: Whether the token is known to be valid; otherwise nobody knows.
         self.lives = lives
 
 
@@ -66,7 +66,7 @@ class SessionAbsentError(SessionError):
 
 
 class SessionClosedError(SessionError):
-    """The session was revoked; nothing is issued into it by itself any more."""
+    """The session was revoked; only os_token_issue opens it again."""
 
 
 class SourceUnreadableError(OneTokenError):
@@ -74,7 +74,7 @@ class SourceUnreadableError(OneTokenError):
 
 
 def without_sdk(interpreter: str) -> str:
-    """What to say of a task whose Python cannot sign in."""
+    """The message for a task whose Python has no openstacksdk."""
     return (
         f"This task runs on {interpreter}, which cannot import openstacksdk: install it there, or set "
         "ansible_python_interpreter to a Python that has it."
@@ -82,5 +82,5 @@ def without_sdk(interpreter: str) -> str:
 
 
 def public(text: str) -> str:
-    """An address, or a text that quotes some, without the user and the password that may stand in front of a host."""
+    """A text without the user and the password in the addresses that it quotes."""
     return _USER_INFO.sub("", text)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting, the one place where this collection sleeps: at a server's word, or longer each time within a limit."""
+"""Waiting between requests: as long as a server asks, or longer each time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import typing as t
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
-#: What says how many requests are left of a limit, and when they are more again: with X- by gateways in front of
-#: services, without it by the draft of the IETF.
+#: The headers with the requests that are left of a limit, and with when it starts again: with X- of gateways in front
+#: of services, without it of the draft of the IETF.
 _RESETS = {"X-RateLimit-Remaining": "X-RateLimit-Reset", "RateLimit-Remaining": "RateLimit-Reset"}
 #: A reset header above this is a moment in epoch seconds, below it a number of seconds from now.
 _EPOCH = 1_000_000_000
-#: How long a wait that can be given up goes without asking, in seconds.
-_ATTENTION = 1.0
+#: Seconds between two checks whether a wait was cancelled.
+_CHECK_INTERVAL = 1.0
 
 
 def delay_asked(headers: t.Mapping[str, str], now: float) -> float | None:
-    """The seconds for which a refusal's headers ask to wait, None when they say nothing that can be read."""
+    """The seconds for which the headers of an answer ask to wait; None if they name no delay that can be read."""
     delays = (_seconds(headers, name, now) for name in ("Retry-After", "X-Retry-After", *_RESETS.values()))
     return next((delay for delay in delays if delay is not None), None)
 
 
 def delay_when_used_up(headers: t.Mapping[str, str], now: float) -> float | None:
-    """The seconds until a limit lets requests through again, where a success says that it was the last one."""
+    """The seconds until a limit starts again, where the headers of a success say that no request is left."""
     for remaining, reset in _RESETS.items():
         if _value(headers, remaining) == "0":
             return _seconds(headers, reset, now)
@@ -38,7 +38,7 @@ def delay_when_used_up(headers: t.Mapping[str, str], now: float) -> float | None
 
 
 def _seconds(headers: t.Mapping[str, str], name: str, now: float) -> float | None:
-    """How far away the moment is that a header names: in seconds from now, in seconds of the epoch, or as a date."""
+    """The seconds until the time in a header: a delay, seconds of the epoch, or a date."""
     value = _value(headers, name)
     try:
         seconds = float(value)
@@ -57,12 +57,12 @@ def _seconds(headers: t.Mapping[str, str], name: str, now: float) -> float | Non
 
 
 def _value(headers: t.Mapping[str, str], name: str) -> str:
-    """A header's value, in whatever case its name is written; empty when it is not there."""
+    """The value of a header, whose name has no case; empty if it is missing."""
     return next((value.strip() for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
 class Waiter:
-    """Waits between the tries of one thing, until its time is up."""
+    """Waits between attempts, until the time for all of them is up."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class Waiter:
         clock: t.Callable[[], float] = time.monotonic,
         wall_clock: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
-        given_up: t.Callable[[], bool] | None = None,
+        cancelled: t.Callable[[], bool] | None = None,
     ) -> None:
         self._deadline = clock() + timeout
         self._clock = clock
         self._wall_clock = wall_clock
         self._sleep = sleep
-        #: Asked each second while waiting: whether what is waited for is still wanted.
-        self._given_up = given_up
+        #: Checked each second while waiting.
+        self._cancelled = cancelled
         self._backoff = FIRST_DELAY
 
     @property
@@ -85,22 +85,22 @@ class Waiter:
         return max(0.0, self._deadline - self._clock())
 
     def wait(self, headers: t.Mapping[str, str] | None = None) -> bool:
-        """Wait before the next try; False, at once, when that would be too late. No delay asked is no delay known."""
+        """Wait before the next attempt; False, at once, if that would be too late. A delay of 0 counts as none."""
         delay = delay_asked(headers or {}, self._wall_clock())
         if not delay:
-            # Full jitter: many processes refused in one moment do not come back in one moment.
+            # Jitter: many processes that fail at one moment do not come back at one moment.
             delay = random.uniform(self._backoff / 2, self._backoff)
             self._backoff = min(LONGEST_DELAY, self._backoff * 2)
         return self.pause(delay)
 
     def pause(self, seconds: float) -> bool:
-        """Wait for this long; False, at once, when that would be too late."""
+        """Wait for so many seconds; False, at once, if that would be too late."""
         if seconds > self.seconds_left:
             return False
-        if self._given_up is None:
+        if self._cancelled is None:
             self._sleep(seconds)
             return True
-        while seconds > 0 and not self._given_up():
-            self._sleep(min(seconds, _ATTENTION))
-            seconds -= _ATTENTION
-        return not self._given_up()
+        while seconds > 0 and not self._cancelled():
+            self._sleep(min(seconds, _CHECK_INTERVAL))
+            seconds -= _CHECK_INTERVAL
+        return not self._cancelled()

@@ -31,7 +31,7 @@ OPTIONS = {
 @pytest.fixture
 def parse(no_cloud, tmp_path, monkeypatch):
     """Read an inventory source as Ansible does, with the options of its documentation."""
-    monkeypatch.setattr(usage, "_run", None)
+    monkeypatch.setattr(usage, "run_process", None)
     monkeypatch.setattr(runs, "_current", None)
     monkeypatch.setattr(runs.atexit, "register", lambda function: None)
     monkeypatch.setenv(VARIABLE, "")

@@ -59,7 +59,7 @@ def begin(settings):
 
     yield begin
     for run in started:
-        clear_away(run._watcher._process)
+        clear_away(run.watcher.process)
 
 
 @pytest.fixture
@@ -137,13 +137,15 @@ class TestBeginning:
 
 class TestTheProcessOfTheRun:
     @pytest.fixture(autouse=True)
-    def outside(self, no_cloud, monkeypatch):
-        """What entering leaves behind in a process is taken away again."""
-        monkeypatch.setattr(usage, "_run", None)
+    def at_exit(self, no_cloud, monkeypatch):
+        """What entering leaves behind in a process is taken away again; what would be called at its exit."""
+        registered = []
+        monkeypatch.setattr(usage, "run_process", None)
         monkeypatch.setattr(runs, "_current", None)
-        monkeypatch.setattr(runs.atexit, "register", lambda function: None)
+        monkeypatch.setattr(runs.atexit, "register", registered.append)
         monkeypatch.delenv(VARIABLE, raising=False)
         monkeypatch.delenv("PYTHONPATH", raising=False)
+        return registered
 
     def test_it_is_on_the_session_until_the_run_ends_and_holds_it_not(self, begin):
         run, variables = begin()
@@ -172,15 +174,16 @@ class TestTheProcessOfTheRun:
         finally:
             run.end(drain=False)
 
-    def test_at_the_end_of_the_process_a_run_ends_that_nothing_else_ended(self, settings, sign_in, keystone):
+    def test_at_the_end_of_the_process_a_run_ends_that_nothing_else_ended(self, settings, sign_in, keystone, at_exit):
         run = runs.begin_or_join(settings)
         sign_in(run.session)
+        (end_at_exit,) = at_exit
 
-        run._end_at_exit()
+        end_at_exit()
 
         assert keystone.alive == {}
         assert run.ended
-        run._end_at_exit()
+        end_at_exit()
 
     def test_within_another_session_there_is_none(self, settings, begin, monkeypatch):
         _run, variables = begin()
@@ -192,21 +195,21 @@ class TestTheProcessOfTheRun:
 
 @contextlib.contextmanager
 def watcher_killed(run):
-    process = run._watcher._process
+    process = run.watcher.process
     kill(process)
     yield
     close_pipes(process)
 
 
 def stop(run):
-    run._watcher._process.send_signal(signal.SIGSTOP)
-    wait_until(lambda: run._watcher.stopped)
+    run.watcher.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: run.watcher.stopped)
 
 
 @contextlib.contextmanager
 def watcher_let_go(run):
     """Close what is left of a watcher that another one takes the place of."""
-    process = run._watcher._process
+    process = run.watcher.process
     yield
     close_pipes(process)
 
@@ -220,7 +223,7 @@ class TestEnding:
 
         assert (report["revoked"], report["tokens_issued"], report["left"]) == (1, 1, False)
         assert keystone.alive == {}
-        assert run._watcher.gone
+        assert run.watcher.gone
 
     def test_a_session_that_nothing_used_leaves_nothing_behind(self, begin, sign_in, keystone, settings):
         run, _variables = begin()
@@ -291,7 +294,7 @@ class TestEnding:
         keystone.stuck["DELETE"] = Answer(503)
 
         assert run.end(drain=False) is None
-        assert not run._watcher.gone
+        assert not run.watcher.gone
 
     def test_the_wait_for_others_is_as_long_as_was_chosen(self, begin, sign_in, python_that_works_on):
         run, _variables = begin(drain_timeout=600)
@@ -346,11 +349,11 @@ class TestNews:
     )
     def test_what_a_process_noted_is_told_once(self, run_with_token, trouble, told):
         session = run_with_token.session
-        session.note_trouble(trouble)
+        session.report_problem(trouble)
 
         (text,) = run_with_token.news()
         assert text.startswith(told.format(session.path))
-        session.note_trouble(trouble)
+        session.report_problem(trouble)
         assert run_with_token.news() == []
 
     def test_code_that_processes_cannot_find_is_told_once_as_they_cannot_say_so(self, run_with_token):
@@ -378,7 +381,7 @@ class TestNews:
         assert run_with_token.news() == []
 
     def test_of_a_session_that_is_closed_or_gone_there_is_none(self, run_with_token):
-        run_with_token.session.note_trouble(BROKEN)
+        run_with_token.session.report_problem(BROKEN)
         run_with_token.session.close()
         assert run_with_token.news() == []
 

@@ -90,15 +90,15 @@ def empty(exchange):
     [
         (
             {"requests_per_second": "fast"},
-            "requests_per_second is 'fast', which is no rate: give a number from 0.01 on",
+            "requests_per_second is 'fast', which is not a rate: give a number of at least 0.01",
         ),
-        ({"requests_per_second": "0"}, "requests_per_second is '0', which is no rate"),
+        ({"requests_per_second": "0"}, "requests_per_second is '0', which is not a rate"),
         ({"max_failures": "x"}, "max_failures takes a number such as 5 or a share such as 10%, not 'x'"),
         ({"timeout": 0}, "timeout must be at least 1, not 0"),
         ({"concurrency": -1}, "concurrency must be at least 0, not -1"),
         ({"slices": 0}, "slices must be at least 1, not 0"),
         ({"slices": 4, "concurrency": 3}, "concurrency is 3, of which each of 4 slices would have less than one"),
-        ({"slices": 501}, "slices is 501, of which each would send less than 0.01 requests a second"),
+        ({"slices": 501}, "slices is 501, so each slice would send less than 0.01 requests a second"),
         ({"report": "/dev/null/nightly"}, "The report /dev/null/nightly.json cannot be written"),
         ({"report": "/"}, "is a directory's name"),
     ],

@@ -11,7 +11,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.err
     DeadlineError,
     OutageError,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE_INTERVAL
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.wire_cloud import answer
 
 
@@ -29,7 +29,7 @@ def test_what_a_limit_holds_until_the_time_is_up_says_so_whoever_was_refused(new
     for told in ("as the cloud limits the rate of requests", r"lets no request through for another 3600 s"):
         with pytest.raises(DeadlineError, match=told):
             requests.post("compute", "/servers/1/action", {})
-    assert 1 < len(wire.exchanges) <= 600 / PROBE + 1
+    assert 1 < len(wire.exchanges) <= 600 / PROBE_INTERVAL + 1
 
 
 def test_certificates_that_are_not_there_are_a_sentence(new_wired, wired_connection):

@@ -159,7 +159,7 @@ def test_issue_use_and_revoke(run_module, keystone, clouds_yaml, run_python):
     again = run_module("os_token_issue", environ=inside)
     used = run_python("import openstack; print(openstack.connect().current_project_id)", **issued["environment"])
     info = run_module("os_token_info", environ=inside, validate=True)
-    foreseen = run_module("os_token_revoke", check=True, session=issued["session"])
+    preview = run_module("os_token_revoke", check=True, session=issued["session"])
     assert token in keystone.alive
     revoked = run_module("os_token_revoke", session=issued["session"])
 
@@ -167,11 +167,11 @@ def test_issue_use_and_revoke(run_module, keystone, clouds_yaml, run_python):
     assert (again["changed"], again["cloud"], again["session"]) == (False, "sandbox", issued["session"])
     assert used.stdout.split() == [PROJECT_ID], used.stderr
     assert (info["state"], info["validated"]) == ("valid", True)
-    assert (foreseen["changed"], foreseen["revoked"]) == (True, 1)
+    assert (preview["changed"], preview["revoked"]) == (True, 1)
     assert (revoked["changed"], revoked["revoked"], revoked["tokens_issued"]) == (True, 1, 1)
     assert keystone.alive == {}
     assert len(keystone.asked("POST")) == 1
-    for ran in (issued, again, info, foreseen, revoked):
+    for ran in (issued, again, info, preview, revoked):
         assert token not in ran.output
         assert PASSWORD not in ran.output
 
@@ -225,14 +225,14 @@ def test_programs_that_know_only_os_token_trade_it_once_a_run(run_module, keysto
     assert keystone.alive == {}
 
 
-def test_check_mode_foresees_that_a_token_is_there(run_module, keystone, clouds_yaml, tmp_path):
+def test_check_mode_finds_the_token(run_module, keystone, clouds_yaml, tmp_path):
     issued = run_module("os_token_issue", cloud="sandbox")
     before = tree(tmp_path)
 
-    foreseen = run_module("os_token_issue", check=True, cloud="sandbox", session=issued["session"])
+    preview = run_module("os_token_issue", check=True, cloud="sandbox", session=issued["session"])
     other = run_module("os_token_issue", check=True, cloud="sandbox", session=issued["session"], project="p2")
 
-    assert (foreseen["changed"], other["changed"]) == (False, True)
+    assert (preview["changed"], other["changed"]) == (False, True)
     assert len(keystone.asked("POST")) == 1
     assert tree(tmp_path) == before
 
@@ -270,8 +270,8 @@ def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone
     entry["auth"]["password"] = "wrong"
     write_clouds({"clouds": {"sandbox": entry}})
 
-    foreseen = run_module("os_token_revoke", check=True, token=token, cloud="sandbox")
-    assert (foreseen["changed"], foreseen["revoked"]) == (True, 1)
+    preview = run_module("os_token_revoke", check=True, token=token, cloud="sandbox")
+    assert (preview["changed"], preview["revoked"]) == (True, 1)
     assert keystone.revoked == []
 
     ran = run_module("os_token_revoke", token=token, cloud="sandbox")
@@ -280,7 +280,7 @@ def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone
 
     repeated = run_module("os_token_revoke", token=token, auth={"auth_url": keystone.auth_url})
     assert (repeated["changed"], repeated["revoked"], repeated["already_dead"]) == (False, 0, 1)
-    assert token not in foreseen.output + ran.output + repeated.output
+    assert token not in preview.output + ran.output + repeated.output
     assert keystone.asked("POST") == []
 
 
@@ -311,8 +311,8 @@ def test_a_session_whose_token_cannot_be_revoked_is_warned_of_and_counted(run_mo
         assert (ran["revoked"], ran["alive"], ran["alive_until"]) == (0, 1, issued["expires_at"])
         assert f"lives until {issued['expires_at']}, because Keystone at" in json.dumps(ran["warnings"])
     assert len(keystone.asked("DELETE")) == 1
-    foreseen = run_module("os_token_revoke", check=True, session=session.path)
-    assert (foreseen["revoked"], foreseen["alive"]) == (0, 1)
+    preview = run_module("os_token_revoke", check=True, session=session.path)
+    assert (preview["revoked"], preview["alive"]) == (0, 1)
 
 
 def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keystone):
@@ -375,8 +375,8 @@ class TestSessionsOfRuns:
         assert run_module("os_token_revoke", state="swept")["sessions"] == []
         kill(run)
 
-        foreseen = run_module("os_token_revoke", check=True, state="swept")
-        assert (foreseen["changed"], foreseen["sessions"], foreseen["revoked"]) == (True, [of_run.path], 1)
+        preview = run_module("os_token_revoke", check=True, state="swept")
+        assert (preview["changed"], preview["sessions"], preview["revoked"]) == (True, [of_run.path], 1)
         assert len(keystone.alive) == 1
 
         ran = run_module("os_token_revoke", state="swept")

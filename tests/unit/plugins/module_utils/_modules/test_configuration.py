@@ -162,7 +162,7 @@ class TestCredentials:
     def test_an_address_that_is_none_is_not_quoted(self, keystone, task_cloud, url):
         auth = {**keystone.entry()["auth"], "auth_url": url}
 
-        with pytest.raises(ConfigurationError, match="is not an address such as|is not of the kind that") as caught:
+        with pytest.raises(ConfigurationError, match="is not an address such as|is not of the type that") as caught:
             task_cloud(auth=auth)
         assert "secret" not in str(caught.value)
 

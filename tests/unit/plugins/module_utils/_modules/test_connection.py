@@ -165,9 +165,10 @@ class TestImporting:
         source = "minimum = sdk.version.__version__" if reads_it else "minimum = version('openstacksdk')"
         monkeypatch.setattr(connection.inspect, "getsource", lambda module: source)
         sdk = types.SimpleNamespace(version=None) if has_it else types.SimpleNamespace()
+        monkeypatch.setitem(sys.modules, "openstack", sdk)
         task = module()
 
-        connection._warn_of_broken_pair(task, sdk)
+        connection.import_sdk(task)
 
         assert bool(task.warnings) is (reads_it and not has_it)
 

@@ -112,5 +112,5 @@ def test_a_keystone_that_is_elsewhere_gets_no_password(connection, params, wire,
 def test_no_sentence_shows_a_user_and_a_password_of_an_address():
     url = "http://someone:secret@nova/v2.1"
 
-    assert redirects._shown(f"{url}?marker=1") == "http://nova/v2.1"
+    assert redirects.without_secrets(f"{url}?marker=1") == "http://nova/v2.1"
     assert sentence(OSError(f"no answer of {url}")) == "no answer of http://nova/v2.1"

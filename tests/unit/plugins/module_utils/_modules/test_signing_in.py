@@ -116,7 +116,7 @@ class TestIssuing:
         assert issue(policy=RenewalPolicy(min_remaining=23 * HOURS)).token.id != first.token.id
 
     def test_one_that_cannot_be_renewed_is_kept_and_the_reason_is_told(self, issue, session, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "BUSY_WITH_A_TOKEN", 0)
+        monkeypatch.setattr(cache, "BUSY_TIMEOUT_WITH_TOKEN", 0)
         first = issue()
         assert first.kept_because is None
         let_it_age(session, identity_of(session), 9 * HOURS)
@@ -260,7 +260,7 @@ class TestSentences:
 
         text = message(None, CredentialsRefusedError, cloud)
 
-        assert "gives no token for the one of the auth option (HTTP 401), which is not valid or comes from" in text
+        assert "rejected the token of the auth option (HTTP 401): it is invalid, or comes from" in text
         assert "gAAAAABdead" not in text
 
     def test_an_application_credential_is_named(self, message, task_cloud, keystone):
@@ -354,54 +354,54 @@ class TestRenewingAsBefore:
 
 class TestForeseeing:
     @pytest.fixture
-    def foresee(self, session, sandbox):
-        return lambda cloud=None, policy=None: signing_in.foresee(session, cloud or sandbox, policy or RenewalPolicy())
+    def preview(self, session, sandbox):
+        return lambda cloud=None, policy=None: signing_in.preview(session, cloud or sandbox, policy or RenewalPolicy())
 
-    def test_without_a_session_a_token_would_be_issued(self, foresee, session, keystone):
-        assert foresee() is None
+    def test_without_a_session_a_token_would_be_issued(self, preview, session, keystone):
+        assert preview() is None
         assert keystone.requests == []
         assert not os.path.exists(session.path)
 
-    def test_the_token_that_is_there_is_foreseen(self, issue, foresee, keystone):
+    def test_the_token_that_is_there_is_foreseen(self, issue, preview, keystone):
         token = issue().token
         asked = len(keystone.requests)
 
-        assert foresee().id == token.id
+        assert preview().id == token.id
         assert len(keystone.requests) == asked
 
-    def test_not_so_when_keystone_may_answer_otherwise_by_now(self, issue, foresee, session):
+    def test_not_so_when_keystone_may_answer_otherwise_by_now(self, issue, preview, session):
         issue()
         staleness.mark(session, [staleness.EVERYBODY])
 
-        assert foresee() is None
+        assert preview() is None
         assert issue().changed
 
-    def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, foresee, session):
+    def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, preview, session):
         issue()
         let_it_age(session, identity_of(session), 9 * HOURS)
         session.write_record(SessionRecord(RenewalPolicy("50%"), of_runs=True))
 
-        assert foresee() is not None
+        assert preview() is not None
         again = issue()
         assert (again.changed, again.kept_because) == (False, None)
-        assert foresee(policy=RenewalPolicy(min_remaining=16 * HOURS)) is None
+        assert preview(policy=RenewalPolicy(min_remaining=16 * HOURS)) is None
         assert issue(policy=RenewalPolicy(min_remaining=16 * HOURS)).changed
 
-    def test_not_so_when_it_is_due_or_the_session_closed(self, issue, foresee, session):
+    def test_not_so_when_it_is_due_or_the_session_closed(self, issue, preview, session):
         issue()
-        assert foresee(policy=RenewalPolicy("1%")) is not None
+        assert preview(policy=RenewalPolicy("1%")) is not None
         let_it_age(session, identity_of(session), 9 * HOURS)
-        assert foresee() is None
+        assert preview() is None
 
         issue()
         session.close()
-        assert foresee() is None
+        assert preview() is None
 
-    def test_not_so_when_a_write_to_keystone_made_it_stale(self, issue, foresee, session):
+    def test_not_so_when_a_write_to_keystone_made_it_stale(self, issue, preview, session):
         issue()
         staleness.mark(session, [staleness.EVERYBODY])
 
-        assert foresee() is None
+        assert preview() is None
         assert issue().changed
 
     @pytest.mark.parametrize(
@@ -415,7 +415,7 @@ class TestForeseeing:
         ],
         ids=str,
     )
-    def test_not_so_for_other_credentials_or_another_scope(self, issue, foresee, task_cloud, other):
+    def test_not_so_for_other_credentials_or_another_scope(self, issue, preview, task_cloud, other):
         issue()
 
-        assert foresee(task_cloud(cloud="sandbox", **other)) is None
+        assert preview(task_cloud(cloud="sandbox", **other)) is None

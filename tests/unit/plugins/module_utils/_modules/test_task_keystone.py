@@ -33,8 +33,8 @@ def test_without_the_scope_options_it_works_as_well(clouds_yaml, keystone):
 def test_the_options_of_tls_are_those_of_the_cloud_and_of_the_task(write_clouds, keystone):
     write_clouds({"clouds": {"sandbox": keystone.entry(verify=False)}})
 
-    assert keystone_of(task_options(cloud="sandbox"))._session.verify is False
-    assert keystone_of(task_options(cloud="sandbox", validate_certs=True))._session.verify is True
+    assert keystone_of(task_options(cloud="sandbox")).session.verify is False
+    assert keystone_of(task_options(cloud="sandbox", validate_certs=True)).session.verify is True
 
 
 def test_an_openrc_names_it_too(no_cloud, monkeypatch):

@@ -138,7 +138,7 @@ def test_a_token_that_could_not_be_renewed_is_told_with_the_time_that_is_left():
     told = still_good("sandbox", make_token(lifetime=3600, age=1790, **BODY), "Keystone is out of service.")
 
     assert told == (
-        "The token of cloud 'sandbox' is not renewed, and the run goes on with its last 30 minutes: "
+        "The token of cloud 'sandbox' is not renewed, and the run continues with its last 30 minutes: "
         "Keystone is out of service."
     )
 

@@ -26,6 +26,8 @@ USER = "demo"
 PASSWORD = "correct horse"
 PROJECT_ID = "0c5a1b2d3e4f5a6b7c8d9e0f1a2b3c4d"
 REGIONS = ("RegionOne", "RegionTwo")
+#: What Keystone says of credentials and tokens that it does not accept.
+NOT_ACCEPTED = "The request you have made requires authentication."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ def keystone_error(status: int, message: str) -> str:
     return json.dumps({"error": {"code": status, "title": title, "message": message}})
 
 
-def keystones_answer(status: int, message: str = "The request you have made requires authentication.") -> Answer:
+def keystones_answer(status: int, message: str = NOT_ACCEPTED) -> Answer:
     """An error of Keystone itself; the one by default is what it says of every token that it does not accept."""
     return Answer(status, body=keystone_error(status, message))
 
@@ -171,31 +173,41 @@ class StandInKeystone:
         return self._right_answer(request, token)
 
     def _right_answer(self, request: Request, token: str) -> tuple[int, t.Mapping[str, str], str]:
-        subject = request.headers.get("X-Subject-Token", "")
         if request.method == "POST":
-            self._stopped.wait(self.slowness)
-            identity = json.loads(request.body)["auth"]["identity"]
-            if not self._knows(identity):
-                return 401, {}, keystone_error(401, "The request you have made requires authentication.")
-            new = self.issue()
-            return 201, {"X-Subject-Token": new}, json.dumps({"token": self.alive[new]})
-        if token not in self.alive:
-            return 401, {}, keystone_error(401, "The request you have made requires authentication.")
-        if subject not in self.alive:
-            return 404, {}, keystone_error(404, "Failed to validate token")
-        body = self.alive[subject]
-        if body.get("OS-TRUST:trust", {}).get("impersonation"):
-            return 403, {}, keystone_error(403, "You are not authorized to perform the requested action.")
-        if body.get("application_credential", {}).get("access_rules"):
-            if request.method == "DELETE":
-                return 401, {}, keystone_error(401, "The request you have made requires authentication.")
-            if request.headers.get("OpenStack-Identity-Access-Rules") != "1.0":
-                return 404, {}, keystone_error(404, "Failed to validate token")
+            return self._sign_in(request)
+        subject = request.headers.get("X-Subject-Token", "")
+        refusal = self._refusal(request, token, subject)
+        if refusal:
+            status, message = refusal
+            return status, {}, keystone_error(status, message)
         if request.method == "DELETE":
             del self.alive[subject]
             self.revoked.append(subject)
             return 204, {}, ""
         return 200, {}, json.dumps({"token": self.alive[subject]})
+
+    def _sign_in(self, request: Request) -> tuple[int, t.Mapping[str, str], str]:
+        self._stopped.wait(self.slowness)
+        if not self._knows(json.loads(request.body)["auth"]["identity"]):
+            return 401, {}, keystone_error(401, NOT_ACCEPTED)
+        new = self.issue()
+        return 201, {"X-Subject-Token": new}, json.dumps({"token": self.alive[new]})
+
+    def _refusal(self, request: Request, token: str, subject: str) -> tuple[int, str] | None:
+        """The status and the message for a request about a token that Keystone refuses."""
+        if token not in self.alive:
+            return 401, NOT_ACCEPTED
+        if subject not in self.alive:
+            return 404, "Failed to validate token"
+        body = self.alive[subject]
+        if body.get("OS-TRUST:trust", {}).get("impersonation"):
+            return 403, "You are not authorized to perform the requested action."
+        if body.get("application_credential", {}).get("access_rules"):
+            if request.method == "DELETE":
+                return 401, NOT_ACCEPTED
+            if request.headers.get("OpenStack-Identity-Access-Rules") != "1.0":
+                return 404, "Failed to validate token"
+        return None
 
     def _knows(self, identity: dict[str, t.Any]) -> bool:
         if identity["methods"] == ["token"]:

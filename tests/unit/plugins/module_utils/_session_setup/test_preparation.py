@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import revocation
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners, site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
@@ -119,9 +119,10 @@ class TestOfARun:
 
         assert not issued.closed
 
-    @pytest.mark.parametrize("step", ["write_site", "write_record"])
+    @pytest.mark.parametrize("step", ["code", "record"])
     def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, owner, monkeypatch, step):
-        monkeypatch.setattr(session, step, fails)
+        steps = {"code": (site_code, "write"), "record": (session, "write_record")}
+        monkeypatch.setattr(*steps[step], fails)
 
         with pytest.raises(SessionError, match="disk is full"):
             preparation.prepare(session, POLICY, owner)
@@ -194,7 +195,7 @@ class TestOfAVersionBefore:
     def test_without_keystone_s_word_nothing_is_cleared_and_no_run_begins(self, issued, owner, keystone, monkeypatch):
         make_old(issued)
         keystone.stuck["DELETE"] = Answer(503)
-        monkeypatch.setattr(preparation, "_REVOKE_TIMEOUT", 0.1)
+        monkeypatch.setattr(preparation, "REVOKE_TIMEOUT", 0.1)
 
         with pytest.raises(SessionError, match="may still have a live token"):
             preparation.prepare(issued, POLICY, owner)
@@ -273,10 +274,10 @@ class TestOfATask:
         os.close(signs_in)
 
     def test_those_who_prepare_wait_for_one_another_and_for_who_revokes(self, issued):
-        for other in (issued.changed, issued.locked):
+        for other in (issued.locked_for_changes, issued.locked):
             with other(), pytest.raises(SessionError, match="still locked"), preparation.prepared(issued, POLICY, 0.1):
                 pass
-        with issued.changed(), pytest.raises(SessionError, match="still locked"), issued.locked(0.1):
+        with issued.locked_for_changes(), pytest.raises(SessionError, match="still locked"), issued.locked(0.1):
             pass
 
     @pytest.mark.parametrize("error", [SessionError, KeyboardInterrupt])
@@ -313,7 +314,7 @@ class TestOfATask:
             raise ZeroDivisionError
 
         assert issued.closed is was_closed
-        assert any(map(os.path.exists, key._places(issued.path))) is not was_closed
+        assert any(map(os.path.exists, key.paths(issued.path))) is not was_closed
         assert issued.exists
 
     def test_tokens_without_a_record_stay_on_the_list(self, issued):

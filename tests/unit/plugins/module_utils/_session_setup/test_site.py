@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils import _session
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import PACKAGE, VARIABLE
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import environment, site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.stand_in_keystone import (
@@ -44,10 +45,10 @@ def test_it_is_the_package_as_it_is_with_what_python_loads_first_beside_it():
 @pytest.mark.processes
 def test_the_package_knows_its_own_files_when_it_is_loaded_from_there(empty, run_python):
     """A watcher gives them to the sessions that earlier runs left behind."""
-    empty.write_site(site.files())
+    site_code.write(empty, site.files())
 
     process = run_python(
-        "import json\nfrom onetoken_session.revoke import watcher\nprint(json.dumps(watcher._own_files()))\n",
+        "import json\nfrom onetoken_session.revoke import watcher\nprint(json.dumps(watcher.own_files()))\n",
         PYTHONPATH=empty.site,
     )
 
@@ -57,7 +58,7 @@ def test_the_package_knows_its_own_files_when_it_is_loaded_from_there(empty, run
 def test_no_process_compiles_it_even_where_python_must_not_write_what_it_compiled(empty, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    empty.write_site(site.files())
+    site_code.write(empty, site.files())
 
     sources = {os.path.join(empty.site, name) for name in site.files()}
     compiled = {importlib.util.cache_from_source(source) for source in sources}
@@ -69,7 +70,7 @@ def test_processes_without_ansible_sign_in_by_the_session_and_all_but_the_first_
     empty, write_clouds, keystone, run_python
 ):
     write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
-    empty.write_site(site.files())
+    site_code.write(empty, site.files())
     variables = environment.of_session(empty, {})
     shown = [
         f"{PROJECT_ID} {keystone.url}/compute 200",
@@ -86,14 +87,14 @@ def test_processes_without_ansible_sign_in_by_the_session_and_all_but_the_first_
     second = run_python(SIGN_IN, **variables)
     assert second.stdout.splitlines() == shown, second.stderr
     assert keystone.keystone_requests == []
-    assert empty.troubles() == set()
+    assert empty.problems() == set()
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("directory", ["", "/no/such/session"])
 def test_where_there_is_no_session_a_process_signs_in_by_itself(empty, write_clouds, keystone, run_python, directory):
     write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
-    empty.write_site(site.files())
+    site_code.write(empty, site.files())
 
     for _turn in range(2):
         process = run_python(

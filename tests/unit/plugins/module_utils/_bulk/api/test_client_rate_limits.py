@@ -40,7 +40,7 @@ def test_each_dialect_of_a_rate_limit_is_waited_out(wired, wire, time, refusal, 
     assert wired.post("compute", "/servers/1/action", {"createImage": {}}).status_code == 200
     assert len(wire.sent("POST", "/action")) == 2
     assert least <= time.clock() <= least + 3
-    assert [service for service, _moment in wired.limiter.refusals] == ["compute"]
+    assert [service for service, _moment in wired.limiter.throttled_requests] == ["compute"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry_After": "0"}])
@@ -49,7 +49,7 @@ def test_a_quota_that_is_used_up_is_no_rate_limit(wired, wire, headers):
     with pytest.raises(RefusedError, match=r"^Quota exceeded \(compute service, HTTP 413\)$") as raised:
         wired.post("compute", "/servers/1/action", {})
     assert raised.value.status_code == 413
-    assert wired.limiter.refusals == []
+    assert wired.limiter.throttled_requests == []
 
 
 def test_a_rate_limit_for_longer_than_there_is_time_is_probed_and_reported(new_wired, wire, time):

@@ -161,8 +161,8 @@ def test_who_compiles_and_was_stopped_is_not_waited_for_long(folder, tmp_path, f
 def test_who_waited_uses_what_the_other_compiled(folder, tmp_path, monkeypatch):
     program = script(zipped("A = 1"))
     library.use(program, folder, str(tmp_path), None)
-    monkeypatch.setattr(archive, "_compiled", lambda *_arguments: pytest.fail("compiled once more"))
-    looks = iter([False, True])
-    monkeypatch.setattr(archive, "_is_there", lambda *_arguments: next(looks))
+    monkeypatch.setattr(archive, "compile_archive", lambda *_arguments: pytest.fail("compiled once more"))
+    results = iter([False, True])
+    monkeypatch.setattr(archive, "is_compiled", lambda *_arguments: next(results))
     library.use(program, folder, str(tmp_path), None)
     assert imported("common").A == 1

@@ -122,8 +122,8 @@ def test_a_process_of_other_processors_has_a_server_of_its_own():
 def test_a_process_of_another_control_group_has_a_server_of_its_own(monkeypatch):
     """Where tests run, they can seldom make one."""
     name = name_of()
-    plain = attributes._read
-    monkeypatch.setattr(attributes, "_read", lambda file: "0::/another\n" if file == "cgroup" else plain(file))
+    plain = attributes.read
+    monkeypatch.setattr(attributes, "read", lambda file: "0::/another\n" if file == "cgroup" else plain(file))
     assert name_of() != name
 
 
@@ -179,12 +179,12 @@ def test_programs_get_the_server_that_is_like_them_and_the_seventh_kind_gets_non
     assert own_machine.run(umask=0o077, variables={"OS_CLOUD": "any"})[1] == "0 None 0o77\n"
     assert servers() == 1
     assert own_machine.run(preexec_fn=lambda: os.nice(3))[1] == "3 None 0o22\n"
-    for number in range(3, starting.MOST_SERVERS + 1):
+    for number in range(3, starting.MAX_SERVERS + 1):
         assert own_machine.run(variables={"LC_TIME": f"C.{number}"})[1] == f"0 C.{number} 0o22\n"
         assert servers() == number
-    assert own_machine.served == starting.MOST_SERVERS + 1
+    assert own_machine.served == starting.MAX_SERVERS + 1
     assert own_machine.run(variables={"LC_TIME": "one too many"})[1] == "0 one too many 0o22\n"
     assert own_machine.run()[1] == "0 None 0o22\n"
-    assert (servers(), own_machine.served) == (starting.MOST_SERVERS, starting.MOST_SERVERS + 2)
+    assert (servers(), own_machine.served) == (starting.MAX_SERVERS, starting.MAX_SERVERS + 2)
     log = (own_machine.folder / PROGRAM_LOG).read_text().splitlines()
-    assert log[-2] == f"openstack runs without the fork server: the session has {starting.MOST_SERVERS} servers already"
+    assert log[-2] == f"openstack runs without the fork server: the session has {starting.MAX_SERVERS} servers already"

@@ -28,8 +28,9 @@ def limiter(rate="auto", **clock):
     project = ProjectKey("https://cloud.example/v3", "p1", "RegionOne")
     return RateLimiter(project, RateLimit.parse(rate), os.environ, **clock)
 """
-#: Sends from four threads until the time is up, beginning at a word so that all processes do so together. The moment of
-#: each request is the last one that the limiter looked at: a busy machine may come to the next line much later.
+#: Sends from four threads until the time is up. It begins when it gets a line of input, so that all processes begin
+#: together. The moment of each request is the last one that the limiter read: a busy machine may run the next line much
+#: later.
 SEND = f"""{PREAMBLE}
 seen = threading.local()
 
@@ -56,9 +57,9 @@ print(json.dumps([sent, one.throttled_seconds]), flush=True)
 """
 
 
-def send_together(start_python, count, pace, seconds, before=lambda: None):
+def send_together(start_python, count, rate, seconds, before=lambda: None):
     """What each of the processes sent, and for how long it was throttled."""
-    processes = [start_python(SEND, pace, str(seconds)) for _number in range(count)]
+    processes = [start_python(SEND, rate, str(seconds)) for _number in range(count)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     before()
@@ -68,7 +69,7 @@ def send_together(start_python, count, pace, seconds, before=lambda: None):
     return [json.loads(process.stdout.readline()) for process in processes]
 
 
-def test_together_they_send_no_more_than_one_may(start_python):
+def test_together_they_send_no_more_than_one_process_may(start_python):
     sent = [moments for moments, _throttled in send_together(start_python, 3, "100", 3)]
     together = sorted(moment for moments in sent for moment in moments)
 
@@ -79,37 +80,43 @@ def test_together_they_send_no_more_than_one_may(start_python):
     assert min(len(moments) for moments in sent) > len(together) / 3 / 3
 
 
-def test_a_refusal_of_one_process_holds_all(start_python, environ):
+def test_a_throttled_request_of_one_process_delays_all(start_python, environ):
     one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
     results = send_together(
-        start_python, 2, "20", 4, before=lambda: one.refused("compute", {"Retry-After": "2"}, time.monotonic())
+        start_python, 2, "20", 4, before=lambda: one.throttled("compute", {"Retry-After": "2"}, time.monotonic())
     )
-    refused_at = one.refusals[0][1]
+    throttled_at = one.throttled_requests[0][1]
 
     for moments, throttled in results:
-        assert min(moments) >= refused_at + 1.9
+        assert min(moments) >= throttled_at + 1.9
         assert 0 < throttled < 4
 
 
-def test_a_process_that_is_killed_in_its_wait_keeps_nobody(start_python, environ):
+def test_a_process_that_is_killed_while_it_waits_blocks_nobody(start_python, environ):
     process = start_python(SEND, "20", "60")
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
     one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
     for _turn in range(5):
-        assert one.take("compute", one._clock() + 10)
+        assert one.take("compute", time.monotonic() + 10)
     kill(process)
 
-    assert one.take("compute", one._clock() + 10)
+    assert one.take("compute", time.monotonic() + 10)
 
 
-def test_a_process_that_was_stopped_in_its_turn_does_not_stop_the_others(start_python, environ):
-    code = "one = limiter('20')\nwith one._line('compute').file.turn():\n    print('in', flush=True)\n    input()\n"
-    process = start_python(PREAMBLE + code)
-    assert process.stdout.readline() == "in\n"
+def test_a_process_that_was_stopped_with_the_lock_does_not_stop_the_others(start_python, environ):
+    code = """
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.shared_file import SharedFile
+
+with SharedFile(os.environ, sys.argv[1]).locked():
+    print("locked", flush=True)
+    input()
+"""
+    process = start_python(PREAMBLE + code, PROJECT.file_name("requests compute"))
+    assert process.stdout.readline() == "locked\n"
     process.send_signal(signal.SIGSTOP)
     one = RateLimiter(PROJECT, RateLimit.parse("20"), environ)
 
-    assert one.take("compute", one._clock() + 30)
-    assert one.take("compute", one._clock() + 30)
+    assert one.take("compute", time.monotonic() + 30)
+    assert one.take("compute", time.monotonic() + 30)

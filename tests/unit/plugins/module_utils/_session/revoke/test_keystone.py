@@ -207,12 +207,12 @@ class TestRevoking:
             answer = Answer(status, {"Location": f"{elsewhere.url}/v3/auth/tokens?to={token.reveal()}"})
             keystone.stuck = {"DELETE": answer, "GET": answer}
 
-            with pytest.raises(TokenNotRevokedError, match="sends requests on to http://127.0.0.1, where") as caught:
+            with pytest.raises(TokenNotRevokedError, match="redirects to http://127.0.0.1, where") as caught:
                 connection.revoke(token, time.waiter(60))
             with pytest.raises(KeystoneUnavailableError, match="is not Keystone"):
                 connection.is_valid(token, time.waiter(60))
 
-            assert caught.value.remedy == "set auth_url to where Keystone is now, for later runs"
+            assert caught.value.remedy == "set auth_url to Keystone's present address, for later runs"
             assert token.reveal() not in str(caught.value)
             assert elsewhere.requests == []
         assert time.naps == []
@@ -229,7 +229,7 @@ class TestRevoking:
     def test_a_redirect_in_a_circle_has_an_end(self, keystone, connection, token, time):
         keystone.stuck["DELETE"] = Answer(307, {"Location": f"{keystone.auth_url}/auth/tokens"})
 
-        with pytest.raises(TokenNotRevokedError, match="sends requests on"):
+        with pytest.raises(TokenNotRevokedError, match="redirects to"):
             connection.revoke(token, time.waiter(60))
 
     @pytest.mark.parametrize("method", ["DELETE", "GET"])
@@ -279,7 +279,7 @@ def test_a_token_follows_a_redirect_on_the_same_host_alone_and_never_out_of_tls(
     response = requests.Response()
     response.status_code, response.url, response.headers["Location"] = 307, here, location
 
-    followed = requests_to_keystone._safe_redirect(response)
+    followed = requests_to_keystone.safe_redirect(response)
 
     assert (followed is not None) is allowed
 
@@ -332,14 +332,14 @@ class TestConnection:
 
         connection = Connection.of_token(token)
 
-        assert (connection.auth_url, connection._token_url) == ("https://k/v3", token_url)
-        assert (connection._session.verify, connection._session.cert) == (tls.verify, tls.cert)
+        assert (connection.auth_url, connection.token_url) == ("https://k/v3", token_url)
+        assert (connection.session.verify, connection.session.cert) == (tls.verify, tls.cert)
 
     @pytest.mark.parametrize(("proxy", "expected"), [("", {}), ("http://p:1", {"http": "http://p:1"})])
     def test_it_goes_by_the_proxy_that_the_token_was_got_by_and_no_other(self, monkeypatch, proxy, expected):
         monkeypatch.setenv("http_proxy", "http://another:2")
         token = dataclasses.replace(make_token(), tls=Tls(proxy=proxy))
-        session = Connection.of_token(token)._session.session
+        session = Connection.of_token(token).session.session
 
         found = session.merge_environment_settings("http://k/v3/auth/tokens", {}, None, True, None)["proxies"]
         assert {scheme: url for scheme, url in found.items() if scheme == "http"} == expected
@@ -353,7 +353,7 @@ class TestConnection:
         monkeypatch.setattr(keystone_session, "Session", Now)
         token = dataclasses.replace(make_token(), tls=Tls(min_version="1.3", ciphers="HIGH"))
 
-        assert Connection.of_token(token)._session.strictness == ("1.3", "HIGH")
+        assert Connection.of_token(token).session.strictness == ("1.3", "HIGH")
 
     def test_a_keystoneauth_that_has_no_such_options_is_not_told(self, monkeypatch):
         class Before(keystone_session.Session):
@@ -363,7 +363,7 @@ class TestConnection:
         monkeypatch.setattr(keystone_session, "Session", Before)
         token = dataclasses.replace(make_token(), tls=Tls(min_version="1.3"))
 
-        assert isinstance(Connection.of_token(token)._session, Before)
+        assert isinstance(Connection.of_token(token).session, Before)
 
     def test_its_sentences_show_no_password_of_an_address(self, nobody_there, time):
         connection = Connection(nobody_there.replace("://", "://someone:secret@"))
@@ -375,9 +375,9 @@ class TestConnection:
     def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self):
         connection = Connection("https://k")
 
-        assert connection._session.verify is True
-        assert connection._session.timeout == requests_to_keystone.REQUEST_TIMEOUT
-        assert connection._token_url == "https://k/v3/auth/tokens"
+        assert connection.session.verify is True
+        assert connection.session.timeout == requests_to_keystone.REQUEST_TIMEOUT
+        assert connection.token_url == "https://k/v3/auth/tokens"
 
     def test_keystone_s_log_shows_who_asked(self, keystone, connection, time):
         connection.is_valid(TokenId(keystone.issue()), time.waiter(60))

@@ -231,14 +231,14 @@ class TestRevoking:
         sign_in(issued, keystone)
         issued.count(REQUESTS, 3)
 
-        result = revocation.foresee_revoke(issued)
+        result = revocation.preview(issued)
 
         assert (result.revoked, result.already_dead, result.tokens_issued, result.keystone_requests) == (3, 0, 3, 3)
         assert keystone.requests == []
         assert not issued.closed
 
     def test_to_foresee_it_where_there_is_none_is_no_error(self, session):
-        assert revocation.foresee_revoke(session) == revocation.Revocation()
+        assert revocation.preview(session) == revocation.Revocation()
 
     def test_it_is_safe_to_repeat(self, issued, keystone):
         revocation.revoke(issued, 10)
@@ -334,7 +334,7 @@ class TestRevoking:
 
         (living,) = revocation.revoke(issued, 60).living
 
-        assert "sends requests on to https://elsewhere, where no token of it is sent: set auth_url to" in living.reason
+        assert "redirects to https://elsewhere, where its tokens are not sent: set auth_url to" in living.reason
         assert issued.names() == [IDENTITY]
 
     RESTRICTED = {
@@ -381,7 +381,7 @@ class TestRevoking:
         first = revocation.revoke(issued, 60)
         keystone.requests.clear()
 
-        assert revocation.revoke(issued, 60).living == revocation.foresee_revoke(issued).living == first.living
+        assert revocation.revoke(issued, 60).living == revocation.preview(issued).living == first.living
         assert keystone.requests == []
 
     def test_until_it_has_ended(self, issued, keystone, restricted):
@@ -504,7 +504,7 @@ class TestRevoking:
     def test_to_foresee_it_an_expired_token_counts_as_dead(self, issued):
         let_it_age(issued, IDENTITY, EXPIRED)
 
-        result = revocation.foresee_revoke(issued)
+        result = revocation.preview(issued)
 
         assert (result.revoked, result.already_dead) == (0, 1)
 

@@ -20,8 +20,8 @@ import termios
 import venv
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher import Watcher
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.watcher_client import Watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import key, owners, site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, SessionRecord
@@ -51,12 +51,12 @@ def watch(no_cloud):
     started = []
 
     def start(session: Session, run: subprocess.Popen, **environ: str) -> tuple[Watcher, str]:
-        session.write_site(site.files())
+        site_code.write(session, site.files())
         owner = Owner.of_process(run.pid)
         assert owner is not None
         name = owners.add(session, owner)
         watcher = Watcher(session, name, {**os.environ, **environ})
-        started.append(watcher._process)
+        started.append(watcher.process)
         return watcher, name
 
     yield start
@@ -75,8 +75,9 @@ def is_on_watch(session: Session, name: str) -> bool:
 
 
 def has_read_its_order(watcher: Watcher) -> bool:
+    assert watcher.process.stdin is not None
     waiting = array.array("i", [0])
-    fcntl.ioctl(watcher._orders, termios.FIONREAD, waiting)
+    fcntl.ioctl(watcher.process.stdin, termios.FIONREAD, waiting)
     return waiting[0] == 0
 
 
@@ -107,7 +108,7 @@ class TestAtTheRunsWord:
         assert owners.known(issued) == {}
         watcher.wait()
         assert watcher.gone
-        assert watcher._process.returncode == 0
+        assert watcher.process.returncode == 0
 
     def test_it_waits_for_who_still_works_on_the_session(self, issued, run, use, watch, keystone):
         watcher, _name = watch(issued, run)
@@ -135,12 +136,12 @@ class TestAtTheRunsWord:
         watcher, name = watch(issued, run)
         use(issued)
         wait_until(lambda: is_on_watch(issued, name))
-        os.write(watcher._process.stdin.fileno(), b'{"drain_timeout": 600}\n')
+        os.write(watcher.process.stdin.fileno(), b'{"drain_timeout": 600}\n')
         wait_until(lambda: has_read_its_order(watcher))
         kill(run)
 
-        assert watcher._answer(30) == {"drained": False}
-        assert watcher._answer(30)["revoked"] == 1
+        assert watcher.receive(30) == {"drained": False}
+        assert watcher.receive(30)["revoked"] == 1
         assert keystone.alive == {}
 
     def test_what_is_seen_through_is_waited_for_even_when_the_run_is_killed(self, issued, run, finish, watch, keystone):
@@ -149,18 +150,18 @@ class TestAtTheRunsWord:
         bulk_run = finish(issued)
         kill(run)
 
-        assert watcher._answer(1.5) is None
+        assert watcher.receive(1.5) is None
         assert keystone.revoked == []
         let_end(bulk_run)
-        assert watcher._answer(30) == {"drained": True}
-        assert watcher._answer(30)["revoked"] == 1
+        assert watcher.receive(30) == {"drained": True}
+        assert watcher.receive(30)["revoked"] == 1
         assert keystone.alive == {}
 
     def test_a_run_that_was_interrupted_leaves_it_to_the_watcher(self, issued, run, finish, watch, keystone):
         watcher, _name = watch(issued, run)
         bulk_run = finish(issued)
 
-        assert watcher.end(0, 0, patience=0) is None
+        assert watcher.end(0, 0, grace=0) is None
         assert keystone.revoked == []
         let_end(bulk_run)
         wait_until(lambda: keystone.alive == {})
@@ -279,19 +280,19 @@ class TestAtTheRunsWord:
         watcher, name = watch(issued, run)
         wait_until(lambda: is_on_watch(issued, name))
         assert not watcher.stopped
-        watcher._process.send_signal(signal.SIGSTOP)
+        watcher.process.send_signal(signal.SIGSTOP)
         wait_until(lambda: watcher.stopped)
 
         assert watcher.end(drain_timeout=600, revoke_timeout=600) is None
         assert not watcher.gone
 
-        watcher._process.send_signal(signal.SIGCONT)
+        watcher.process.send_signal(signal.SIGCONT)
         wait_until(lambda: keystone.alive == {})
         assert not watcher.stopped
 
     def test_of_a_watcher_that_is_gone_there_is_nothing_to_hear(self, issued, run, watch):
         watcher, _name = watch(issued, run)
-        kill(watcher._process)
+        kill(watcher.process)
 
         assert watcher.gone
         assert watcher.end(drain_timeout=0, revoke_timeout=30) is None
@@ -311,13 +312,13 @@ class TestWithoutAWord:
     def test_a_run_that_ended_before_it_was_watched_is_noticed(self, issued, python, watch, keystone):
         ended = python("print('ready', flush=True)")
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        issued.write_site(site.files())
+        site_code.write(issued, site.files())
         alive = Owner.of_process(os.getpid())
         name = owners.add(issued, Owner(ended.pid, "1", alive.boot, alive.namespace))
         watcher = Watcher(issued, name, os.environ)
 
         wait_until(lambda: keystone.alive == {})
-        assert watcher._process.wait(30) == 0
+        assert watcher.process.wait(30) == 0
 
     def test_a_session_that_never_had_a_token_stays_closed_for_what_the_run_left_behind(
         self, empty, run, watch, keystone
@@ -331,14 +332,14 @@ class TestWithoutAWord:
         assert empty.closed
         assert keystone.requests == []
         # What is left is to name no identity, and nothing is to be left in memory.
-        assert not any(map(os.path.exists, key._places(empty.path)))
+        assert not any(map(os.path.exists, key.paths(empty.path)))
 
     def test_who_started_it_may_leave_when_that_is_not_the_run(self, issued, run, watch, keystone):
         watcher, name = watch(issued, run)
         wait_until(lambda: is_on_watch(issued, name))
-        watcher._process.stdin.close()
+        watcher.process.stdin.close()
         with pytest.raises(subprocess.TimeoutExpired):
-            watcher._process.wait(0.5)
+            watcher.process.wait(0.5)
         assert keystone.revoked == []
 
         kill(run)
@@ -356,10 +357,10 @@ class TestWithoutAWord:
         watcher, name = watch(issued, run)
         wait_until(lambda: is_on_watch(issued, name))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            watcher._process.send_signal(number)
-        assert resource.prlimit(watcher._process.pid, resource.RLIMIT_CORE) == (0, 0)
-        assert os.getsid(watcher._process.pid) == watcher._process.pid
-        assert os.readlink(f"/proc/{watcher._process.pid}/cwd") == "/"
+            watcher.process.send_signal(number)
+        assert resource.prlimit(watcher.process.pid, resource.RLIMIT_CORE) == (0, 0)
+        assert os.getsid(watcher.process.pid) == watcher.process.pid
+        assert os.readlink(f"/proc/{watcher.process.pid}/cwd") == "/"
 
         kill(run)
         wait_until(lambda: keystone.alive == {})
@@ -414,9 +415,9 @@ def test_it_holds_no_secret_and_no_variable_of_the_cloud(issued, run, watch, key
         PYTHONPATH=f"relative::{tmp_path}/mine",
     )
     wait_until(lambda: is_on_watch(issued, name))
-    with open(f"/proc/{watcher._process.pid}/environ", encoding="utf-8") as stream:
+    with open(f"/proc/{watcher.process.pid}/environ", encoding="utf-8") as stream:
         environ = dict(variable.split("=", 1) for variable in stream.read().split("\0") if variable)
-    with open(f"/proc/{watcher._process.pid}/cmdline", encoding="utf-8") as stream:
+    with open(f"/proc/{watcher.process.pid}/cmdline", encoding="utf-8") as stream:
         command = stream.read()
 
     assert not [name for name in environ if name.startswith(("OS_", "ANSIBLE_", "AWS_"))]
@@ -481,7 +482,7 @@ def test_a_session_that_cannot_be_used_does_not_save_the_others_left_behind(
 def test_a_run_that_was_killed_with_a_stopped_watcher_is_left_behind_as_well(issued, own, run, python, watch, keystone):
     stopped, name = watch(issued, run)
     wait_until(lambda: is_on_watch(issued, name))
-    stopped._process.send_signal(signal.SIGSTOP)
+    stopped.process.send_signal(signal.SIGSTOP)
     kill(run)
     another_run = python("import sys; print('ready', flush=True); sys.stdin.read()")
     watch(own, another_run)
@@ -507,7 +508,7 @@ def test_the_superuser_runs_nothing_that_another_user_left_behind(issued, own, r
     trap = Session(str(tmp_path / "a-trap"))
     shutil.copytree(issued.path, trap.path)
     sprung = tmp_path / "sprung"
-    trap.write_site({"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
+    site_code.write(trap, {"contextlib.py": f"open({str(sprung)!r}, 'w').close()"})
     for orphan in (trap, issued):
         owners.add(orphan, ended_run())
     for folder, _folders, files in os.walk(trap.path):

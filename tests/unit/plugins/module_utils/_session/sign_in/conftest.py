@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session import hook
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import site_code
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     VARIABLE,
@@ -40,7 +41,7 @@ def make_session(no_cloud, tmp_path):
     def make(name: str = "session", policy: RenewalPolicy | None = None) -> Session:
         session = Session(str(tmp_path / name))
         session.make()
-        session.write_site(site.files())
+        site_code.write(session, site.files())
         session.write_record(SessionRecord(policy or RenewalPolicy()))
         return session
 

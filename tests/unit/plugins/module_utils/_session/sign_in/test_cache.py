@@ -209,7 +209,7 @@ class TestRenewal:
 
     @pytest.mark.parametrize("answer", [Answer(503), Answer(500), Answer(404)], ids=str)
     def test_one_that_fails_goes_on_with_the_old_one(self, on_session, sign_in, keystone, monkeypatch, answer):
-        monkeypatch.setattr(cache, "BUSY_WITH_A_TOKEN", 0)
+        monkeypatch.setattr(cache, "BUSY_TIMEOUT_WITH_TOKEN", 0)
         old = sign_in()
         let_age(on_session, 9 * HOURS)
         keystone.stuck["POST"] = answer
@@ -221,7 +221,7 @@ class TestRenewal:
         assert len(keystone.asked("POST")) == asked
 
     def test_one_that_cannot_reach_keystone_goes_on_with_the_old_one(self, on_session, sign_in, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "UNREACHABLE", 0)
+        monkeypatch.setattr(cache, "UNREACHABLE_TIMEOUT", 0)
         old = sign_in()
         let_age(on_session, 9 * HOURS)
         keystone.stop()
@@ -375,7 +375,7 @@ class TestTroubleWithKeystone:
         assert (identity.throttled, identity.seconds > 0) == ((2, True) if status == 429 else (0, False))
 
     def test_one_that_stays_busy_is_the_program_s_to_hear_of(self, on_session, sign_in, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "patience", 0.0)
+        monkeypatch.setattr(cache, "busy_timeout", 0.0)
         keystone.stuck["POST"] = Answer(503)
 
         with pytest.raises(exceptions.ServiceUnavailable):
@@ -387,7 +387,7 @@ class TestTroubleWithKeystone:
         assert left == []
 
     def test_one_that_nobody_listens_at_is_told_as_without_a_session(self, on_session, sign_in, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "patience", 0.0)
+        monkeypatch.setattr(cache, "busy_timeout", 0.0)
         keystone.stop()
 
         with pytest.raises(exceptions.ConnectFailure) as on_it:
@@ -421,12 +421,12 @@ class TestTroubleWithKeystone:
         assert [type(one) for one in found] == [exceptions.ConnectFailure] * 5
         patient = len(tries) - 4
         assert patient > 4, "the first one is to try for a while"
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_what_was_signed_in_meanwhile_by_one_who_did_not_wait_is_on_record(
         self, on_session, sign_in, keystone, monkeypatch
     ):
-        monkeypatch.setattr(cache, "patience", 0.0)
+        monkeypatch.setattr(cache, "busy_timeout", 0.0)
         with lost_connections(monkeypatch, 1):
             found = at_once(3, sign_in)
 
@@ -438,7 +438,7 @@ class TestTroubleWithKeystone:
 class TestARefusedToken:
     @pytest.mark.parametrize("status", [429, 503])
     def test_where_keystone_cannot_say_it_is_replaced(self, on_session, sign_in, keystone, monkeypatch, status):
-        monkeypatch.setattr(cache, "_QUESTION", 0)
+        monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         first = sign_in()
         cache.refuse(first)
         keystone.stuck["GET"] = Answer(status)
@@ -447,7 +447,7 @@ class TestARefusedToken:
 
         assert second != first
         assert {token.id.reveal() for token in current_list(on_session)} == {first, second}
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_one_that_keystone_still_accepts_is_served_again(self, on_session, sign_in, keystone):
         token = sign_in()
@@ -479,7 +479,7 @@ class TestARefusedToken:
         assert len(keystone.asked("POST")) == 2
 
     def test_of_a_keystone_that_cannot_say_so_a_new_one_is_got(self, on_session, sign_in, keystone, monkeypatch):
-        monkeypatch.setattr(cache, "_QUESTION", 0)
+        monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         token = sign_in()
         cache.refuse(token)
         keystone.stuck["GET"] = Answer(500)
@@ -523,7 +523,7 @@ class TestStrangeAnswers:
     def test_one_that_comes_with_an_error_is_revoked_and_not_kept(
         self, on_session, sign_in, keystone, monkeypatch, status
     ):
-        monkeypatch.setattr(cache, "patience", 0)
+        monkeypatch.setattr(cache, "busy_timeout", 0)
         token = keystone.issue()
         answer = Answer(status, {"X-Subject-Token": token}, json.dumps({"token": keystone.alive[token]}))
         keystone.answers["POST"] = [answer]
@@ -569,7 +569,7 @@ class TestStrangeAnswers:
 
 
 def test_a_user_and_a_password_in_an_address_are_not_stored(on_session, sign_in, keystone, monkeypatch):
-    monkeypatch.setattr(cache, "patience", 0)
+    monkeypatch.setattr(cache, "busy_timeout", 0)
     url = keystone.auth_url.replace("://", "://someone:secret-word@")
     assert sign_in(auth_url=url) == sign_in(auth_url=url)
     assert current(on_session).auth_url == keystone.auth_url
@@ -635,7 +635,7 @@ class TestFailingOpen:
         assert second != first
         assert sign_in() == second
         assert [one for one in on_session.names() if one.startswith(f"{name}-")]
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     def test_a_missing_key_is_made_anew(self, on_session, sign_in, keystone):
         sign_in()
@@ -651,7 +651,7 @@ class TestFailingOpen:
         monkeypatch.setattr(type(on_session), "key", no_key)
 
         assert sign_in() != sign_in()
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     def test_a_full_disk(self, on_session, sign_in, keystone, monkeypatch):
         def full(handle, name, text):
@@ -661,7 +661,7 @@ class TestFailingOpen:
 
         assert sign_in() != sign_in()
         assert len(keystone.asked("POST")) == 2
-        assert on_session.troubles() == {UNRECORDED}
+        assert on_session.problems() == {UNRECORDED}
 
     def test_numbers_that_cannot_be_counted_keep_no_token_back(self, on_session, sign_in, keystone):
         for name in (AUTHENTICATIONS, IDENTITIES, ISSUED, REQUESTS):
@@ -669,17 +669,17 @@ class TestFailingOpen:
 
         assert sign_in() == sign_in() == current(on_session).id.reveal()
         assert len(keystone.asked("POST")) == 1
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_where_keystone_cannot_say_whether_one_lives_another_is_got_for_all(
         self, on_session, sign_in, keystone, monkeypatch
     ):
-        monkeypatch.setattr(cache, "_QUESTION", 0)
+        monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         keystone.stuck["GET"] = Answer(503)
         cache.refuse(sign_in())
 
         assert sign_in() == current(on_session).id.reveal()
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     def test_nor_one_that_a_service_refused_and_keystone_accepts(self, on_session, sign_in, keystone):
         token = sign_in()
@@ -688,7 +688,7 @@ class TestFailingOpen:
         cache.refuse(token)
 
         assert sign_in() == token
-        assert on_session.troubles() == set()
+        assert on_session.problems() == set()
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": [1]}', '{"format": 99}'])
     def test_a_damaged_record_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, text):
@@ -700,7 +700,7 @@ class TestFailingOpen:
 
         assert first != second
         assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {first, second}
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["refusals", "locks"])
     def test_what_cannot_be_used_costs_a_sign_in_on_record_and_is_noted(self, on_session, sign_in, keystone, what):
@@ -715,7 +715,7 @@ class TestFailingOpen:
 
         listed = [token for name in on_session.names() for token in on_session.read_tokens(name).newest_first]
         assert {token.id.reveal() for token in listed} == {first, second}
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("what", ["tokens", "locks", "refusals", "stale", "lock", "in-use", "key"])
     def test_something_else_in_the_place_of_one_of_its_files(self, on_session, sign_in, keystone, tmp_path, what):
@@ -730,7 +730,7 @@ class TestFailingOpen:
     def test_a_turn_that_does_not_come_in_time(self, on_session, sign_in, keystone, monkeypatch):
         sign_in()
         let_age(on_session, 25 * HOURS)
-        monkeypatch.setattr(cache, "WAIT", 0)
+        monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
         (name,) = on_session.names()
         lock = on_session.lock_for(name)
 
@@ -744,7 +744,7 @@ class TestFailingOpen:
     ):
         sign_in()
         let_age(on_session, 25 * HOURS)
-        monkeypatch.setattr(cache, "WAIT", 0)
+        monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
         (name,) = on_session.names()
         lock = on_session.lock_for(name)
         token = keystone.issue()
@@ -775,10 +775,10 @@ def test_while_a_session_is_revoked_nobody_puts_a_token_on_its_list(on_session, 
     token = on_session.read_tokens(name).current
     request = cache.latest.request
     found = response.of_token(token, request.url)
-    monkeypatch.setattr(cache, "WAIT", 0)
+    monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
 
     def record():
-        cache.record_unlisted(on_session, found, request, token.began, token.obtained_at)
+        cache.record_for_revoke(on_session, found, request, token.began, token.obtained_at)
 
     with on_session.locked(), pytest.raises(SessionError, match="still locked by another process"):
         record()

@@ -94,7 +94,7 @@ except detached.UnreadableError as exc: print(*exc.args)
 def test_a_deadline_is_told_as_such_and_may_be_a_later_one(call, more, expected):
     code = f"""
 import time
-detached.DEADLINE = 1
+detached.TIMEOUT = 1
 def work():
     end = time.monotonic() + 1.5
     while time.monotonic() < end: pass
@@ -300,7 +300,7 @@ class TestSignals:
 
 @pytest.mark.parametrize("waited_for", [True, False])
 def test_work_without_an_end_is_ended(python, tmp_path, waited_for):
-    limit = "DEADLINE" if waited_for else "_ALONE"
+    limit = "TIMEOUT" if waited_for else "ALONE_TIMEOUT"
     code = WORK.replace("\nfolder =", f"\ndetached.{limit} = 1\nfolder =").replace(
         "detached.call(work)", "detached.call(work)"
     )

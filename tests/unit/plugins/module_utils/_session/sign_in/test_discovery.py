@@ -47,7 +47,7 @@ class Services(StandInKeystone):
 
 @pytest.fixture
 def keystone(monkeypatch):
-    monkeypatch.setattr(discovery, "_served", set())
+    monkeypatch.setattr(discovery, "served_hosts", set())
     with Services() as running:
         yield running
 

@@ -25,7 +25,7 @@ sys.stdin.read()
 print(discover.get_version_data(session.Session(), sys.argv[1], authenticated=False)[0]["id"])
 """
 #: Waits for another no longer than a moment.
-IMPATIENT = "from onetoken_session.sign_in import discovery\ndiscovery.WAIT = 0.3\n"
+IMPATIENT = "from onetoken_session.sign_in import discovery\ndiscovery.LOCK_TIMEOUT = 0.3\n"
 
 
 class Service(StandInKeystone):

@@ -262,7 +262,7 @@ def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_ses
 
 
 def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):
-    monkeypatch.setattr(cache, "WAIT", 0)
+    monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
     keystone.knows = False
     with pytest.raises(exceptions.Unauthorized):
         sign_in()
@@ -319,7 +319,7 @@ class TestFailingOpen:
         monkeypatch.setattr(type(on_session), "write_tokens", full)
 
         assert sign_in() != sign_in()
-        assert on_session.troubles() == {UNRECORDED}
+        assert on_session.problems() == {UNRECORDED}
 
     def test_one_whose_key_is_not_to_be_had(self, on_session, sign_in, keystone, monkeypatch):
         def fail(self):
@@ -339,6 +339,6 @@ class TestFailingOpen:
         def fail(*arguments):
             raise RuntimeError("odd")
 
-        monkeypatch.setattr(federation, "_canonical", fail)
+        monkeypatch.setattr(federation, "connection_of", fail)
 
         assert sign_in() != sign_in()

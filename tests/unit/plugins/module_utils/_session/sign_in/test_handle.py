@@ -278,7 +278,7 @@ class TestASessionThatIsDamaged:
 
         with pytest.raises(exceptions.Unauthorized):
             sign_in_with(granted)
-        assert on_session.troubles() == {BROKEN}
+        assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
     def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):
@@ -355,7 +355,7 @@ class TestRenewal:
     def test_where_keystone_cannot_say_whether_one_lives_the_program_knows_how_to_report_it(
         self, granted, token, sign_in_with, keystone, monkeypatch
     ):
-        monkeypatch.setattr(cache, "_QUESTION", 0)
+        monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
         keystone.stuck["GET"] = Answer(503)
         cache.refuse(token)
 

@@ -266,7 +266,7 @@ class TestInstalling:
         assert "user_agent" in inspect.signature(plain_methods.request).parameters
 
     def test_every_module_that_is_wanted_has_its_wrapper(self):
-        assert set(hook.WANTED) == set(instrumentation._WRAPPERS)
+        assert set(hook.WANTED) == set(instrumentation.WRAPPERS)
 
     def test_a_module_that_nobody_wants_is_left_to_other_finders(self):
         assert hook.Finder.find_spec("json") is None

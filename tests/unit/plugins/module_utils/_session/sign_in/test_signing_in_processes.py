@@ -30,7 +30,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 pytestmark = pytest.mark.processes
 
 #: Gives every sign-in a second.
-SHORT = "from onetoken_session.sign_in import detached\ndetached.DEADLINE = 1\n"
+SHORT = "from onetoken_session.sign_in import detached\ndetached.TIMEOUT = 1\n"
 CONNECT = """
 import openstack
 
@@ -122,7 +122,7 @@ class TestAnAnswerThatIsLost:
         if limit == "the program's own":
             code = code.replace("session.Session()", "session.Session(timeout=20)")
         else:
-            code = "from onetoken_session.sign_in import cache\ncache.patience = cache.BUSY + 20\n" + code
+            code = "from onetoken_session.sign_in import cache\ncache.busy_timeout = cache.BUSY_TIMEOUT + 20\n" + code
 
         output, errors, _code = run(prepared, code, keystone.auth_url)
 
@@ -163,7 +163,7 @@ class TestAProcessThatEndsMeanwhile:
 
     def test_what_asks_for_it_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
         """It is brief then, instead of as patient as it is while somebody does."""
-        code = "from onetoken_session.sign_in import detached\ndetached._ALONE = 1\n" + SIGN_IN
+        code = "from onetoken_session.sign_in import detached\ndetached.ALONE_TIMEOUT = 1\n" + SIGN_IN
         keystone.stuck["POST"] = Answer(503, {"Retry-After": "100"})
         process = start(prepared, code, keystone.auth_url)
         wait_until(lambda: keystone.asked("POST"))

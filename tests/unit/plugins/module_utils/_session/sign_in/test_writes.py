@@ -275,7 +275,7 @@ def test_the_revoke_of_the_session_by_a_process_on_it_is_not_noted(on_session, s
 
     assert revocation.revoke(on_session, 30).revoked == 1
 
-    assert [place for place in key._places(on_session.path) if os.path.exists(place)] == []
+    assert [place for place in key.paths(on_session.path) if os.path.exists(place)] == []
     assert not os.path.exists(os.path.join(on_session.path, "stale"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import documents
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.documents import (
     KEPT,
-    KEPT_IN_DOUBT,
+    KEPT_AT_LEAST,
     Document,
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
@@ -63,7 +63,7 @@ def test_in_doubt_all_documents_of_the_host_are_forgotten_and_no_others(empty):
     same_host = documents.name_of(f"{URL}v2.1", "another question")
     other_port = documents.name_of("https://cloud.example:8776/", "what versions?")
     for name in (NAME, same_host, other_port):
-        documents.write(empty, name, document(KEPT_IN_DOUBT + 5))
+        documents.write(empty, name, document(KEPT_AT_LEAST + 5))
 
     documents.forget(empty, "cloud.example:8774")
 
@@ -73,7 +73,7 @@ def test_in_doubt_all_documents_of_the_host_are_forgotten_and_no_others(empty):
 
 
 def test_what_was_just_asked_is_served_in_spite_of_a_doubt(empty):
-    documents.write(empty, NAME, document(KEPT_IN_DOUBT - 5))
+    documents.write(empty, NAME, document(KEPT_AT_LEAST - 5))
 
     documents.forget(empty, "cloud.example:8774")
 

@@ -25,7 +25,7 @@ def memory(tmp_path, monkeypatch):
     """A directory in the place of the storage in memory."""
     path = tmp_path / "memory"
     path.mkdir()
-    monkeypatch.setattr(key, "_MEMORY", str(path))
+    monkeypatch.setattr(key, "MEMORY", str(path))
     return path
 
 
@@ -39,7 +39,7 @@ def place_of(session, memory) -> pathlib.Path:
 def test_it_is_in_memory_for_its_user_alone_and_away_from_the_records(empty):
     before = os.listdir(empty.path)
     made = empty.key()
-    place = pathlib.Path(next(key._places(empty.path)))
+    place = pathlib.Path(next(key.paths(empty.path)))
     status = os.lstat(place)
 
     assert place.parent == pathlib.Path("/dev/shm")
@@ -66,7 +66,7 @@ def test_a_link_to_the_session_leads_to_the_same_key(empty, memory, tmp_path):
 
 
 def test_where_there_is_no_storage_in_memory_it_lies_beside_the_records(empty, monkeypatch):
-    monkeypatch.setattr(key, "_MEMORY", "/no/such/place")
+    monkeypatch.setattr(key, "MEMORY", "/no/such/place")
 
     made = empty.key()
 

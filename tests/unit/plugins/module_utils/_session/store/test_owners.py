@@ -33,12 +33,6 @@ HOLD = (
 )
 
 
-@pytest.fixture
-def made(session):
-    session.make()
-    return session
-
-
 def killed(process) -> Owner:
     """The owner that a process was."""
     owner = Owner.of_process(process.pid)
@@ -227,7 +221,7 @@ class TestLiving:
 
     def test_but_it_is_forgotten_after_a_week(self, made):
         name = owners.add(made, run_elsewhere())
-        named = os.stat(made.path).st_mtime - owners.FORGOTTEN - 60
+        named = os.stat(made.path).st_mtime - owners.FORGOTTEN_AFTER - 60
         os.utime(os.path.join(made.path, "owners", name), (named, named))
 
         assert not owners.elsewhere(made)
@@ -243,7 +237,7 @@ class TestLiving:
         assert set(owners.known(made)) == {living, stranger}
 
     def test_without_an_id_of_the_machine_its_name_is_not_enough(self, monkeypatch):
-        monkeypatch.setattr(owners, "_machine", lambda: " runner")
+        monkeypatch.setattr(owners, "machine", lambda: " runner")
         owner = dataclasses.replace(Owner.of_process(os.getpid()), boot="an earlier one")
 
         assert not owner.is_local
@@ -270,14 +264,14 @@ class TestLiving:
         living = owners.add(made, Owner.of_process(run.pid))
 
         assert owners.living(made)
-        assert owners.living(made, besides=dead)
-        assert not owners.living(made, besides=living)
+        assert owners.living(made, excluding=dead)
+        assert not owners.living(made, excluding=living)
 
     def test_besides_itself_its_own_lock_does_not_count(self, made, run, python):
         name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
         python(HOLD, made.path, name)
 
-        assert not owners.living(made, besides=name)
+        assert not owners.living(made, excluding=name)
 
     def test_who_left_has_made_no_orphan(self, made, run):
         name = owners.add(made, Owner.of_process(run.pid))

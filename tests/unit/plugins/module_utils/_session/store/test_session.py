@@ -7,11 +7,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import importlib.util
 import json
 import os
-import pathlib
-import py_compile
 import stat
 import threading
 
@@ -21,6 +18,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store 
     documents,
     owners,
     refusals,
+    site_code,
     staleness,
     usage,
 )
@@ -29,7 +27,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import (
     AUTHENTICATIONS,
     PACKAGE,
-    SIGNS,
+    PROBLEM_FILES,
     VARIABLE,
     LivingToken,
     Session,
@@ -44,17 +42,12 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.util.e
 )
 from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup import site
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import copies_of_handles
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.store.session_files import files_of
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.tokens import (
     IDENTITY,
     SECRET,
     make_token,
 )
-
-
-@pytest.fixture
-def made(session):
-    session.make()
-    return session
 
 
 def record() -> SessionRecord:
@@ -66,7 +59,7 @@ def full(made):
     """A session that has all the files that a session can have."""
     made.write_record(record())
     made.write_clouds("clouds: {}")
-    made.write_site(site.files())
+    site_code.write(made, site.files())
     made.write_tokens(IDENTITY, StoredTokens(make_token()))
     os.close(made.lock_for(IDENTITY))
     owners.add(made, Owner(1, "start", "boot", "namespace"))
@@ -75,7 +68,7 @@ def full(made):
     refusals.write(made, IDENTITY, refusals.Refusal(401, {}, "{}", "http://k", 0.0, ""))
     staleness.mark(made, ["u1"])
     made.count(AUTHENTICATIONS)
-    made.note_trouble("broken")
+    made.report_problem("broken")
     made.close()
     usage.is_idle(made)
     usage.is_finished(made)
@@ -85,14 +78,6 @@ def full(made):
     with open(os.path.join(pycache, "token.cpython-311.pyc"), "w", encoding="utf-8"):
         pass
     return made
-
-
-def files_of(session: Session) -> set[str]:
-    return {
-        os.path.relpath(os.path.join(folder, name), session.path)
-        for folder, _folders, names in os.walk(session.path)
-        for name in names
-    }
 
 
 class TestNaming:
@@ -200,7 +185,7 @@ class TestMaking:
         before = files_of(full)
         full.make()
 
-        assert files_of(full) == before | set(SIGNS.values())
+        assert files_of(full) == before | set(PROBLEM_FILES.values())
 
     def test_a_directory_with_something_else_in_it_is_left_alone(self, tmp_path):
         path = tmp_path / "photos"
@@ -282,7 +267,7 @@ class TestTokens:
 
     def test_whether_there_are_any_is_known_without_making_anything(self, made):
         assert not made.has_tokens
-        assert set(os.listdir(made.path)) == set(SIGNS.values())
+        assert set(os.listdir(made.path)) == set(PROBLEM_FILES.values())
 
         made.write_tokens(IDENTITY, StoredTokens(make_token()))
         assert made.has_tokens
@@ -488,68 +473,10 @@ class TestClosing:
         made.refuse_closed()
 
 
-class TestSite:
-    def test_it_is_put_in_place_and_stays_as_shipped(self, made):
-        made.write_site(site.files())
-
-        sources = {f"site/{name}" for name in site.files()}
-        compiled = {importlib.util.cache_from_source(source) for source in sources}
-        assert files_of(made) == {*sources, *compiled, *SIGNS.values()}
-
-    def test_files_as_shipped_are_not_written_again(self, made):
-        made.write_site(site.files())
-        path = os.path.join(made.site, PACKAGE, "store", "token.py")
-        before = os.stat(path).st_ino
-        made.write_site(site.files())
-
-        assert os.stat(path).st_ino == before
-
-    def test_a_changed_file_is_put_right(self, made):
-        made.write_site(site.files())
-        path = os.path.join(made.site, PACKAGE, "store", "token.py")
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write("import os; os.system('rm -rf ~')")
-        made.write_site(site.files())
-
-        with open(path, encoding="utf-8") as stream:
-            assert stream.read() == site.files()[f"{PACKAGE}/store/token.py"]
-
-    def test_nothing_stays_that_was_not_shipped(self, made, tmp_path):
-        made.write_site(site.files())
-        shipped = files_of(made)
-        package = os.path.join(made.site, PACKAGE)
-        for stranger in ("csv.py", "csv.so", "csv/__init__.py", f"{PACKAGE}/store/json.py", "__pycache__/csv.pyc"):
-            path = os.path.join(made.site, stranger)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8"):
-                pass
-        os.symlink(tmp_path, os.path.join(made.site, "json"))
-        os.remove(os.path.join(package, "hook.py"))
-        os.symlink(os.path.join(package, "__init__.py"), os.path.join(package, "hook.py"))
-        made.write_site(site.files())
-
-        assert files_of(made) == shipped
-        assert sorted(os.listdir(made.site)) == ["__pycache__", PACKAGE, "sitecustomize.py"]
-        assert not os.path.islink(os.path.join(package, "hook.py"))
-        assert os.path.isdir(tmp_path)
-
-    def test_what_was_compiled_of_something_else_does_not_run(self, made, tmp_path):
-        """Python does not compare such a file with the code that it is of."""
-        made.write_site(site.files())
-        compiled = importlib.util.cache_from_source(os.path.join(made.site, PACKAGE, "hook.py"))
-        before = pathlib.Path(compiled).read_bytes()
-        (tmp_path / "other.py").write_text("raise SystemExit('of somebody else')")
-        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(tmp_path / "other.py"), compiled, invalidation_mode=unchecked)
-        made.write_site(site.files())
-
-        assert pathlib.Path(compiled).read_bytes() == before
-
-
 class TestCounting:
     def test_what_is_not_there_counts_nothing_and_is_not_made(self, made):
         assert made.counted(AUTHENTICATIONS) == 0
-        assert set(os.listdir(made.path)) == set(SIGNS.values())
+        assert set(os.listdir(made.path)) == set(PROBLEM_FILES.values())
 
     def test_it_adds_up(self, made):
         made.count(AUTHENTICATIONS)
@@ -584,24 +511,24 @@ class TestCounting:
 
 class TestTrouble:
     def test_each_is_noted_once(self, made):
-        assert made.troubles() == set()
+        assert made.problems() == set()
         for trouble in ("broken", "unrecorded", "broken"):
-            made.note_trouble(trouble)
+            made.report_problem(trouble)
 
-        assert made.troubles() == {"broken", "unrecorded"}
+        assert made.problems() == {"broken", "unrecorded"}
 
     def test_where_it_cannot_be_noted_nothing_fails(self, session, made):
         os.remove(os.path.join(made.path, "usable"))
         os.mkdir(os.path.join(made.path, "usable"))
-        made.note_trouble("broken")
-        assert made.troubles() == {"broken"}
-        Session("/no/such/session").note_trouble("broken")
+        made.report_problem("broken")
+        assert made.problems() == {"broken"}
+        Session("/no/such/session").report_problem("broken")
 
     def test_the_next_run_on_it_begins_without_any(self, made):
-        made.note_trouble("broken")
+        made.report_problem("broken")
         made.make()
 
-        assert made.troubles() == set()
+        assert made.problems() == set()
 
 
 class TestDiscarding:

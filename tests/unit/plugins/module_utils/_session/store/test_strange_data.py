@@ -13,6 +13,7 @@ import tempfile
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke import watcher
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.revoke.report import NOTHING_DONE
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import owners
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.renewal import RenewalPolicy
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.session import Session, SessionRecord
@@ -67,9 +68,9 @@ FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Heal
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch, no_cloud):
-    """One turn is all, and a Keystone that does not answer is asked once."""
-    monkeypatch.setattr(watcher, "_LONGEST", 0)
-    monkeypatch.setattr(watcher, "_TURN", 0.05)
+    """One attempt is all, and a Keystone that does not answer is asked once."""
+    monkeypatch.setattr(watcher, "LONGEST_LIFETIME", 0)
+    monkeypatch.setattr(watcher, "ATTEMPT_TIMEOUT", 0.05)
 
 
 class Left:
@@ -101,8 +102,8 @@ class Left:
         file.write_text(json.dumps(data))
 
     def end(self) -> dict:
-        report = watcher._end(self.session, self.name, True, CODE)
-        assert set(report) == set(watcher.NOTHING_DONE)
+        report = watcher.end(self.session, self.name, True, CODE)
+        assert set(report) == set(NOTHING_DONE)
         assert "is gone" not in (report["problem"] or "")
         assert "unexpected" not in (report["problem"] or ""), report
         json.dumps(report)

@@ -99,7 +99,7 @@ def test_a_process_holds_one_lock_however_often_it_signs_in(empty, python):
     assert process.stdout.read() == "1\n"
 
 
-def test_to_wait_ends_when_they_have_ended(empty, use):
+def test_waiting_ends_when_they_have_ended(empty, use):
     """Time passes only while it waits, so it is the process's end that it waits for."""
     process = use(empty)
     fake = FakeTime()
@@ -113,7 +113,7 @@ def test_to_wait_ends_when_they_have_ended(empty, use):
     assert len(fake.naps) == 3
 
 
-def test_to_wait_ends_when_the_time_is_up(empty, use):
+def test_waiting_ends_when_the_time_is_up(empty, use):
     use(empty)
     fake = FakeTime()
 
@@ -121,10 +121,10 @@ def test_to_wait_ends_when_the_time_is_up(empty, use):
     assert sum(fake.naps) == pytest.approx(10, abs=1)
 
 
-def test_to_wait_ends_when_it_is_given_up(empty, use):
+def test_waiting_ends_when_it_is_cancelled(empty, use):
     use(empty)
     fake = FakeTime()
-    waiter = Waiter(10, fake.clock, fake.wall_clock, fake.sleep, given_up=lambda: len(fake.naps) >= 3)
+    waiter = Waiter(10, fake.clock, fake.wall_clock, fake.sleep, cancelled=lambda: len(fake.naps) >= 3)
 
     assert not usage.wait_until_idle(empty, waiter)
     assert len(fake.naps) == 3
@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_opened_is_a_sentence(empty):
 
 
 def test_the_process_of_the_run_does_not_wait_for_itself(empty, monkeypatch):
-    monkeypatch.setattr(usage, "_run", None)
+    monkeypatch.setattr(usage, "run_process", None)
     usage.begin_run()
     usage.hold(empty)
 

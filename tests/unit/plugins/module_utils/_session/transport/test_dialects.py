@@ -59,7 +59,7 @@ class Service:
         self.limiter = RateLimiter(key, RateLimit.parse(rate), None, *clocks, timeout=timeout)
         found = types.SimpleNamespace(session=None, timeout=timeout, limiter=lambda _key: self.limiter)
         session = types.SimpleNamespace(_connect_retries=0)
-        self.sending = sending.Sending(
+        self.begin = lambda: sending.Sending(
             sending.Call(session, {}, True),
             requests.Request(method, "http://cloud/").prepare(),
             found,
@@ -89,8 +89,7 @@ def in_fake_time(monkeypatch):
         )
         monkeypatch.setattr(sending, "Waiter", self.fake.waiter)
         monkeypatch.setattr(sending.traffic, "note", lambda *_arguments: None)
-        self.sending._deadline, self.sending._waiter = self.sending._limits.timeout, self.fake.waiter(TIMEOUT)
-        return self.sending.carry_out(self.send)
+        return self.begin().carry_out(self.send)
 
     monkeypatch.setattr(Service, "carry_out", carry_out, raising=False)
 
@@ -127,18 +126,18 @@ def test_a_request_ends_within_its_time(answers, method, rate):
         assert response in service.answers or response.status_code == 200
         assert response.status_code != 429
     # It never wakes more than a moment after it was to; a service that is unavailable has a time of its own.
-    assert service.fake.clock() <= TIMEOUT + sending.OUTAGE + 0.01
+    assert service.fake.clock() <= TIMEOUT + sending.OUTAGE_TIMEOUT + 0.01
     if all(status != 503 for status, _headers in answers) or method != "GET":
         assert service.fake.clock() <= TIMEOUT + 0.01
 
 
 @given(given=headers, method=st.sampled_from(["GET", "POST"]))
-def test_what_says_not_when_to_come_back_is_a_quota_and_comes_to_the_program_as_it_is(given, method):
+def test_413_without_a_delay_is_a_quota_and_reaches_the_program_unchanged(given, method):
     service = Service([(413, given)], method)
     # Of two headers whose names differ in case, an answer has one.
     assume(not waiting.delay_asked(service.answers[0].headers, service.fake.wall_clock()))
     assert service.carry_out() is service.answers[0]
-    assert (service.sent, service.fake.naps, service.limiter.refusals) == (1, [], [])
+    assert (service.sent, service.fake.naps, service.limiter.throttled_requests) == (1, [], [])
 
 
 @given(given=headers, status=st.sampled_from([413, 429]), rate=st.sampled_from(["auto", "20"]))

@@ -60,7 +60,7 @@ def test_413_is_a_limit_with_a_delay_and_a_quota_without(on_session, service, cl
     assert len(service.requests) == 2
 
 
-def test_nothing_waits_before_the_first_refusal(on_session, service, client):
+def test_nothing_waits_before_the_first_throttled_request(on_session, service, client):
     session = on_session()
     began = time.monotonic()
     for _turn in range(50):
@@ -84,9 +84,9 @@ def test_off_leaves_the_answer_to_the_program(on_session, service, client):
     session = on_session(requests_per_second="false")
     service.answers = [THROTTLED]
 
-    with pytest.raises(exceptions.HttpError) as refused:
+    with pytest.raises(exceptions.HttpError) as throttled:
         client.get(service.url)
-    assert refused.value.http_status == 429
+    assert throttled.value.http_status == 429
     assert counted(session).requests == 1
 
 
@@ -112,9 +112,9 @@ def test_a_stream_that_cannot_be_sent_again_gets_the_answer(on_session, service,
     on_session()
     service.answers = [THROTTLED]
 
-    with pytest.raises(exceptions.HttpError) as refused:
+    with pytest.raises(exceptions.HttpError) as throttled:
         client.put(service.url, data=(part for part in [b"a", b"b"]))
-    assert refused.value.http_status == 429
+    assert throttled.value.http_status == 429
     assert len(service.requests) == 1
 
 
@@ -138,7 +138,7 @@ def test_a_limit_that_lasts_ends_with_a_sentence(on_session, service, client):
 
 
 @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("POST", 1)])
-def test_only_what_is_safe_is_repeated_when_a_service_is_unavailable(on_session, service, client, method, tries):
+def test_only_safe_requests_are_repeated_when_a_service_is_unavailable(on_session, service, client, method, tries):
     on_session()
     service.answers = [(503, {}, b"{}")]
 
@@ -147,7 +147,7 @@ def test_only_what_is_safe_is_repeated_when_a_service_is_unavailable(on_session,
 
 
 @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("POST", 1)])
-def test_only_what_is_safe_is_repeated_after_a_lost_connection(on_session, service, client, method, tries):
+def test_only_safe_requests_are_repeated_after_a_lost_connection(on_session, service, client, method, tries):
     on_session()
     service.answers = [(0, {}, b"")]
 
@@ -166,7 +166,7 @@ def test_a_limiter_that_does_not_work_fails_no_request(on_session, service, clie
     def fail(*_arguments, **_keywords):
         raise RuntimeError
 
-    for name in ("limits", "take", "refused", "answered"):
+    for name in ("limits", "take", "throttled", "answered"):
         monkeypatch.setattr(sending.RateLimiter, name, fail)
     assert client.get(service.url).status_code == 200
     assert len(service.requests) == 2
@@ -259,7 +259,7 @@ class TestTarget:
             ("http://elsewhere/v3", ""),
         ],
     )
-    def test_what_is_asked_by_address_is_found_in_the_catalog(self, url, service):
+    def test_the_service_of_an_address_is_found_in_the_catalog(self, url, service):
         assert self.of(url).service == service
 
     def test_without_a_project_the_host_is_the_key(self):
@@ -286,7 +286,7 @@ def test_a_copy_of_a_process_shares_the_limit_and_counts(on_session, service, cl
     assert counted(session).requests == 3
 
 
-def test_a_file_of_the_program_s_that_has_the_number_of_ours_stays_as_it_is(on_session, service, client, tmp_path):
+def test_a_file_of_the_program_with_our_descriptor_is_not_touched(on_session, service, client, tmp_path):
     """As in a daemon, which closes all files that it finds open."""
     session = on_session()
     client.get(service.url)

@@ -9,10 +9,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.project_key import ProjectKey
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.transport import limits
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import Schedule
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.shared_file import SharedFile
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import clear_away
 
 pytestmark = pytest.mark.processes
@@ -40,8 +43,8 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def waiting(on_session, service, site_path):
-    """Start a process of which a request waits for fifty seconds; and the limiter that it waits for."""
-    session = on_session(requests_per_second="0.02")
+    """Start a process with a request that waits for fifty seconds; and the project that it is for."""
+    on_session(requests_per_second="0.02")
     started = []
 
     def start(*arguments):
@@ -54,7 +57,7 @@ def waiting(on_session, service, site_path):
         )
         started.append(process)
         assert process.stdout.readline() == "waiting\n"
-        return process, limits.of_session(session.path).limiter(ProjectKey(service.url.rpartition("/")[0], "", ""))
+        return process, ProjectKey(service.url.rpartition("/")[0], "", "")
 
     yield start
     for process in started:
@@ -62,23 +65,24 @@ def waiting(on_session, service, site_path):
         clear_away(process)
 
 
-def next_turn(limiter):
+def next_request(environ, project):
     """When the next request may be sent, by the file that processes share."""
-    found = limiter._change("", lambda schedule, _now: schedule.next_at)
-    assert limiter._line("").file._file is not None, "another process still had its turn"
-    return found
+    file = SharedFile(environ, project.file_name("requests "))
+    with file.locked():
+        assert file.number is not None, "another process still has the lock"
+        return Schedule.read(file.read(), boot.identifier(), time.monotonic()).next_at
 
 
 @pytest.mark.parametrize(
     ("number", "arguments", "status"),
     [(signal.SIGINT, [], 130), (signal.SIGTERM, ["handles"], 9), (signal.SIGTERM, [], -signal.SIGTERM)],
 )
-def test_it_ends_by_the_signal_and_its_turn_is_the_next_one_s(waiting, service, number, arguments, status):
-    process, limiter = waiting(*arguments)
-    turn = next_turn(limiter)
+def test_it_ends_by_the_signal_and_reserves_nothing(waiting, service, number, arguments, status):
+    process, project = waiting(*arguments)
+    moment = next_request(os.environ, project)
     process.send_signal(number)
 
     assert process.wait(10) == status
     assert process.stderr.read() == ""
-    assert next_turn(limiter) == turn
+    assert next_request(os.environ, project) == moment
     assert len(service.requests) == 1

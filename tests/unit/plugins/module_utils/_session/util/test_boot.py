@@ -11,24 +11,24 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import boot
 
 
-def test_it_goes_on_whatever_is_done_to_the_clock(monkeypatch):
+def test_it_is_independent_of_the_wall_clock(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 0.0)
     before = boot.now()
 
     assert before <= boot.now() < before + 60
 
 
-def test_where_a_system_has_no_such_clock_it_is_the_monotonic_one(monkeypatch):
-    monkeypatch.setattr(boot, "_CLOCK", None)
+def test_on_a_system_without_such_a_clock_it_is_the_monotonic_one(monkeypatch):
+    monkeypatch.setattr(boot, "CLOCK", None)
 
     assert boot.now() == pytest.approx(time.monotonic(), abs=5)
 
 
-def test_the_start_of_the_machine_is_that_of_the_kernel():
+def test_the_boot_id_is_the_kernel_s():
     assert boot.identifier() == pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def test_where_a_system_does_not_say_it_is_empty(monkeypatch):
+def test_on_a_system_without_an_id_it_is_empty(monkeypatch):
     def fails(*args, **options):
         raise FileNotFoundError
 

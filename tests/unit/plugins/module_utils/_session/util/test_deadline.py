@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import deadline
 
 
-def test_it_is_what_the_call_returns():
+def test_it_returns_what_the_call_returns():
     assert deadline.within(30, lambda: "answer") == "answer"
     assert deadline.within(30, lambda: None) is None
 
@@ -28,7 +28,7 @@ def test_it_raises_what_the_call_raises(error):
 
 
 @pytest.mark.parametrize("seconds", [-1, math.inf])
-def test_any_number_of_seconds_will_do(seconds):
+def test_the_number_of_seconds_may_be_anything(seconds):
     go_on = threading.Event()
     if seconds > 0:
         assert deadline.within(seconds, lambda: "answer") == "answer"

@@ -89,7 +89,7 @@ def test_delay_when_used_up(headers, delay):
     assert delay_when_used_up(headers, NOW) == delay
 
 
-def test_waits_as_long_as_it_is_asked():
+def test_it_waits_as_long_as_it_is_asked():
     fake = FakeTime()
 
     assert fake.waiter(60).wait({"Retry-After": "7"})
@@ -103,7 +103,7 @@ def test_an_absolute_time_is_counted_from_the_wall_clock():
     assert fake.naps == [pytest.approx(13)]
 
 
-def test_without_a_word_it_waits_longer_each_time_up_to_the_longest():
+def test_without_a_delay_it_waits_longer_each_time_up_to_the_longest():
     fake = FakeTime()
     waiter = fake.waiter(10_000)
 
@@ -115,7 +115,7 @@ def test_without_a_word_it_waits_longer_each_time_up_to_the_longest():
     assert bounds[-1] == LONGEST_DELAY
 
 
-def test_processes_that_were_refused_together_do_not_come_back_together():
+def test_processes_that_fail_together_do_not_come_back_together():
     naps = set()
     for _turn in range(20):
         fake = FakeTime()
@@ -128,7 +128,7 @@ def test_processes_that_were_refused_together_do_not_come_back_together():
 def test_it_never_waits_past_its_time():
     fake = FakeTime()
     waiter = fake.waiter(100)
-    for _look in range(1000):
+    for _turn in range(1000):
         if not waiter.wait():
             break
 
@@ -142,7 +142,7 @@ def test_a_delay_that_would_be_too_late_is_not_begun():
     assert fake.naps == []
 
 
-def test_a_server_that_asks_for_no_delay_again_and_again_is_not_hammered():
+def test_a_server_that_always_asks_for_no_delay_is_not_hammered():
     """A clock that is ahead of the server's turns every X-RateLimit-Reset into a moment that is past."""
     fake = FakeTime()
     waiter = fake.waiter(60)
@@ -153,30 +153,30 @@ def test_a_server_that_asks_for_no_delay_again_and_again_is_not_hammered():
     assert tries < 100
 
 
-class TestGivingUp:
-    def waiter(self, fake, given_up, timeout=60):
-        return Waiter(timeout, fake.clock, fake.wall_clock, fake.sleep, given_up)
+class TestCancelling:
+    def waiter(self, fake, cancelled, timeout=60):
+        return Waiter(timeout, fake.clock, fake.wall_clock, fake.sleep, cancelled)
 
     @pytest.mark.parametrize("asked", [7, 2.5, 0.3])
-    def test_a_wait_that_nobody_gives_up_is_as_long_as_it_was_asked(self, asked):
+    def test_a_wait_that_is_not_cancelled_is_as_long_as_it_was_asked(self, asked):
         fake = FakeTime()
 
         assert self.waiter(fake, lambda: False).wait({"Retry-After": str(asked)})
         assert sum(fake.naps) == pytest.approx(asked)
 
-    def test_a_wait_that_is_given_up_ends_within_a_second(self):
+    def test_a_cancelled_wait_ends_within_a_second(self):
         fake = FakeTime()
 
         assert not self.waiter(fake, lambda: fake.clock() >= 3.5).wait({"Retry-After": "50"})
         assert 3.5 <= fake.clock() <= 4.5
 
-    def test_a_wait_that_was_given_up_before_is_not_begun(self):
+    def test_a_wait_that_was_cancelled_before_is_not_begun(self):
         fake = FakeTime()
 
         assert not self.waiter(fake, lambda: True).pause(50)
         assert fake.naps == []
 
-    def test_a_wait_that_is_given_up_in_its_last_moment_is_no_reason_to_try_again(self):
+    def test_a_wait_that_is_cancelled_at_its_last_moment_counts_as_cancelled(self):
         fake = FakeTime()
 
         assert not self.waiter(fake, lambda: fake.clock() >= 5).pause(5)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE
+from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.schedule import PROBE_INTERVAL
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bulk.actions.server_snapshot.setup import (
     marked,
 )
@@ -47,7 +47,7 @@ def test_a_rate_limit_that_outlasts_the_time_fails_no_item(cloud, snapshot):
     assert report.counts["skipped"] == 4
     assert "limits the rate" in report.items[0].reason_text
     assert report.items[3].reason_text.startswith("not submitted: ")
-    assert cloud.count("POST", "/action") <= 1800 / PROBE + 1
+    assert cloud.count("POST", "/action") <= 1800 / PROBE_INTERVAL + 1
     assert not report.changed
 
 
