@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._bulk.engine.progress import RunStatus
 from ..plugin_utils.progress_listener import Listener
-from ..plugin_utils.progress_text import Log, farewell, sentence
+from ..plugin_utils.progress_text import Log, interrupted_message, sentence
 from ..plugin_utils.terminal_line import ERASE, TerminalLine, shows_at_once
 
 #: Where these are set, a terminal is somebody's log: ansible-runner and AWX, and what builds and tests by itself.
@@ -40,7 +40,7 @@ class ActionModule(NormalAction):
 
             def leave() -> None:
                 view.take_leave()
-                listener.leave_nothing_behind()
+                listener.remove_files()
 
             # Without a place for the pipe, the module runs all the same.
             with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ class View:
         if not self._over:
             self._over = True
             if self._line is not None:
-                self._line.finish_with(self._prefix + farewell(self._newest))
+                self._line.finish_with(self._prefix + interrupted_message(self._newest))
 
     def close(self) -> None:
         if self._newest is not None and not self._over:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has a watcher at hand before os_token_issue gets a token, so that a run that is killed leaves none behind."""
+"""Starts a watcher before os_token_issue gets a token, so that a run that is killed leaves none behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REMOVAL_TIMEOUT = 5
 
 
 class ActionModule(NormalAction):
-    """Runs the module as any other, in a session that is chosen and watched here."""
+    """Runs the module as usual, in a session that is chosen and watched here."""
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         session = None if self._task.check_mode else self._new_session()
@@ -41,10 +41,10 @@ class ActionModule(NormalAction):
         return result
 
     def _new_session(self) -> Session | None:
-        """The session that this run is to have for itself; None where it has one, is to share one, or works elsewhere.
+        """A new session for this run; None if it has one, shares one, or the task runs elsewhere.
 
-        On another host there is nothing that outlives the run and could watch it; what another user makes, this one
-        cannot revoke.
+        On another host, nothing outlives the run to watch the session; and a session that another user makes cannot be
+        revoked by this one.
         """
         if self._task.args.get("session") or self._connection.transport != "local" or self._play_context.become:
             return None
@@ -55,7 +55,7 @@ class ActionModule(NormalAction):
 
     @staticmethod
     def _watch(session: Session) -> Watcher:
-        # This is a worker, which ends with the task; its parent is the run.
+        # This process is a worker, which ends with the task; its parent is the run.
         run = owners.Owner.of_process(os.getppid())
         if run is None:
             raise OneTokenError("it is ending already.")

@@ -14,18 +14,18 @@ description:
   - Signs in once for each identity of a run. The first process that signs in as somebody asks Keystone; all others that
     sign in as the same user, for the same project, get its answer. This holds for C(openstack.cloud) modules, the
     C(openstack) command, openstacksdk scripts, lookups, and whatever else signs in with keystoneauth.
-  - Every process reads its own configuration and signs in as whoever it would be without this.
-  - A token that is old is renewed by the process that finds it so. At the end of the run all tokens are revoked. A run
-    without an OpenStack task asks Keystone for nothing.
+  - Every process reads its own configuration and signs in as the same user as without this callback.
+  - The first process that finds a token due renews it. At the end of the run all tokens are revoked. A run without an
+    OpenStack task sends Keystone no request.
   - A small process, the watcher, revokes the tokens also when the run is interrupted, cancelled or killed.
   - The last line of the run counts the identities, and the tokens that were revoked or cannot be, with the time at
     which those expire (UTC). A warning then says why, and what to do.
   - Tasks over another connection than C(local) are not touched. Use the role P(onetoken.openstack.os_token#role) for
     those.
-  - A task, a block or a play with the variable C(one_token=false) stays off the session, and asks Keystone itself.
-  - Whatever is wrong with the session costs a sign-in and never a task. The run then warns once.
-  - Within a run that has a session already, it does nothing. One that the inventory
-    P(onetoken.openstack.one_token#inventory) began, it goes on with.
+  - A task, a block or a play with the variable C(one_token=false) does not use the session, and signs in by itself.
+  - A problem with the session costs a sign-in and never fails a task. The run then warns once.
+  - Within a run that has a session already, it does nothing. It takes over a session that the inventory
+    P(onetoken.openstack.one_token#inventory) began.
 requirements:
   - enable in configuration
 extends_documentation_fragment:
@@ -61,16 +61,16 @@ from ..plugin_utils.closing_line import traffic_lines
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
 
-#: Options of versions before, and why there is no need for them.
+#: Options of earlier versions, and why they are not needed.
 _DROPPED = {
     "clouds": "a process signs in as whoever it is, and all identities are on the session",
     "fallback": "a process that cannot use the session always signs in by itself",
 }
 _SECTION = "callback_one_token"
-#: From -vvv on, Ansible says how each module is run.
+#: From -vvv on, Ansible shows how each module is run.
 _VERBOSE = 3
-#: Seconds for which an interrupted run waits for the revoke, which goes on without it.
-AFTER_AN_INTERRUPT = 5
+#: Seconds for which an interrupted run waits for the revoke, which continues without it.
+INTERRUPTED_TIMEOUT = 5
 
 
 class CallbackModule(CallbackBase):
@@ -108,7 +108,7 @@ class CallbackModule(CallbackBase):
         if self.get_option("fork_server"):
             self._take_over(self._run)
         atexit.register(self._at_exit)
-        # Not in the main thread, Python lets no one listen to signals.
+        # Python allows signal handlers only in the main thread.
         with contextlib.suppress(ValueError):
             signal.signal(signal.SIGINT, self._on_interrupt(signal.getsignal(signal.SIGINT)))
 
@@ -124,16 +124,15 @@ class CallbackModule(CallbackBase):
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._tell_news()
+        self._show_warnings()
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._tell_news()
+        self._show_warnings()
         self._explain(result)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._playbooks_left -= 1
-        # What comes before the last playbook of a command line ends goes on; a failure there ends all, and comes to the
-        # end of this process.
+        # The session ends with the last playbook of the command line, or with this process, if an earlier one fails.
         if self._playbooks_left <= 0:
             self._end(drain=bool(self.get_option("drain")))
 
@@ -147,7 +146,7 @@ class CallbackModule(CallbackBase):
     def _warn_of_dropped_options(self) -> None:
         file = constants.CONFIG_FILE
         settings = configparser.ConfigParser(inline_comment_prefixes=(";",))
-        # Ansible itself says what is wrong with its file.
+        # Ansible itself reports what is wrong with its file.
         with contextlib.suppress(OSError, ValueError, configparser.Error):
             settings.read(file or (), encoding="utf-8")
         for name, why in _DROPPED.items():
@@ -166,8 +165,8 @@ class CallbackModule(CallbackBase):
             self._lost = True
             run.exit()
             self._display.warning(
-                f"one_token: the session {run.session.path} is not there any more: tasks sign in by themselves. What "
-                "is left of it is revoked at the end; a token that was removed with it lives until it expires."
+                f"one_token: the session {run.session.path} is gone: tasks sign in by themselves. What is left of it "
+                "is revoked at the end; a token that was removed with it stays valid until it expires."
             )
         if self._lost:
             return
@@ -179,10 +178,10 @@ class CallbackModule(CallbackBase):
             return
         users = {"root", self._user()}
         if task.becomes_by_host:
-            # Users who must not read the session must not have it on their search path: some programs fail of that.
+            # Some programs fail if their search path has a directory that they cannot read.
             task.add_environment_of(users, run.variables, _without(run))
         elif task.becomes in users:
-            # sudo clears the environment, but not what the task sets.
+            # sudo clears the environment, but keeps what the task sets.
             task.prepend_python_path(run.session.site)
             task.add_environment(run.variables)
         else:
@@ -201,7 +200,7 @@ class CallbackModule(CallbackBase):
         try:
             return getpass.getuser()
         except (KeyError, OSError):
-            # In a container it may have none.
+            # In a container, the user may have no name.
             return str(os.getuid())
 
     def _warn_once(self, task: PlaybookTask, text: str) -> None:
@@ -209,24 +208,24 @@ class CallbackModule(CallbackBase):
             self._warned.add(task.key)
             self._display.warning(text)
 
-    def _tell_news(self) -> None:
+    def _show_warnings(self) -> None:
         if self._run is None:
             return
         for line in self._run.logged_programs():
             self._display.vvv(f"one_token: {line}")
         try:
-            news = self._run.news()
+            warnings = self._run.new_warnings()
         except SessionAbsentError:
-            # That is told with the next task, which is then off the session.
+            # The next task reports that, and is taken off the session.
             return
         except (OneTokenError, OSError) as exc:
-            news = [] if self._unreadable else [f"one_token: tasks may sign in by themselves: {exc}"]
+            warnings = [] if self._unreadable else [f"one_token: tasks may sign in by themselves: {exc}"]
             self._unreadable = True
-        for text in news:
+        for text in warnings:
             self._display.warning(text)
 
     def _explain(self, result: t.Any) -> None:
-        """Say what is behind a failure whose own text does not tell."""
+        """Explain a failure whose own message does not."""
         message = str(result._result.get("msg"))
         if message == "openstacksdk is required for this module":
             self._display.warning(without_sdk(self._interpreter(result)))
@@ -237,7 +236,7 @@ class CallbackModule(CallbackBase):
             )
 
     def _interpreter(self, result: t.Any) -> str:
-        """The Python that a task ran on, as far as the variables of its host tell."""
+        """The Python that a task ran on, as far as the variables of its host show."""
         variables = self._play.get_variable_manager().get_vars(play=self._play)["hostvars"]
         host = variables.get(result._host.get_name(), {})
         found = host.get("ansible_facts", {}).get("discovered_interpreter_python")
@@ -254,40 +253,40 @@ class CallbackModule(CallbackBase):
         return handler
 
     def _at_exit(self) -> None:
-        # The workers are copies of this process.
+        # Workers are forks of this process.
         if self._run is None or os.getpid() != self._process:
             return
-        # Interrupted again, the watcher sees the end of this process and goes on.
+        # If this is interrupted again, the watcher continues when this process ends.
         with contextlib.suppress(KeyboardInterrupt):
             self._end(drain=bool(self.get_option("drain")) and not self._interrupted)
 
     def _end(self, drain: bool) -> None:
         if self._run is None:
             return
-        self._tell_news()
+        self._show_warnings()
         run, self._run = self._run, None
         if drain and not run.idle:
             self._display.display(
-                f"one_token: waiting up to {self.get_option('drain_timeout')} s for what still works on the session"
+                f"one_token: waiting up to {self.get_option('drain_timeout')} s for processes that use the session"
             )
         if not drain and not run.finished:
             self._display.display(
-                "one_token: what is under way is seen through first, then the token is revoked, by a process in the "
-                f"background, in {FINISHING_TIMEOUT} s at the latest"
+                "one_token: work in progress is finished first, then the token is revoked, by a background process, "
+                f"within {FINISHING_TIMEOUT} s"
             )
             run.leave()
             return
-        report = run.end(drain, AFTER_AN_INTERRUPT if self._interrupted else math.inf)
+        report = run.end(drain, INTERRUPTED_TIMEOUT if self._interrupted else math.inf)
         if report is None and run.pending:
-            self._display.warning(f"{run.pending} A process in the background goes on trying.")
+            self._display.warning(f"{run.pending} A background process keeps trying.")
         elif report is None:
             self._display.warning(
-                "Keystone has not confirmed yet that the token is revoked; a process in the background goes on asking."
+                "Keystone has not confirmed yet that the token is revoked; a background process keeps asking."
             )
         else:
-            self._tell(report)
+            self._show(report)
 
-    def _tell(self, report: dict[str, t.Any]) -> None:
+    def _show(self, report: dict[str, t.Any]) -> None:
         if not report["drained"]:
             self._display.warning(
                 "A process still worked on the session when its token was revoked, and may fail: wait for "
@@ -295,26 +294,26 @@ class CallbackModule(CallbackBase):
             )
         if report["problem"] and not self._lost:
             self._display.warning(report["problem"])
-        # Where a number could not be counted, the revoked tokens tell.
+        # If the counter could not be written, there are at least the revoked tokens.
         issued = max(report["tokens_issued"], report["revoked"] + report["already_dead"])
         if not issued:
             return
         for line in traffic_lines(report, self._display.verbosity > 0):
-            self._say(line)
-        # The counts are those of the session, which other runs may have had before.
+            self._print(line)
+        # The counts are those of the session, which other runs may share.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
         end = "left to another run" if report["left"] else counts_of_revoke(report)
-        self._say(
+        self._print(
             f"{name}: identities: {report['identities']}, tokens issued: {issued}, "
             f"sign-ins served from the session: {report['authentications']}, {end}"
         )
 
-    def _say(self, line: str) -> None:
-        # A program reads what these callbacks print.
+    def _print(self, line: str) -> None:
+        # Programs read the output of these callbacks.
         is_for_programs = any(form in str(constants.DEFAULT_STDOUT_CALLBACK) for form in ("json", "yaml"))
         self._display.display(line, stderr=is_for_programs)
 
 
 def _without(run: Run) -> dict[str, str]:
-    """What takes a task off the session; an empty variable is as good as none."""
+    """The variables that take a task off the session; an empty one counts as unset."""
     return {name: value or "" for name, value in run.own_variables.items()}

@@ -11,10 +11,9 @@ version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
   - Callbacks start after the inventories have been read, so inventories such as C(openstack.cloud.openstack) sign in by
-    themselves, with a token of their own. Listed before them, this one begins the run's session, and one token serves
-    the inventory and the tasks.
+    themselves. Listed before them, this inventory begins the run's session, and one token serves inventories and tasks.
   - It adds no host.
-  - The callback P(onetoken.openstack.one_token#callback) goes on with the session and ends it. Without the callback, as
+  - The callback P(onetoken.openstack.one_token#callback) takes over the session and ends it. Without the callback, as
     in C(ansible-inventory), the session ends with the process.
 options:
   plugin:

@@ -6,38 +6,38 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: session
-short_description: Tell a template what a session's token is for and how to sign in with it
+short_description: Return what a session's token is for and how to sign in with it
 version_added: "0.1.0"
 author: onetoken.openstack contributors (@onetoken)
 description:
-  - Gives a mapping for each cloud that is named, with the token's owner, scope and times, and with the variables that
-    put a process on the session.
-  - A token that is due is renewed first, and a cloud that has none yet gets one, once for all who use the session. It
-    asks Keystone for nothing otherwise, however often it is looked up.
+  - Returns a mapping for each named cloud, with the token's user, scope and times, and with the variables that put a
+    process on the session.
+  - A token that is due is renewed first, and a cloud without a token gets one, once for all who use the session.
+    Otherwise, Keystone gets no request, however often the lookup is used.
   - It runs on the controller, as every lookup does, and sees the environment of C(ansible-playbook). The
     C(environment) of a play or a task does not reach it, so name the session there with O(session).
 options:
   _terms:
     description:
-      - Names of clouds that were issued in the session, or of clouds of your C(clouds.yaml).
-      - Without any, the one that C(OS_CLOUD) names is meant, else the only cloud that was issued in the session.
+      - Names of clouds that were issued in the session, or of clouds in your C(clouds.yaml).
+      - Without any, it is the one that C(OS_CLOUD) names, or else the only cloud that was issued in the session.
     type: list
     elements: str
   session:
     description:
-      - The session to look into, as an absolute path or as a plain name.
+      - The session to read, as an absolute path or as a plain name.
       - RV(onetoken.openstack.os_token_issue#module:session) is one, and so is C(os_token_issued.session) of the role.
-      - Without it, the session of the environment of C(ansible-playbook) is meant.
+      - Without it, the session in the environment of C(ansible-playbook) is used.
     type: str
   return_token:
     description:
-      - Whether to give the token's id as well, for programs that take nothing else.
+      - Whether to return the token's id as well, for programs that accept nothing else.
       - Set C(no_log) on every task that uses it. Whoever reads the id can act as you until it is revoked.
     type: bool
     default: false
 notes:
-  - In check mode M(onetoken.openstack.os_token_issue) makes no session, so there is nothing to look up unless one was
-    there before; a C(when) of C(not ansible_check_mode) skips a task that uses it.
+  - In check mode M(onetoken.openstack.os_token_issue) makes no session, so there is nothing to look up unless one
+    existed before; a C(when) of C(not ansible_check_mode) skips a task that uses it.
 requirements:
   - openstacksdk, for the Python that runs C(ansible-playbook), when a token is to be issued or renewed
 seealso:
@@ -51,7 +51,7 @@ EXAMPLES = r"""
     cloud: mycloud
   register: issued
 
-- name: Say until when the token lives
+- name: Show when the token expires
   ansible.builtin.debug:
     msg: "{{ token.user.name }} can work in {{ token.project.name }} until {{ token.expires_at }}."
   vars:
@@ -61,14 +61,14 @@ EXAMPLES = r"""
   openstack.cloud.server_info:
   environment: "{{ lookup('onetoken.openstack.session', 'othercloud', session=issued.session).environment }}"
 
-- name: Hand the token to an API that takes nothing else
+- name: Pass the token to an API that accepts nothing else
   ansible.builtin.uri:
     url: https://metrics.example.org/v1/usage
     headers:
       X-Auth-Token: "{{ lookup('onetoken.openstack.session', session=issued.session, return_token=true).token }}"
   no_log: true
 
-- name: Say which regions there are, in a run that was started in the environment of a session
+- name: Show the regions, in a run that was started in the environment of a session
   ansible.builtin.debug:
     msg: "{{ lookup('onetoken.openstack.session').regions }}"
 """
@@ -166,7 +166,7 @@ class LookupModule(LookupBase):
         except OneTokenError as exc:
             raise AnsibleLookupError(str(exc)) from None
         except Exception as exc:
-            # Its text may quote anything, so only its kind is told.
+            # Its text may quote anything, so only its type is reported.
             raise AnsibleLookupError(
                 f"The lookup ended in an unexpected {type(exc).__name__}: please report this as a bug."
             ) from None

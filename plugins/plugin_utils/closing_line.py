@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the end of a run says of its requests: one line, and with -v one more for each service that set a limit."""
+"""The lines about requests at the end of a run: one, and with -v one for each service that throttled some."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typing as t
 
 
 def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
-    """The lines, none where nothing was sent; a part is added to the first one where there is something to say."""
+    """The lines; none if nothing was sent. The first one has further parts if there is something to report."""
     traffic = report["traffic"]
     if not traffic:
         return []
-    counts = ", ".join(f"{_spoken(name)} {one['requests']}" for name, one in sorted(traffic.items()))
+    counts = ", ".join(f"{_readable(name)} {one['requests']}" for name, one in sorted(traffic.items()))
     parts = [f"requests: {counts}"]
     throttled = sum(one["throttled"] for one in traffic.values())
     seconds = sum(one["seconds"] for one in traffic.values())
@@ -26,7 +26,7 @@ def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
     lines = [f"one_token: {'; '.join(parts)}"]
     if verbose:
         lines += [
-            f"one_token: {_spoken(name)}: requests: {one['requests']}, throttled: {one['throttled']}, "
+            f"one_token: {_readable(name)}: requests: {one['requests']}, throttled: {one['throttled']}, "
             f"held back by rate limits: {one['seconds']:.1f} s"
             for name, one in sorted(traffic.items())
             if one["throttled"] or one["seconds"]
@@ -34,5 +34,5 @@ def traffic_lines(report: t.Mapping[str, t.Any], verbose: bool) -> list[str]:
     return lines
 
 
-def _spoken(service: str) -> str:
+def _readable(service: str) -> str:
     return service.replace("_", " ")

@@ -17,12 +17,12 @@ from ..module_utils._session.store.session import VARIABLE
 from ..module_utils._session.util.errors import OneTokenError
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-#: What no shell makes anything else of.
+#: A path that every shell leaves unchanged.
 _PLAIN_PATH = re.compile(r"/[\w@%+:,./-]+")
 
 
 class KilledError(OneTokenError):
-    """The server ended with its fork, so the result of the module is unknown."""
+    """The server was killed with its fork, so the result of the module is unknown."""
 
 
 class Result(t.NamedTuple):
@@ -32,15 +32,15 @@ class Result(t.NamedTuple):
 
 
 def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str]) -> Result:
-    """What the shell would come to with this command, in this directory, and the script for its input.
+    """What the shell would return for this command, in this directory, with the script for its input.
 
-    :raises DeclinedError: when the shell is to do it
+    :raises DeclinedError: the shell has to run it
     """
     variables, interpreter = _parse(command)
     directory = os.path.realpath(directory)
     environment = {**environ, **variables}
-    if "PWD" not in variables and not _is(environ.get("PWD", directory), directory):
-        # As a shell does.
+    if "PWD" not in variables and not _is_same(environ.get("PWD", directory), directory):
+        # As a shell sets it.
         environment["PWD"] = directory
     if not programs.is_module(script):
         raise DeclinedError("it is no module of openstack.cloud")
@@ -61,12 +61,12 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
             "The fork server was killed while it ran this task, so its result is unknown: see what the task has done, "
             "then run it again."
         )
-    # A shell reports the end by a signal in this way.
+    # As a shell reports a signal.
     return Result(128 - status if status < 0 else status, output, errors)
 
 
 def _parse(command: str) -> tuple[dict[str, str], str]:
-    """The variables and the interpreter of a command of Ansible's shell plugin for sh."""
+    """The variables and the interpreter of a command that Ansible's shell plugin for sh made."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -78,12 +78,12 @@ def _parse(command: str) -> tuple[dict[str, str], str]:
     return dict(pairs), words[count]
 
 
-def _is(path: str, directory: str) -> bool:
+def _is_same(path: str, directory: str) -> bool:
     return os.path.isabs(path) and os.path.realpath(path) == directory
 
 
 class _Files:
-    """The script as a file, and pipes for what it prints."""
+    """The script as a file, and pipes for its output."""
 
     def __init__(self, script: bytes) -> None:
         self.output = os.pipe()
@@ -106,7 +106,7 @@ class _Files:
         os.close(number)
 
     def read(self) -> tuple[bytes, bytes]:
-        """All that is printed, until nobody can print any more."""
+        """The output, until nobody can write any more."""
         self._close(self.output[1])
         self._close(self.errors[1])
         parts: dict[int, list[bytes]] = {self.output[0]: [], self.errors[0]: []}

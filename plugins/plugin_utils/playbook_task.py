@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task of a playbook means for the session, as far as can be told before it is templated."""
+"""What a task of a playbook means for the session, as far as that is known before it is templated."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import typing as t
 
 from .templates import literal, part, template
 
-#: The variable by which a task, a block or a play declines the session.
+#: The variable with which a task, a block or a play opts out of the session.
 DECLINE = "one_token"
 _COMMANDS = ("command", "shell", "script", "raw")
-_HERE = ("localhost", "127.0.0.1", "::1")
-#: The variables that go before a task's own become and become_user.
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+#: The variables that override a task's become and become_user.
 _BECOME = ("ansible_become", "ansible_become_user")
 
 
 class PlaybookTask:
-    """A task, and the play that it is in."""
+    """A task in its play."""
 
     def __init__(self, task: t.Any, play: t.Any, command_line_become: bool) -> None:
         self._task = task
@@ -42,12 +42,12 @@ class PlaybookTask:
 
     @property
     def is_openstack(self) -> bool:
-        """Whether it is a module on openstacksdk, or the openstack command."""
+        """Whether it is a module of openstack.cloud, or the openstack command."""
         return self.action.startswith("openstack.cloud.") or self._program == "openstack"
 
     @property
     def _program(self) -> str:
-        """The program that a command task runs; empty when it is another task."""
+        """The program that a command task runs; empty for other tasks."""
         if self.action.rpartition(".")[2] not in _COMMANDS:
             return ""
         arguments = self._task.args
@@ -61,35 +61,35 @@ class PlaybookTask:
 
     @property
     def is_asynchronous(self) -> bool:
-        """Whether it may go on after the run."""
+        """Whether it may outlive the run."""
         return bool(self._task.async_val)
 
     @property
     def becomes(self) -> str | None:
-        """The user that it becomes; None when it stays who it is."""
+        """The user that it becomes; None without become."""
         if not (self._task.become or self._command_line_become):
             return None
         return self._task.become_user or "root"
 
     @property
     def becomes_by_host(self) -> bool:
-        """Whether only the variables of each host tell whom it becomes."""
+        """Whether the user that it becomes depends on the variables of each host."""
         if "{{" in (self.becomes or ""):
             return True
-        return any(name in self._task.get_vars() for name in _BECOME) or _hosts_of(self._play).say_whom_to_become
+        return any(name in self._task.get_vars() for name in _BECOME) or _hosts_of(self._play).set_become
 
     @property
     def runs_here(self) -> bool:
-        """Whether it is sure to run on this machine, for all hosts."""
+        """Whether it certainly runs on this machine, for all hosts."""
         if self._task.delegate_to:
-            return self._task.delegate_to in _HERE
+            return self._task.delegate_to in _LOCAL_HOSTS
         if self._task.connection == "local":
             return True
-        return _hosts_of(self._play).are_here
+        return _hosts_of(self._play).are_local
 
     @property
     def _environment(self) -> dict[str, t.Any]:
-        """What environment sets for it, as far as it is not a template as a whole."""
+        """The variables that environment sets for it, unless all of environment is a template."""
         merged: dict[str, t.Any] = {}
         for one in self._task.environment or ():
             if isinstance(one, dict):
@@ -97,14 +97,14 @@ class PlaybookTask:
         return merged
 
     def add_environment(self, variables: t.Mapping[str, str]) -> None:
-        """Set variables for it, those excepted that the playbook sets."""
+        """Set variables for it, except those that the playbook sets."""
         new = {
             name: template(literal(text)) if "{" in text else text
             for name, text in variables.items()
             if name not in self._environment
         }
-        # The last one wins: what the task itself sets as a template may be the same variable.
-        self._task._environment = [new, *self._own_environment]
+        # In front, as the last one wins: a template of the task may set the same variable.
+        self._task._environment = [new, *self.own_environment]
 
     def add_environment_of(
         self,
@@ -112,9 +112,9 @@ class PlaybookTask:
         inside: t.Mapping[str, str],
         outside: t.Mapping[str, str],
     ) -> None:
-        """Set variables for it where it becomes one of these users or stays who it is, and others where it does not.
+        """Set the variables inside if it becomes one of these users or none, and those outside if it becomes another.
 
-        A search path that the playbook sets stays, behind the first part of the one inside.
+        A PYTHONPATH of the playbook stays, behind the first entry of the one inside.
         """
         own = self._environment
         condition = (
@@ -133,27 +133,27 @@ class PlaybookTask:
             parts = os.pathsep.join(filter(None, [literal(site), own_path]))
             added["PYTHONPATH"] = template(f"{condition}{parts}{{% else %}}{own_path}{{% endif %}}")
         if added:
-            self._task._environment = [*self._own_environment, added]
+            self._task._environment = [*self.own_environment, added]
 
     def prepend_python_path(self, path: str) -> None:
-        """Keep the session's code on a search path that the playbook sets, and that may be a template.
+        """Prepend the session's code to a PYTHONPATH that the playbook sets, which may be a template.
 
-        On other machines the search path stays as it is; where a task for another host runs is not known before that.
+        On other machines it stays unchanged; whether a task for another host runs there is only known later.
         """
         own = self._environment.get("PYTHONPATH")
         if own is None or literal(path) in str(own):
             return
         first = f"{literal(path)}{os.pathsep if own else ''}"
         if not self.runs_here:
-            # What a template leaves empty, Ansible takes for None.
+            # Ansible takes an empty result of a template for None.
             if self._task.delegate_to or not own:
                 return
             first = f"{{% if (ansible_connection | default('')).split('.') | last == 'local' %}}{first}{{% endif %}}"
-        self._task._environment = [*self._own_environment, {"PYTHONPATH": template(f"{first}{part(own)}")}]
+        self._task._environment = [*self.own_environment, {"PYTHONPATH": template(f"{first}{part(own)}")}]
 
     @property
-    def _own_environment(self) -> list[t.Any]:
-        """What the task itself has for environment: a mapping, a template, or a list of them."""
+    def own_environment(self) -> list[t.Any]:
+        """The task's own environment: mappings and templates."""
         own = getattr(self._task, "_environment", None)
         if isinstance(own, list):
             return own
@@ -162,30 +162,30 @@ class PlaybookTask:
 
 @dataclasses.dataclass(frozen=True)
 class _Hosts:
-    """What the variables of a play's hosts mean for all of its tasks."""
+    """What the variables of a play's hosts mean for its tasks."""
 
     #: Whether all of them are this machine.
-    are_here: bool
-    #: Whether some of them say whom tasks become.
-    say_whom_to_become: bool
+    are_local: bool
+    #: Whether some of them set the user that tasks become.
+    set_become: bool
 
 
 @functools.lru_cache(maxsize=1)
 def _hosts_of(play: t.Any) -> _Hosts:
-    # Once a play: of thousands of hosts, their variables take seconds to put together.
+    # Once a play: collecting the variables of thousands of hosts takes seconds.
     variables = play.get_variable_manager().get_vars(play=play)
     hosts, hostvars = variables.get("ansible_play_hosts_all") or [], variables.get("hostvars") or {}
     known = [variables, *(hostvars[host] for host in hosts if host in hostvars)]
     return _Hosts(
-        bool(hosts) and all(_is_here(host, hostvars) for host in hosts),
+        bool(hosts) and all(_is_local(host, hostvars) for host in hosts),
         any(name in one for one in known for name in _BECOME),
     )
 
 
-def _is_here(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:
+def _is_local(host: str, hostvars: t.Mapping[str, t.Any]) -> bool:
     try:
         connection = hostvars[host].get("ansible_connection", "")
     except KeyError:
-        # A localhost that no inventory names is in no variables either.
-        return host in _HERE
+        # A localhost that is in no inventory has no variables.
+        return host in _LOCAL_HOSTS
     return str(connection).rpartition(".")[2] == "local"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A playbook run on a session of its own: begun without any token, ended by its watcher."""
+"""A playbook run on a session of its own, which begins without a token and which its watcher ends."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from ..module_utils._session_setup.limits import check_timeout
 from ..module_utils._session_setup.limits import options as limit_options
 from ..module_utils._session_setup.preparation import prepare
 
-#: What processes of the run note, and what it means.
-_TROUBLES = {
+#: The messages for problems that processes of the run report.
+_PROBLEMS = {
     BROKEN: "A process could not use the session {}, so it signed in by itself: let its files be read and written.",
     UNRECORDED: (
         "A token could not be written into the session {}, so it lives until it expires: make room there, and let its "
@@ -49,7 +49,7 @@ _STOPPED = "The watcher of this run was stopped by a signal, so another one took
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the user chose for a run."""
+    """The user's options for a run."""
 
     renew_after: str
     session: str | None
@@ -72,7 +72,7 @@ class Settings:
 
 
 class Run:
-    """A run that is going on."""
+    """A run in progress."""
 
     def __init__(self, session: Session, owner: str, watcher: Watcher, settings: Settings) -> None:
         self.session = session
@@ -80,20 +80,22 @@ class Run:
         self.watcher = watcher
         self._settings = settings
         self._process = os.getpid()
-        #: The variables that put processes on the session, and what this process had in their place.
+        #: The variables that put processes on the session, and this process's own values of them.
         self.variables: dict[str, str] = {}
         self.own_variables: dict[str, str | None] = {}
         self.ended = False
-        #: Whether something was started that may look for the session after the run.
+        #: Whether the run started something that may look for the session afterwards.
         self.keep = False
-        self._told: set[str] = set()
-        self._seen: tuple[int, set[str]] | None = None
+        self._reported: set[str] = set()
+        self._last_state: tuple[int, set[str]] | None = None
         self._log: t.TextIO | None = None
 
     @classmethod
     def begin(cls, settings: Settings, environ: t.Mapping[str, str]) -> tuple[Run, dict[str, str]] | None:
-        """A run on a session, and the variables that put its processes there; None where there is a session already,
-        which is ended by who made it."""
+        """A run on a session, and the variables that put its processes there.
+
+        None within another session, which ends with the run that made it.
+        """
         if Session.of_environment(environ) is not None:
             return None
         session = _session(settings, environ)
@@ -104,7 +106,7 @@ class Run:
         return cls(session, owner, Watcher(session, owner, environ), settings), environment.of_session(session, environ)
 
     def enter(self, variables: dict[str, str]) -> None:
-        """Put this process on the session, and what it starts: lookups, inventories, tasks."""
+        """Put this process on the session, and all that it starts: lookups, inventories, tasks."""
         self.variables = variables
         self.own_variables = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
@@ -121,87 +123,87 @@ class Run:
                 os.environ[name] = value
 
     def _end_at_exit(self) -> None:
-        """End a run that no callback ends, as that of ansible-inventory."""
-        # The workers are copies of this process.
+        """End a run that no callback ends, such as that of ansible-inventory."""
+        # Workers are forks of this process.
         if not self.ended and os.getpid() == self._process:
             self.end(self._settings.drain)
 
     def log_programs(self) -> None:
-        """Have processes note which way their programs go."""
+        """Have processes log how their programs run."""
         path = os.path.join(self.session.path, FORK_SERVER, PROGRAM_LOG)
         with contextlib.suppress(OSError):
             self._log = open(path, "x+", encoding="utf-8")  # noqa: SIM115
 
     def logged_programs(self) -> list[str]:
-        """What was noted since the last time."""
+        """What was logged since the last call."""
         return self._log.read().splitlines() if self._log is not None else []
 
-    def news(self) -> list[str]:
-        """What the user should hear and has not: what is wrong with the session, and with tokens that work."""
-        seen = self._state()
-        if seen == self._seen:
+    def new_warnings(self) -> list[str]:
+        """New warnings for the user: about problems with the session, and about tokens that work."""
+        state = self._state()
+        if state == self._last_state:
             return []
-        self._seen = seen
+        self._last_state = state
         if not self.session.exists or self.session.closed:
             return []
-        news = [(trouble, _TROUBLES[trouble].format(self.session.path)) for trouble in sorted(self._troubles())]
+        warnings = [(problem, _PROBLEMS[problem].format(self.session.path)) for problem in sorted(self._problems())]
         policy = self.session.read_record().policy
         for name in self.session.names():
             for token in self.session.readable_tokens(name)[0][:1]:
-                news += [
+                warnings += [
                     (f"{name} {text[:30]}", f"The token of {token.label}: {text}")
                     for text in warnings_of(token, policy)
                 ]
-        new = [text for key, text in news if key not in self._told]
-        self._told.update(key for key, _text in news)
+        new = [text for key, text in warnings if key not in self._reported]
+        self._reported.update(key for key, _text in warnings)
         return new
 
     def _state(self) -> tuple[int, set[str]]:
-        """Something that is another after each sign-in and each trouble."""
-        return self.session.counted(ISSUED), self._troubles()
+        """A value that changes with each sign-in and each problem."""
+        return self.session.counted(ISSUED), self._problems()
 
-    def _troubles(self) -> set[str]:
-        troubles = self.session.problems()
-        # A process that does not find these cannot say so.
+    def _problems(self) -> set[str]:
+        problems = self.session.problems()
+        # A process that does not find these cannot report it.
         needed = ("sitecustomize.py", f"{PACKAGE}/hook.py", f"{PACKAGE}/util/broken.py")
         found = all(os.path.isfile(os.path.join(self.session.site, file)) for file in needed)
-        return troubles if found else {*troubles, BROKEN}
+        return problems if found else {*problems, BROKEN}
 
     @property
     def idle(self) -> bool:
-        """Whether nothing works on the session."""
-        return self._is(usage.is_idle)
+        """Whether no process works on the session."""
+        return self._check(usage.is_idle)
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is seen through that was asked for."""
-        return self._is(usage.is_finished)
+        """Whether no process is finishing its work."""
+        return self._check(usage.is_finished)
 
-    def _is(self, question: t.Callable[[Session], bool]) -> bool:
-        """What is so of the session; of one that cannot be used any more, there is nothing to wait for."""
+    def _check(self, question: t.Callable[[Session], bool]) -> bool:
+        """The answer for the session; True if it cannot be used any more, as there is nothing to wait for."""
         try:
             return question(self.session)
         except OneTokenError:
             return True
 
     def leave(self) -> None:
-        """Let the watcher revoke the session when all is seen through, without waiting for it."""
+        """Have the watcher revoke the session when all work is finished, without waiting for it."""
         self.ended = True
         self.exit()
         if self.watcher.stopped or self.watcher.gone:
             self._replace_watcher()
         self.watcher.end(0, 0, self.keep, grace=0)
 
-    def end(self, drain: bool, patience: float = math.inf) -> dict[str, t.Any] | None:
-        """Let the watcher revoke the session; what it did, or None while it is still at it after the patience."""
+    def end(self, drain: bool, timeout: float = math.inf) -> dict[str, t.Any] | None:
+        """Have the watcher revoke the session; what it did, or None if it has not finished in time."""
         self.ended = True
         self.exit()
         drain_timeout = self._settings.drain_timeout if drain else 0
-        revoke_timeout = min(patience, self._settings.revoke_timeout)
+        revoke_timeout = min(timeout, self._settings.revoke_timeout)
         found = self.watcher.end(drain_timeout, revoke_timeout, self.keep)
         stopped = found is None and self.watcher.stopped
         if stopped or (found is None and self.watcher.gone):
-            # Another one finds the session as it is.
+            # Another one continues with the session as it is.
             self._replace_watcher()
             found = self.watcher.end(drain_timeout, revoke_timeout, self.keep)
         if found is None and self.watcher.gone:
@@ -218,12 +220,12 @@ class Run:
         return self.watcher.pending
 
     def _replace_watcher(self) -> None:
-        """Have another watcher for one that was killed, or stopped."""
+        """Start another watcher in place of one that was killed or stopped."""
         self.watcher.kill()
         self.watcher = Watcher(self.session, self._owner, os.environ)
 
     def _unrevoked(self) -> str:
-        """What to say when two watchers ended without an answer."""
+        """The problem if two watchers ended without a report."""
         if not os.path.lexists(self.session.path):
             return report.gone(self.session)
         return (
@@ -237,7 +239,7 @@ _current: Run | None = None
 
 
 def begin_or_join(settings: Settings) -> Run | None:
-    """The run of this process, which is put on its session with all that it starts; None within another's session."""
+    """The run of this process, which is put on its session with all that it starts; None within another session."""
     global _current
     if _current is None:
         begun = Run.begin(settings, os.environ)
@@ -249,7 +251,7 @@ def begin_or_join(settings: Settings) -> Run | None:
 
 
 def settings_of(option: t.Callable[[str], t.Any]) -> Settings:
-    """What the user chose, as a plugin of Ansible has it."""
+    """The settings from the options of a plugin."""
     return Settings(
         renew_after=str(option("renew_after")),
         session=option("session"),

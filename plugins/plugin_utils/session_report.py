@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a process that signs in by a session would work with: a cloud's token and the variables that lead to it."""
+"""What the lookup returns: a cloud's token in a session, and the variables that put a process there."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..module_utils._session.store.token import Token
 from ..module_utils._session.util.errors import ConfigurationError, SessionError, without_sdk
 from ..module_utils._session_setup import environment, issued
 
-#: Seconds for which a lookup waits for a Keystone that is busy.
+#: Seconds for which a lookup waits while Keystone is busy.
 _TIMEOUT = 120
 
 
 def chosen_session(name: str | None, environ: t.Mapping[str, str]) -> Session:
-    """The session of this name or path, else the one of the environment; none is made here."""
+    """The session of this name or path; without one, that of the environment."""
     session = Session.named(name, environ) if name else Session.of_environment(environ)
     if session is None:
         raise SessionError("No session is named: set session to what os_token_issue returned.")
@@ -33,7 +33,7 @@ def chosen_session(name: str | None, environ: t.Mapping[str, str]) -> Session:
 
 
 def report(session: Session, cloud: str | None, environ: t.Mapping[str, str], return_token: bool) -> dict[str, t.Any]:
-    """The cloud's token, issued or renewed first where that is due, with the variables that lead to it."""
+    """The cloud's token, issued or renewed first if it is due, with the variables."""
     session.refuse_closed()
     one = _known(session, cloud or environ.get("OS_CLOUD"))
     token = _good_token(session, one)
@@ -51,7 +51,7 @@ def report(session: Session, cloud: str | None, environ: t.Mapping[str, str], re
 
 
 def _known(session: Session, cloud: str | None) -> issued.Issued | None:
-    """What os_token_issue was asked for under this name; without one, the only thing that it was asked for."""
+    """The token that os_token_issue issued for this cloud; without a name, the only one."""
     known = issued.read(session)
     named = [one for one in known if one.cloud == cloud]
     if cloud is None and len(known) > 1:
@@ -66,7 +66,7 @@ def _good_token(session: Session, one: issued.Issued | None) -> Token | None:
         return None
     if serving.is_good(session, stored.current, session.read_record().policy):
         return stored.current
-    # What cannot be renewed is served to its end, as it is to tasks.
+    # If it cannot be renewed, it is used until it expires, as for tasks.
     return stored.current if one.way is None and not stored.current.expired else None
 
 
@@ -77,7 +77,7 @@ def _signed_in(session: Session, cloud: str | None) -> tuple[TaskCloud, Token]:
         raise ConfigurationError(without_sdk(sys.executable)) from None
     params: dict[str, t.Any] = dict.fromkeys(("project", "project_domain", "domain", "system", "unscoped", *SDK_NAMES))
     params.update(cloud=cloud, auth=None, auth_type=None, session=session.path)
-    # Signing in puts this process on the session, which others of its lookups may not be meant for.
+    # Signing in puts this process on the session; other lookups in it may be for another one.
     before = os.environ.copy()
     try:
         found = signing_in.cloud_of(params, session)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A line on the run's terminal that is written over in place, shown by a process that is not at the terminal itself.
+"""A line on the run's terminal that is updated in place, by a process that is not at the terminal itself.
 
-It stands below an empty line, on which the cursor stays: what others write meanwhile begins on a line of its own.
+It is below an empty line with the cursor, so that other output starts on a line of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import typing as t
 
 from ..module_utils._session.util import file_lock, process
 
-#: Back to the beginning of the line, and nothing from there on.
+#: Returns to the beginning of the line, and erases everything from there.
 ERASE = "\r\x1b[J"
 _NARROWEST = 20
 _USUAL = 80
 
 
 class TerminalLine:
-    """The place for one such line; there is one on a terminal at a time."""
+    """The one such line of a terminal."""
 
     def __init__(self, terminal: int, run: int) -> None:
         self._terminal = terminal
@@ -28,7 +28,7 @@ class TerminalLine:
 
     @classmethod
     def of_run(cls, run: int, environ: t.Mapping[str, str]) -> TerminalLine | None:
-        """On the terminal that a process has its standard output on; None where that is none, or taken."""
+        """The line on the terminal of a process's standard output; None if that is no terminal, or has one already."""
         if environ.get("TERM", "dumb") == "dumb":
             return None
         try:
@@ -46,7 +46,7 @@ class TerminalLine:
 
     @property
     def _width(self) -> int:
-        # Of a terminal that nobody told its size, this is the one that programs expect.
+        # Programs expect 80 columns of a terminal that does not report its size.
         return os.get_terminal_size(self._terminal).columns or _USUAL
 
     @property
@@ -54,17 +54,17 @@ class TerminalLine:
         return self._width >= _NARROWEST and in_foreground(self._run)
 
     def showing(self, text: str) -> str:
-        """What shows a text there; nothing while the terminal is somebody else's."""
+        """The output that shows a text there; empty while the run is in the background."""
         try:
             if not self._usable:
                 return ""
-            # A line that is full would wrap.
+            # A full line would wrap.
             return f"\r\x1b[K\n{text[: self._width - 1]}\x1b[K\r\x1b[A"
         except OSError:
             return ""
 
     def finish_with(self, text: str) -> None:
-        """Put a text there for good, in one piece and at once: the run's own process is about to end."""
+        """Write a last text there, in one piece and at once: the run's own process is about to end."""
         try:
             if in_foreground(self._run):
                 os.write(self._terminal, f"{ERASE}{text}\n".encode(errors="replace"))
@@ -77,7 +77,7 @@ class TerminalLine:
 
 
 def shows_at_once(run: int, environ: t.Mapping[str, str]) -> bool:
-    """Whether what a process writes to its standard output is seen at once, and not when its buffer is full."""
+    """Whether the standard output of a process appears at once, and not when its buffer is full."""
     if environ.get("PYTHONUNBUFFERED"):
         return True
     try:

@@ -151,7 +151,7 @@ def test_a_session_open_to_other_users_is_revoked_once_it_is_closed_to_them(cont
     tasks = FLAVORS + "- file: {path: \"{{ lookup('env', 'PYTHONPATH') | dirname }}\", mode: '0755'}\n"
     run = controller.play(tasks, ONETOKEN_REVOKE_TIMEOUT="1", **CALLBACK)
     output = " ".join(run.output.split())
-    assert run.ok and "is open to other users (mode 0755)" in output and "goes on trying" in output, run.output
+    assert run.ok and "is open to other users (mode 0755)" in output and "keeps trying" in output, run.output
     assert len(issued.living()) == 1
     (session,) = controller.sessions
     session.chmod(0o700)

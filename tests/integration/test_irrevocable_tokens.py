@@ -73,7 +73,7 @@ def test_a_run_with_a_trust_reports_when_its_token_expires_and_ends_at_once(cont
     assert run.ok and ALIVE.search(run.output), run.output
     words = " ".join(run.output.split())
     assert "refuses to revoke it (HTTP 403), as it does with tokens of a trust that impersonates: delete the" in words
-    assert "goes on asking" not in words
+    assert "keeps asking" not in words
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
     assert len(issued.all()) == 1
     # It is alive, but not on the disk.

@@ -158,7 +158,7 @@ def test_revocation_is_retried_until_keystone_is_back(controller, issued, keysto
         wait_for((controller.home / "working").exists, TIMEOUT, "the play is at work")
         limits(keystone_status=503)
         wait_for(lambda: terminal.ended, TIMEOUT, "the play has ended")
-        assert "a process in the background goes on asking" in " ".join(terminal.output.split())
+        assert "a background process keeps asking" in " ".join(terminal.output.split())
     wait_for(lambda: keystone.count("DELETE") > 8, TIMEOUT, "the watcher has retried")
     assert len(issued.living()) == 1
     limits(keystone_status=None)

@@ -25,4 +25,4 @@ def test_a_session_that_vanishes_costs_sign_ins_and_one_warning(comparison):
     without, found = comparison.run(play_of_cases([one]))
     assert found.answers == without.answers
     assert found.posts == without.posts
-    assert found.output.count("WARNING") == 1 and "is not there any more" in found.output, found.output
+    assert found.output.count("WARNING") == 1 and "is gone: tasks sign in by themselves" in found.output, found.output

@@ -44,7 +44,7 @@ def loader(monkeypatch, tmp_path):
 
 
 def overrides(loader) -> bool:
-    return os.path.samefile(loader.find_plugin("ansible.legacy.normal"), f"{ansible_internals._OVERRIDE}/normal.py")
+    return os.path.samefile(loader.find_plugin("ansible.legacy.normal"), f"{ansible_internals.OVERRIDE}/normal.py")
 
 
 class TestTakingOver:

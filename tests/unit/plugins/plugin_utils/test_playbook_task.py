@@ -348,10 +348,10 @@ class TestEnvironmentByUser:
     def test_it_is_safe_to_repeat(self, task):
         one = task(f"{CLOUD_TASK}\n{self.BY_TEMPLATE}")
         self.environment_of(one, who="root")
-        before = list(one._task._environment)
+        before = list(one.own_environment)
         self.environment_of(one, who="root")
 
-        assert one._task._environment == before
+        assert one.own_environment == before
 
     @pytest.mark.parametrize(
         ("lines", "inventory", "by_host"),

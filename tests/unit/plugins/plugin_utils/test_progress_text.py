@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.progress import RunStatus
-from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_text import Log, farewell, sentence
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.progress_text import Log, interrupted_message, sentence
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fake_time import FakeTime
 
 STANDING = RunStatus("snapshot", "servers", total=1000, done=430, failed=2, in_progress=38, waiting=530)
@@ -43,11 +43,11 @@ def test_nothing_that_a_terminal_would_obey_gets_into_a_sentence():
 
 
 def test_the_last_words_name_what_goes_on_and_what_to_do():
-    assert farewell(STANDING) == (
+    assert interrupted_message(STANDING) == (
         "snapshot of 1000 servers: interrupted at 430 done, nothing new is sent, the 38 under way go on; "
         "run it again for the rest"
     )
-    assert "interrupted" in farewell(None)
+    assert "interrupted" in interrupted_message(None)
 
 
 def test_a_log_gets_the_first_each_tenth_and_no_more_than_one_each_5_seconds_between(time):

@@ -338,7 +338,7 @@ class TestNews:
         return run
 
     def test_of_a_good_token_there_is_none(self, run_with_token):
-        assert run_with_token.news() == []
+        assert run_with_token.new_warnings() == []
 
     @pytest.mark.parametrize(
         ("trouble", "told"),
@@ -351,41 +351,41 @@ class TestNews:
         session = run_with_token.session
         session.report_problem(trouble)
 
-        (text,) = run_with_token.news()
+        (text,) = run_with_token.new_warnings()
         assert text.startswith(told.format(session.path))
         session.report_problem(trouble)
-        assert run_with_token.news() == []
+        assert run_with_token.new_warnings() == []
 
     def test_code_that_processes_cannot_find_is_told_once_as_they_cannot_say_so(self, run_with_token):
         os.remove(os.path.join(run_with_token.session.site, "sitecustomize.py"))
 
-        (text,) = run_with_token.news()
+        (text,) = run_with_token.new_warnings()
         assert text.startswith("A process could not use the session")
-        assert run_with_token.news() == []
+        assert run_with_token.new_warnings() == []
 
     def test_something_odd_of_a_token_is_told_once_with_whose_it_is(self, begin, sign_in):
         run, _variables = begin()
         sign_in(run.session, **{"OS-TRUST:trust": {"id": "t1"}})
 
-        assert run.news() == [
+        assert run.new_warnings() == [
             "The token of user 'demo' for project 'demo': This token comes from a trust, which may allow only so many "
             "tokens: renew it rarely."
         ]
         run.session.count(ISSUED)
-        assert run.news() == []
+        assert run.new_warnings() == []
 
     def test_while_nothing_is_signed_in_or_noted_no_file_is_read(self, run_with_token, monkeypatch):
-        run_with_token.news()
+        run_with_token.new_warnings()
         monkeypatch.setattr(type(run_with_token.session), "read_record", lambda self: pytest.fail("it is read"))
 
-        assert run_with_token.news() == []
+        assert run_with_token.new_warnings() == []
 
     def test_of_a_session_that_is_closed_or_gone_there_is_none(self, run_with_token):
         run_with_token.session.report_problem(BROKEN)
         run_with_token.session.close()
-        assert run_with_token.news() == []
+        assert run_with_token.new_warnings() == []
 
         run_with_token.session.discard()
         # The callback takes it for no news.
         with contextlib.suppress(OneTokenError):
-            assert run_with_token.news() == []
+            assert run_with_token.new_warnings() == []

@@ -50,7 +50,7 @@ def nobody_there(no_cloud):
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/v3"
 
 
-def test_where_keystoneauth_is_not_installed_a_sentence_says_what_to_install(keystone, no_cloud, monkeypatch):
+def test_without_keystoneauth_the_error_says_what_to_install(keystone, no_cloud, monkeypatch):
     monkeypatch.setattr(requests_to_keystone, "keystoneauth1", None)
 
     with pytest.raises(ConfigurationError, match="cannot import openstacksdk: install it there"):
@@ -62,7 +62,7 @@ class TestRevoking:
     def token(self, keystone):
         return TokenId(keystone.issue())
 
-    def test_keystone_refuses_the_token_from_then_on(self, keystone, connection, token, time):
+    def test_keystone_refuses_the_token_afterwards(self, keystone, connection, token, time):
         assert connection.revoke(token, time.waiter(60)) is True
 
         assert keystone.revoked == [token.reveal()]
@@ -76,7 +76,7 @@ class TestRevoking:
         assert request.headers["X-Auth-Token"] == request.headers["X-Subject-Token"] == token.reveal()
         assert connection.requests == 1
 
-    def test_keystone_s_word_that_it_knows_no_such_token_is_proof(self, keystone, connection, token, time):
+    def test_keystone_s_answer_that_it_knows_no_such_token_is_proof(self, keystone, connection, token, time):
         keystone.alive.clear()
 
         assert connection.revoke(token, time.waiter(60)) is False
@@ -100,7 +100,7 @@ class TestRevoking:
         ],
         ids=lambda body: body[:40] or "empty",
     )
-    def test_the_answer_of_anything_else_is_none(self, keystone, connection, token, time, status, body):
+    def test_the_answer_of_anything_else_is_no_proof(self, keystone, connection, token, time, status, body):
         """A gateway that knows no such path, a log-in page, a firewall, a cache."""
         keystone.stuck = {"DELETE": Answer(status, body=body), "GET": Answer(status, body=body)}
 
@@ -112,7 +112,7 @@ class TestRevoking:
         assert len(keystone.requests) == 2
 
     @pytest.mark.parametrize("status", [200, 401, 404, 405])
-    def test_then_keystone_is_asked_about_the_token(self, keystone, connection, token, time, status):
+    def test_after_another_answer_keystone_validates_the_token(self, keystone, connection, token, time, status):
         """The gateway lets no DELETE through."""
         keystone.stuck["DELETE"] = Answer(status, body="<html></html>")
 
@@ -123,7 +123,7 @@ class TestRevoking:
         keystone.alive.clear()
         assert connection.revoke(token, time.waiter(60)) is False
 
-    def test_that_a_path_is_not_found_says_nothing_of_the_token(self, keystone, connection, token, time):
+    def test_an_unknown_path_says_nothing_about_the_token(self, keystone, connection, token, time):
         answer = keystones_answer(404, "The requested URL was not found on the server. If you entered the URL manually")
         keystone.stuck = {"DELETE": answer, "GET": answer}
 
@@ -140,12 +140,12 @@ class TestRevoking:
             "Could not find Application Credential: 3e549dd45b5c4039b639bcf620f19628.",
         ],
     )
-    def test_that_what_the_token_is_of_is_not_found_is_proof(self, keystone, connection, token, time, message):
+    def test_an_unknown_trust_or_user_of_the_token_is_proof(self, keystone, connection, token, time, message):
         keystone.stuck = {"DELETE": keystones_answer(404, message), "GET": keystones_answer(404, message)}
 
         assert connection.revoke(token, time.waiter(60)) is False
 
-    def test_a_token_of_a_trust_with_impersonation_lives_on_and_is_asked_about_once(
+    def test_a_token_of_a_trust_with_impersonation_stays_valid_and_is_asked_about_once(
         self, keystone, connection, token, time
     ):
         keystone.alive[token.reveal()]["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
@@ -156,7 +156,7 @@ class TestRevoking:
         assert (caught.value.by_keystone, caught.value.lives) == (True, True)
         assert [request.method for request in keystone.requests] == ["DELETE"]
 
-    def test_a_token_with_access_rules_lives_on_though_keystone_says_401(self, keystone, connection, token, time):
+    def test_a_token_with_access_rules_stays_valid_though_keystone_answers_401(self, keystone, connection, token, time):
         keystone.alive[token.reveal()]["application_credential"] = {"access_rules": [{"id": "r1"}]}
 
         with pytest.raises(TokenNotRevokedError, match=r"refuses to revoke it \(HTTP 401\)$") as caught:
@@ -166,35 +166,35 @@ class TestRevoking:
         keystone.alive.clear()
         assert connection.revoke(token, time.waiter(60)) is False
 
-    def test_while_nobody_can_say_whether_it_lives_it_is_not_called_dead(self, keystone, connection, token, time):
+    def test_while_its_state_is_unknown_it_does_not_count_as_dead(self, keystone, connection, token, time):
         keystone.stuck = {"DELETE": Answer(404), "GET": Answer(503)}
 
         with pytest.raises(KeystoneUnavailableError, match="HTTP 503 until the timeout"):
             connection.revoke(token, time.waiter(60))
 
     @pytest.mark.parametrize("status", [413, 429, 500, 502, 503, 504])
-    def test_a_refusal_that_passes_is_waited_out(self, keystone, connection, token, time, status):
+    def test_an_error_that_passes_is_waited_for(self, keystone, connection, token, time, status):
         keystone.answers["DELETE"] = [Answer(status, {"Retry-After": "7"}), Answer(status)]
 
         assert connection.revoke(token, time.waiter(60)) is True
         assert time.naps[0] == 7
         assert connection.requests == 3
 
-    def test_a_refusal_that_stays_is_a_sentence_when_the_time_is_up(self, keystone, connection, token, time):
+    def test_an_error_that_stays_is_reported_when_the_time_is_up(self, keystone, connection, token, time):
         keystone.stuck["DELETE"] = Answer(500)
 
         with pytest.raises(KeystoneUnavailableError, match="answered HTTP 500 until the timeout"):
             connection.revoke(token, time.waiter(60))
         assert 30 < sum(time.naps) <= 60
 
-    def test_a_keystone_that_cannot_be_reached_is_tried_until_the_time_is_up(self, nobody_there, time):
+    def test_an_unreachable_keystone_is_tried_until_the_time_is_up(self, nobody_there, time):
         with pytest.raises(KeystoneUnavailableError, match="cannot be reached") as caught:
             Connection(nobody_there).revoke(TokenId("the-token"), time.waiter(60))
 
         assert len(time.naps) > 3
         assert "the-token" not in str(caught.value)
 
-    def test_a_server_that_speaks_no_tls_any_more_is_not_asked_again(self, keystone, token, time):
+    def test_a_server_without_tls_is_not_asked_again(self, keystone, token, time):
         connection = Connection(keystone.auth_url.replace("http:", "https:"))
 
         with pytest.raises(KeystoneUnavailableError, match="the certificate of Keystone .* cannot be trusted"):
@@ -202,7 +202,7 @@ class TestRevoking:
         assert time.naps == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_to_another_host_no_token_is_sent(self, keystone, connection, token, time, status):
+    def test_no_token_is_sent_to_another_host(self, keystone, connection, token, time, status):
         with StandInKeystone() as elsewhere:
             answer = Answer(status, {"Location": f"{elsewhere.url}/v3/auth/tokens?to={token.reveal()}"})
             keystone.stuck = {"DELETE": answer, "GET": answer}
@@ -218,7 +218,7 @@ class TestRevoking:
         assert time.naps == []
 
     @pytest.mark.parametrize("location", ["/identity/v3/auth/tokens", "{url}/identity/v3/auth/tokens"])
-    def test_to_another_place_on_the_same_host_it_is(self, keystone, token, time, location):
+    def test_a_token_is_sent_to_another_path_on_the_same_host(self, keystone, token, time, location):
         connection = Connection(keystone.auth_url)
         keystone.path = "/identity"
         keystone.moved = Answer(307, {"Location": location.format(url=keystone.url)})
@@ -233,7 +233,7 @@ class TestRevoking:
             connection.revoke(token, time.waiter(60))
 
     @pytest.mark.parametrize("method", ["DELETE", "GET"])
-    def test_an_answer_that_drips_has_an_end(self, keystone, token, method):
+    def test_an_answer_that_drips_is_given_up(self, keystone, token, method):
         keystone.dripping = {method}
         connection = Connection(keystone.auth_url, timeout=0.5)
         ask = connection.revoke if method == "DELETE" else connection.is_valid
@@ -250,7 +250,7 @@ class TestRevoking:
 
         assert failures
 
-    def test_a_certificate_that_is_gone_is_a_sentence(self, keystone, token, time):
+    def test_a_missing_certificate_is_reported(self, keystone, token, time):
         connection = Connection(keystone.auth_url.replace("http:", "https:"), Tls("/nowhere/ca.pem"))
 
         with pytest.raises(KeystoneUnavailableError, match=r"cannot be made \(OSError\)"):
@@ -275,7 +275,7 @@ class TestRevoking:
         ("http://k/v3/auth/tokens", "http://[k/v3/auth/tokens", False),
     ],
 )
-def test_a_token_follows_a_redirect_on_the_same_host_alone_and_never_out_of_tls(here, location, allowed):
+def test_a_token_follows_a_redirect_only_on_the_same_host_and_never_out_of_tls(here, location, allowed):
     response = requests.Response()
     response.status_code, response.url, response.headers["Location"] = 307, here, location
 
@@ -285,7 +285,7 @@ def test_a_token_follows_a_redirect_on_the_same_host_alone_and_never_out_of_tls(
 
 
 class TestValidating:
-    def test_one_request_without_the_catalog_tells(self, keystone, connection, time):
+    def test_one_request_without_the_catalog_is_enough(self, keystone, connection, time):
         token = keystone.issue()
 
         assert connection.is_valid(TokenId(token), time.waiter(60)) is True
@@ -303,21 +303,21 @@ class TestValidating:
         "body",
         [{"application_credential": {"access_rules": [{"id": "r1"}]}}, {"OS-TRUST:trust": {"impersonation": True}}],
     )
-    def test_a_token_that_may_do_little_is_valid(self, keystone, connection, time, body):
+    def test_a_token_with_few_permissions_is_valid(self, keystone, connection, time, body):
         token = keystone.issue()
         keystone.alive[token].update(body)
 
         assert connection.is_valid(TokenId(token), time.waiter(60)) is True
 
     @pytest.mark.parametrize("status", [200, 401, 403, 404])
-    def test_what_is_not_keystone_says_neither(self, keystone, connection, time, status):
+    def test_the_answer_of_anything_but_keystone_is_an_error(self, keystone, connection, time, status):
         keystone.stuck["GET"] = Answer(status, body="<html></html>")
 
         assert connection.accepts(TokenId("t"), time.waiter(60)) is None
         with pytest.raises(KeystoneUnavailableError, match="is not Keystone: check auth_url"):
             connection.is_valid(TokenId("t"), time.waiter(60))
 
-    def test_a_keystone_out_of_service_says_neither(self, keystone, connection, time):
+    def test_a_keystone_out_of_service_is_an_error(self, keystone, connection, time):
         keystone.stuck["GET"] = Answer(503)
 
         with pytest.raises(KeystoneUnavailableError):
@@ -325,7 +325,7 @@ class TestValidating:
 
 
 class TestConnection:
-    def test_it_goes_to_where_the_token_came_from_as_it_was_got(self):
+    def test_it_uses_the_address_and_the_tls_settings_of_the_token(self):
         tls = Tls("/ca.pem", ("/c.pem", "/k.pem"))
         token_url = "https://k/identity/v3/auth/tokens"
         token = dataclasses.replace(make_token(), auth_url="https://k/v3", token_url=token_url, tls=tls)
@@ -336,7 +336,7 @@ class TestConnection:
         assert (connection.session.verify, connection.session.cert) == (tls.verify, tls.cert)
 
     @pytest.mark.parametrize(("proxy", "expected"), [("", {}), ("http://p:1", {"http": "http://p:1"})])
-    def test_it_goes_by_the_proxy_that_the_token_was_got_by_and_no_other(self, monkeypatch, proxy, expected):
+    def test_it_uses_the_proxy_of_the_token_and_no_other(self, monkeypatch, proxy, expected):
         monkeypatch.setenv("http_proxy", "http://another:2")
         token = dataclasses.replace(make_token(), tls=Tls(proxy=proxy))
         session = Connection.of_token(token).session.session
@@ -344,7 +344,7 @@ class TestConnection:
         found = session.merge_environment_settings("http://k/v3/auth/tokens", {}, None, True, None)["proxies"]
         assert {scheme: url for scheme, url in found.items() if scheme == "http"} == expected
 
-    def test_it_accepts_no_weaker_tls_than_the_token_was_got_with(self, monkeypatch):
+    def test_it_accepts_no_weaker_tls_than_the_token_s(self, monkeypatch):
         class Now(keystone_session.Session):
             def __init__(self, tls_min_version, tls_ciphers, **options):
                 super().__init__(**options)
@@ -355,7 +355,7 @@ class TestConnection:
 
         assert Connection.of_token(token).session.strictness == ("1.3", "HIGH")
 
-    def test_a_keystoneauth_that_has_no_such_options_is_not_told(self, monkeypatch):
+    def test_a_keystoneauth_without_such_options_gets_none(self, monkeypatch):
         class Before(keystone_session.Session):
             def __init__(self, verify, cert, timeout, app_name, app_version):
                 super().__init__(verify=verify, cert=cert, timeout=timeout)
@@ -365,21 +365,21 @@ class TestConnection:
 
         assert isinstance(Connection.of_token(token).session, Before)
 
-    def test_its_sentences_show_no_password_of_an_address(self, nobody_there, time):
+    def test_its_messages_show_no_password_of_an_address(self, nobody_there, time):
         connection = Connection(nobody_there.replace("://", "://someone:secret@"))
 
         with pytest.raises(KeystoneUnavailableError) as caught:
             connection.revoke(TokenId("the-token"), time.waiter(0))
         assert f"Keystone at {nobody_there} cannot be reached" in str(caught.value)
 
-    def test_by_default_the_certificate_is_checked_and_an_answer_is_not_waited_for_for_ever(self):
+    def test_by_default_the_certificate_is_checked_and_requests_have_a_timeout(self):
         connection = Connection("https://k")
 
         assert connection.session.verify is True
         assert connection.session.timeout == requests_to_keystone.REQUEST_TIMEOUT
         assert connection.token_url == "https://k/v3/auth/tokens"
 
-    def test_keystone_s_log_shows_who_asked(self, keystone, connection, time):
+    def test_keystone_s_log_shows_the_collection(self, keystone, connection, time):
         connection.is_valid(TokenId(keystone.issue()), time.waiter(60))
 
         assert keystone.asked("GET")[0].headers["User-Agent"].startswith(f"onetoken.openstack/{VERSION}")

@@ -72,7 +72,7 @@ def test_a_run_s_session_without_a_live_token_is_removed_after_a_day(base, token
     assert os.listdir(base) == []
 
 
-def test_one_of_a_version_before_is_removed_as_well(base):
+def test_one_of_an_earlier_version_is_removed_too(base):
     session = left_behind(base, "run-1")
     make_old(session)
     os.utime(session.path, (0, 0))
@@ -88,7 +88,7 @@ def test_a_live_token_stays_to_be_revoked(base):
     assert os.listdir(base) == ["run-1"]
 
 
-def test_a_live_token_that_was_not_put_in_place_stays_too(base):
+def test_a_live_token_in_a_temporary_file_stays_too(base):
     tokens = pathlib.Path(left_behind(base, "run-1", token_age=3600).path) / "tokens"
     (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
     os.utime(tokens.parent, (0, os.stat(base).st_mtime - KEPT - 60))
@@ -105,7 +105,7 @@ def test_a_live_token_that_was_replaced_stays_too(base):
     assert os.listdir(base) == ["run-1"]
 
 
-def test_a_session_that_was_touched_stays_so_that_a_late_task_finds_it(base):
+def test_a_session_that_changed_lately_stays_for_a_late_task(base):
     left_behind(base, "run-1", untouched=KEPT - 60)
     clear(str(base))
 
@@ -148,18 +148,18 @@ class TestANamedSession:
             ([60], [60]),
         ],
     )
-    def test_what_expired_a_lifetime_ago_is_dropped(self, tokens_left, ages, left):
+    def test_tokens_that_expired_a_lifetime_ago_are_removed(self, tokens_left, ages, left):
         assert tokens_left(*ages) == left
 
     @pytest.mark.parametrize(("age", "left"), [(DAY + 3540, [IDENTITY]), (DAY + 3660, [])])
-    def test_of_short_lived_ones_the_clock_may_be_off_by_hours(self, base, age, left):
+    def test_the_clock_may_be_off_by_hours_for_short_lived_tokens(self, base, age, left):
         session = left_behind(base, "nightly", None)
         session.write_tokens(IDENTITY, StoredTokens(make_token(lifetime=3600, age=age)))
         clear(str(base))
 
         assert session.names() == left
 
-    def test_it_stays_itself_and_its_record_with_it(self, base):
+    def test_the_session_and_its_record_stay(self, base):
         session = left_behind(base, "nightly", 3 * DAY)
         record = session.read_record()
         clear(str(base))
@@ -167,7 +167,7 @@ class TestANamedSession:
         assert session.names() == []
         assert session.read_record() == record
 
-    def test_what_cannot_be_read_as_a_whole_may_live(self, base):
+    def test_a_damaged_file_stays(self, base):
         session = left_behind(base, "nightly", 3 * DAY)
         file = pathlib.Path(session.path, "tokens", f"{IDENTITY}.json")
         data = json.loads(file.read_text())
@@ -176,7 +176,7 @@ class TestANamedSession:
 
         assert session.names() == [IDENTITY]
 
-    def test_one_of_which_nobody_knows_when_it_ends_stays(self, base):
+    def test_a_token_without_a_known_expiry_stays(self, base):
         session = left_behind(base, "nightly", None)
         token = make_token(age=9 * DAY)
         token.body["expires_at"] = "soon"
@@ -185,7 +185,7 @@ class TestANamedSession:
 
         assert session.names() == [IDENTITY]
 
-    def test_while_somebody_signs_in_nothing_is_dropped(self, base):
+    def test_nothing_is_removed_during_a_sign_in(self, base):
         session = left_behind(base, "nightly", 3 * DAY)
         signing_in = session.signing_in(0)
         clear(str(base))
@@ -219,7 +219,7 @@ def test_tokens_that_cannot_be_read_are_kept_until_they_have_expired(base, untou
     assert os.listdir(base) == left
 
 
-def test_a_session_that_somebody_works_on_stays(base):
+def test_a_session_that_a_process_works_on_stays(base):
     session = left_behind(base, "run-1")
     with session.locked():
         os.utime(session.path, (0, 0))
@@ -244,7 +244,7 @@ def test_the_superuser_leaves_a_session_of_another_user_alone(base):
     assert os.listdir(base) == ["run-1"]
 
 
-def test_what_is_no_session_stays(base):
+def test_other_files_stay(base):
     (base / "run-photos").mkdir(mode=0o700)
     (base / "run-photos" / "cat.json").touch()
     (base / "run-file").touch()
@@ -254,7 +254,7 @@ def test_what_is_no_session_stays(base):
     assert os.listdir(base / "run-photos") == ["cat.json"]
 
 
-def test_one_that_cannot_be_read_does_not_keep_the_others(base):
+def test_an_unreadable_session_does_not_protect_the_others(base):
     damaged = left_behind(base, "run-1")
     (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
     left_behind(base, "run-2")
@@ -264,7 +264,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(base):
 
 
 @pytest.mark.processes
-def test_a_session_whose_run_goes_on_stays_however_old_it_is(base, run):
+def test_the_session_of_a_running_run_stays_however_old_it_is(base, run):
     session = left_behind(base, "run-1")
     owners.add(session, Owner.of_process(run.pid))
     os.utime(session.path, (0, 0))
@@ -273,7 +273,7 @@ def test_a_session_whose_run_goes_on_stays_however_old_it_is(base, run):
     assert os.listdir(base) == ["run-1"]
 
 
-def test_what_a_run_left_is_removed_with_all_that_it_had(base):
+def test_a_session_is_removed_with_all_its_files(base):
     session = left_behind(base, "run-1")
     owners.add(session, ENDED)
     usage.hold(session)
@@ -285,7 +285,7 @@ def test_what_a_run_left_is_removed_with_all_that_it_had(base):
     assert os.listdir(base) == []
 
 
-def test_a_place_that_is_not_there_has_nothing_to_be_swept(tmp_path):
+def test_a_missing_directory_has_nothing_to_sweep(tmp_path):
     clear(str(tmp_path / "nowhere"))
 
     assert sweep(str(tmp_path / "nowhere"), 10) == Sweep()
@@ -321,45 +321,45 @@ class TestOrphans:
         assert session.closed
         assert self.names(base) == []
 
-    def test_one_that_its_user_named_is_an_orphan_as_well(self, base, abandoned, keystone):
+    def test_a_named_session_can_be_an_orphan(self, base, abandoned, keystone):
         abandoned("nightly", ENDED, ENDED)
 
         assert sweep(str(base), 10).revoked == 1
         assert os.listdir(base) == ["nightly"]
 
-    def test_one_whose_token_was_not_put_in_place_is_an_orphan_as_well(self, base, abandoned, keystone):
+    def test_a_session_with_only_a_temporary_file_can_be_an_orphan(self, base, abandoned, keystone):
         tokens = pathlib.Path(abandoned("run-1").path) / "tokens"
         (tokens / f"{IDENTITY}.json").rename(tokens / f".{IDENTITY}.json.0123abcd")
 
         assert sweep(str(base), 10).revoked == 1
         assert list(tokens.iterdir()) == []
 
-    def test_one_of_a_version_before_is_an_orphan_as_well(self, base, abandoned, keystone):
+    def test_a_session_of_an_earlier_version_can_be_an_orphan(self, base, abandoned, keystone):
         make_old(abandoned("run-1"))
 
         assert sweep(str(base), 10).revoked == 1
         assert keystone.alive == {}
 
-    def test_one_that_could_not_be_revoked_is_tried_again_the_next_time(self, base, abandoned, keystone):
+    def test_one_that_could_not_be_revoked_is_revoked_by_the_next_sweep(self, base, abandoned, keystone):
         abandoned("run-1").close()
 
         assert sweep(str(base), 10).revoked == 1
 
     @pytest.mark.processes
-    def test_one_that_a_process_still_works_on_is_left_alone(self, base, abandoned, keystone, use):
+    def test_a_session_with_a_working_process_is_left_alone(self, base, abandoned, keystone, use):
         use(abandoned("run-1"))
 
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 
     @pytest.mark.processes
-    def test_one_with_a_run_that_goes_on_is_left_alone(self, base, abandoned, keystone, run):
+    def test_a_session_with_a_running_run_is_left_alone(self, base, abandoned, keystone, run):
         abandoned("run-1", ENDED, Owner.of_process(run.pid))
 
         assert sweep(str(base), 10) == Sweep()
         assert len(keystone.alive) == 1
 
-    def test_one_of_which_nobody_knows_whose_it_is_is_left_alone(self, base, abandoned, keystone):
+    def test_a_session_without_owners_is_left_alone(self, base, abandoned, keystone):
         session = abandoned("run-1")
         for name in owners.known(session):
             owners.remove(session, name)
@@ -396,7 +396,7 @@ class TestOrphans:
         assert len(keystone.alive) == 1
 
     @pytest.mark.processes
-    def test_one_that_a_run_begins_on_meanwhile_is_left_alone(self, base, abandoned, keystone, run, monkeypatch):
+    def test_a_session_that_a_new_run_uses_is_left_alone(self, base, abandoned, keystone, run, monkeypatch):
         """Named, and found to be an orphan just before."""
         found = abandoned("nightly")
         owners.add(found, Owner.of_process(run.pid))
@@ -417,7 +417,7 @@ class TestOrphans:
         assert self.names(base) == []
         assert session.names() == []
 
-    def test_the_problems_of_one_do_not_save_the_others(self, base, abandoned, keystone):
+    def test_the_problems_of_one_do_not_protect_the_others(self, base, abandoned, keystone):
         """Damaged, of a Keystone that is gone, not private, or a mere file."""
         damaged, lost, public = (abandoned(f"run-{number}") for number in range(3))
         (pathlib.Path(damaged.path) / "tokens" / f"{IDENTITY}.json").write_text("{")
@@ -435,7 +435,7 @@ class TestOrphans:
         assert "run-1" in result.problems[1]
         assert lost.names() == [IDENTITY]
 
-    def test_what_is_old_is_cleared_away_in_the_same_turn(self, base, abandoned, keystone):
+    def test_old_sessions_are_cleared_by_the_same_sweep(self, base, abandoned, keystone):
         abandoned("run-1")
         left_behind(base, "run-2")
         sweep(str(base), 10)
