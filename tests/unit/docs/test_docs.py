@@ -144,3 +144,12 @@ def test_no_text_recommends_a_single_asterisk() -> None:
     alone = re.compile(r"([\"'`(])\*[\"'`)]|\b(give|lone|pattern) `?\*(?=[ `,.;]|$)", re.MULTILINE)
     found = [(str(path), match[0]) for path in texts() for match in alone.finditer(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_files_that_the_design_names_exist():
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    folders = (REPOSITORY / "plugins", REPOSITORY / "tests")
+    files = {f"/{path.relative_to(REPOSITORY)}" for folder in folders for path in folder.rglob("*.py")}
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if "ACTION" not in name and "NAME" not in name}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []
