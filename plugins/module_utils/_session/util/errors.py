@@ -15,7 +15,7 @@ _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 class OneTokenError(Exception):
     """Anything that this collection reports to its user."""
 
-    #: What the task returns besides the message.
+    #: What the task returns with the message.
     result: t.Mapping[str, t.Any] = {}
 
 

@@ -27,7 +27,7 @@ def warnings_of_run(run_playbook, no_cloud):
     return warnings_of
 
 
-def test_an_option_that_is_gone_is_named_once_with_each_place_that_sets_it(warnings_of_run, no_cloud):
+def test_a_dropped_option_is_reported_once_with_each_place_that_sets_it(warnings_of_run, no_cloud):
     warnings = warnings_of_run("clouds = sandbox\nFallback = false ; 100%\n", ONETOKEN_CLOUDS="sandbox")
 
     clouds, fallback = warnings
@@ -36,11 +36,11 @@ def test_an_option_that_is_gone_is_named_once_with_each_place_that_sets_it(warni
     assert f"remove fallback in {no_cloud / 'ansible'}" in fallback
 
 
-def test_a_run_without_such_an_option_warns_of_nothing(warnings_of_run):
+def test_a_run_without_such_an_option_does_not_warn(warnings_of_run):
     assert warnings_of_run("renew_after = 50%\n; clouds = sandbox\n") == []
 
 
-def test_a_session_in_a_directory_of_everybody_s_is_warned_of_once(warnings_of_run, tmp_path):
+def test_a_session_in_a_shared_directory_is_warned_about_once(warnings_of_run, tmp_path):
     everybody_s = tmp_path / "everybody's"
     everybody_s.mkdir()
     everybody_s.chmod(0o1777)

@@ -43,9 +43,9 @@ def parse(no_cloud, tmp_path, monkeypatch):
         plugin = one_token.InventoryModule()
         if warn is not None:
             plugin.display = types.SimpleNamespace(warning=warn)
-        told = {**OPTIONS, "directory": str(tmp_path / "sessions"), **options}
+        found = {**OPTIONS, "directory": str(tmp_path / "sessions"), **options}
         monkeypatch.setattr(plugin, "_read_config_data", lambda path: None)
-        monkeypatch.setattr(plugin, "get_option", told.get)
+        monkeypatch.setattr(plugin, "get_option", found.get)
         inventory = InventoryData()
         plugin.parse(inventory, DataLoader(), str(path))
         return inventory
@@ -65,7 +65,7 @@ def test_it_begins_the_run_s_session_and_adds_no_host(parse, tmp_path):
 
 
 @pytest.mark.processes
-def test_listed_twice_or_read_again_it_goes_on_with_the_same_session(parse, tmp_path):
+def test_listed_twice_or_read_again_it_keeps_the_session(parse, tmp_path):
     parse()
     first = os.environ[VARIABLE]
     parse()
@@ -87,7 +87,7 @@ def test_within_a_session_it_makes_none(parse, tmp_path, session, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{"renew_after": "sometimes"}, {"drain_timeout": -1}, {"session": "a/b"}], ids=str)
-def test_what_goes_wrong_is_a_warning_as_the_inventories_behind_it_sign_in_by_themselves(parse, options):
+def test_an_error_is_a_warning_and_the_next_inventories_sign_in_by_themselves(parse, options):
     warnings = []
 
     assert parse(warnings.append, **options).hosts == {}
@@ -96,7 +96,7 @@ def test_what_goes_wrong_is_a_warning_as_the_inventories_behind_it_sign_in_by_th
 
 
 @pytest.mark.parametrize(("name", "is_one"), [("x.yml", True), ("x.yaml", True), ("x.ini", False), ("x", False)])
-def test_it_reads_yaml_files_alone(tmp_path, name, is_one):
+def test_it_reads_only_yaml_files(tmp_path, name, is_one):
     path = tmp_path / name
     path.touch()
 

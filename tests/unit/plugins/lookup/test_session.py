@@ -33,26 +33,26 @@ def issued(session, sandbox):
 
 
 @pytest.mark.parametrize("terms", [("second", "sandbox"), (["second", "sandbox"],)])
-def test_each_cloud_that_is_named_gives_a_mapping_in_that_order(look_up, issued, terms):
-    told = look_up(*terms, session=issued.path)
+def test_there_is_a_mapping_for_each_named_cloud_in_that_order(look_up, issued, terms):
+    found = look_up(*terms, session=issued.path)
 
-    assert [one["cloud"] for one in told] == ["second", "sandbox"]
-    assert not any("token" in one for one in told)
+    assert [one["cloud"] for one in found] == ["second", "sandbox"]
+    assert not any("token" in one for one in found)
 
 
-def test_what_goes_wrong_is_a_sentence(look_up, no_cloud):
+def test_an_error_is_reported(look_up, no_cloud):
     with pytest.raises(AnsibleLookupError, match="No session is named") as raised:
         look_up()
     assert raised.value.__suppress_context__
 
 
-def test_a_token_that_is_there_needs_no_openstacksdk(look_up, issued, monkeypatch):
+def test_an_existing_token_needs_no_openstacksdk(look_up, issued, monkeypatch):
     monkeypatch.setitem(sys.modules, "openstack.config", None)
 
     assert look_up(session=issued.path)[0]["cloud"] == "sandbox"
 
 
-def test_a_missing_openstacksdk_is_told_with_the_interpreter_that_lacks_it(look_up, issued, monkeypatch):
+def test_a_missing_openstacksdk_is_reported_with_the_interpreter(look_up, issued, monkeypatch):
     monkeypatch.setitem(sys.modules, "openstack.config", None)
 
     with pytest.raises(AnsibleLookupError) as raised:
@@ -61,7 +61,7 @@ def test_a_missing_openstacksdk_is_told_with_the_interpreter_that_lacks_it(look_
     assert sys.executable in str(raised.value) and "install it there" in str(raised.value)
 
 
-def test_of_anything_unexpected_only_the_kind_is_told(look_up, issued, monkeypatch):
+def test_only_the_type_of_an_unexpected_error_is_reported(look_up, issued, monkeypatch):
     def fail(*arguments):
         raise ValueError("gAAAAABsecret")
 

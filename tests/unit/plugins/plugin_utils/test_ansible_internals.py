@@ -61,11 +61,11 @@ class TestTakingOver:
         assert not overrides(loader)
 
     @pytest.mark.parametrize("release", ["2.17.0", "2.21.0rc1", "2.21.99.post0"])
-    def test_all_of_a_release_that_was_checked_are_taken_over(self, loader, monkeypatch, release):
+    def test_all_versions_of_a_checked_release_are_taken_over(self, loader, monkeypatch, release):
         monkeypatch.setattr(ansible_internals, "__version__", release)
         assert ansible_internals.take_over() is None
 
-    def test_tests_take_over_the_release_that_comes_next(self, loader, monkeypatch):
+    def test_tests_can_take_over_a_new_release(self, loader, monkeypatch):
         monkeypatch.setattr(ansible_internals, "__version__", "2.99.0")
         monkeypatch.setenv(ansible_internals.ANY_RELEASE, "1")
         assert ansible_internals.take_over() is None
@@ -80,11 +80,11 @@ class TestTakingOver:
         assert ansible_internals.take_over() == "somebody else's ansible.legacy.normal is there"
         assert loader.find_plugin("ansible.legacy.normal") == str(folder / "normal.py")
 
-    def test_an_action_that_is_nowhere_is_not_overridden(self, loader, monkeypatch):
+    def test_a_missing_action_is_not_overridden(self, loader, monkeypatch):
         monkeypatch.setattr(loader, "find_plugin", lambda _name: None)
         assert ansible_internals.take_over() == "somebody else's ansible.legacy.normal is there"
 
-    def test_another_one_that_comes_first_is_said(self, loader, monkeypatch):
+    def test_another_action_that_comes_first_is_reported(self, loader, monkeypatch):
         """Where a loader, of a release to come, puts a directory that is added behind the others."""
         monkeypatch.setattr(loader, "add_directory", lambda _directory: None)
         assert ansible_internals.take_over() == "another ansible.legacy.normal comes first"
@@ -107,19 +107,19 @@ class TestReasons:
 
         return of
 
-    def test_there_is_none_against_a_task_on_this_machine(self, reason):
+    def test_a_task_on_this_machine_has_none(self, reason):
         assert reason() is None
 
-    def test_another_connection_leads_elsewhere(self, reason):
+    def test_another_connection_is_one(self, reason):
         assert reason("ssh") == "it runs over another connection than local"
 
-    def test_each_other_one_has_its_words(self, reason):
+    def test_each_other_reason_has_a_text(self, reason):
         assert reason(become=object()) == "it uses become"
         assert reason(async_val=60) == "it is asynchronous"
         assert reason(keep=True) == "its files are to be kept"
 
     @pytest.mark.parametrize("shell", ["/bin/bash", "/usr/bin/sh", None, ""])
-    def test_a_shell_that_runs_the_command_alone_is_left_out(self, reason, shell):
+    def test_a_shell_that_only_runs_the_command_is_left_out(self, reason, shell):
         assert reason(shell=shell) is None
 
     @pytest.mark.parametrize("shell", ["/opt/wrapper", "/bin/bash -l", "/bin/zsh", "sh"])
@@ -127,7 +127,7 @@ class TestReasons:
     def test_a_shell_that_may_do_more_is_not(self, reason, shell, place):
         assert reason(**{place: shell}) == "its shell may do more than run it"
 
-    def test_nor_is_one_that_reads_a_file_first(self, reason, monkeypatch):
+    def test_a_shell_that_reads_a_file_first_is_not_left_out(self, reason, monkeypatch):
         monkeypatch.setenv("BASH_ENV", "/etc/variables")
         assert reason() is None
         assert reason(shell="/bin/bash") == "its shell may do more than run it"
@@ -159,7 +159,7 @@ def odd(**more):
 
 
 @pytest.mark.processes
-def test_a_task_says_its_way_and_ends_well_on_each(run, no_cloud):
+def test_a_task_logs_how_it_runs_and_succeeds(run, no_cloud):
     plugins = no_cloud / "connection_plugins"
     plugins.mkdir()
     (plugins / "other.py").write_text(OTHER_LOCAL)

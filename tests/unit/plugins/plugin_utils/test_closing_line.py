@@ -20,12 +20,12 @@ def test_a_run_that_sent_nothing_says_nothing():
     assert traffic_lines(report({}, documents_served=1, served=1), verbose=True) == []
 
 
-def test_services_stand_in_the_order_of_their_names_with_their_requests():
+def test_services_are_sorted_by_name_with_their_requests():
     traffic = {"identity": service(2), "block_storage": service(3)}
     assert traffic_lines(report(traffic), verbose=True) == ["one_token: requests: block storage 3, identity 2"]
 
 
-def test_what_was_saved_and_waited_for_is_added():
+def test_savings_and_waits_are_added():
     traffic = {"compute": service(9, throttled=1, seconds=2.25), "network": service(4, throttled=2, seconds=0.5)}
     assert traffic_lines(report(traffic, documents_served=5, served=7), verbose=False) == [
         "one_token: requests: compute 9, network 4; throttled: 3, held back by rate limits: 3 s; version documents "
@@ -33,12 +33,12 @@ def test_what_was_saved_and_waited_for_is_added():
     ]
 
 
-def test_a_wait_too_short_to_matter_is_not_told_but_each_throttled_answer_is():
+def test_a_short_wait_is_not_reported_but_each_throttled_answer_is():
     assert "waited" not in traffic_lines(report({"compute": service(1, seconds=0.9)}), verbose=False)[0]
     assert "throttled: 1" in traffic_lines(report({"compute": service(1, throttled=1)}), verbose=False)[0]
 
 
-def test_a_verbose_run_tells_each_service_with_a_limit():
+def test_a_verbose_run_lists_each_service_with_a_limit():
     traffic = {
         "compute": service(9, throttled=1, seconds=2.25),
         "network": service(4),

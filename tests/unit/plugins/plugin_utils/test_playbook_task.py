@@ -100,7 +100,7 @@ def environment(task: PlaybookTask, **variables: t.Any) -> dict[str, str]:
 
 
 class TestWhatItIs:
-    def test_it_is_told_by_its_name_and_its_place(self, task, tmp_path):
+    def test_its_label_has_its_name_and_its_place(self, task, tmp_path):
         one = task(CLOUD_TASK)
 
         assert one.label == f"'it' ({tmp_path}/play.yml:4)"
@@ -141,10 +141,10 @@ class TestDeclining:
         assert task(f"{CLOUD_TASK}\nvars: {{one_token: {value}}}").declines
 
     @pytest.mark.parametrize("value", ["true", "yes", "1", "'{{ maybe }}'", "''"])
-    def test_everything_else_is_no_decline(self, task, value):
+    def test_other_values_do_not_decline(self, task, value):
         assert not task(f"{CLOUD_TASK}\nvars: {{one_token: {value}}}").declines
 
-    def test_without_the_variable_nothing_declines(self, task):
+    def test_a_task_without_the_variable_does_not_decline(self, task):
         assert not task(CLOUD_TASK).declines
 
     def test_a_block_and_a_play_decline_for_their_tasks_and_the_inner_one_wins(self, tasks_of):
@@ -180,14 +180,14 @@ class TestBecoming:
             ("become: true\nbecome_user: '{{ who }}'", "{{ who }}"),
         ],
     )
-    def test_it_tells_whom_it_becomes(self, task, lines, user):
+    def test_the_user_that_it_becomes(self, task, lines, user):
         assert task(f"{CLOUD_TASK}\n{lines}").becomes == user
 
     def test_the_command_line_makes_every_task_become(self, task):
         assert task(CLOUD_TASK, become=True).becomes == "root"
         assert task(f"{CLOUD_TASK}\nbecome_user: cloud", become=True).becomes == "cloud"
 
-    def test_the_play_makes_its_tasks_become_and_a_task_may_stay_who_it_is(self, tasks_of):
+    def test_a_play_makes_its_tasks_become_and_a_task_may_override_it(self, tasks_of):
         find = tasks_of("""
             become: true
             become_user: cloud
@@ -219,13 +219,13 @@ class TestWhereItRuns:
             ("[all:vars]\nansible_connection=local", False),
         ],
     )
-    def test_the_connection_of_all_hosts_tells(self, task, inventory, here):
+    def test_the_connections_of_all_hosts_decide(self, task, inventory, here):
         assert task(CLOUD_TASK, inventory=inventory).runs_here is here
 
     @pytest.mark.parametrize(
         ("inventory", "here"), [("", True), ("web1", True), ("localhost ansible_connection=ssh", False)]
     )
-    def test_a_localhost_that_no_inventory_has_is_here(self, tasks_of, inventory, here):
+    def test_a_localhost_without_an_inventory_is_local(self, tasks_of, inventory, here):
         play = f"hosts: localhost\ntasks:\n- {{name: it, {CLOUD_TASK}}}"
 
         assert tasks_of(play, inventory=inventory)().runs_here is here
@@ -246,15 +246,15 @@ class TestWhereItRuns:
     def test_a_task_may_run_elsewhere_than_its_play(self, task, lines, here):
         assert task(f"{CLOUD_TASK}\n{lines}", inventory="web1\nweb2").runs_here is here
 
-    def test_a_task_that_is_delegated_from_here_is_not_here(self, task):
+    def test_a_task_that_is_delegated_elsewhere_is_not_local(self, task):
         assert not task(f"{CLOUD_TASK}\ndelegate_to: web2").runs_here
 
-    def test_a_play_with_a_local_connection_is_here(self, tasks_of):
+    def test_a_play_with_a_local_connection_is_local(self, tasks_of):
         play = f"connection: local\ntasks:\n- {{name: it, {CLOUD_TASK}}}"
 
         assert tasks_of(play, inventory="web1\nweb2")().runs_here
 
-    def test_without_hosts_nothing_is_sure(self, task):
+    def test_a_play_without_hosts_is_not_local(self, task):
         assert not task(CLOUD_TASK, inventory="").runs_here
 
 
@@ -265,7 +265,7 @@ class TestEnvironment:
 
         assert environment(one) == {"OS_CLOUD": "sandbox"}
 
-    def test_what_the_playbook_sets_stays(self, tasks_of):
+    def test_variables_of_the_playbook_stay(self, tasks_of):
         one = tasks_of(f"""
             environment: {{OS_CLOUD: of the play, A: of the play, B: of the play}}
             tasks:
@@ -277,7 +277,7 @@ class TestEnvironment:
 
         assert environment(one) == {"OS_CLOUD": "of the play", "A": "of the task", "B": "of the block", "C": "ours"}
 
-    def test_what_the_task_has_as_a_template_comes_behind_what_is_added_and_wins(self, task):
+    def test_a_template_of_the_task_overrides_the_added_variables(self, task):
         """Nobody can tell what is in it, and it is the nearest to the task."""
         one = task(f"{CLOUD_TASK}\nenvironment: '{{{{ mine }}}}'")
         one.add_environment({"OS_CLOUD": "sandbox"})
@@ -290,7 +290,7 @@ class TestEnvironment:
 
         assert environment(one) == {"A": "b", "B": "d", "OS_CLOUD": "sandbox"}
 
-    def test_a_handler_is_a_task_as_well(self, tasks_of):
+    def test_a_handler_is_a_task_too(self, tasks_of):
         handler = tasks_of("handlers:\n- {name: it, command: a}")()
         handler.add_environment({"OS_CLOUD": "sandbox"})
 
@@ -334,7 +334,7 @@ class TestEnvironmentByUser:
             ("become: true", {"ansible_become_user": "nobody"}, False),
         ],
     )
-    def test_it_is_on_the_session_where_it_may_read_it(self, task, lines, variables, is_inside):
+    def test_it_is_on_the_session_if_it_can_read_it(self, task, lines, variables, is_inside):
         found = self.environment_of(task(f"{CLOUD_TASK}\n{lines}"), **variables)
 
         assert {name: text or "" for name, text in found.items()} == (self.INSIDE if is_inside else self.OUTSIDE)
@@ -364,7 +364,7 @@ class TestEnvironmentByUser:
             ("", "web1\nweb2 ansible_become=true", True),
         ],
     )
-    def test_it_tells_whether_a_host_s_variables_decide(self, task, lines, inventory, by_host):
+    def test_whether_a_host_s_variables_decide(self, task, lines, inventory, by_host):
         assert task(f"{CLOUD_TASK}\n{lines}", inventory=inventory).becomes_by_host is by_host
 
 
@@ -436,7 +436,7 @@ class TestPythonPath:
         ("connection", "is_here"),
         [("local", True), ("ansible.builtin.local", True), ("ssh", False), ("my.own.localish", False), (None, False)],
     )
-    def test_where_hosts_are_here_and_elsewhere_it_is_only_kept_here(self, task, connection, is_here):
+    def test_with_local_and_remote_hosts_it_is_kept_only_on_local_ones(self, task, connection, is_here):
         one = task(f"{CLOUD_TASK}\nenvironment: {{PYTHONPATH: /mine}}", inventory="web ansible_connection=ssh")
         one.prepend_python_path(SITE)
 
@@ -452,7 +452,7 @@ class TestPythonPath:
         ],
         ids=["delegated", "empty"],
     )
-    def test_where_it_cannot_be_told_it_is_left_alone(self, task, lines, path):
+    def test_if_the_host_is_not_known_it_is_left_alone(self, task, lines, path):
         one = task(f"{CLOUD_TASK}\n{lines}", inventory="web ansible_connection=ssh")
         one.prepend_python_path(SITE)
 

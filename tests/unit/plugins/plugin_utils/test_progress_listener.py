@@ -31,7 +31,7 @@ def listener(tmp_path, heard, environ, run=None):
     return Listener(str(tmp_path), hear, environ, os.getppid() if run is None else run), came
 
 
-def test_what_a_module_tells_reaches_the_listener_through_a_private_pipe(tmp_path, heard):
+def test_a_module_s_reports_reach_the_listener_through_a_private_pipe(tmp_path, heard):
     environ: dict[str, str] = {}
     listening, came = listener(tmp_path, heard, environ)
     with listening:
@@ -47,14 +47,14 @@ def test_what_a_module_tells_reaches_the_listener_through_a_private_pipe(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_task_without_a_module_that_tells_leaves_nothing_behind(tmp_path, heard):
+def test_a_task_whose_module_reports_nothing_leaves_no_files(tmp_path, heard):
     listening, _came = listener(tmp_path, heard, {})
     with pytest.raises(KeyError), listening:
         raise KeyError
     assert (heard, list(tmp_path.iterdir())) == ([], [])
 
 
-def test_the_listener_leaves_when_its_run_is_gone(tmp_path, heard):
+def test_the_listener_ends_when_its_run_is_gone(tmp_path, heard):
     environ: dict[str, str] = {}
     # No process has its grandchild for a parent.
     listening, _came = listener(tmp_path, heard, environ, run=-1)
@@ -63,7 +63,7 @@ def test_the_listener_leaves_when_its_run_is_gone(tmp_path, heard):
         assert Progress.of_environment(environ).listener_gone
 
 
-def test_where_no_pipe_can_be_made_nothing_is_left_behind(tmp_path, heard, monkeypatch):
+def test_without_a_pipe_no_files_are_left(tmp_path, heard, monkeypatch):
     def refuse(path, mode):
         raise OSError("not supported")
 

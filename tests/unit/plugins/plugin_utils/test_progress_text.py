@@ -34,15 +34,15 @@ def time():
         ({"done": 998, "in_progress": 0, "waiting": 0, "elapsed": 55.2}, "998 done, 2 failed, in 55 s"),
     ],
 )
-def test_a_sentence_says_where_the_run_stands(changes, text):
+def test_a_sentence_shows_the_progress(changes, text):
     assert sentence(dataclasses.replace(STANDING, **changes)) == f"snapshot of 1000 servers: {text}"
 
 
-def test_nothing_that_a_terminal_would_obey_gets_into_a_sentence():
+def test_a_sentence_has_no_control_characters():
     assert sentence(RunStatus("\x1b[2J", "servers\r\n")) == "?[2J of servers??: planning"
 
 
-def test_the_last_words_name_what_goes_on_and_what_to_do():
+def test_the_interrupted_message_names_what_continues_and_what_to_do():
     assert interrupted_message(STANDING) == (
         "snapshot of 1000 servers: interrupted at 430 done, nothing new is sent, the 38 under way go on; "
         "run it again for the rest"
@@ -63,7 +63,7 @@ def test_a_log_gets_the_first_each_tenth_and_no_more_than_one_each_5_seconds_bet
     assert all(later - earlier >= 25 or later % 100 == 0 for earlier, later in zip(written, written[1:], strict=False))
 
 
-def test_a_log_is_not_told_again_what_has_not_changed(time):
+def test_a_log_shows_no_unchanged_progress(time):
     log = Log(time.clock)
     assert log.wants(STANDING)
     time.sleep(3600)
@@ -82,5 +82,5 @@ def test_a_long_run_fills_a_log_more_slowly(time):
     assert log.wants(dataclasses.replace(STANDING, done=432))
 
 
-def test_a_run_that_does_not_know_its_number_yet_plans():
+def test_a_run_without_a_total_shows_its_phase():
     assert sentence(RunStatus("backup", "volumes")) == "backup of volumes: planning"

@@ -89,7 +89,7 @@ class TestBeginning:
         assert variables["PYTHONPATH"].split(os.pathsep)[0] == run.session.site
         assert variables[VARIABLE] == run.session.path
 
-    def test_what_its_processes_search_already_comes_behind(self, begin, no_cloud, monkeypatch):
+    def test_an_existing_search_path_comes_behind(self, begin, no_cloud, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", "/own")
         run, variables = begin()
 
@@ -108,13 +108,13 @@ class TestBeginning:
 
         assert begin() is not None
 
-    def test_what_its_user_chose_is_on_record(self, begin, no_cloud):
+    def test_the_user_s_options_are_on_record(self, begin, no_cloud):
         run, _variables = begin(renew_after="600")
 
         record = run.session.read_record()
         assert (record.policy.renew_after, record.of_runs) == ("600", True)
 
-    def test_a_session_that_is_named_is_shared(self, begin, no_cloud, tmp_path):
+    def test_a_named_session_is_shared(self, begin, no_cloud, tmp_path):
         first, _variables = begin(session=str(tmp_path / "shared"))
         second, _variables = begin(session=str(tmp_path / "shared"))
 
@@ -123,13 +123,13 @@ class TestBeginning:
 
     @pytest.mark.parametrize("name", ["drain_timeout", "revoke_timeout"])
     @pytest.mark.parametrize("seconds", [-1, 604801])
-    def test_a_timeout_out_of_range_is_told(self, settings, name, seconds):
+    def test_a_timeout_out_of_range_is_reported(self, settings, name, seconds):
         with pytest.raises(
             ConfigurationError, match=f"{name} is {seconds}, but it takes a number of seconds from 0 to"
         ):
             dataclasses.replace(settings, **{name: seconds})
 
-    def test_a_bad_policy_is_told_before_anything_is_made(self, begin, no_cloud, settings):
+    def test_an_invalid_policy_is_reported_before_anything_is_made(self, begin, no_cloud, settings):
         with pytest.raises(ConfigurationError, match="renew_after is 'sometimes'"):
             begin(renew_after="sometimes")
         assert not os.path.exists(settings.directory)
@@ -147,7 +147,7 @@ class TestTheProcessOfTheRun:
         monkeypatch.delenv("PYTHONPATH", raising=False)
         return registered
 
-    def test_it_is_on_the_session_until_the_run_ends_and_holds_it_not(self, begin):
+    def test_it_is_on_the_session_until_the_run_ends_but_does_not_hold_it(self, begin):
         run, variables = begin()
         run.enter(variables)
         assert {name: os.environ[name] for name in variables} == variables
@@ -158,7 +158,7 @@ class TestTheProcessOfTheRun:
         assert VARIABLE not in os.environ
         assert "PYTHONPATH" not in os.environ
 
-    def test_what_it_had_before_it_has_again(self, begin, monkeypatch):
+    def test_its_own_variables_are_restored(self, begin, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", "/own")
         run, variables = begin()
         run.enter(variables)
@@ -166,7 +166,7 @@ class TestTheProcessOfTheRun:
         run.end(drain=False)
         assert os.environ["PYTHONPATH"] == "/own"
 
-    def test_who_asks_next_joins_it(self, settings):
+    def test_the_next_call_joins_it(self, settings):
         run = runs.begin_or_join(settings)
         try:
             assert runs.begin_or_join(settings) is run
@@ -174,7 +174,7 @@ class TestTheProcessOfTheRun:
         finally:
             run.end(drain=False)
 
-    def test_at_the_end_of_the_process_a_run_ends_that_nothing_else_ended(self, settings, sign_in, keystone, at_exit):
+    def test_a_run_that_nothing_else_ended_ends_with_the_process(self, settings, sign_in, keystone, at_exit):
         run = runs.begin_or_join(settings)
         sign_in(run.session)
         (end_at_exit,) = at_exit
@@ -242,7 +242,7 @@ class TestEnding:
         assert report["revoked"] == 1
         assert keystone.alive == {}
 
-    def test_after_its_watcher_was_stopped_another_one_revokes_and_that_is_told(self, begin, sign_in, keystone):
+    def test_after_its_watcher_was_stopped_another_one_revokes_and_reports_that(self, begin, sign_in, keystone):
         run, _variables = begin(drain_timeout=600, revoke_timeout=600)
         sign_in(run.session)
         stop(run)
@@ -254,7 +254,7 @@ class TestEnding:
         assert "The watcher of this run was stopped by a signal" in report["problem"]
         assert keystone.alive == {}
 
-    def test_to_leave_it_to_a_watcher_that_was_stopped_is_to_have_another_one(self, begin, sign_in, keystone):
+    def test_leaving_it_to_a_stopped_watcher_starts_another_one(self, begin, sign_in, keystone):
         run, _variables = begin()
         sign_in(run.session)
         stop(run)
@@ -264,7 +264,7 @@ class TestEnding:
 
         wait_until(lambda: keystone.alive == {})
 
-    def test_a_watcher_that_cannot_run_is_not_called_a_session_that_is_gone(self, begin, sign_in, keystone):
+    def test_a_watcher_that_cannot_run_is_reported_as_such(self, begin, sign_in, keystone):
         run, _variables = begin()
         sign_in(run.session)
         os.unlink(os.path.join(run.session.site, "onetoken_session", "revoke", "watcher.py"))
@@ -277,7 +277,7 @@ class TestEnding:
             f"os_token_revoke with session={run.session.path}."
         )
 
-    def test_of_a_session_that_is_gone_with_its_watcher_it_says_what_may_live(self, begin, sign_in, keystone):
+    def test_a_session_that_is_gone_with_its_watcher_is_reported(self, begin, sign_in, keystone):
         run, _variables = begin()
         sign_in(run.session)
 
@@ -288,7 +288,7 @@ class TestEnding:
         assert f"run os_token_revoke with session={run.session.path}" in report["problem"]
         assert len(keystone.alive) == 1
 
-    def test_while_keystone_does_not_confirm_it_knows_nothing(self, begin, sign_in, keystone):
+    def test_until_keystone_confirms_there_is_no_report(self, begin, sign_in, keystone):
         run, _variables = begin(revoke_timeout=1)
         sign_in(run.session)
         keystone.stuck["DELETE"] = Answer(503)
@@ -296,7 +296,7 @@ class TestEnding:
         assert run.end(drain=False) is None
         assert not run.watcher.gone
 
-    def test_the_wait_for_others_is_as_long_as_was_chosen(self, begin, sign_in, python_that_works_on):
+    def test_the_wait_for_others_is_as_long_as_chosen(self, begin, sign_in, python_that_works_on):
         run, _variables = begin(drain_timeout=600)
         sign_in(run.session)
         python_that_works_on(run.session)
@@ -337,33 +337,33 @@ class TestNews:
         sign_in(run.session)
         return run
 
-    def test_of_a_good_token_there_is_none(self, run_with_token):
+    def test_a_good_token_causes_none(self, run_with_token):
         assert run_with_token.new_warnings() == []
 
     @pytest.mark.parametrize(
-        ("trouble", "told"),
+        ("trouble", "message"),
         [
             (BROKEN, "A process could not use the session {}, so it signed in by itself"),
             (UNRECORDED, "A token could not be written into the session {}, so it lives until it expires"),
         ],
     )
-    def test_what_a_process_noted_is_told_once(self, run_with_token, trouble, told):
+    def test_a_reported_problem_is_shown_once(self, run_with_token, trouble, message):
         session = run_with_token.session
         session.report_problem(trouble)
 
         (text,) = run_with_token.new_warnings()
-        assert text.startswith(told.format(session.path))
+        assert text.startswith(message.format(session.path))
         session.report_problem(trouble)
         assert run_with_token.new_warnings() == []
 
-    def test_code_that_processes_cannot_find_is_told_once_as_they_cannot_say_so(self, run_with_token):
+    def test_missing_code_is_shown_once_as_processes_cannot_report_it(self, run_with_token):
         os.remove(os.path.join(run_with_token.session.site, "sitecustomize.py"))
 
         (text,) = run_with_token.new_warnings()
         assert text.startswith("A process could not use the session")
         assert run_with_token.new_warnings() == []
 
-    def test_something_odd_of_a_token_is_told_once_with_whose_it_is(self, begin, sign_in):
+    def test_a_warning_about_a_token_is_shown_once_with_its_user(self, begin, sign_in):
         run, _variables = begin()
         sign_in(run.session, **{"OS-TRUST:trust": {"id": "t1"}})
 
@@ -374,13 +374,13 @@ class TestNews:
         run.session.count(ISSUED)
         assert run.new_warnings() == []
 
-    def test_while_nothing_is_signed_in_or_noted_no_file_is_read(self, run_with_token, monkeypatch):
+    def test_without_new_sign_ins_and_problems_no_file_is_read(self, run_with_token, monkeypatch):
         run_with_token.new_warnings()
         monkeypatch.setattr(type(run_with_token.session), "read_record", lambda self: pytest.fail("it is read"))
 
         assert run_with_token.new_warnings() == []
 
-    def test_of_a_session_that_is_closed_or_gone_there_is_none(self, run_with_token):
+    def test_a_closed_or_missing_session_causes_none(self, run_with_token):
         run_with_token.session.report_problem(BROKEN)
         run_with_token.session.close()
         assert run_with_token.new_warnings() == []

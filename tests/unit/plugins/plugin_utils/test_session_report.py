@@ -43,10 +43,10 @@ def test_a_session_is_named_or_that_of_the_environment(issued, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [(None, "No session is named"), ("/nowhere/at/all", "There is no session at")]
+    ("name", "reported"), [(None, "No session is named"), ("/nowhere/at/all", "There is no session at")]
 )
-def test_no_session_at_all_is_a_sentence(name, told):
-    with pytest.raises(SessionError, match=told):
+def test_a_missing_session_is_reported(name, reported):
+    with pytest.raises(SessionError, match=reported):
         chosen_session(name, {})
 
 
@@ -59,11 +59,11 @@ def test_no_session_at_all_is_a_sentence(name, told):
         ("second", {}, "second"),
     ],
 )
-def test_the_cloud_that_is_named_is_told_of_else_the_only_one(issued, cloud, environ, chosen):
+def test_it_reports_the_named_cloud_or_else_the_only_one(issued, cloud, environ, chosen):
     assert report(issued, cloud, environ, return_token=False)["cloud"] == chosen
 
 
-def test_of_several_clouds_one_is_to_be_named(issued, task_cloud):
+def test_one_of_several_clouds_must_be_named(issued, task_cloud):
     signing_in.issue(issued, task_cloud(cloud="second"), RenewalPolicy(), timeout=10)
 
     with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\)"):
@@ -71,39 +71,39 @@ def test_of_several_clouds_one_is_to_be_named(issued, task_cloud):
     assert report(issued, None, {"OS_CLOUD": "second"}, return_token=False)["cloud"] == "second"
 
 
-def test_it_tells_of_the_token_and_how_to_sign_in_with_it(issued, keystone):
+def test_it_reports_the_token_and_how_to_sign_in_with_it(issued, keystone):
     asked = len(keystone.requests)
 
-    told = report(issued, "sandbox", {"PYTHONPATH": "/opt/own"}, return_token=False)
+    reported = report(issued, "sandbox", {"PYTHONPATH": "/opt/own"}, return_token=False)
 
-    assert told["environment"] == {
+    assert reported["environment"] == {
         "OS_CLOUD": "sandbox",
         VARIABLE: issued.path,
         "PYTHONPATH": f"{issued.site}{os.pathsep}/opt/own",
     }
-    assert (told["session"], told["cloud"]) == (issued.path, "sandbox")
+    assert (reported["session"], reported["cloud"]) == (issued.path, "sandbox")
     described = describe(stored(issued))
-    assert {key: told[key] for key in described if key != "seconds_left"} == {
+    assert {key: reported[key] for key in described if key != "seconds_left"} == {
         key: value for key, value in described.items() if key != "seconds_left"
     }
-    assert stored(issued).id.reveal() not in json.dumps(told)
+    assert stored(issued).id.reveal() not in json.dumps(reported)
     assert len(keystone.requests) == asked
 
 
-def test_explicit_credentials_are_told_as_a_handle(session, task_cloud, keystone, monkeypatch):
+def test_explicit_credentials_are_reported_as_a_handle(session, task_cloud, keystone, monkeypatch):
     signing_in.issue(session, task_cloud(auth=keystone.entry()["auth"]), RenewalPolicy(), timeout=10)
 
-    told = report(session, None, {}, return_token=False)
+    reported = report(session, None, {}, return_token=False)
 
-    assert (told["cloud"], told["environment"]["OS_CLOUD"]) == ("onetoken", "onetoken")
-    assert told["environment"]["OS_CLIENT_CONFIG_FILE"] == session.clouds_file
-    assert stored(session, "onetoken").id.reveal() not in json.dumps(told)
+    assert (reported["cloud"], reported["environment"]["OS_CLOUD"]) == ("onetoken", "onetoken")
+    assert reported["environment"]["OS_CLIENT_CONFIG_FILE"] == session.clouds_file
+    assert stored(session, "onetoken").id.reveal() not in json.dumps(reported)
 
 
-def test_the_token_is_told_to_who_asks_for_it(issued):
-    told = report(issued, "sandbox", {}, return_token=True)
+def test_the_token_is_returned_on_request(issued):
+    reported = report(issued, "sandbox", {}, return_token=True)
 
-    assert told["token"] == stored(issued).id.reveal()
+    assert reported["token"] == stored(issued).id.reveal()
 
 
 def test_a_cloud_of_the_same_identity_costs_no_sign_in_and_another_one_does(issued, write_clouds, keystone):
@@ -117,17 +117,17 @@ def test_a_cloud_of_the_same_identity_costs_no_sign_in_and_another_one_does(issu
     assert len(keystone.asked("POST")) == 2
 
 
-def test_one_that_is_due_gets_a_new_token(issued, keystone):
+def test_a_due_token_is_renewed(issued, keystone):
     old = stored(issued)
     let_it_age(issued, issued_clouds.of_cloud(issued, "sandbox").identity, 12 * 3600)
 
-    told = report(issued, "sandbox", {}, return_token=True)
+    reported = report(issued, "sandbox", {}, return_token=True)
 
     assert len(keystone.asked("POST")) == 2
-    assert told["token"] == stored(issued).id.reveal() != old.id.reveal()
+    assert reported["token"] == stored(issued).id.reveal() != old.id.reveal()
 
 
-def test_one_that_is_due_and_cannot_be_renewed_is_told_to_its_end(session, task_cloud, keystone):
+def test_a_due_token_that_cannot_be_renewed_is_returned_until_it_expires(session, task_cloud, keystone):
     """So it is served to tasks."""
     auth = keystone.entry()["auth"]
     token = signing_in.issue(session, task_cloud(auth=auth), RenewalPolicy(), timeout=10).token.id.reveal()
@@ -141,7 +141,7 @@ def test_one_that_is_due_and_cannot_be_renewed_is_told_to_its_end(session, task_
         report(session, None, {}, return_token=True)
 
 
-def test_the_process_itself_is_on_the_session_no_longer_than_it_asks(issued, keystone, monkeypatch):
+def test_the_process_itself_is_on_the_session_only_meanwhile(issued, keystone, monkeypatch):
     before = dict(os.environ)
     report(issued, "second", {}, return_token=False)
     assert dict(os.environ) == before

@@ -106,7 +106,7 @@ def password(request, monkeypatch):
     [("gA", "auth"), (YEAR, "auth"), ("s3cret-word", "auth"), ("s3cret-word", "cloud")],
     indirect=["password"],
 )
-def test_a_password_that_occurs_in_it_corrupts_neither_the_token_nor_the_times_and_is_not_returned(
+def test_a_password_that_occurs_in_the_result_corrupts_nothing_and_is_not_returned(
     run_module, keystone, session, password, where
 ):
     auth = keystone.entry()["auth"]
@@ -196,7 +196,7 @@ runpy.run_module("ansible_collections.onetoken.openstack.plugins.modules.os_toke
 
 
 @pytest.mark.parametrize("given", ["auth", "cloud"])
-def test_below_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_credentials(
+def test_on_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_credentials(
     run_module, keystone, no_cloud, run_python, given
 ):
     where = {"auth": keystone.entry()["auth"]} if given == "auth" else {"cloud": keystone.entry()}
@@ -212,7 +212,7 @@ def test_below_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_cr
     assert (revoked["revoked"], keystone.alive) == (1, {})
 
 
-def test_programs_that_know_only_os_token_trade_it_once_a_run(run_module, keystone, clouds_yaml, run_python):
+def test_programs_that_support_only_os_token_trade_it_once_a_run(run_module, keystone, clouds_yaml, run_python):
     issued = run_module("os_token_issue", cloud="sandbox", return_token=True)
     code = "import openstack; print(openstack.connect(load_yaml_config=False).current_project_id)"
 
@@ -250,14 +250,14 @@ def test_check_mode_changes_nothing_on_disk_or_in_keystone(run_module, keystone,
 
 
 @pytest.mark.parametrize("name", ["os_token_info", "os_token_revoke"])
-def test_without_a_session_the_sentence_says_what_to_set(run_module, name):
+def test_without_a_session_the_error_says_what_to_set(run_module, name):
     ran = run_module(name)
 
     assert ran["failed"] is True
     assert "set session to what os_token_issue returned" in ran["msg"]
 
 
-def test_naming_a_session_to_look_at_makes_nothing(run_module, tmp_path, clouds_yaml):
+def test_reading_a_named_session_makes_nothing(run_module, tmp_path, clouds_yaml):
     before = tree(tmp_path)
 
     assert run_module("os_token_info", session="nightly")["state"] == "absent"
@@ -284,7 +284,7 @@ def test_one_token_is_revoked_by_its_id_without_credentials(run_module, keystone
     assert keystone.asked("POST") == []
 
 
-def test_one_token_that_cannot_be_revoked_is_warned_of_and_counted(run_module, keystone, write_clouds):
+def test_one_token_that_cannot_be_revoked_is_warned_about_and_counted(run_module, keystone, write_clouds):
     token = keystone.issue()
     keystone.alive[token]["OS-TRUST:trust"] = {"impersonation": True}
     write_clouds({"clouds": {"sandbox": keystone.entry()}})
@@ -299,7 +299,9 @@ def test_one_token_that_cannot_be_revoked_is_warned_of_and_counted(run_module, k
     assert token not in ran.output
 
 
-def test_a_session_whose_token_cannot_be_revoked_is_warned_of_and_counted(run_module, keystone, session, clouds_yaml):
+def test_a_session_whose_token_cannot_be_revoked_is_warned_about_and_counted(
+    run_module, keystone, session, clouds_yaml
+):
     issued = run_module("os_token_issue", session=session.path, cloud="sandbox")
     (body,) = keystone.alive.values()
     body["OS-TRUST:trust"] = {"id": "t1", "impersonation": True}
@@ -315,7 +317,7 @@ def test_a_session_whose_token_cannot_be_revoked_is_warned_of_and_counted(run_mo
     assert (preview["revoked"], preview["alive"]) == (0, 1)
 
 
-def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keystone):
+def test_what_is_no_token_is_reported_and_not_quoted(run_module, keystone):
     ran = run_module("os_token_revoke", token="two words", auth={"auth_url": keystone.auth_url})
 
     assert ran["failed"] is True
@@ -323,7 +325,7 @@ def test_what_is_no_token_is_a_sentence_that_does_not_quote_it(run_module, keyst
     assert keystone.requests == []
 
 
-def test_a_token_that_could_not_be_renewed_is_warned_of_while_it_is_good(run_module, keystone, session, clouds_yaml):
+def test_a_token_that_could_not_be_renewed_is_warned_about_while_it_is_good(run_module, keystone, session, clouds_yaml):
     run_module("os_token_issue", session=session.path, cloud="sandbox")
     (name,) = session.names()
     let_it_age(session, name, 12 * 3600)
@@ -364,7 +366,7 @@ class TestSessionsOfRuns:
         session.write_tokens("0123456789abcdef", StoredTokens(token))
         return session
 
-    def test_one_is_left_to_its_run(self, run_module, keystone, of_run):
+    def test_a_session_is_left_to_its_run(self, run_module, keystone, of_run):
         ran = run_module("os_token_revoke", session=of_run.path)
 
         assert (ran["changed"], ran["revoked"]) == (False, 0)
@@ -383,7 +385,7 @@ class TestSessionsOfRuns:
         assert (ran["changed"], ran["sessions"], ran["revoked"]) == (True, [of_run.path], 1)
         assert keystone.alive == {}
 
-    def test_what_cannot_be_swept_is_a_sentence(self, run_module, keystone, of_run, run):
+    def test_what_cannot_be_swept_is_reported(self, run_module, keystone, of_run, run):
         kill(run)
         keystone.stuck["DELETE"] = Answer(503)
 
@@ -392,7 +394,7 @@ class TestSessionsOfRuns:
         assert ran["failed"] is True
         assert f"The session {of_run.path} may still have a live token" in ran["msg"]
 
-    def test_sweeping_takes_no_session(self, run_module):
+    def test_sweeping_accepts_no_session(self, run_module):
         assert "leave out session and token" in run_module("os_token_revoke", state="swept", session="nightly")["msg"]
 
 
@@ -405,7 +407,7 @@ class TestSessionsOfRuns:
     ],
     ids=str,
 )
-def test_a_bad_option_is_a_sentence_and_makes_nothing(run_module, keystone, clouds_yaml, options, message):
+def test_a_bad_option_is_reported_and_makes_nothing(run_module, keystone, clouds_yaml, options, message):
     ran = run_module("os_token_issue", **{"cloud": "sandbox", **options})
 
     assert ran["failed"] is True
@@ -414,13 +416,13 @@ def test_a_bad_option_is_a_sentence_and_makes_nothing(run_module, keystone, clou
     assert keystone.requests == []
 
 
-def test_tokens_that_live_shorter_than_min_remaining_are_warned_of(run_module, keystone, session, clouds_yaml):
+def test_tokens_that_live_shorter_than_min_remaining_are_warned_about(run_module, keystone, session, clouds_yaml):
     ran = run_module("os_token_issue", cloud="sandbox", session=session.path, min_remaining=100_000)
 
     assert "min_remaining asks for 100000 s, but this cloud's tokens live 86400 s" in json.dumps(ran["warnings"])
 
 
-def test_from_the_archive_in_which_ansible_sends_it_it_makes_the_whole_session(
+def test_from_ansible_s_archive_it_makes_the_whole_session(
     no_cloud, keystone, session, clouds_yaml, collections_path, run_python
 ):
     """With pipelining or not, a module runs from a zip file, and only what it imports is in there."""

@@ -22,7 +22,7 @@ def test_an_openrc_is_known_by_its_auth_url(environ, is_one):
     assert openrc.is_sourced(environ) is is_one
 
 
-def test_what_chooses_among_clouds_or_concerns_no_connection_is_no_part_of_it():
+def test_variables_that_select_a_cloud_or_are_unrelated_are_left_out():
     environ = {"OS_AUTH_URL": "u", "OS_CLOUD": "x", "OS_CLIENT_CONFIG_FILE": "x", "OS_TEST_PATH": "x", "OS_LOG": "x"}
 
     assert openrc.cloud(environ) == {"auth_url": "u", "auth_type": "password", "auth": {}}
@@ -34,27 +34,28 @@ def test_an_empty_variable_is_none(name):
 
 
 class TestUnknownClouds:
-    def test_without_a_clouds_yaml_the_sentence_says_so(self, no_cloud, task_cloud):
+    def test_without_a_clouds_yaml_the_error_says_so(self, no_cloud, task_cloud):
         with pytest.raises(ConfigurationError, match="no clouds.yaml was found"):
             task_cloud(cloud="sandbox")
 
     @pytest.mark.parametrize(
-        ("path", "told"), [("~/clouds.yaml", ".* nothing replaces the ~: write the"), ("/nowhere", ".* does not exist")]
+        ("path", "found"),
+        [("~/clouds.yaml", ".* nothing replaces the ~: write the"), ("/nowhere", ".* does not exist")],
     )
-    def test_a_file_that_a_variable_names_in_vain_is_named(self, no_cloud, task_cloud, monkeypatch, path, told):
+    def test_a_missing_file_that_a_variable_names_is_reported(self, no_cloud, task_cloud, monkeypatch, path, found):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
 
-        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, {told}"):
+        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, {found}"):
             task_cloud(cloud="sandbox")
 
-    def test_one_that_cannot_be_read_is_named(self, clouds_yaml, task_cloud, monkeypatch):
+    def test_an_unreadable_file_is_reported(self, clouds_yaml, task_cloud, monkeypatch):
         # Nothing is closed to the superuser.
         monkeypatch.setattr("os.access", lambda path, mode: path != clouds_yaml)
 
         with pytest.raises(ConfigurationError, match=f"because this user cannot read {clouds_yaml}: change the file's"):
             task_cloud(cloud="sandbocks")
 
-    def test_one_without_a_cloud_says_so(self, write_clouds, task_cloud):
+    def test_a_file_without_clouds_is_reported(self, write_clouds, task_cloud):
         path = write_clouds({"clouds": {}})
 
         with pytest.raises(ConfigurationError, match=f"'sandbox' is not (in {path}|known because)"):
@@ -63,7 +64,7 @@ class TestUnknownClouds:
 
 @pytest.mark.parametrize("text", ["clouds: [", "clouds:\n\t- x", "clouds: {a: b: c}"])
 @pytest.mark.parametrize("cloud", ["sandbox", None])
-def test_a_file_that_is_no_yaml_is_a_sentence_that_names_it_and_quotes_nothing(clouds_yaml, task_cloud, text, cloud):
+def test_a_file_that_is_no_yaml_is_reported_without_a_quote(clouds_yaml, task_cloud, text, cloud):
     with open(clouds_yaml, "w", encoding="utf-8") as stream:
         stream.write(text + "\npassword: s3cret")
 
@@ -74,14 +75,14 @@ def test_a_file_that_is_no_yaml_is_a_sentence_that_names_it_and_quotes_nothing(c
 
 
 @pytest.mark.parametrize("content", [["sandbox"], "text", {"clouds": ["a"]}, {"clouds": {"sandbox": "text"}}], ids=str)
-def test_one_that_is_no_clouds_yaml_is_a_sentence(write_clouds, task_cloud, content):
+def test_a_file_without_a_mapping_of_clouds_is_reported(write_clouds, task_cloud, content):
     write_clouds(content)
 
     with pytest.raises(ConfigurationError):
         task_cloud(cloud="sandbox")
 
 
-def test_a_cloud_that_says_nothing_does_not_keep_the_others_from_working(write_clouds, keystone, task_cloud):
+def test_an_empty_cloud_does_not_prevent_others_from_working(write_clouds, keystone, task_cloud):
     write_clouds({"clouds": {"sandbox": keystone.entry(), "empty": None, "other": {"auth": "hello"}}})
 
     assert task_cloud(cloud="sandbox").region.config["auth"]["password"] == PASSWORD
@@ -104,7 +105,7 @@ def test_a_secure_file_adds_to_the_cloud(write_clouds, keystone, task_cloud, tmp
 
 class TestCredentials:
     @pytest.mark.parametrize("missing", ["password", "auth_url"])
-    def test_those_that_are_not_complete_are_a_sentence(self, keystone, task_cloud, missing):
+    def test_incomplete_credentials_are_reported(self, keystone, task_cloud, missing):
         entry = keystone.entry()
         del entry["auth"][missing]
 
@@ -132,10 +133,10 @@ class TestCredentials:
         ],
         ids=str,
     )
-    def test_what_each_way_to_sign_in_lacks(self, auth_type, auth, missing):
+    def test_the_missing_options_of_each_auth_type(self, auth_type, auth, missing):
         assert configuration.missing_of({"auth_type": auth_type, "auth": auth}) == missing
 
-    def test_a_key_that_the_auth_type_does_not_take_is_named(self, keystone, task_cloud):
+    def test_an_unknown_key_of_the_auth_type_is_named(self, keystone, task_cloud):
         entry = keystone.entry(auth_type="v3token")
         entry["auth"]["token"] = "t"
 
@@ -143,12 +144,12 @@ class TestCredentials:
             task_cloud(cloud=entry).region.get_auth()
         assert PASSWORD not in str(caught.value)
 
-    def test_an_unknown_auth_type_is_a_sentence(self, keystone, task_cloud):
+    def test_an_unknown_auth_type_is_reported(self, keystone, task_cloud):
         with pytest.raises(ConfigurationError, match="pasword"):
             task_cloud(cloud=keystone.entry(auth_type="pasword"))
 
     @pytest.mark.parametrize("value", [["a", "b"], {"a": "b"}])
-    def test_a_password_that_yaml_takes_for_a_list_is_not_quoted(self, keystone, task_cloud, value):
+    def test_a_password_that_yaml_reads_as_a_list_is_not_quoted(self, keystone, task_cloud, value):
         auth = {**keystone.entry()["auth"], "password": value}
 
         with pytest.raises(
@@ -159,7 +160,7 @@ class TestCredentials:
     @pytest.mark.parametrize(
         "url", ["http://me:secret@127.0.0.1/v3", "127.0.0.1:5000/v3", "http://h/{x}", "5000", "http://"]
     )
-    def test_an_address_that_is_none_is_not_quoted(self, keystone, task_cloud, url):
+    def test_an_invalid_address_is_not_quoted(self, keystone, task_cloud, url):
         auth = {**keystone.entry()["auth"], "auth_url": url}
 
         with pytest.raises(ConfigurationError, match="is not an address such as|is not of the type that") as caught:
@@ -175,5 +176,5 @@ class TestCredentials:
         ):
             task_cloud(cloud=entry)
 
-    def test_without_tls_that_does_no_harm(self, keystone, task_cloud):
+    def test_without_tls_a_quoted_verify_is_accepted(self, keystone, task_cloud):
         assert task_cloud(cloud=keystone.entry(verify="False"))

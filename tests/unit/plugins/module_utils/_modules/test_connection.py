@@ -44,7 +44,7 @@ def test_the_options_are_those_of_openstack_cloud_and_the_module_s_own():
     ],
     ids=str,
 )
-def test_a_message_names_the_cloud_and_never_what_is_in_it(clouds_yaml, given):
+def test_a_message_names_the_cloud_and_never_its_content(clouds_yaml, given):
     with pytest.raises(ConfigurationError) as caught:
         connection.connect(module(**given))
 
@@ -53,7 +53,7 @@ def test_a_message_names_the_cloud_and_never_what_is_in_it(clouds_yaml, given):
 
 
 @pytest.mark.parametrize("version", ["0.61.3", "1.0.1", "4.5.0", "4.12.9", "4.12.0.dev3"])
-def test_an_openstacksdk_that_is_too_old_is_named_with_its_python(monkeypatch, version):
+def test_an_openstacksdk_that_is_too_old_is_reported_with_its_python(monkeypatch, version):
     monkeypatch.setattr(connection.metadata, "version", lambda name: version)
 
     with pytest.raises(ConfigurationError, match="is too old: install 4.13 or later there") as caught:
@@ -62,13 +62,13 @@ def test_an_openstacksdk_that_is_too_old_is_named_with_its_python(monkeypatch, v
 
 
 @pytest.mark.parametrize("version", ["4.13.0", "4.14.0.dev1", "5.0", "10.1.0", "unknown", None])
-def test_one_that_is_new_enough_or_does_not_say_is_used(monkeypatch, version):
-    def told(name):
+def test_an_openstacksdk_that_is_new_enough_or_without_a_version_is_used(monkeypatch, version):
+    def reported(name):
         if version is None:
             raise importlib.metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(connection.metadata, "version", told)
+    monkeypatch.setattr(connection.metadata, "version", reported)
 
     assert connection.import_sdk(module()) is openstack
 
@@ -91,23 +91,21 @@ class TestConnecting:
 
         assert "onetoken.openstack/" in keystone.asked("POST")[0].headers["User-Agent"]
 
-    def test_the_interface_of_clouds_yaml_counts_unless_the_option_names_another(self, no_cloud, keystone):
+    def test_the_interface_of_clouds_yaml_is_used_without_the_option(self, no_cloud, keystone):
         cloud = keystone.entry(interface="internal")
 
         assert connection.connect(module(cloud=cloud)).config.get_interface() == "internal"
         assert connection.connect(module(cloud=keystone.entry(), interface="admin")).config.get_interface() == "admin"
 
     @pytest.mark.parametrize("wanted", ["admin", "internal", "public"])
-    def test_the_interface_that_the_option_names_counts_whatever_clouds_yaml_says(
-        self, no_cloud, keystone, tmp_path, wanted
-    ):
+    def test_the_interface_of_the_option_overrides_clouds_yaml(self, no_cloud, keystone, tmp_path, wanted):
         config = tmp_path / "clouds.yaml"
         config.write_text(json.dumps({"clouds": {"inside": keystone.entry(interface="internal")}}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OS_CLIENT_CONFIG_FILE", str(config))
             assert connection.connect(module(cloud="inside", interface=wanted)).config.get_interface() == wanted
 
-    def test_without_any_word_on_it_the_interface_is_public(self, no_cloud, keystone):
+    def test_the_default_interface_is_public(self, no_cloud, keystone):
         assert connection.connect(module(cloud=keystone.entry())).config.get_interface() == "public"
 
     def test_without_the_option_nothing_overrides_the_one_of_a_named_cloud(self, no_cloud, keystone, tmp_path):
@@ -124,29 +122,29 @@ class TestConnecting:
             connection.connect(module(cloud={"auth": auth, "verify": "false"}))
 
     @pytest.mark.parametrize(
-        ("path", "told"), [("~/clouds.yaml", "nothing replaces the ~"), ("/nowhere/c.yaml", "does not exist")]
+        ("path", "reported"), [("~/clouds.yaml", "nothing replaces the ~"), ("/nowhere/c.yaml", "does not exist")]
     )
-    def test_a_config_file_that_a_variable_names_in_vain_is_named(self, no_cloud, monkeypatch, path, told):
+    def test_a_missing_config_file_that_a_variable_names_is_reported(self, no_cloud, monkeypatch, path, reported):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
 
-        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, .*{told}"):
+        with pytest.raises(ConfigurationError, match=f"OS_CLIENT_CONFIG_FILE is {path}, .*{reported}"):
             connection.connect(module(cloud="production"))
 
-    def test_an_unknown_cloud_is_a_sentence(self, clouds_yaml):
+    def test_an_unknown_cloud_is_reported(self, clouds_yaml):
         with pytest.raises(ConfigurationError, match="Cloud 'sandbocks' is not in .*, which has sandbox, second"):
             connection.connect(module(cloud="sandbocks"))
 
-    def test_an_auth_that_is_not_complete_is_a_sentence(self, no_cloud):
+    def test_an_incomplete_auth_is_reported(self, no_cloud):
         with pytest.raises(ConfigurationError, match="auth_url"):
             connection.connect(module(auth={"username": "demo", "password": "x"}))
 
-    def test_a_key_that_the_auth_type_does_not_take_is_a_sentence(self, no_cloud, keystone):
+    def test_an_unknown_key_of_the_auth_type_is_reported(self, no_cloud, keystone):
         with pytest.raises(ConfigurationError):
             connection.connect(module(auth_type="v3token", auth={**keystone.entry()["auth"], "token": "t"}))
 
 
 class TestImporting:
-    def test_without_openstacksdk_the_sentence_says_what_to_install(self, monkeypatch):
+    def test_without_openstacksdk_the_error_says_what_to_install(self, monkeypatch):
         real = builtins.__import__
 
         def without_sdk(name, *args, **kwargs):
@@ -161,7 +159,7 @@ class TestImporting:
 
     @pytest.mark.parametrize("reads_it", [True, False])
     @pytest.mark.parametrize("has_it", [True, False])
-    def test_a_pair_of_openstack_cloud_and_openstacksdk_that_cannot_work_is_told(self, monkeypatch, reads_it, has_it):
+    def test_an_incompatible_pair_of_openstack_cloud_and_openstacksdk_is_reported(self, monkeypatch, reads_it, has_it):
         source = "minimum = sdk.version.__version__" if reads_it else "minimum = version('openstacksdk')"
         monkeypatch.setattr(connection.inspect, "getsource", lambda module: source)
         sdk = types.SimpleNamespace(version=None) if has_it else types.SimpleNamespace()
@@ -172,7 +170,7 @@ class TestImporting:
 
         assert bool(task.warnings) is (reads_it and not has_it)
 
-    def test_the_pair_in_use_is_not_warned_of(self):
+    def test_there_is_no_warning_about_the_installed_pair(self):
         task = module()
 
         assert connection.import_sdk(task) is openstack

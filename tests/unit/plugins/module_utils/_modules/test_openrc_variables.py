@@ -87,7 +87,7 @@ def shell(no_cloud, monkeypatch, keystone) -> t.Callable[..., None]:
     ],
     ids=str,
 )
-def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_in(
+def test_variables_left_by_a_guide_do_not_prevent_signing_in_with_an_openrc_file(
     shell, way, keystone, changes, task_cloud
 ):
     shell(**changes)
@@ -112,16 +112,14 @@ def test_what_is_left_over_of_a_guide_does_not_keep_an_openrc_file_from_signing_
     ],
     ids=str,
 )
-def test_where_openstacksdk_by_itself_reads_the_variables_otherwise_tasks_get_a_handle(
-    shell, task_cloud, changes, plain
-):
+def test_if_openstacksdk_by_itself_loads_another_cloud_tasks_get_a_handle(shell, task_cloud, changes, plain):
     shell(**changes)
 
     assert task_cloud().is_plain is plain
     assert TaskCloud.of_way("onetoken", task_cloud().way, {}, None).is_plain is plain
 
 
-def test_an_auth_type_that_a_task_gave_is_meant_again(shell, task_cloud, keystone):
+def test_the_auth_type_of_a_task_is_used_again(shell, task_cloud, keystone):
     shell(OS_TOKEN="TOKEN")
     cloud = task_cloud(auth_type="v3token")
 
@@ -158,7 +156,7 @@ def test_an_auth_type_that_a_task_gave_is_meant_again(shell, task_cloud, keyston
     ],
     ids=str,
 )
-def test_what_the_variables_lack_is_named_before_keystone_is_asked(shell, way, keystone, changes, lacks):
+def test_missing_variables_are_reported_before_keystone_is_asked(shell, way, keystone, changes, lacks):
     shell(**changes)
 
     with pytest.raises(ConfigurationError) as caught:
@@ -188,7 +186,7 @@ def test_an_application_credential_needs_its_auth_type(shell, way, keystone):
 
 
 @pytest.mark.parametrize("key", ["user_domain_name", "project_domain_name", "username"])
-def test_a_cloud_of_clouds_yaml_that_lacks_something_is_told_its_key(write_clouds, keystone, task_cloud, key):
+def test_a_missing_key_of_a_cloud_in_clouds_yaml_is_reported(write_clouds, keystone, task_cloud, key):
     entry = keystone.entry()
     del entry["auth"][key]
     write_clouds({"clouds": {"sandbox": entry}})
@@ -197,7 +195,7 @@ def test_a_cloud_of_clouds_yaml_that_lacks_something_is_told_its_key(write_cloud
         task_cloud(cloud="sandbox")
 
 
-def test_an_auth_laid_over_the_variables_does_not_meet_what_is_left_over(shell, keystone, issue):
+def test_an_auth_over_the_variables_drops_the_unsupported_ones(shell, keystone, issue):
     shell(OS_TOKEN="TOKEN")
     issue(auth={"password": PASSWORD})
 

@@ -67,7 +67,9 @@ def requests(connection):
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_service_that_redirects_to_another_host_is_told_and_the_token_stays(requests, wire, thief, status, method):
+def test_a_service_that_redirects_to_another_host_is_reported_and_gets_no_further_request(
+    requests, wire, thief, status, method
+):
     wire.react = lambda exchange: answer(status, Location=f"{thief.url}/steal?token=1")
     with pytest.raises(CloudError) as caught:
         requests.send("compute", method, "/servers/1")
@@ -79,7 +81,7 @@ def test_a_service_that_redirects_to_another_host_is_told_and_the_token_stays(re
 @pytest.mark.parametrize(
     "location", ["//elsewhere.example/x", "https://127.0.0.1/x", "ftp://127.0.0.1/x", "http://[", "http://a:b/"]
 )
-def test_so_is_one_to_another_scheme_or_to_nowhere(requests, wire, location):
+def test_a_redirect_to_another_scheme_or_an_invalid_address_is_reported(requests, wire, location):
     wire.react = lambda exchange: answer(302, Location=location)
     with pytest.raises(CloudError, match="redirects to"):
         requests.send("compute", "GET", "/servers")
@@ -95,21 +97,21 @@ def test_a_redirect_to_the_same_host_is_followed(requests, wire, location):
     assert requests.get("compute", "/servers") == {"found": "it"}
 
 
-def test_versions_that_are_elsewhere_are_not_asked_for_with_the_token(requests, wire, thief):
+def test_the_token_does_not_follow_a_redirect_of_discovery(requests, wire, thief):
     wire.react_to_discovery = lambda request: answer(302, Location=thief.url)
     with pytest.raises(CloudError, match=f"redirects to {thief.url}"):
         requests.supports_microversion("compute", "2.45")
     assert thief.requests == []
 
 
-def test_a_keystone_that_is_elsewhere_gets_no_password(connection, params, wire, thief):
+def test_the_password_does_not_follow_a_redirect_of_keystone(connection, params, wire, thief):
     wire.stuck["POST"] = Answer(307, {"Location": f"{thief.url}/v3/auth/tokens"})
     with pytest.raises(RedirectedError, match=f"{wire.url}/v3/auth/tokens redirects to {thief.url}, "):
         Project.of(connection, params)
     assert thief.requests == []
 
 
-def test_no_sentence_shows_a_user_and_a_password_of_an_address():
+def test_no_message_shows_a_user_and_a_password_of_an_address():
     url = "http://someone:secret@nova/v2.1"
 
     assert redirects.without_secrets(f"{url}?marker=1") == "http://nova/v2.1"

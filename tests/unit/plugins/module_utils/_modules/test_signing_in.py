@@ -64,7 +64,7 @@ def handle_of(session: Session, cloud: str = "sandbox") -> str:
 
 
 class TestIssuing:
-    def test_a_session_is_made_with_the_token_and_a_second_time_nothing_is_asked(self, issue, session, keystone):
+    def test_a_session_is_made_with_the_token_and_the_second_time_no_request_is_sent(self, issue, session, keystone):
         first = issue()
         asked = len(keystone.requests)
         second = issue()
@@ -76,9 +76,7 @@ class TestIssuing:
         assert len(keystone.requests) == asked
         assert os.path.exists(os.path.join(session.site, "sitecustomize.py"))
 
-    def test_another_scope_of_a_cloud_leaves_what_tasks_have_of_the_first_one_as_it_is(
-        self, issue, session, task_cloud
-    ):
+    def test_another_scope_of_a_cloud_does_not_change_the_first_one(self, issue, session, task_cloud):
         issue()
         handle, clouds = handle_of(session), json.loads(session.read_clouds() or "")["clouds"]
         other = issue(task_cloud(cloud="sandbox", unscoped=True))
@@ -90,13 +88,13 @@ class TestIssuing:
         assert now["sandbox"] == clouds["sandbox"]
         assert sorted(now) == ["sandbox", other.cloud]
 
-    def test_what_a_task_has_signed_in_with_already_is_no_new_token(self, issue, session, keystone, sandbox):
+    def test_a_token_of_an_earlier_sign_in_is_not_new(self, issue, session, keystone, sandbox):
         issue()
         again = sandbox.region.get_auth().get_access(sandbox.region.get_session())
 
         assert issue().token.id.reveal() == again.auth_token
 
-    def test_one_that_is_due_is_renewed_under_the_same_handle(self, issue, session):
+    def test_a_due_token_is_renewed_under_the_same_handle(self, issue, session):
         first = issue()
         handle = handle_of(session)
         let_it_age(session, identity_of(session), 9 * HOURS)
@@ -108,14 +106,16 @@ class TestIssuing:
         stored = session.read_tokens(identity_of(session))
         assert [token.id for token in stored.newest_first] == [second.token.id, first.token.id]
 
-    def test_one_with_less_left_than_a_task_needs_is_renewed(self, issue, session):
+    def test_a_token_with_less_than_min_remaining_is_renewed(self, issue, session):
         first = issue()
         let_it_age(session, identity_of(session), 2 * HOURS)
 
         assert not issue(policy=RenewalPolicy(min_remaining=22 * HOURS - 60)).changed
         assert issue(policy=RenewalPolicy(min_remaining=23 * HOURS)).token.id != first.token.id
 
-    def test_one_that_cannot_be_renewed_is_kept_and_the_reason_is_told(self, issue, session, keystone, monkeypatch):
+    def test_a_token_that_cannot_be_renewed_is_kept_and_the_reason_reported(
+        self, issue, session, keystone, monkeypatch
+    ):
         monkeypatch.setattr(cache, "BUSY_TIMEOUT_WITH_TOKEN", 0)
         first = issue()
         assert first.kept_because is None
@@ -127,7 +127,7 @@ class TestIssuing:
         assert (second.token.id, second.changed) == (first.token.id, False)
         assert second.kept_because == "Keystone answered HTTP 503"
 
-    def test_several_clouds_and_scopes_lie_in_one_session(self, issue, session, task_cloud, keystone):
+    def test_one_session_can_have_several_clouds_and_scopes(self, issue, session, task_cloud, keystone):
         first = issue()
         second = issue(task_cloud(cloud="second", project=PROJECT_ID))
 
@@ -144,7 +144,7 @@ class TestIssuing:
                 with open(os.path.join(folder, name), "rb") as stream:
                     assert PASSWORD.encode() not in stream.read(), name
 
-    def test_a_token_that_openstacksdk_keeps_of_another_sign_in_is_neither_used_nor_revoked(
+    def test_a_token_that_openstacksdk_kept_is_neither_used_nor_revoked(
         self, issue, write_clouds, task_cloud, keystone, monkeypatch
     ):
         kept: dict[str, str] = {}
@@ -170,7 +170,7 @@ class TestIssuing:
         assert issued != users_token
         assert set(keystone.alive) == {users_token, issued}
 
-    def test_a_session_that_got_no_token_is_not_left_behind(self, issue, session, task_cloud, keystone):
+    def test_a_session_without_a_token_is_removed(self, issue, session, task_cloud, keystone):
         with pytest.raises(CredentialsRefusedError):
             issue(task_cloud(auth={**keystone.entry()["auth"], "password": "wrong"}))
 
@@ -183,7 +183,7 @@ class TestIssuing:
         assert issue()
         assert not session.closed
 
-    def test_a_token_that_could_not_be_written_down_is_a_sentence(self, issue, session, monkeypatch):
+    def test_a_token_that_could_not_be_written_is_reported(self, issue, session, monkeypatch):
         def full(self, name, stored):
             raise SessionError("No space left on device")
 
@@ -216,12 +216,12 @@ class TestSentences:
         )
         assert len(keystone.asked("POST")) == 1
 
-    def test_an_expired_password_is_told_in_keystone_s_words(self, message):
+    def test_an_expired_password_is_reported_in_keystone_s_words(self, message):
         reason = "The password is expired and needs to be changed for user: u1."
 
         assert f"(HTTP 401) ({reason}): check" in message(keystones_answer(401, reason), CredentialsRefusedError)
 
-    def test_a_second_method_that_is_wanted_is_told_by_its_name(self, message):
+    def test_a_required_second_method_is_named(self, message):
         receipt = {"methods": ["password"], "expires_at": "2026-01-31T12:00:00.000000Z"}
         body = {"receipt": receipt, "required_auth_methods": [["password", "totp"], ["password", "other"]]}
         answer = Answer(401, {"openstack-auth-receipt": "r"}, json.dumps(body))
@@ -236,7 +236,7 @@ class TestSentences:
         assert message(answer, ConfigurationError).endswith("answered HTTP 400: check auth_url and the scope.")
 
     @pytest.mark.parametrize(
-        ("status", "kind", "told"),
+        ("status", "kind", "found"),
         [
             (
                 403,
@@ -249,13 +249,13 @@ class TestSentences:
             (404, ConfigurationError, "check auth_url and the scope."),
         ],
     )
-    def test_other_answers(self, message, status, kind, told):
+    def test_other_answers(self, message, status, kind, found):
         text = message(keystones_answer(status, "as keystone says"), kind)
 
         assert text.startswith("No token for cloud 'sandbox': Keystone at ")
-        assert told in text
+        assert found in text
 
-    def test_a_token_that_gives_no_other(self, message, task_cloud, keystone):
+    def test_a_token_that_cannot_be_traded(self, message, task_cloud, keystone):
         cloud = task_cloud(auth_type="v3token", auth={"auth_url": keystone.auth_url, "token": "gAAAAABdead"})
 
         text = message(None, CredentialsRefusedError, cloud)
@@ -271,19 +271,19 @@ class TestSentences:
         assert "refused application credential 'c1' of the auth option" in text
         assert "s3cret" not in text
 
-    def test_nobody_who_listens(self, message, keystone):
+    def test_an_unreachable_keystone(self, message, keystone):
         keystone.stop()
 
         assert message(None, KeystoneUnavailableError).startswith("No token for cloud 'sandbox': ")
 
-    def test_a_certificate_file_that_is_not_there(self, message, task_cloud, keystone):
+    def test_a_missing_certificate_file(self, message, task_cloud, keystone):
         auth = {**keystone.entry()["auth"], "auth_url": "https://127.0.0.1:1/v3"}
         cloud = task_cloud(auth=auth, ca_cert="/nowhere/ca.pem", auth_type="v3password")
 
         assert "so check auth_url, ca_cert, client_cert and client_key." in message(None, ConfigurationError, cloud)
 
     @pytest.mark.parametrize("auth_type", ["none", "http_basic"])
-    def test_a_way_to_sign_in_without_a_token(self, message, task_cloud, auth_type):
+    def test_an_auth_type_without_a_token(self, message, task_cloud, auth_type):
         auth = {"endpoint": "http://127.0.0.1:1", "username": "u", "password": "p"}
         auth = {"endpoint": auth["endpoint"]} if auth_type == "none" else auth
         cloud = task_cloud(auth_type=auth_type, auth=auth)
@@ -296,7 +296,7 @@ class TestSentences:
 class TestRenewingAsBefore:
     """A task that names a session, or runs in one, and nothing else."""
 
-    def test_the_cloud_of_the_session_is_meant(self, issue, session, keystone):
+    def test_it_is_the_cloud_of_the_session(self, issue, session, keystone):
         issue()
         let_it_age(session, identity_of(session), 9 * HOURS)
 
@@ -305,7 +305,7 @@ class TestRenewingAsBefore:
         assert cloud.name == "sandbox"
         assert issue(cloud).changed
 
-    def test_with_the_scope_that_was_asked_for_then(self, issue, session, task_cloud):
+    def test_it_has_the_same_scope(self, issue, session, task_cloud):
         issue(task_cloud(cloud="sandbox", project=PROJECT_ID))
 
         cloud = signing_in.cloud_of(task_options(session=session.path), session)
@@ -313,7 +313,7 @@ class TestRenewingAsBefore:
         assert cloud.region.config["auth"]["project_id"] == PROJECT_ID
         assert not issue(cloud).changed
 
-    def test_the_variables_of_an_openrc_are_meant_again(self, issue, session, task_cloud, keystone, monkeypatch):
+    def test_the_variables_of_an_openrc_are_used_again(self, issue, session, task_cloud, keystone, monkeypatch):
         for name, value in keystone.entry()["auth"].items():
             monkeypatch.setenv(f"OS_{name.upper()}", value)
         issue(task_cloud())
@@ -331,16 +331,14 @@ class TestRenewingAsBefore:
             signing_in.cloud_of(task_options(session=session.path), session)
         assert not issue(signing_in.cloud_of(task_options(session=session.path, auth=auth), session)).changed
 
-    def test_what_is_asked_for_goes_before_what_was(self, issue, session):
+    def test_new_options_override_the_earlier_ones(self, issue, session):
         issue()
 
         assert signing_in.cloud_of(task_options(session=session.path, cloud="second"), session).name == "second"
         scoped = signing_in.cloud_of(task_options(session=session.path, cloud="sandbox", project="p2"), session)
         assert scoped.region.config["auth"]["project_name"] == "p2"
 
-    def test_below_an_explicit_session_the_user_s_own_configuration_is_meant(
-        self, issue, session, task_cloud, monkeypatch
-    ):
+    def test_on_an_explicit_session_the_user_s_own_configuration_is_used(self, issue, session, task_cloud, monkeypatch):
         issue(task_cloud(cloud="sandbox", project=PROJECT_ID))
         monkeypatch.setenv(VARIABLE, session.path)
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", session.clouds_file)
@@ -357,26 +355,26 @@ class TestForeseeing:
     def preview(self, session, sandbox):
         return lambda cloud=None, policy=None: signing_in.preview(session, cloud or sandbox, policy or RenewalPolicy())
 
-    def test_without_a_session_a_token_would_be_issued(self, preview, session, keystone):
+    def test_a_new_session_has_no_token(self, preview, session, keystone):
         assert preview() is None
         assert keystone.requests == []
         assert not os.path.exists(session.path)
 
-    def test_the_token_that_is_there_is_foreseen(self, issue, preview, keystone):
+    def test_the_session_s_token_is_found(self, issue, preview, keystone):
         token = issue().token
         asked = len(keystone.requests)
 
         assert preview().id == token.id
         assert len(keystone.requests) == asked
 
-    def test_not_so_when_keystone_may_answer_otherwise_by_now(self, issue, preview, session):
+    def test_a_stale_token_is_not_found(self, issue, preview, session):
         issue()
         staleness.mark(session, [staleness.EVERYBODY])
 
         assert preview() is None
         assert issue().changed
 
-    def test_in_the_session_of_a_run_that_run_says_when_it_is_due(self, issue, preview, session):
+    def test_the_session_of_a_run_has_the_run_s_policy(self, issue, preview, session):
         issue()
         let_it_age(session, identity_of(session), 9 * HOURS)
         session.write_record(SessionRecord(RenewalPolicy("50%"), of_runs=True))
@@ -387,7 +385,7 @@ class TestForeseeing:
         assert preview(policy=RenewalPolicy(min_remaining=16 * HOURS)) is None
         assert issue(policy=RenewalPolicy(min_remaining=16 * HOURS)).changed
 
-    def test_not_so_when_it_is_due_or_the_session_closed(self, issue, preview, session):
+    def test_no_token_is_found_if_it_is_due_or_the_session_closed(self, issue, preview, session):
         issue()
         assert preview(policy=RenewalPolicy("1%")) is not None
         let_it_age(session, identity_of(session), 9 * HOURS)
@@ -397,7 +395,7 @@ class TestForeseeing:
         session.close()
         assert preview() is None
 
-    def test_not_so_when_a_write_to_keystone_made_it_stale(self, issue, preview, session):
+    def test_no_token_is_found_after_a_write_to_keystone(self, issue, preview, session):
         issue()
         staleness.mark(session, [staleness.EVERYBODY])
 
@@ -415,7 +413,7 @@ class TestForeseeing:
         ],
         ids=str,
     )
-    def test_not_so_for_other_credentials_or_another_scope(self, issue, preview, task_cloud, other):
+    def test_no_token_is_found_for_other_credentials_or_another_scope(self, issue, preview, task_cloud, other):
         issue()
 
         assert preview(task_cloud(cloud="sandbox", **other)) is None

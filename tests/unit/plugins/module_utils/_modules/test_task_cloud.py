@@ -52,7 +52,7 @@ def auth(cloud: TaskCloud):
 
 
 class TestPrecedence:
-    def test_the_option_goes_before_everything(self, clouds_yaml, openrc, monkeypatch, task_cloud):
+    def test_the_option_takes_precedence(self, clouds_yaml, openrc, monkeypatch, task_cloud):
         monkeypatch.setenv("OS_CLOUD", "second")
 
         cloud = task_cloud(cloud="sandbox")
@@ -76,11 +76,11 @@ class TestPrecedence:
 
         assert task_cloud().way == Way("lonely", [path])
 
-    def test_of_several_clouds_none_is_taken_and_their_names_are_told(self, clouds_yaml, task_cloud):
+    def test_several_clouds_are_listed_and_none_is_used(self, clouds_yaml, task_cloud):
         with pytest.raises(ConfigurationError, match=r"No cloud is named.*has sandbox, second"):
             task_cloud()
 
-    def test_without_anything_the_sentence_says_what_to_set(self, no_cloud, task_cloud):
+    def test_without_anything_the_error_says_what_to_set(self, no_cloud, task_cloud):
         with pytest.raises(
             ConfigurationError, match="No cloud is named: set the option cloud or the variable OS_CLOUD"
         ):
@@ -91,7 +91,7 @@ class TestPrecedence:
 
         assert task_cloud().name == UNNAMED
 
-    def test_an_unknown_cloud_is_a_sentence_with_the_names_of_the_known(self, clouds_yaml, task_cloud):
+    def test_an_unknown_cloud_is_reported_with_the_names_of_the_known(self, clouds_yaml, task_cloud):
         with pytest.raises(ConfigurationError) as caught:
             task_cloud(cloud="sandbocks")
 
@@ -101,7 +101,7 @@ class TestPrecedence:
 
 
 class TestConnectionOptions:
-    def test_every_one_that_goes_to_openstacksdk_is_one_of_openstack_cloud_s(self):
+    def test_every_option_for_openstacksdk_is_one_of_openstack_cloud_s(self):
         assert set(SDK_NAMES) <= set(connection.argument_spec())
 
     @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ class TestConnectionOptions:
         ],
         ids=str,
     )
-    def test_those_that_were_given_go_under_openstacksdk_s_names(self, given, options):
+    def test_given_options_get_openstacksdk_s_names(self, given, options):
         assert sdk_options(task_options(**given)) == options
 
-    def test_they_take_the_place_of_what_is_configured(self, two_regions, task_cloud):
+    def test_they_override_the_configuration(self, two_regions, task_cloud):
         cloud = task_cloud(
             cloud="sandbox", region_name="RegionTwo", validate_certs=False, ca_cert="/ca.pem", interface="internal"
         )
@@ -133,18 +133,18 @@ class TestConnectionOptions:
         assert cloud.region_name == "RegionTwo"
         assert not cloud.is_plain
 
-    def test_a_region_takes_the_place_of_the_one_of_an_openrc(self, openrc, monkeypatch, task_cloud):
+    def test_a_region_overrides_that_of_an_openrc(self, openrc, monkeypatch, task_cloud):
         monkeypatch.setenv("OS_REGION_NAME", "RegionOne")
 
         cloud = task_cloud(region_name="RegionTwo")
 
         assert cloud.region.config["region_name"] == "RegionTwo" == cloud.region_name
 
-    def test_one_that_a_configured_cloud_does_not_have_is_refused_as_openstacksdk_does(self, clouds_yaml, task_cloud):
+    def test_an_unknown_region_of_a_configured_cloud_is_refused_as_by_openstacksdk(self, clouds_yaml, task_cloud):
         with pytest.raises(ConfigurationError, match="RegionTwo is not a valid region name for cloud sandbox"):
             task_cloud(cloud="sandbox", region_name="RegionTwo")
 
-    def test_the_default_of_interface_does_not(self, write_clouds, keystone, task_cloud):
+    def test_the_default_of_interface_does_not_override_it(self, write_clouds, keystone, task_cloud):
         write_clouds({"clouds": {"sandbox": keystone.entry(interface="internal")}})
 
         assert task_cloud(cloud="sandbox").region.config["interface"] == "internal"
@@ -183,7 +183,7 @@ class TestPlain:
         ids=str,
     )
     @pytest.mark.parametrize("kind", ["configured", "variables"])
-    def test_each_task_of_this_host_can_name_what_is_as_it_is_configured(
+    def test_every_task_on_this_host_can_name_an_unchanged_cloud(
         self, two_regions, monkeypatch, task_cloud, kind, given, plain
     ):
         if kind == "variables":
@@ -201,7 +201,7 @@ class TestExplicit:
         assert (cloud.name, cloud.label, cloud.way) == (UNNAMED, "the auth option", None)
         assert auth(cloud)["username"] == "demo"
 
-    def test_auth_is_laid_over_a_named_cloud(self, clouds_yaml, task_cloud):
+    def test_auth_overrides_a_named_cloud(self, clouds_yaml, task_cloud):
         cloud = task_cloud(cloud="sandbox", auth={"password": "other", "project_name": "p2"}, auth_type="v3password")
 
         assert (cloud.name, cloud.way, cloud.is_plain) == ("sandbox", None, False)
@@ -211,7 +211,7 @@ class TestExplicit:
             "demo", "other", "p2",
         )  # fmt: skip
 
-    def test_auth_is_laid_over_an_openrc(self, openrc, task_cloud):
+    def test_auth_overrides_an_openrc(self, openrc, task_cloud):
         cloud = task_cloud(auth={"password": "other"})
 
         assert (auth(cloud)["username"], auth(cloud)["password"]) == ("from openrc", "other")
@@ -224,7 +224,7 @@ class TestExplicit:
         assert auth(cloud)["password"] == PASSWORD
         assert cloud.region.config["region_name"] == "RegionTwo" == cloud.region_name
 
-    def test_a_mapping_may_name_the_cloud_that_it_is_laid_over(self, clouds_yaml, task_cloud):
+    def test_a_mapping_may_name_the_cloud_that_it_overrides(self, clouds_yaml, task_cloud):
         cloud = task_cloud(cloud={"cloud": "second", "auth": {"username": "other"}})
 
         assert (auth(cloud)["username"], auth(cloud)["password"]) == ("other", PASSWORD)
@@ -317,9 +317,7 @@ class TestScope:
         ids=str,
     )
     @pytest.mark.parametrize("kind", ["configured", "variables", "explicit"])
-    def test_it_takes_the_place_of_the_configured_one(
-        self, clouds_yaml, monkeypatch, task_cloud, keystone, kind, given, asked
-    ):
+    def test_it_overrides_the_configured_one(self, clouds_yaml, monkeypatch, task_cloud, keystone, kind, given, asked):
         if kind == "variables":
             for name, value in OPENRC.items():
                 monkeypatch.setenv(name, value)
@@ -362,9 +360,7 @@ class TestAgain:
         assert auth(cloud)["password"] == "new"
         assert cloud.is_plain
 
-    def test_it_is_read_from_its_own_files_whatever_the_process_has(
-        self, clouds_yaml, write_clouds, tmp_path, monkeypatch
-    ):
+    def test_it_is_read_from_the_recorded_files(self, clouds_yaml, write_clouds, tmp_path, monkeypatch):
         other = tmp_path / "other.yaml"
         other.write_text('{"clouds": {"sandbox": {"auth": {"password": "other"}}}}')
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(other))
@@ -373,7 +369,7 @@ class TestAgain:
 
         assert auth(TaskCloud.of_way("sandbox", Way("sandbox", [clouds_yaml]), {}, None))["password"] == PASSWORD
 
-    def test_what_a_task_asks_for_is_laid_over_what_was_asked_for_then(self, two_regions):
+    def test_options_of_a_task_override_the_recorded_ones(self, two_regions):
         options = {"interface": "internal", "region_name": "RegionOne"}
         way = Way("sandbox", [two_regions], options=options, scope={"project_id": "p1"})
 
@@ -383,7 +379,7 @@ class TestAgain:
         assert auth(cloud)["project_id"] == "p2"
         assert not cloud.is_plain
 
-    def test_the_variables_of_an_openrc_are_meant_again(self, openrc):
+    def test_the_variables_of_an_openrc_are_used_again(self, openrc):
         cloud = TaskCloud.of_way(UNNAMED, Way(None, scope={"project_id": "p2"}), {}, None)
 
         assert (auth(cloud)["username"], auth(cloud)["project_id"]) == ("from openrc", "p2")
@@ -396,7 +392,7 @@ class TestAgain:
         assert "from openrc" not in repr(task_cloud().way)
 
     @pytest.mark.processes
-    def test_a_file_of_the_working_directory_is_recorded_with_its_whole_path(
+    def test_a_file_in_the_working_directory_is_recorded_with_its_absolute_path(
         self, run_python, collections_path, tmp_path
     ):
         cloud = '{"auth": {"auth_url": "http://h/v3", "username": "u", "password": "p", "user_domain_id": "d"}}'
@@ -413,7 +409,7 @@ class TestAgain:
         assert process.stdout.strip() == str(tmp_path / "work" / "clouds.yaml"), process.stderr
 
 
-def test_one_that_is_not_validated_has_its_address_alone(no_cloud):
+def test_a_cloud_that_is_not_validated_has_its_address(no_cloud):
     params = task_options(auth={"auth_url": "http://h/v3"})
 
     assert auth(TaskCloud.of_params(params, os.environ, validate=False))["auth_url"] == "http://h/v3"

@@ -22,7 +22,7 @@ def test_its_address_is_found_without_credentials(clouds_yaml, keystone, given):
     assert keystone_of(task_options(**given)).auth_url == keystone.auth_url
 
 
-def test_without_the_scope_options_it_works_as_well(clouds_yaml, keystone):
+def test_it_works_without_the_scope_options(clouds_yaml, keystone):
     """os_token_revoke has none."""
     scope = ("project", "project_domain", "domain", "system", "unscoped")
     params = {name: value for name, value in task_options(cloud="sandbox").items() if name not in scope}
@@ -37,12 +37,12 @@ def test_the_options_of_tls_are_those_of_the_cloud_and_of_the_task(write_clouds,
     assert keystone_of(task_options(cloud="sandbox", validate_certs=True)).session.verify is True
 
 
-def test_an_openrc_names_it_too(no_cloud, monkeypatch):
+def test_an_openrc_can_name_it(no_cloud, monkeypatch):
     monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1:5000/v3")
 
     assert keystone_of(task_options()).auth_url == "http://127.0.0.1:5000/v3"
 
 
-def test_without_an_address_the_sentence_says_what_to_set(no_cloud):
+def test_without_an_address_the_error_says_what_to_set(no_cloud):
     with pytest.raises(ConfigurationError, match="set cloud, or auth with an auth_url"):
         keystone_of(task_options(auth={"username": "u"}))

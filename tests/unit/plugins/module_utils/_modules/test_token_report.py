@@ -33,7 +33,7 @@ BODY: dict[str, t.Any] = {
 }
 
 
-def test_it_tells_everything_but_the_id():
+def test_it_has_everything_but_the_id():
     token = make_token(lifetime=3600, age=600, **BODY)
 
     assert describe(token) == {
@@ -63,22 +63,22 @@ def test_an_expired_token_has_no_time_left():
         ({}, {"scope": "unscoped", "domain": None}),
     ],
 )
-def test_a_token_for_something_else_than_a_project(scope, described):
+def test_a_token_without_a_project(scope, described):
     body = {key: value for key, value in BODY.items() if key not in ("project", "roles", "catalog")}
 
-    told = describe(make_token(**body, **scope))
+    reported = describe(make_token(**body, **scope))
 
-    assert {key: told[key] for key in described} == described
-    assert (told["project"], told["roles"], told["regions"]) == (None, [], [])
+    assert {key: reported[key] for key in described} == described
+    assert (reported["project"], reported["roles"], reported["regions"]) == (None, [], [])
 
 
-def test_a_domain_without_a_name_is_told_by_its_id():
+def test_a_domain_without_a_name_has_its_id():
     token = make_token(**{**BODY, "user": {"id": "u1", "name": "demo", "domain": {"id": "default"}}})
 
     assert describe(token)["user"]["domain"] == "default"
 
 
-def test_what_it_tells_can_be_returned_by_a_module():
+def test_it_can_be_returned_by_a_module():
     token = dataclasses.replace(make_token(**BODY))
 
     assert json.loads(json.dumps(describe(token))) == describe(token)
@@ -92,18 +92,18 @@ class TestWarnings:
         times = {"issued_at": issued_at, "expires_at": issued_at + datetime.timedelta(hours=1)}
         return dataclasses.replace(token, body={**token.body, **{key: at.isoformat() for key, at in times.items()}})
 
-    def test_of_a_good_token_there_is_nothing_to_say(self):
+    def test_a_good_token_has_no_warnings(self):
         assert warnings_of(make_token(**BODY), RenewalPolicy()) == []
 
     @pytest.mark.parametrize("ahead", [CLOCK_TOLERANCE, -CLOCK_TOLERANCE, 0])
-    def test_a_small_difference_of_the_clocks_does_no_harm(self, ahead):
+    def test_a_small_difference_of_the_clocks_is_no_warning(self, ahead):
         assert warnings_of(self.with_clock(ahead), RenewalPolicy()) == []
 
-    @pytest.mark.parametrize(("ahead", "told"), [(7200, "7200 s ahead of"), (-90, "90 s behind")])
-    def test_a_clock_that_goes_wrong_is_told_with_its_direction(self, ahead, told):
+    @pytest.mark.parametrize(("ahead", "reported"), [(7200, "7200 s ahead of"), (-90, "90 s behind")])
+    def test_a_wrong_clock_is_reported_with_its_direction(self, ahead, reported):
         (warning,) = warnings_of(self.with_clock(ahead), RenewalPolicy())
 
-        assert f"This machine's clock is {told} Keystone's" in warning
+        assert f"This machine's clock is {reported} Keystone's" in warning
         assert "set the clock right" in warning
 
     def test_a_token_that_comes_from_a_trust_is_to_be_renewed_rarely(self):
@@ -111,7 +111,7 @@ class TestWarnings:
 
         assert "comes from a trust" in warning
 
-    def test_a_token_that_was_got_for_another_one_ends_with_it(self):
+    def test_a_token_that_was_traded_for_another_ends_with_it(self):
         token = dataclasses.replace(make_token(**BODY), renewable=False)
 
         (warning,) = warnings_of(token, RenewalPolicy())
@@ -119,25 +119,25 @@ class TestWarnings:
         assert f"ends with it, at {clock.show(token.expires_at)}: sign in with a password" in warning
 
     @pytest.mark.parametrize(("min_remaining", "warned"), [(3599, False), (3600, True), (7200, True)])
-    def test_what_no_token_of_this_cloud_can_give_is_told(self, min_remaining, warned):
+    def test_a_min_remaining_above_the_lifetime_is_reported(self, min_remaining, warned):
         token = make_token(lifetime=3600, **BODY)
 
         warnings = warnings_of(token, RenewalPolicy(min_remaining=min_remaining))
 
-        told = f"min_remaining asks for {min_remaining} s, but this cloud's tokens live 3600 s."
-        assert warnings == ([told] if warned else [])
+        reported = f"min_remaining asks for {min_remaining} s, but this cloud's tokens live 3600 s."
+        assert warnings == ([reported] if warned else [])
 
-    def test_all_that_is_odd_is_told(self):
+    def test_all_warnings_are_reported(self):
         token = dataclasses.replace(self.with_clock(90), renewable=False)
         token.body["OS-TRUST:trust"] = {}
 
         assert len(warnings_of(token, RenewalPolicy(min_remaining=7200))) == 4
 
 
-def test_a_token_that_could_not_be_renewed_is_told_with_the_time_that_is_left():
-    told = still_good("sandbox", make_token(lifetime=3600, age=1790, **BODY), "Keystone is out of service.")
+def test_a_token_that_could_not_be_renewed_is_reported_with_the_time_left():
+    reported = still_good("sandbox", make_token(lifetime=3600, age=1790, **BODY), "Keystone is out of service.")
 
-    assert told == (
+    assert reported == (
         "The token of cloud 'sandbox' is not renewed, and the run continues with its last 30 minutes: "
         "Keystone is out of service."
     )
@@ -151,5 +151,5 @@ def test_a_token_that_could_not_be_renewed_is_told_with_the_time_that_is_left():
         (1, None, "revoked: 1, alive: 1"),
     ],
 )
-def test_tokens_that_live_on_are_counted_with_their_end(alive, until, counts):
+def test_living_tokens_are_counted_with_their_expiry(alive, until, counts):
     assert counts_of_revoke({"revoked": 1, "alive": alive, "alive_until": until}) == counts

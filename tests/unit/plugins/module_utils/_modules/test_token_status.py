@@ -36,34 +36,34 @@ def let_age(session, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("cloud", [None, "sandbox"])
-def test_of_a_session_that_is_not_there(session, cloud):
-    told = status(session, cloud, validate=True, timeout=10)
+def test_a_session_that_does_not_exist(session, cloud):
+    found = status(session, cloud, validate=True, timeout=10)
 
-    assert (told.cloud, told.state, told.token, told.validated) == (cloud or "", "absent", None, False)
+    assert (found.cloud, found.state, found.token, found.validated) == (cloud or "", "absent", None, False)
 
 
 @pytest.mark.parametrize(
     ("age", "state", "renews_in"),
     [(0, "valid", 7.92 * HOURS), (9 * HOURS, "due", 0), (25 * HOURS, "expired", 0)],
 )
-def test_a_token_by_its_age_without_a_request(issued, keystone, age, state, renews_in):
+def test_a_token_s_age_needs_no_request(issued, keystone, age, state, renews_in):
     let_age(issued, age)
     asked = len(keystone.requests)
 
-    told = status(issued, None, validate=False, timeout=10)
+    found = status(issued, None, validate=False, timeout=10)
 
-    assert (told.cloud, told.state, told.validated) == ("sandbox", state, False)
-    assert told.renews_in == pytest.approx(renews_in, abs=60)
-    assert told.token is not None
+    assert (found.cloud, found.state, found.validated) == ("sandbox", state, False)
+    assert found.renews_in == pytest.approx(renews_in, abs=60)
+    assert found.token is not None
     assert len(keystone.requests) == asked
 
 
-def test_what_was_changed_in_keystone_makes_it_due_at_once(issued):
+def test_a_write_to_keystone_makes_it_due_at_once(issued):
     staleness.mark(issued, [staleness.EVERYBODY])
 
-    told = status(issued, "sandbox", validate=True, timeout=10)
+    found = status(issued, "sandbox", validate=True, timeout=10)
 
-    assert (told.state, told.renews_in) == ("due", 0)
+    assert (found.state, found.renews_in) == ("due", 0)
 
 
 @pytest.mark.parametrize("seconds_left", [LEAST - 20, LEAST + 600])
@@ -71,66 +71,66 @@ def test_one_that_is_too_short_lived_for_the_next_sign_in_is_due(session, sandbo
     signing_in.issue(session, sandbox, RenewalPolicy("100%"), 10)
     let_age(session, 24 * HOURS - seconds_left)
 
-    told = status(session, None, validate=False, timeout=10)
+    found = status(session, None, validate=False, timeout=10)
 
-    assert told.renews_in == pytest.approx(max(0, seconds_left - LEAST), abs=60)
-    assert told.state == ("valid" if told.renews_in else "due")
+    assert found.renews_in == pytest.approx(max(0, seconds_left - LEAST), abs=60)
+    assert found.state == ("valid" if found.renews_in else "due")
     next_one = signing_in.issue(session, task_cloud(cloud="sandbox"), RenewalPolicy("100%"), 10)
-    assert next_one.changed is (told.state == "due")
+    assert next_one.changed is (found.state == "due")
 
 
-def test_least_of_its_life_that_is_to_be_left_is_counted(issued):
+def test_min_remaining_counts(issued):
     issued.write_record(SessionRecord(RenewalPolicy("100%", min_remaining=23 * HOURS)))
 
-    told = status(issued, None, validate=False, timeout=10)
+    found = status(issued, None, validate=False, timeout=10)
 
-    assert (told.state, told.renews_in) == ("valid", pytest.approx(HOURS, abs=60))
+    assert (found.state, found.renews_in) == ("valid", pytest.approx(HOURS, abs=60))
 
 
-def test_one_that_signing_in_again_would_not_prolong_is_valid_to_its_end(issued):
+def test_a_token_that_cannot_be_renewed_is_valid_until_it_expires(issued):
     one = issued_clouds.of_cloud(issued, "sandbox")
     stored = issued.read_tokens(one.identity)
     issued.write_tokens(one.identity, StoredTokens(dataclasses.replace(stored.current, renewable=False)))
     let_age(issued, 9 * HOURS)
 
-    told = status(issued, None, validate=False, timeout=10)
+    found = status(issued, None, validate=False, timeout=10)
 
-    assert (told.state, told.renews_in) == ("valid", pytest.approx(15 * HOURS, abs=60))
+    assert (found.state, found.renews_in) == ("valid", pytest.approx(15 * HOURS, abs=60))
 
 
 @pytest.mark.parametrize(("alive", "state"), [(True, "valid"), (False, "refused")])
-def test_keystone_is_asked_where_that_is_wanted(issued, keystone, alive, state):
+def test_keystone_validates_it_if_asked(issued, keystone, alive, state):
     if not alive:
         keystone.alive.clear()
     counted = issued.counted(REQUESTS)
 
-    told = status(issued, "sandbox", validate=True, timeout=10)
+    found = status(issued, "sandbox", validate=True, timeout=10)
 
-    assert (told.state, told.validated) == (state, True)
+    assert (found.state, found.validated) == (state, True)
     assert len(keystone.asked("GET")) == 1
     assert issued.counted(REQUESTS) == counted + 1
 
 
-def test_an_expired_one_needs_no_question(issued, keystone):
+def test_an_expired_token_needs_no_validation(issued, keystone):
     let_age(issued, 25 * HOURS)
 
     assert not status(issued, "sandbox", validate=True, timeout=10).validated
     assert keystone.asked("GET") == []
 
 
-def test_of_a_revoked_session(issued):
+def test_a_revoked_session(issued):
     issued.close()
 
     assert status(issued, None, validate=True, timeout=10).state == "closed"
 
 
-def test_of_a_cloud_that_was_not_issued(issued):
-    told = status(issued, "second", validate=False, timeout=10)
+def test_a_cloud_without_an_issued_token(issued):
+    found = status(issued, "second", validate=False, timeout=10)
 
-    assert (told.cloud, told.state) == ("second", "absent")
+    assert (found.cloud, found.state) == ("second", "absent")
 
 
-def test_of_several_clouds_one_is_to_be_named(issued, task_cloud):
+def test_one_of_several_clouds_must_be_named(issued, task_cloud):
     signing_in.issue(issued, task_cloud(cloud="second"), RenewalPolicy(), 10)
 
     with pytest.raises(SessionError, match=r"several clouds \(sandbox, second\): name one with cloud"):
@@ -152,14 +152,14 @@ class TestTheSessionOfARun:
         return session, sign_in
 
     @pytest.mark.parametrize("cloud", [None, "sandbox"])
-    def test_the_only_identity_is_meant(self, of_run, cloud):
+    def test_the_only_identity_is_used(self, of_run, cloud):
         session, sign_in = of_run
         assert status(session, cloud, validate=False, timeout=10).state == "absent"
 
         sign_in("0123")
         assert status(session, cloud, validate=False, timeout=10).state == "valid"
 
-    def test_of_several_nobody_can_say_which(self, of_run):
+    def test_several_identities_are_ambiguous(self, of_run):
         session, sign_in = of_run
         sign_in("0123")
         sign_in("4567")

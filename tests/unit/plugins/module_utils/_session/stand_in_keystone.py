@@ -7,7 +7,7 @@ It knows one user and one project, issues tokens for a password or a token, tell
 a token of a trust or of an application credential with access rules, which a test makes of another, it treats as
 Keystone does.
 Every service of its catalog is at /compute on the same port and answers 200 to a token that is alive, 401 to any other.
-What it does beyond that is told to it by a test: see ``answers`` and ``stuck``. The real thing is in tests/sandbox.
+A test sets what else it does: see ``answers`` and ``stuck``. The real thing is in tests/sandbox.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ class StandInKeystone:
             version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": f"{self.auth_url}/"}]}
             return 200, {}, json.dumps({"version": version} if path == "/v3" else {"versions": {"values": [version]}})
         with self._lock:
-            told = self.answers.get(request.method) or []
-            answer = told.pop(0) if told else self.stuck.get(request.method)
+            planned = self.answers.get(request.method) or []
+            answer = planned.pop(0) if planned else self.stuck.get(request.method)
         if answer:
             return answer.status, answer.headers, answer.body
         return self._right_answer(request, token)

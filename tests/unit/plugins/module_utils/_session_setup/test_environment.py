@@ -46,11 +46,11 @@ def python_path(session: Session, before: str | None) -> list[str]:
         ("/b:/a:/b", ["/b", "/a", "/b"]),
     ],
 )
-def test_the_site_comes_first_and_what_was_there_stays_behind_it_without_empty_parts(session, before, kept):
+def test_the_site_comes_first_and_other_entries_stay_without_empty_ones(session, before, kept):
     assert python_path(session, before) == [session.site, *kept]
 
 
-def test_the_variables_have_no_link_that_could_lead_elsewhere_later(session, tmp_path):
+def test_the_variables_have_no_symbolic_links(session, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     variables = environment.of_session(Session(str(tmp_path / "link" / "session")), {})
 
@@ -61,7 +61,7 @@ def test_the_site_of_another_session_is_dropped(session, other_site):
     assert python_path(session, f"/a:{other_site}:/b") == [session.site, "/a", "/b"]
 
 
-def test_its_own_site_is_there_once(session):
+def test_its_own_site_is_listed_once(session):
     os.makedirs(os.path.join(session.site, PACKAGE))
 
     assert python_path(session, session.site) == [session.site]
@@ -149,7 +149,7 @@ print(connection.current_project_id, connection.session.get(connection.endpoint_
 
 @pytest.mark.processes
 @pytest.mark.parametrize("left_over", [{"OS_USER_DOMAIN_NAME": "Default"}, OPENRC], ids=["one variable", "all"])
-def test_what_a_sourced_openrc_left_behind_does_not_disturb_a_bare_token(keystone, run_python, left_over):
+def test_variables_of_a_sourced_openrc_do_not_conflict_with_a_bare_token(keystone, run_python, left_over):
     token = keystone.issue()
     described = make_token(token, project={"id": PROJECT_ID})
     variables = environment.of_token(described, None) | {"OS_AUTH_URL": keystone.auth_url}

@@ -24,7 +24,7 @@ def written(session, cloud: str = "sandbox", token=TOKEN, **config: object) -> d
     return json.loads(session.read_clouds())["clouds"][cloud]
 
 
-def test_a_cloud_has_the_stock_authentication_by_token_with_the_handle_in_its_place(empty):
+def test_a_cloud_has_auth_type_v3token_with_the_handle(empty):
     entry = written(empty, auth_type="password", auth={"auth_url": "http://elsewhere", "username": "demo"})
 
     assert entry == {
@@ -56,7 +56,7 @@ def test_the_scope_is_the_token_s(empty, body, scope):
     assert {key: value for key, value in auth.items() if key not in ("auth_url", "token")} == scope
 
 
-def test_what_a_connection_needs_besides_is_kept(empty):
+def test_other_options_of_a_connection_are_kept(empty):
     config = {
         "region_name": "RegionTwo",
         "interface": "internal",
@@ -78,7 +78,7 @@ def test_what_a_connection_needs_besides_is_kept(empty):
     assert {key: value for key, value in entry.items() if not key.startswith("auth")} == config
 
 
-def test_nothing_else_is_which_may_be_a_secret(empty):
+def test_options_that_may_be_secret_are_not_kept(empty):
     auth = {"password": SECRET, "application_credential_secret": SECRET, "passcode": SECRET, "token": SECRET}
     others = dict.fromkeys(("password", "passcode", "secret", "my_token", "profile", "unknown", "api_keys"), SECRET)
 
@@ -97,7 +97,7 @@ def test_what_is_no_json_is_written_as_text(empty):
     assert written(empty, networks=pathlib.Path("/net"))["networks"] == "/net"
 
 
-def test_a_cloud_is_written_beside_the_others_and_in_the_place_of_itself(empty):
+def test_a_cloud_is_added_to_the_others_or_replaced(empty):
     written(empty, "first", region_name="RegionOne")
     written(empty, "../ü x")
     written(empty, "first", region_name="RegionTwo")
@@ -107,7 +107,7 @@ def test_a_cloud_is_written_beside_the_others_and_in_the_place_of_itself(empty):
     assert clouds["first"]["region_name"] == "RegionTwo"
 
 
-def test_those_that_tasks_write_at_once_are_all_there(empty):
+def test_clouds_that_tasks_add_at_once_are_all_written(empty):
     names = [f"cloud-{number}" for number in range(8)]
     start = threading.Barrier(len(names))
 
@@ -125,7 +125,7 @@ def test_those_that_tasks_write_at_once_are_all_there(empty):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"clouds": 5}'])
-def test_a_damaged_file_is_a_sentence(empty, content):
+def test_a_damaged_file_is_reported(empty, content):
     empty.write_clouds(content)
 
     with pytest.raises(SessionDamagedError, match=r"clouds\.yaml of the session .* is damaged"):

@@ -52,7 +52,7 @@ def test_each_cloud_has_one_whatever_its_name_is(empty):
     assert issued_tokens.of_cloud(empty, "unknown") is None
 
 
-def test_the_handles_that_lie_beside_them_are_none_of_them(empty):
+def test_handles_are_not_listed(empty):
     handle.grant(empty, IDENTITY, WAY)
 
     assert issued_tokens.read(empty) == []
@@ -75,7 +75,7 @@ def test_one_that_is_damaged_does_not_hide_the_others(empty, content):
     assert [token.cloud for token in issued_tokens.read(empty)] == ["second"]
 
 
-def test_the_way_to_sign_in_again_comes_back_as_it_was():
+def test_the_way_to_sign_in_again_is_read_as_it_was_written():
     assert issued_tokens.way_of(one()) == WAY
     assert issued_tokens.way_of(one(way=None)) is None
 
@@ -98,12 +98,12 @@ class TestFingerprint:
     def test_others_have_another(self, empty, change):
         assert issued_tokens.fingerprint(empty, {**CONFIG, **change}) != issued_tokens.fingerprint(empty, CONFIG)
 
-    def test_what_is_not_for_signing_in_makes_no_difference(self, empty):
+    def test_other_options_make_no_difference(self, empty):
         config = {**CONFIG, "region_name": "RegionTwo", "compute_api_version": "2.1"}
 
         assert issued_tokens.fingerprint(empty, config) == issued_tokens.fingerprint(empty, CONFIG)
 
-    def test_no_password_can_be_tried_on_it_without_the_key_of_the_session(self, empty, tmp_path):
+    def test_a_password_cannot_be_guessed_from_it_without_the_session_s_key(self, empty, tmp_path):
         other = Session(str(tmp_path / "other"))
         other.make()
         before = issued_tokens.fingerprint(empty, CONFIG)

@@ -120,7 +120,7 @@ class TestOfARun:
         assert not issued.closed
 
     @pytest.mark.parametrize("step", ["code", "record"])
-    def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, owner, monkeypatch, step):
+    def test_a_new_session_that_cannot_be_completed_is_removed(self, session, owner, monkeypatch, step):
         steps = {"code": (site_code, "write"), "record": (session, "write_record")}
         monkeypatch.setattr(*steps[step], fails)
 
@@ -128,14 +128,14 @@ class TestOfARun:
             preparation.prepare(session, POLICY, owner)
         assert not os.path.lexists(session.path)
 
-    def test_nor_does_one_whose_run_cannot_be_named(self, session, owner, monkeypatch):
+    def test_a_new_session_whose_run_cannot_be_recorded_is_removed(self, session, owner, monkeypatch):
         monkeypatch.setattr(owners, "add", fails)
 
         with pytest.raises(SessionError, match="disk is full"):
             preparation.prepare(session, POLICY, owner)
         assert not os.path.lexists(session.path)
 
-    def test_one_that_is_there_already_keeps_what_it_had(self, issued, owner, monkeypatch):
+    def test_an_existing_session_stays_if_its_run_cannot_be_recorded(self, issued, owner, monkeypatch):
         monkeypatch.setattr(owners, "add", fails)
 
         with pytest.raises(SessionError, match="disk is full"):
@@ -150,7 +150,7 @@ class TestOfARun:
             preparation.prepare(issued, POLICY, owner)
         assert issued.names() == [IDENTITY]
 
-    def test_a_directory_with_somebody_else_s_files_is_refused_and_left_alone(self, session, owner):
+    def test_a_directory_with_other_files_is_refused_and_left_alone(self, session, owner):
         path = pathlib.Path(session.path)
         path.mkdir(mode=0o700)
         (path / "cat.jpg").write_text("precious")
@@ -159,7 +159,7 @@ class TestOfARun:
             preparation.prepare(session, POLICY, owner)
         assert os.listdir(path) == ["cat.jpg"]
 
-    def test_a_damaged_record_is_a_sentence_and_costs_no_token_its_place(self, issued, owner):
+    def test_a_damaged_record_is_reported_and_the_tokens_stay(self, issued, owner):
         pathlib.Path(issued.path, "session.json").write_text("{")
 
         with pytest.raises(SessionDamagedError, match=r"session\.json .* is damaged"):
@@ -185,14 +185,14 @@ class TestOfAVersionBefore:
             if file.endswith(".py")
         }
 
-    def test_so_it_is_for_a_task(self, issued, keystone):
+    def test_a_task_clears_it_too(self, issued, keystone):
         make_old(issued)
 
         with preparation.prepared(issued, POLICY, 10):
             assert issued.is_of_this_format
         assert keystone.alive == {}
 
-    def test_without_keystone_s_word_nothing_is_cleared_and_no_run_begins(self, issued, owner, keystone, monkeypatch):
+    def test_until_keystone_confirms_nothing_is_cleared_and_no_run_begins(self, issued, owner, keystone, monkeypatch):
         make_old(issued)
         keystone.stuck["DELETE"] = Answer(503)
         monkeypatch.setattr(preparation, "REVOKE_TIMEOUT", 0.1)
@@ -233,7 +233,7 @@ class TestOfAVersionBefore:
 
 
 class TestOfATask:
-    def test_it_is_there_while_the_task_signs_in_and_stays(self, session, keystone):
+    def test_it_exists_during_the_sign_in_and_stays(self, session, keystone):
         with preparation.prepared(session, RenewalPolicy("50%"), 10):
             assert session.read_record().policy == RenewalPolicy("50%")
             assert not session.read_record().of_runs
@@ -242,7 +242,7 @@ class TestOfATask:
 
         assert session.names() == [IDENTITY]
 
-    def test_another_policy_takes_the_place_of_the_one_before(self, issued):
+    def test_another_policy_replaces_the_one_before(self, issued):
         with preparation.prepared(issued, RenewalPolicy("300"), 10):
             pass
 
@@ -250,7 +250,7 @@ class TestOfATask:
         assert issued.names() == [IDENTITY]
 
     @pytest.mark.parametrize("of_a_run", [False, True])
-    def test_the_limits_that_it_chooses_are_those_of_its_own_session_alone(self, session, owner, of_a_run):
+    def test_its_limits_apply_only_to_its_own_session(self, session, owner, of_a_run):
         if of_a_run:
             preparation.prepare(session, POLICY, owner)
 
@@ -258,14 +258,14 @@ class TestOfATask:
             pass
         assert session.read_record().limits == (LimitOptions() if of_a_run else LimitOptions(OFF, 60))
 
-    def test_that_of_a_run_stays_but_for_the_time_that_the_task_needs(self, session, owner):
+    def test_the_policy_of_a_run_stays_except_min_remaining(self, session, owner):
         preparation.prepare(session, RenewalPolicy("3000"), owner)
 
         with preparation.prepared(session, RenewalPolicy("33%", 600), 10) as policy:
             assert policy == RenewalPolicy("3000", 600)
         assert session.read_record().policy == policy
 
-    def test_those_who_sign_in_meanwhile_keep_neither_a_task_nor_a_run_waiting(self, issued, owner):
+    def test_a_sign_in_does_not_delay_a_task_or_a_run(self, issued, owner):
         signs_in = issued.signing_in(0)
 
         with preparation.prepared(issued, POLICY, 0.1):
@@ -273,7 +273,7 @@ class TestOfATask:
         assert preparation.prepare(issued, POLICY, owner) in owners.known(issued)
         os.close(signs_in)
 
-    def test_those_who_prepare_wait_for_one_another_and_for_who_revokes(self, issued):
+    def test_preparations_wait_for_each_other_and_for_a_revoke(self, issued):
         for other in (issued.locked_for_changes, issued.locked):
             with other(), pytest.raises(SessionError, match="still locked"), preparation.prepared(issued, POLICY, 0.1):
                 pass
@@ -281,20 +281,20 @@ class TestOfATask:
             pass
 
     @pytest.mark.parametrize("error", [SessionError, KeyboardInterrupt])
-    def test_a_new_one_that_got_no_token_leaves_nothing_behind(self, session, error):
+    def test_a_new_session_without_a_token_is_removed(self, session, error):
         with pytest.raises(error), preparation.prepared(session, POLICY, 10):
             raise error("as the test wants it")
 
         assert not os.path.lexists(session.path)
 
-    def test_one_that_got_a_token_stays_to_be_revoked(self, session, keystone):
+    def test_a_session_with_a_token_stays_to_be_revoked(self, session, keystone):
         with pytest.raises(ZeroDivisionError), preparation.prepared(session, POLICY, 10):
             sign_in(session, keystone)
             raise ZeroDivisionError
 
         assert session.names() == [IDENTITY]
 
-    def test_one_that_another_task_uses_by_now_stays(self, session):
+    def test_a_session_that_another_task_uses_stays(self, session):
         """That one may be about to sign in, and its token needs the session's list."""
         with pytest.raises(ZeroDivisionError), preparation.prepared(session, POLICY, 10):
             with preparation.prepared(session, POLICY, 10):
@@ -305,7 +305,7 @@ class TestOfATask:
         assert not session.closed
 
     @pytest.mark.parametrize("was_closed", [True, False])
-    def test_one_that_was_there_before_is_closed_again_if_it_was(self, issued, was_closed):
+    def test_an_existing_session_is_closed_again_if_it_was(self, issued, was_closed):
         if was_closed:
             revocation.revoke(issued, 10)
         with pytest.raises(ZeroDivisionError), preparation.prepared(issued, POLICY, 10):
@@ -325,7 +325,7 @@ class TestOfATask:
             raise ZeroDivisionError
         assert issued.names() == [IDENTITY]
 
-    def test_so_they_do_where_the_session_cannot_be_completed(self, issued, monkeypatch):
+    def test_tokens_without_a_record_stay_if_the_session_cannot_be_completed(self, issued, monkeypatch):
         os.unlink(os.path.join(issued.path, "session.json"))
         monkeypatch.setattr(site, "files", fails)
 
@@ -333,7 +333,7 @@ class TestOfATask:
             pass
         assert issued.names() == [IDENTITY]
 
-    def test_one_that_another_task_took_away_again_is_made_again(self, session, monkeypatch):
+    def test_a_session_that_another_task_removed_is_made_again(self, session, monkeypatch):
         """That task could not sign in: its credentials were wrong, and these are not."""
         make = session.make
         lost = []
@@ -350,7 +350,7 @@ class TestOfATask:
 
         assert lost
 
-    def test_a_new_one_that_cannot_be_completed_leaves_nothing_behind(self, session, monkeypatch):
+    def test_a_new_session_that_cannot_be_completed_is_removed(self, session, monkeypatch):
         monkeypatch.setattr(site, "files", fails)
 
         with pytest.raises(SessionError, match="disk is full"), preparation.prepared(session, POLICY, 10):

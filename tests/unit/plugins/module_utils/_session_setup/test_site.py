@@ -33,7 +33,7 @@ print(sys.modules["onetoken_session"].__path__)
 """
 
 
-def test_it_is_the_package_as_it_is_with_what_python_loads_first_beside_it():
+def test_it_is_the_package_with_sitecustomize_beside_it():
     expected = {
         f"{PACKAGE}/{path.relative_to(FOLDER)}": path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.py")
     }
@@ -55,7 +55,7 @@ def test_the_package_knows_its_own_files_when_it_is_loaded_from_there(empty, run
     assert json.loads(process.stdout) == site.files(), process.stderr
 
 
-def test_no_process_compiles_it_even_where_python_must_not_write_what_it_compiled(empty, monkeypatch):
+def test_it_is_compiled_even_if_python_must_not_write_bytecode(empty, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     site_code.write(empty, site.files())
@@ -66,7 +66,7 @@ def test_no_process_compiles_it_even_where_python_must_not_write_what_it_compile
 
 
 @pytest.mark.processes
-def test_processes_without_ansible_sign_in_by_the_session_and_all_but_the_first_ask_keystone_for_nothing(
+def test_processes_without_ansible_sign_in_by_the_session_with_one_request_to_keystone(
     empty, write_clouds, keystone, run_python
 ):
     write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
@@ -92,7 +92,7 @@ def test_processes_without_ansible_sign_in_by_the_session_and_all_but_the_first_
 
 @pytest.mark.processes
 @pytest.mark.parametrize("directory", ["", "/no/such/session"])
-def test_where_there_is_no_session_a_process_signs_in_by_itself(empty, write_clouds, keystone, run_python, directory):
+def test_without_a_session_a_process_signs_in_by_itself(empty, write_clouds, keystone, run_python, directory):
     write_clouds({"clouds": {"sandbox": keystone.entry(regions=list(REGIONS))}})
     site_code.write(empty, site.files())
 

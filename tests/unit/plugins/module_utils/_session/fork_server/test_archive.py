@@ -79,7 +79,7 @@ def test_the_library_is_found_compiled_and_with_its_source(folder, tmp_path):
     assert sys.meta_path[0].find_spec("ansible.common") is None
 
 
-def test_equal_content_has_one_copy_and_another_another(folder, tmp_path):
+def test_equal_archives_share_a_copy_and_others_do_not(folder, tmp_path):
     for text in ("A = 1", "A = 1", "A = 2"):
         library.use(script(zipped(text)), folder, str(tmp_path), None)
         assert f"A = {imported('common').A}" == text
@@ -90,7 +90,7 @@ def test_equal_content_has_one_copy_and_another_another(folder, tmp_path):
     assert {copy.stat().st_mode & 0o777 for copy in copies} == {0o600}
 
 
-def test_what_is_the_same_but_for_the_program_s_arguments_is_compiled_once(folder, tmp_path):
+def test_archives_that_differ_only_in_arguments_are_compiled_once(folder, tmp_path):
     for arguments in (b"PARAMS = 'a'\n", b"PARAMS = 'b'\n"):
         library.use(arguments + script(zipped("A = 1")), folder, str(tmp_path), None)
     assert len(list(tmp_path.glob("*.zip"))) == 1
@@ -110,14 +110,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-def test_a_program_finds_the_library_itself_where_its_archive_is_broken(folder, tmp_path, finders, content):
+def test_a_program_with_a_broken_archive_finds_the_library_itself(folder, tmp_path, finders, content):
     library.use(script(content), folder, str(tmp_path), None)
     assert sys.meta_path == finders
     assert not list(tmp_path.glob("*.zip"))
 
 
 @pytest.mark.parametrize("text", [b"", b"A" * 999, b'"' + b"A" * 1001 + b'"', b"print(1)\n" * 1000])
-def test_a_program_without_an_archive_is_left_as_it_is(folder, tmp_path, finders, text):
+def test_a_program_without_an_archive_is_unchanged(folder, tmp_path, finders, text):
     library.use(text, folder, str(tmp_path), None)
     assert sys.meta_path == finders
 
@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_written_has_no_copy(tmp_path, finders):
     assert sys.meta_path == finders
 
 
-def test_who_compiles_and_was_stopped_is_not_waited_for_long(folder, tmp_path, finders, monkeypatch):
+def test_a_process_that_was_stopped_while_compiling_is_not_waited_for_long(folder, tmp_path, finders, monkeypatch):
     monkeypatch.setattr(lock, "TIMEOUT", 0.05)
     with (tmp_path / "compile.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -158,7 +158,7 @@ def test_who_compiles_and_was_stopped_is_not_waited_for_long(folder, tmp_path, f
     assert sys.meta_path == finders
 
 
-def test_who_waited_uses_what_the_other_compiled(folder, tmp_path, monkeypatch):
+def test_a_process_that_waited_uses_the_copy_of_the_other(folder, tmp_path, monkeypatch):
     program = script(zipped("A = 1"))
     library.use(program, folder, str(tmp_path), None)
     monkeypatch.setattr(archive, "compile_archive", lambda *_arguments: pytest.fail("compiled once more"))

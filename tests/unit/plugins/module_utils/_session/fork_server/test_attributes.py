@@ -87,7 +87,7 @@ def chroot_to(path: str) -> None:
     ],
     ids=str,
 )
-def test_what_is_asked_for_in_another_way_has_a_server_of_its_own(given):
+def test_a_different_call_has_a_server_of_its_own(given):
     assert name_of(**given) != name_of()
 
 
@@ -147,14 +147,14 @@ def silence() -> None:
     ],
     ids=["umask", "core", "files", "ignored", "blocked", "session", "directory", "streams", "time"],
 )
-def test_what_a_fork_takes_over_needs_no_other_server(change):
+def test_attributes_that_a_fork_takes_on_need_no_other_server(change):
     assert name_of(change) == name_of()
 
 
 @pytest.mark.parametrize(
     "name", ["OS_CLOUD", "OS_PASSWORD", "PATH", "TZ", "TMPDIR", "PWD", "SHLVL", "_", "USER", "TERM"]
 )
-def test_variables_that_a_fork_takes_over_need_no_other_server(name):
+def test_variables_that_a_fork_takes_on_need_no_other_server(name):
     assert name_of(environ={name: "another"}) == name_of()
 
 
@@ -168,7 +168,7 @@ def test_an_interpreter_has_one_server_whichever_of_its_names_is_used(tmp_path):
     assert names[0] == names[1] != names[2]
 
 
-def test_programs_get_the_server_that_is_like_them_and_the_seventh_kind_gets_none(own_machine):
+def test_programs_get_a_server_with_their_attributes_and_the_seventh_kind_gets_none(own_machine):
     (own_machine.folder / PROGRAM_LOG).touch(mode=0o600)
     own_machine.write("import os; print(os.nice(0), os.environ.get('LC_TIME'), oct(os.umask(0)))")
 

@@ -84,7 +84,7 @@ def test_a_program_handles_a_signal_itself(own_machine, waiting):
     assert process.returncode == 9
 
 
-def test_a_program_is_stopped_and_goes_on_with_its_process(own_machine, waiting):
+def test_a_program_is_stopped_and_continued_with_its_process(own_machine, waiting):
     process = waiting()
     process.send_signal(signal.SIGTSTP)
     (program,) = begun(own_machine)
@@ -99,14 +99,14 @@ def state(process: int) -> str:
     return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
-def test_a_process_that_is_killed_takes_its_program_along(own_machine, waiting):
+def test_a_process_that_is_killed_ends_its_program(own_machine, waiting):
     process = waiting()
     process.kill()
     (program,) = begun(own_machine)
     wait_until(lambda: ended(program))
 
 
-def test_a_program_that_is_killed_takes_its_process_along(own_machine, waiting):
+def test_a_program_that_is_killed_ends_its_process(own_machine, waiting):
     process = waiting()
     (program,) = begun(own_machine)
     os.kill(program, signal.SIGKILL)
@@ -125,7 +125,7 @@ def test_a_program_outlives_its_server_and_the_next_one_gets_another(own_machine
     assert own_machine.served == 2
 
 
-def test_a_program_that_is_killed_with_its_server_fails_with_a_sentence_and_is_not_run_again(own_machine, waiting):
+def test_a_program_that_is_killed_with_its_server_fails_with_a_message_and_is_not_run_again(own_machine, waiting):
     process = waiting()
     for running in reversed(own_machine.servers()):
         os.kill(running, signal.SIGSTOP)
@@ -137,7 +137,7 @@ def test_a_program_that_is_killed_with_its_server_fails_with_a_sentence_and_is_n
     assert len(begun(own_machine)) == 1
 
 
-def test_a_program_is_not_run_again_where_not_even_that_can_be_reported(own_machine, waiting):
+def test_a_program_is_not_run_again_if_not_even_that_can_be_reported(own_machine, waiting):
     with open("/dev/full", "w", encoding="utf-8") as full:
         process = waiting(stderr=full)
         for running in reversed(own_machine.servers()):
@@ -160,7 +160,7 @@ def test_a_server_that_is_killed_while_it_starts_costs_no_program_its_result(own
     assert sum(file.stat().st_size for file in own_machine.folder.glob("*.lock")) == 2
 
 
-def test_a_server_that_was_stopped_is_given_up_and_replaced(own_machine, monkeypatch):
+def test_a_stopped_server_is_replaced(own_machine, monkeypatch):
     own_machine.write("import os; print(os.getppid())")
     assert own_machine.run()[0] == 0
     (stopped,) = own_machine.servers()
@@ -189,7 +189,7 @@ def test_a_python_without_the_library_has_no_server(own_machine):
 
 
 class TestTheEndOfTheRun:
-    def test_a_server_ends_with_the_process_that_is_the_run(self, make_own_machine):
+    def test_a_server_ends_with_the_run(self, make_own_machine):
         with subprocess.Popen(["sleep", "300"]) as run:
             machine = make_own_machine(run.pid)
             machine.write("print('done')")
@@ -213,7 +213,7 @@ class TestTheEndOfTheRun:
         assert not os.path.exists(own_machine.session.path)
         wait_until(lambda: own_machine.servers() == [], 5)
 
-    def test_a_server_leaves_with_the_last_of_its_programs(self, own_machine, waiting):
+    def test_a_server_ends_with_the_last_of_its_programs(self, own_machine, waiting):
         process = waiting()
         own_machine.session.close()
         (program,) = begun(own_machine)
@@ -231,13 +231,13 @@ def listens(machine) -> bool:
     return any(connections)
 
 
-def test_nobody_is_warned_of_a_server_that_goes_on(own_machine):
+def test_python_does_not_warn_about_a_running_server(own_machine):
     own_machine.write("print('done')")
     assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
     assert own_machine.served == 1
 
 
-def test_nobody_is_warned_where_a_server_ends_at_once(own_machine):
+def test_python_does_not_warn_about_a_server_that_ends_at_once(own_machine):
     (own_machine.home / "packages" / "openstackclient" / "shell.py").write_text("raise ImportError", encoding="utf-8")
     own_machine.write("print('done')")
     assert own_machine.run(variables={"PYTHONWARNINGS": "always::ResourceWarning"}) == (0, "done\n", "")
@@ -257,7 +257,7 @@ def test_a_server_is_replaced_when_packages_are_upgraded(own_machine):
     assert own_machine.served == served + 1
 
 
-def test_what_a_program_leaves_behind_outlives_it(own_machine):
+def test_processes_that_a_program_started_outlive_it(own_machine):
     own_machine.write("""
         import subprocess
         null = subprocess.DEVNULL

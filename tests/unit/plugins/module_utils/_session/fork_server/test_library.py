@@ -92,31 +92,31 @@ def run(machine, name: str, content: bytes) -> tuple[dict[str, t.Any], bool]:
 def run_until_imported(machine, name: str, content: bytes) -> dict[str, t.Any]:
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        told, served = run(machine, name, content)
+        result, served = run(machine, name, content)
         assert served
-        if told["imported"]:
-            return told
+        if result["imported"]:
+            return result
     raise AssertionError("the server has not imported it")
 
 
 def test_programs_have_it_imported_and_their_module_from_their_own_archive(own_machine):
-    told, served = run(own_machine, "one", archive("one"))
-    assert served and told == {"module": "one", "library": "the first", "imported": False, "main": True}
+    result, served = run(own_machine, "one", archive("one"))
+    assert served and result == {"module": "one", "library": "the first", "imported": False, "main": True}
     assert run_until_imported(own_machine, "one", archive("one"))["main"]
-    told, served = run(own_machine, "two", archive("two"))
-    assert served and told == {"module": "two", "library": "the first", "imported": True, "main": True}
+    result, served = run(own_machine, "two", archive("two"))
+    assert served and result == {"module": "two", "library": "the first", "imported": True, "main": True}
 
 
 def test_a_module_that_was_changed_is_the_one_that_runs(own_machine):
     run_until_imported(own_machine, "one", archive("one"))
-    told, served = run(own_machine, "one", archive("one", module=f"{MODULE}\nNAME = 'changed'\n"))
-    assert served and told["module"] == "changed" and told["imported"]
+    result, served = run(own_machine, "one", archive("one", module=f"{MODULE}\nNAME = 'changed'\n"))
+    assert served and result["module"] == "changed" and result["imported"]
 
 
 def test_a_program_with_another_library_runs_without_the_server(own_machine):
     run_until_imported(own_machine, "one", archive("one"))
-    told, served = run(own_machine, "two", archive("two", LIBRARY.replace("the first", "another")))
-    assert not served and told == {"module": "two", "library": "another", "imported": False, "main": True}
+    result, served = run(own_machine, "two", archive("two", LIBRARY.replace("the first", "another")))
+    assert not served and result == {"module": "two", "library": "another", "imported": False, "main": True}
     assert run(own_machine, "one", archive("one"))[1]
 
 
@@ -124,5 +124,5 @@ def test_a_program_with_another_library_runs_without_the_server(own_machine):
 def test_one_that_prints_or_fails_in_the_server_is_for_each_program_to_import(own_machine, trouble):
     content = archive("one", f"{LIBRARY}import sys\n{trouble}\n")
     for _time in range(4):
-        told, served = run(own_machine, "one", content)
-        assert served and not told["imported"]
+        result, served = run(own_machine, "one", content)
+        assert served and not result["imported"]

@@ -68,7 +68,7 @@ except exceptions.ConnectFailure as exc: print(exc)
 
 
 @pytest.mark.parametrize("work", ["os.kill(os.getpid(), 9)", "os._exit(1)"])
-def test_work_that_is_killed_is_told_so(call, work):
+def test_killed_work_is_an_error(call, work):
     code = f"""
 try: print(detached.call(lambda: {work}))
 except detached.NoAnswerError: print('no answer')
@@ -77,7 +77,7 @@ except detached.NoAnswerError: print('no answer')
 
 
 @pytest.mark.parametrize("other", ["2", "lambda: 2"], ids=["not to be read", "not to be written"])
-def test_of_what_cannot_be_handed_on_the_name_and_the_text_are(call, other):
+def test_an_error_that_cannot_be_pickled_is_replaced_by_its_name_and_text(call, other):
     code = f"""
 class OddError(Exception):
     def __init__(self, one, other):
@@ -91,7 +91,7 @@ except detached.UnreadableError as exc: print(*exc.args)
 
 
 @pytest.mark.parametrize(("more", "expected"), [(0, "too long"), (30, "7")])
-def test_a_deadline_is_told_as_such_and_may_be_a_later_one(call, more, expected):
+def test_a_timeout_is_an_error_and_can_be_extended(call, more, expected):
     code = f"""
 import time
 detached.TIMEOUT = 1
@@ -118,7 +118,7 @@ except ChildProcessError: print('no child')
     assert call(code) == "no child\n"
 
 
-def test_a_host_that_ignores_the_end_of_children_is_no_obstacle(call):
+def test_it_works_in_a_program_that_ignores_the_end_of_children(call):
     code = """
 import signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -127,7 +127,7 @@ print(detached.call(lambda: 7))
     assert call(code) == "7\n"
 
 
-def test_nothing_of_the_process_that_it_is_a_copy_of_is_done_twice(call):
+def test_nothing_of_the_original_process_is_done_twice(call):
     code = """
 import atexit
 atexit.register(lambda: print('at exit'))
@@ -150,7 +150,7 @@ print(detached.is_possible())
 
 
 @pytest.mark.parametrize("module", ["eventlet", "gevent", "greenlet"])
-def test_nor_may_one_whose_thread_several_take_turns_in(call, module):
+def test_a_process_with_green_threads_may_not_be_copied(call, module):
     code = f"""
 import sys
 sys.modules[{module!r}] = object()
@@ -190,7 +190,7 @@ os.fork = fork
 """,
         )
 
-    def test_one_that_the_system_allows_no_pipe(self, call):
+    def test_a_system_without_a_free_pipe(self, call):
         self.check(
             call,
             """
@@ -199,7 +199,7 @@ os.pipe = pipe
 """,
         )
 
-    def test_one_that_an_audit_hook_forbids(self, call):
+    def test_a_fork_that_an_audit_hook_forbids(self, call):
         self.check(
             call,
             """
@@ -212,7 +212,7 @@ sys.addaudithook(hook)
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_signal_to_a_copy_that_has_not_begun_its_work_runs_nothing_of_the_user_s_program(call, number):
+def test_a_signal_to_a_copy_before_its_work_runs_no_handler_of_the_program(call, number):
     """Such as Ctrl-C, which reaches the whole group."""
     code = f"""
 import signal
@@ -282,14 +282,14 @@ class TestSignals:
         assert process.wait(30) == 0
         assert (folder / "returned").exists()
 
-    def test_work_that_is_killed_is_the_end_of_the_waiting(self, begun):
+    def test_waiting_ends_when_the_work_is_killed(self, begun):
         process, folder = begun
         os.kill(self.worker(folder), signal.SIGKILL)
 
         assert process.wait(30) == 1
         (folder / "done").touch()
 
-    def test_work_that_nobody_waits_for_writes_no_more_into_what_its_process_wrote_to(self, begun):
+    def test_work_that_nobody_waits_for_closes_the_output_of_its_process(self, begun):
         """Who reads the output of the process sees its end, though the work goes on."""
         process, folder = begun
         process.kill()
@@ -314,7 +314,7 @@ def test_work_without_an_end_is_ended(python, tmp_path, waited_for):
     assert not (tmp_path / "done").exists()
 
 
-def test_it_dumps_no_memory_which_has_passwords_in_it(call):
+def test_it_makes_no_core_dump(call):
     code = """
 import resource
 print(detached.call(lambda: resource.getrlimit(resource.RLIMIT_CORE)))
@@ -322,7 +322,7 @@ print(detached.call(lambda: resource.getrlimit(resource.RLIMIT_CORE)))
     assert call(code) == "(0, 0)\n"
 
 
-def test_it_keeps_no_lock_of_the_process_but_those_of_the_session(call, tmp_path):
+def test_it_keeps_only_the_locks_of_the_session(call, tmp_path):
     """Else a lock of a program that is gone would stay until the work is done."""
     code = f"""
 import fcntl

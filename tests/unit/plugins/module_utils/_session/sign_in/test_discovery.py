@@ -24,7 +24,7 @@ from keystoneauth1 import session as keystone_session
 
 
 class Services(StandInKeystone):
-    """A service at /service; what it answers, and whether it wants a token first, is told to it."""
+    """A service at /service; a test sets what it answers, and whether it wants a token first."""
 
     status = 200
     wants_token = False
@@ -89,13 +89,13 @@ def documents_of(session) -> list[dict]:
     return found
 
 
-def test_the_second_one_is_answered_as_the_first_one_was(discover_it, keystone):
+def test_the_second_request_gets_the_same_answer(discover_it, keystone):
     assert discover_it() == discover_it()
     assert keystone.discoveries == 1
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(590, 1), (601, 2)])
-def test_it_is_so_for_ten_minutes(discover_it, keystone, on_session, seconds, asked):
+def test_it_is_served_for_ten_minutes(discover_it, keystone, on_session, seconds, asked):
     discover_it()
     let_pass(on_session, seconds)
 
@@ -115,7 +115,7 @@ def test_it_is_so_for_ten_minutes(discover_it, keystone, on_session, seconds, as
     ],
     ids=str,
 )
-def test_another_question_is_asked(discover_it, keystone, other):
+def test_a_different_request_is_sent(discover_it, keystone, other):
     discover_it()
     discover_it(**other)
     discover_it(**other)
@@ -128,7 +128,7 @@ def test_another_question_is_asked(discover_it, keystone, other):
     [{"path": "/service", "user": "someone:secret@"}, {"additional_headers": {"Authorization": "secret"}}],
     ids=str,
 )
-def test_one_with_a_secret_in_the_question_is_not_kept(discover_it, keystone, on_session, other):
+def test_a_request_with_a_secret_is_not_kept(discover_it, keystone, on_session, other):
     discover_it(**other)
     discover_it(**other)
 
@@ -136,7 +136,7 @@ def test_one_with_a_secret_in_the_question_is_not_kept(discover_it, keystone, on
     assert documents_of(on_session) == []
 
 
-def test_that_it_wants_a_token_is_remembered(discover_it, keystone):
+def test_a_401_without_a_token_is_remembered(discover_it, keystone):
     keystone.wants_token = True
 
     assert discover_it(authenticated=False) == discover_it(authenticated=False)
@@ -153,7 +153,7 @@ def test_no_other_error_is_kept(discover_it, keystone, status):
     assert discover_it()
 
 
-def test_nor_is_what_is_no_document_of_versions(discover_it, keystone):
+def test_an_answer_that_is_no_version_document_is_not_kept(discover_it, keystone):
     keystone.is_html = True
     with pytest.raises(exceptions.DiscoveryFailure):
         discover_it()
@@ -197,7 +197,7 @@ class TestDoubt:
         assert keystone.discoveries == asked
 
     @pytest.mark.parametrize("path", ["gone", "no-such-version"])
-    def test_so_it_is_where_the_program_takes_that_for_no_error(self, served, discover_it, keystone, path):
+    def test_so_it_is_if_the_program_does_not_raise_that_error(self, served, discover_it, keystone, path):
         served(11)
         session = keystone_session.Session(auth=password_plugin(keystone))
         session.get(f"{keystone.url}/{path}", raise_exc=False)
@@ -205,7 +205,7 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == 2
 
-    def test_after_a_sign_in_where_nobody_signs_in_as_well(self, served, discover_it, keystone):
+    def test_so_it_is_after_a_failed_sign_in(self, served, discover_it, keystone):
         served(11)
         with pytest.raises(exceptions.NotFound):
             keystone_session.Session(auth=password_plugin(keystone, auth_url=f"{keystone.url}/moved/v3")).get_token()
@@ -213,7 +213,7 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == 2
 
-    def test_after_a_lost_connection_as_well(self, served, discover_it, keystone):
+    def test_so_it_is_after_a_lost_connection(self, served, discover_it, keystone):
         served(11)
         session = keystone_session.Session(auth=password_plugin(keystone))
         with pytest.raises(exceptions.ConnectFailure):
@@ -222,7 +222,7 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == 2
 
-    def test_what_is_not_found_on_another_host_raises_none(self, served, discover_it, keystone):
+    def test_a_404_of_another_host_forgets_nothing(self, served, discover_it, keystone):
         served(11)
         with Services() as other:
             self.not_found(other)
@@ -230,7 +230,7 @@ class TestDoubt:
         discover_it()
         assert keystone.discoveries == 1
 
-    def test_a_process_that_was_served_no_document_has_none(self, discover_it, on_session, keystone):
+    def test_a_process_without_served_documents_forgets_nothing(self, discover_it, on_session, keystone):
         discover_it()
         let_pass(on_session, 11)
         self.not_found(keystone)
@@ -239,7 +239,7 @@ class TestDoubt:
         assert keystone.discoveries == 1
 
 
-def test_of_the_headers_those_are_kept_that_say_something_of_versions(discover_it, keystone, on_session, monkeypatch):
+def test_only_headers_about_versions_are_kept(discover_it, keystone, on_session, monkeypatch):
     plain = keystone._answer
 
     def answer(request):
@@ -305,7 +305,7 @@ class TestFailingOpen:
         ],
         ids=str,
     )
-    def test_documents_with_something_of_another_kind_in_them(self, discover_it, keystone, on_session, change):
+    def test_documents_with_values_of_another_type(self, discover_it, keystone, on_session, change):
         first = discover_it()
         folder = os.path.join(on_session.path, "discovery")
         for name in os.listdir(folder):
@@ -324,7 +324,7 @@ class TestFailingOpen:
         assert discover_it()
         assert not os.path.exists(on_session.path)
 
-    def test_a_revoked_session_answers_no_question(self, on_session, keystone):
+    def test_a_revoked_session_serves_no_document(self, on_session, keystone):
         session = keystone_session.Session()
         discover.get_version_data(session, f"{keystone.url}/service", authenticated=False)
         on_session.close()
@@ -333,7 +333,7 @@ class TestFailingOpen:
         assert keystone.discoveries == 2
 
 
-def test_a_document_is_forgotten_with_its_host_alone(on_session):
+def test_only_the_documents_of_that_host_are_forgotten(on_session):
     for host in ("one:80", "two:80"):
         name = documents.name_of(f"http://{host}/", "x")
         documents.write(on_session, name, documents.Document(200, {}, "{}", f"http://{host}/", 0.0, "another start"))

@@ -75,7 +75,7 @@ def found(processes):
 
 
 @pytest.mark.parametrize("number", [6, pytest.param(20, marks=pytest.mark.repeats)])
-def test_so_many_at_once_ask_once(ready, service, number):
+def test_many_processes_at_once_send_one_request(ready, service, number):
     service.delays = [1]
     processes = ready(number)
     ask(processes)
@@ -83,7 +83,7 @@ def test_so_many_at_once_ask_once(ready, service, number):
     assert len(service.requests) == 1
 
 
-def test_an_error_is_an_answer_to_its_own_request_alone(ready, service):
+def test_an_error_answers_only_its_own_request(ready, service):
     service.delays, service.status = [1], 500
     processes = ready(4)
     ask(processes)
@@ -95,7 +95,7 @@ def test_an_error_is_an_answer_to_its_own_request_alone(ready, service):
     assert found(processes) == ["v2.1"]
 
 
-def test_the_others_ask_when_the_one_that_asks_is_killed(ready, service):
+def test_if_the_requesting_process_is_killed_the_others_send_the_request(ready, service):
     service.delays = [60]
     first, *others = ready(4)
     ask([first])

@@ -93,7 +93,7 @@ def test_both_tokens_are_on_record_and_the_second_process_asks_for_none(on_sessi
     assert counted == [2, 2, 1, 1]
 
 
-def test_all_of_them_are_revoked_where_keystone_revokes_tokens(on_session, sign_in, keystone):
+def test_all_of_them_are_revoked_at_keystone_s_own_address(on_session, sign_in, keystone):
     sign_in()
 
     urls = {on_session.read_tokens(name).current.token_url for name in on_session.names()}
@@ -128,7 +128,7 @@ def test_one_without_a_scope_has_one_token(on_session, sign_in, keystone):
     ids=str,
 )
 @pytest.mark.parametrize("first", ["as it is", "changed"])
-def test_each_option_that_is_changed_is_another_identity(on_session, sign_in, changed, first):
+def test_each_changed_option_is_another_identity(on_session, sign_in, changed, first):
     order: list[dict[str, t.Any]] = [{}, changed] if first == "as it is" else [changed, {}]
 
     tokens = [sign_in(**one) for one in order]
@@ -155,7 +155,7 @@ def test_the_unscoped_token_of_another_account_is_another_identity(on_session, k
     assert sign_in(ann) == sign_in(ann)
 
 
-def test_a_relative_path_is_another_one_in_another_directory(on_session, sign_in, monkeypatch, tmp_path):
+def test_a_relative_path_depends_on_the_directory(on_session, sign_in, monkeypatch, tmp_path):
     for folder in (tmp_path, tmp_path / "work"):
         (folder / "cert.pem").touch()
     token = sign_in(session={"cert": "cert.pem"})
@@ -185,7 +185,7 @@ class _ByGet(v3.OidcPassword):
 
 
 @pytest.mark.parametrize("plugin", [_ByGet, v3.OidcPassword])
-def test_so_are_those_of_a_sign_in_that_asking_for_versions_needs(on_session, keystone, plugin):
+def test_tokens_of_a_sign_in_for_discovery_are_on_record_too(on_session, keystone, plugin):
     auth = plugin(
         keystone.auth_url, "company", "openid", "c", "s", access_token_endpoint=f"{keystone.url}/idp/token",
         username="demo", password="secret", project_id=PROJECT_ID,
@@ -215,7 +215,7 @@ def test_a_token_is_as_old_as_the_request_for_it(on_session, sign_in, keystone, 
     assert began < answered[-1]
 
 
-def test_it_is_not_repeated_while_the_token_lives(on_session, sign_in):
+def test_it_is_not_repeated_while_the_token_is_valid(on_session, sign_in):
     """Somebody may have to sit at a browser for it."""
     token = sign_in()
     for name in on_session.names():
@@ -227,7 +227,7 @@ def test_it_is_not_repeated_while_the_token_lives(on_session, sign_in):
     assert sign_in() != token
 
 
-def test_a_refusal_is_the_program_s_to_hear_of_and_a_token_that_it_left_is_on_record(on_session, sign_in, keystone):
+def test_the_program_gets_a_refusal_and_the_unscoped_token_is_on_record(on_session, sign_in, keystone):
     keystone.knows = False
     with pytest.raises(exceptions.Unauthorized):
         sign_in()
@@ -245,7 +245,7 @@ def test_a_refusal_is_the_program_s_to_hear_of_and_a_token_that_it_left_is_on_re
     assert len(keystone.alive) == 3
 
 
-def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_session, sign_in, keystone, monkeypatch):
+def test_an_unscoped_token_in_a_useless_answer_is_revoked(on_session, sign_in, keystone, monkeypatch):
     answered = keystone._answer
 
     def answer(request):
@@ -261,7 +261,7 @@ def test_a_token_on_the_way_with_an_answer_that_nobody_can_use_is_revoked(on_ses
     assert on_record(on_session) == set(keystone.alive)
 
 
-def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, monkeypatch):
+def test_others_can_sign_in_after_a_failure(on_session, sign_in, keystone, monkeypatch):
     monkeypatch.setattr(cache, "LOCK_TIMEOUT", 0)
     keystone.knows = False
     with pytest.raises(exceptions.Unauthorized):
@@ -272,7 +272,7 @@ def test_others_have_their_turn_after_a_failure(on_session, sign_in, keystone, m
     assert sign_in() == token
 
 
-def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in, copied):
+def test_the_copies_of_a_fork_in_another_thread_keep_no_lock(on_session, sign_in, copied):
     sign_in()
 
     with on_session.locked(0):
@@ -283,9 +283,7 @@ def test_what_a_fork_in_another_thread_copied_keeps_no_lock(on_session, sign_in,
         os.close(handle)
 
 
-def test_a_plugin_whose_options_cannot_be_told_signs_in_each_time_and_its_tokens_are_on_record(
-    on_session, keystone, monkeypatch
-):
+def test_a_plugin_with_other_state_signs_in_each_time_and_its_tokens_are_on_record(on_session, keystone, monkeypatch):
     class Odd(v3.OidcPassword):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
@@ -303,7 +301,7 @@ def test_a_plugin_whose_options_cannot_be_told_signs_in_each_time_and_its_tokens
     assert len(keystone.alive) == 4
 
 
-def test_a_revoked_session_fails_with_its_sentence(on_session, sign_in, keystone):
+def test_a_revoked_session_is_reported(on_session, sign_in, keystone):
     on_session.close()
 
     with pytest.raises(exceptions.AuthorizationFailure, match="was revoked"):
@@ -321,7 +319,7 @@ class TestFailingOpen:
         assert sign_in() != sign_in()
         assert on_session.problems() == {UNRECORDED}
 
-    def test_one_whose_key_is_not_to_be_had(self, on_session, sign_in, keystone, monkeypatch):
+    def test_a_session_without_a_key(self, on_session, sign_in, keystone, monkeypatch):
         def fail(self):
             raise SessionError("no key")
 

@@ -90,7 +90,7 @@ def test_it_is_served_for_the_token_s_own_scope(on_session, granted, token, sign
     ],
     ids=str,
 )
-def test_so_it_is_for_one_of_a_domain_of_the_system_or_of_nothing(
+def test_so_it_is_for_a_domain_the_system_and_no_scope(
     on_session, sign_in, sign_in_with, keystone, monkeypatch, body, own, others
 ):
     plain = keystone._token_body
@@ -131,9 +131,7 @@ def test_for_another_scope_the_token_is_traded_once_for_all_and_on_record(
     assert on_session.counted(ISSUED) == on_session.counted(REQUESTS) == 2
 
 
-def test_at_another_address_than_the_token_s_it_is_refused_and_nothing_is_sent_there(
-    on_session, granted, token, keystone
-):
+def test_another_address_than_the_token_s_is_refused_and_gets_no_request(on_session, granted, token, keystone):
     with StandInKeystone() as other:
         for scope in ({}, {"project_id": "p2"}):
             with pytest.raises(exceptions.AuthorizationFailure) as caught:
@@ -146,18 +144,20 @@ def test_at_another_address_than_the_token_s_it_is_refused_and_nothing_is_sent_t
     )
 
 
-def test_the_sentence_of_that_shows_no_password_of_an_address(granted):
+def test_that_error_shows_no_password_of_an_address(granted):
     with pytest.raises(exceptions.AuthorizationFailure, match="not sent to http://k/v3: ") as caught:
         v3.Token("http://someone:secret@k/v3", granted).get_token(keystone_session.Session())
     assert "secret" not in str(caught.value)
 
 
-def test_another_way_to_write_the_address_is_the_same_one(granted, token, keystone):
+def test_the_address_may_be_written_in_another_way(granted, token, keystone):
     for url in (f"{keystone.auth_url}/", keystone.auth_url.replace("://", "://someone:secret@")):
         assert v3.Token(url, granted).get_token(keystone_session.Session()) == token
 
 
-def test_it_is_traded_over_tls_as_the_token_s_own_and_recorded_so(on_session, identity, granted, keystone, monkeypatch):
+def test_it_is_traded_and_recorded_with_the_tls_settings_of_the_token(
+    on_session, identity, granted, keystone, monkeypatch
+):
     """Whatever the configuration says of who trades it."""
     tls = Tls(verify="/ca.pem", cert=("/c.pem", "/k.pem"), min_version="1.3")
     own = dataclasses.replace(on_session.read_tokens(identity).current, tls=tls)
@@ -179,7 +179,7 @@ def test_it_is_traded_over_tls_as_the_token_s_own_and_recorded_so(on_session, id
 
 
 @pytest.mark.parametrize("options", [{"verify": False}, {"additional_headers": {"X-Tenant": "a"}}], ids=str)
-def test_who_asks_in_another_way_does_not_get_what_was_traded_before(granted, keystone, options):
+def test_another_request_does_not_get_the_traded_token(granted, keystone, options):
     first, other = (
         v3.Token(keystone.auth_url, granted, project_id="p2").get_token(keystone_session.Session(**one))
         for one in ({}, options)
@@ -189,7 +189,7 @@ def test_who_asks_in_another_way_does_not_get_what_was_traded_before(granted, ke
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_trade_that_keystone_refuses_is_a_sentence(on_session, granted, sign_in_with, keystone, status):
+def test_a_trade_that_keystone_refuses_is_reported(on_session, granted, sign_in_with, keystone, status):
     keystone.answers["POST"] = [keystones_answer(status)]
 
     with pytest.raises(exceptions.AuthorizationFailure) as caught:
@@ -208,7 +208,7 @@ def test_a_trade_with_a_token_that_was_revoked_elsewhere_says_so(on_session, gra
             sign_in_with(granted, project_id="p2")
 
 
-def test_who_wants_no_catalog_gets_none(granted, token, keystone):
+def test_a_request_without_the_catalog_gets_none(granted, token, keystone):
     def access(**options: bool):
         return v3.Token(keystone.auth_url, granted, **options).get_access(keystone_session.Session())
 
@@ -217,12 +217,12 @@ def test_who_wants_no_catalog_gets_none(granted, token, keystone):
     assert access().service_catalog.catalog
 
 
-def test_a_handle_that_the_session_does_not_know_is_a_token_that_keystone_does_not_know(granted, sign_in_with):
+def test_an_unknown_handle_is_a_token_that_keystone_does_not_recognize(granted, sign_in_with):
     with pytest.raises(exceptions.Unauthorized):
         sign_in_with(handle.HANDLE + "unknown")
 
 
-def test_without_the_session_a_handle_is_nothing(granted, sign_in_with, monkeypatch, keystone):
+def test_without_the_session_keystone_does_not_recognize_a_handle(granted, sign_in_with, monkeypatch, keystone):
     monkeypatch.setenv("ONETOKEN_SESSION_DIRECTORY", "")
 
     with pytest.raises(exceptions.Unauthorized):
@@ -230,7 +230,7 @@ def test_without_the_session_a_handle_is_nothing(granted, sign_in_with, monkeypa
     assert granted in keystone.asked("POST")[-1].body
 
 
-def test_the_handle_stays_when_the_identity_is_another(on_session, granted, sign_in_with, sign_in, keystone):
+def test_a_handle_can_stand_for_another_identity(on_session, granted, sign_in_with, sign_in, keystone):
     other = sign_in(project_domain_name="Default", project_name="other")
     (name,) = [name for name in on_session.names() if on_session.read_tokens(name).current.id.reveal() == other]
 
@@ -246,14 +246,14 @@ def test_a_handle_cannot_be_read_from_the_session(on_session, granted):
 
 
 class TestASessionThatIsDamaged:
-    def test_a_token_that_cannot_be_read_is_a_sentence(self, on_session, identity, granted, sign_in_with):
+    def test_a_token_that_cannot_be_read_is_reported(self, on_session, identity, granted, sign_in_with):
         with open(os.path.join(on_session.path, "tokens", f"{identity}.json"), "w", encoding="utf-8") as stream:
             stream.write("{")
 
         with pytest.raises(exceptions.AuthorizationFailure, match="is damaged: remove the session's directory"):
             sign_in_with(granted)
 
-    def test_what_cannot_be_counted_or_held_keeps_no_token_back(
+    def test_counters_and_locks_that_cannot_be_written_prevent_no_sign_in(
         self, on_session, granted, token, sign_in_with, monkeypatch
     ):
         def fail(*arguments):
@@ -268,7 +268,7 @@ class TestASessionThatIsDamaged:
         cache.refuse(token)
         assert sign_in_with(granted) == token
 
-    def test_what_nobody_foresaw_is_noted_and_keystone_refuses_the_handle(
+    def test_an_unexpected_error_is_reported_and_keystone_refuses_the_handle(
         self, on_session, granted, sign_in_with, monkeypatch
     ):
         def fail(*arguments):
@@ -281,7 +281,7 @@ class TestASessionThatIsDamaged:
         assert on_session.problems() == {BROKEN}
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"identity": 1, "more": 2}'])
-    def test_a_handle_that_cannot_be_read_is_none(self, on_session, granted, sign_in_with, text):
+    def test_a_damaged_handle_counts_as_unknown(self, on_session, granted, sign_in_with, text):
         (name,) = os.listdir(os.path.join(on_session.path, "handles"))
         with open(os.path.join(on_session.path, "handles", name), "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -300,7 +300,7 @@ class TestRenewal:
         name = cache.latest.name
         return name, handle.grant(on_session, name, Way("sandbox", [clouds_yaml]))
 
-    def test_one_that_is_due_is_renewed_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+    def test_a_due_token_is_renewed(self, on_session, of_a_cloud, sign_in_with, keystone):
         name, granted = of_a_cloud
         old = sign_in_with(granted)
         let_it_age(on_session, name, 9 * HOURS)
@@ -311,7 +311,7 @@ class TestRenewal:
         assert on_session.read_tokens(name).current.id.reveal() == new
         assert sign_in_with(granted) == new
 
-    def test_one_that_was_refused_is_replaced_by_its_way(self, on_session, of_a_cloud, sign_in_with, keystone):
+    def test_a_refused_token_is_replaced(self, on_session, of_a_cloud, sign_in_with, keystone):
         name, granted = of_a_cloud
         old = sign_in_with(granted)
         cache.refuse(old)
@@ -319,9 +319,7 @@ class TestRenewal:
 
         assert sign_in_with(granted) != old
 
-    def test_a_renewal_that_fails_goes_on_with_the_old_one(
-        self, on_session, of_a_cloud, sign_in_with, keystone, write_clouds
-    ):
+    def test_if_renewal_fails_the_old_token_is_used(self, on_session, of_a_cloud, sign_in_with, keystone, write_clouds):
         name, granted = of_a_cloud
         old = sign_in_with(granted)
         let_it_age(on_session, name, 9 * HOURS)
@@ -329,7 +327,9 @@ class TestRenewal:
 
         assert sign_in_with(granted) == old
 
-    def test_without_a_way_one_that_is_due_is_used_to_its_end(self, on_session, identity, granted, token, sign_in_with):
+    def test_a_due_token_that_cannot_be_renewed_is_used_until_it_expires(
+        self, on_session, identity, granted, token, sign_in_with
+    ):
         let_it_age(on_session, identity, 9 * HOURS)
         assert sign_in_with(granted) == token
 
@@ -337,14 +337,16 @@ class TestRenewal:
         with pytest.raises(exceptions.AuthorizationFailure, match="is not accepted any more or expired at .*: issue"):
             sign_in_with(granted)
 
-    def test_without_a_way_one_that_was_refused_is_a_sentence(self, on_session, granted, token, sign_in_with, keystone):
+    def test_a_refused_token_that_cannot_be_renewed_is_reported(
+        self, on_session, granted, token, sign_in_with, keystone
+    ):
         cache.refuse(token)
         del keystone.alive[token]
 
         with pytest.raises(exceptions.AuthorizationFailure, match="issue it again with os_token_issue"):
             sign_in_with(granted)
 
-    def test_so_it_is_for_one_that_cannot_be_traded_any_more(self, of_a_cloud, sign_in_with, keystone):
+    def test_so_is_one_that_cannot_be_traded_any_more(self, of_a_cloud, sign_in_with, keystone):
         _name, granted = of_a_cloud
         old = sign_in_with(granted)
         del keystone.alive[old]
@@ -352,7 +354,7 @@ class TestRenewal:
         assert sign_in_with(granted, project_id="p2") in keystone.alive
         assert sign_in_with(granted) not in (old, sign_in_with(granted, project_id="p2"))
 
-    def test_where_keystone_cannot_say_whether_one_lives_the_program_knows_how_to_report_it(
+    def test_if_keystone_cannot_validate_it_the_program_can_report_the_error(
         self, granted, token, sign_in_with, keystone, monkeypatch
     ):
         monkeypatch.setattr(cache, "TOKEN_TIMEOUT", 0)
@@ -362,7 +364,7 @@ class TestRenewal:
         with pytest.raises(exceptions.ClientException, match="answered HTTP 503 until the timeout; try again later"):
             sign_in_with(granted)
 
-    def test_without_a_way_one_that_keystone_still_accepts_is_served_again(
+    def test_a_refused_token_that_keystone_still_accepts_is_served_again(
         self, on_session, granted, token, sign_in_with, keystone
     ):
         """The fault is the service's that refused it."""
@@ -370,21 +372,19 @@ class TestRenewal:
 
         assert sign_in_with(granted) == token
 
-    def test_one_that_was_cleared_long_after_its_end_is_replaced_by_its_way(
-        self, on_session, of_a_cloud, sign_in_with, keystone
-    ):
+    def test_a_token_that_was_swept_is_replaced(self, on_session, of_a_cloud, sign_in_with, keystone):
         name, granted = of_a_cloud
         on_session.remove_tokens(name)
 
         assert sign_in_with(granted) in keystone.alive
 
-    def test_without_a_way_one_that_was_cleared_is_a_sentence(self, on_session, identity, granted, sign_in_with):
+    def test_a_swept_token_that_cannot_be_renewed_is_reported(self, on_session, identity, granted, sign_in_with):
         on_session.remove_tokens(identity)
 
         with pytest.raises(exceptions.AuthorizationFailure, match="has no token any more .*: issue it again"):
             sign_in_with(granted)
 
-    def test_a_revoked_session_is_told(self, on_session, granted, sign_in_with):
+    def test_a_revoked_session_is_an_error(self, on_session, granted, sign_in_with):
         on_session.close()
 
         with pytest.raises(exceptions.AuthorizationFailure, match="was revoked"):

@@ -48,7 +48,7 @@ class TestTheHiddenOne:
 
         assert output == "it runs\nof the task\n", errors
 
-    def test_the_session_is_used_all_the_same(self, prepared, run, own, keystone):
+    def test_the_session_is_still_used(self, prepared, run, own, keystone):
         path = own("import os\nos.environ['SEEN'] = '1'\n")
 
         output, errors, _code = run(prepared, SIGN_IN, keystone.auth_url, PYTHONPATH=path)
@@ -64,7 +64,7 @@ class TestTheHiddenOne:
             "1 +",
         ],
     )
-    def test_its_error_is_shown_as_python_shows_it(self, prepared, start, run, own, code):
+    def test_its_error_is_printed_by_python(self, prepared, start, run, own, code):
         path = own(code)
         with_it = run(prepared, "print('on')", PYTHONPATH=path)
         without = run(None, "print('on')", PYTHONPATH=path)
@@ -83,7 +83,7 @@ class TestTheHiddenOne:
     def test_without_one_there_is_nothing_to_show(self, prepared, run):
         assert run(prepared, "import sitecustomize; print('on')") == ("on\n", "", 0)
 
-    def test_it_is_searched_for_behind_the_session_alone(self, prepared, run, own):
+    def test_it_is_searched_for_only_behind_the_session(self, prepared, run, own):
         """The search path is as it was afterwards."""
         path = own("")
         with_it = run(prepared, "import sys; print(sys.path)", PYTHONPATH=path)
@@ -101,7 +101,7 @@ class TestTheHiddenOne:
             "import site, tempfile; site.addsitedir(tempfile.gettempdir())",
         ],
     )
-    def test_what_it_does_to_the_search_path_stays(self, prepared, run, own, code):
+    def test_its_changes_to_the_search_path_stay(self, prepared, run, own, code):
         path = own(code)
         with_it, without = (
             eval(run(session, "import sys; print(sys.path)", PYTHONPATH=path)[0]) for session in (prepared, None)
@@ -135,12 +135,12 @@ class TestOtherPythons:
 
     @pytest.mark.skipif(not OTHERS, reason="there are no other Pythons here")
     @pytest.mark.parametrize("python", OTHERS, ids=lambda path: path.parts[-3])
-    def test_they_start_with_it_without_a_word(self, run_other, python):
+    def test_they_start_with_it_and_print_nothing(self, run_other, python):
         assert (run_other(python).stderr, run_other(python).returncode) == ("", 0)
 
     @pytest.mark.skipif(not KNOWN, reason="there are no other Pythons here")
     @pytest.mark.parametrize("python", KNOWN, ids=lambda path: path.parts[-3])
-    def test_every_file_of_ours_can_be_loaded_by_those_that_sign_in(self, run_other, prepared, python):
+    def test_pythons_that_sign_in_can_load_every_file(self, run_other, prepared, python):
         """Those that need keystoneauth are compiled only, as these Pythons do not have it."""
         code = (
             "import compileall, importlib, pkgutil, onetoken_session.store, onetoken_session.util\n"
@@ -154,14 +154,14 @@ class TestOtherPythons:
         assert (ran.stdout, ran.stderr) == ("", "")
 
     @pytest.mark.parametrize("option", ["-I", "-E", "-S"])
-    def test_one_that_looks_at_no_variables_is_as_without_it(self, run_other, option):
+    def test_a_python_that_ignores_variables_is_unchanged(self, run_other, option):
         python = pathlib.Path(sys.executable)
         with_it = run_other(python, option)
 
         assert (with_it.stdout, with_it.stderr) == (self.plain(python, option).stdout, "")
 
     @pytest.mark.parametrize("option", ["-I", "-E"])
-    def test_and_signs_in_by_itself(self, prepared, start, keystone, option):
+    def test_a_python_that_ignores_variables_signs_in_by_itself(self, prepared, start, keystone, option):
         output, errors = start(prepared, SIGN_IN, keystone.auth_url, options=[option]).communicate(timeout=60)
 
         assert output.strip() in keystone.alive, errors
@@ -170,7 +170,7 @@ class TestOtherPythons:
 
 @pytest.mark.processes
 class TestAProcess:
-    def test_one_that_never_imports_keystoneauth_loads_the_hook_alone(self, prepared, no_cloud):
+    def test_a_process_that_never_imports_keystoneauth_loads_only_the_hook(self, prepared, no_cloud):
         # Not the Python of .venv: where the lines that run are measured, it loads what measures them.
         command = [os.path.realpath(sys.executable), "-c", "import sys; print(sorted(sys.modules))"]
         with_it, without = (
@@ -181,7 +181,7 @@ class TestAProcess:
         ours = {"onetoken_session", "onetoken_session.hook", "sitecustomize"}
         assert set(with_it) - set(without) == ours
 
-    def test_one_that_is_off_the_session_loads_none(self, prepared, start):
+    def test_a_process_off_the_session_loads_nothing(self, prepared, start):
         process = start(None, "import sys; print('onetoken_session' in sys.modules)", PYTHONPATH=prepared.site)
 
         assert process.communicate(timeout=60)[0] == "False\n"
@@ -224,7 +224,7 @@ class TestAProcess:
 
         assert output.strip() == current(prepared).id.reveal(), errors
 
-    def test_a_keystoneauth_that_is_not_as_expected_works_as_without_it(self, prepared, start, tmp_path):
+    def test_an_unknown_keystoneauth_works_as_without_it(self, prepared, start, tmp_path):
         package = tmp_path / "odd" / "keystoneauth1"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
@@ -246,7 +246,7 @@ class TestInstalling:
 
         return keystoneauth1.session.Session
 
-    def test_twice_wraps_once(self, plain_methods):
+    def test_installing_twice_wraps_once(self, plain_methods):
         hook.install()
         once = plain_methods.request
         finders = len(sys.meta_path)
@@ -257,7 +257,7 @@ class TestInstalling:
         assert len(sys.meta_path) == finders
         assert not hasattr(once.__wrapped__, "__wrapped__")
 
-    def test_a_wrapped_method_tells_of_itself_what_the_plain_one_does(self, plain_methods):
+    def test_a_wrapped_method_has_the_signature_of_the_plain_one(self, plain_methods):
         import inspect
 
         hook.install()
@@ -265,13 +265,13 @@ class TestInstalling:
         assert plain_methods.request.__name__ == "request"
         assert "user_agent" in inspect.signature(plain_methods.request).parameters
 
-    def test_every_module_that_is_wanted_has_its_wrapper(self):
+    def test_every_wanted_module_has_a_wrapper(self):
         assert set(hook.WANTED) == set(instrumentation.WRAPPERS)
 
-    def test_a_module_that_nobody_wants_is_left_to_other_finders(self):
+    def test_other_modules_are_left_to_other_finders(self):
         assert hook.Finder.find_spec("json") is None
 
-    def test_a_finder_that_asks_all_others_again_is_no_circle(self, monkeypatch):
+    def test_a_finder_that_asks_all_others_causes_no_recursion(self, monkeypatch):
         class Asking:
             @staticmethod
             def find_spec(name, path=None, target=None):

@@ -140,7 +140,7 @@ def token_of(on_session, generous_keystone, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("first", ["as it is", "changed"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_option_that_is_changed_is_another_identity(token_of, generous_keystone, on_session, kind, first):
+def test_each_changed_option_is_another_identity(token_of, generous_keystone, on_session, kind, first):
     changes = {"as it is": {}, **changes_of(kind)}
     names = list(changes) if first == "as it is" else list(reversed(changes))
 
@@ -153,7 +153,7 @@ def test_each_option_that_is_changed_is_another_identity(token_of, generous_keys
     assert len(generous_keystone.asked("POST")) == len(names)
 
 
-def test_a_relative_path_is_another_one_in_another_directory(token_of, generous_keystone, monkeypatch, tmp_path):
+def test_a_relative_path_depends_on_the_directory(token_of, generous_keystone, monkeypatch, tmp_path):
     token_of("v3password", {"verify": "ca.pem"})
     token_of("v3password", {"verify": str(tmp_path / "work" / "ca.pem")})
     assert len(generous_keystone.asked("POST")) == 1
@@ -168,14 +168,14 @@ def test_a_relative_path_is_another_one_in_another_directory(token_of, generous_
     [(True, True), (None, True), (False, False), (0, False), ("", False), ("/ca.pem", "/ca.pem")],
     ids=repr,
 )
-def test_a_certificate_is_checked_for_a_token_as_requests_checked_it_when_it_was_issued(verify, recorded, monkeypatch):
+def test_a_token_s_certificate_is_checked_as_requests_did_when_it_was_issued(verify, recorded, monkeypatch):
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 
     assert tls_of(keystone_session.Session(verify=verify), URL).verify == recorded
 
 
-def test_how_strict_tls_was_is_recorded_too():
+def test_the_strictness_of_tls_is_recorded_too():
     session = _Session()
     session.tls_min_version, session.tls_ciphers = "1.3", "HIGH"
 
@@ -194,7 +194,7 @@ def test_how_strict_tls_was_is_recorded_too():
     ],
     ids=str,
 )
-def test_the_way_that_a_task_s_environment_names_is_recorded_and_makes_another_identity(monkeypatch, variables, proxy):
+def test_the_proxy_in_a_task_s_environment_is_recorded_and_makes_another_identity(monkeypatch, variables, proxy):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -209,7 +209,7 @@ def test_the_way_that_a_task_s_environment_names_is_recorded_and_makes_another_i
     assert "pw" not in repr(after)
 
 
-def test_the_certificates_that_a_task_s_environment_names_are_recorded(monkeypatch):
+def test_the_certificates_in_a_task_s_environment_are_recorded(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/their/ca.pem")
 
     secure = URL.replace("http:", "https:")
@@ -241,8 +241,8 @@ class _Session:
 
 
 def request_of(body: t.Any, session: t.Any = None, **keywords: t.Any) -> SignInRequest | None:
-    told = {"json": body, "headers": {"Accept": "application/json"}, "authenticated": False, "log": False, **keywords}
-    return SignInRequest.of_call(session or _Session(), URL, told)
+    call = {"json": body, "headers": {"Accept": "application/json"}, "authenticated": False, "log": False, **keywords}
+    return SignInRequest.of_call(session or _Session(), URL, call)
 
 
 TEXTS = st.text(max_size=3)
@@ -254,7 +254,7 @@ BODIES = st.recursive(
 
 
 @given(BODIES, BODIES)
-def test_two_requests_have_one_name_if_and_only_if_they_say_the_same(one, other):
+def test_two_requests_have_one_name_if_and_only_if_they_are_equal(one, other):
     names = [
         request.name(b"key")
         for request in (request_of({"auth": {"identity": {}, "it": body}}) for body in (one, other))
@@ -267,7 +267,7 @@ def test_two_requests_have_one_name_if_and_only_if_they_say_the_same(one, other)
 
 
 @given(st.dictionaries(TEXTS, TEXTS, min_size=2, max_size=4))
-def test_the_order_in_which_a_body_was_made_does_not_matter(body):
+def test_the_order_of_keys_in_a_body_does_not_matter(body):
     turned = dict(reversed(list(body.items())))
 
     requests = [request_of({"auth": {"identity": one}}) for one in (body, turned)]
@@ -290,19 +290,19 @@ def test_another_session_has_another_name_for_it(key, other):
     [{"cert": "c"}, {"data": "x"}, {"params": {}}, {"headers": {"Authorization": "x"}}, {"headers": {"X-Other": "x"}}],
     ids=str,
 )
-def test_a_request_with_something_in_it_that_is_not_understood_is_left_alone(keywords):
+def test_a_request_with_something_unknown_is_left_alone(keywords):
     assert request_of({"auth": {"identity": {}}}, **keywords) is None
 
 
 @pytest.mark.parametrize("header", ["Authorization", "X-Auth-Token", "cookie"])
-def test_so_is_one_of_a_session_that_adds_a_secret_to_each_request(header):
+def test_a_request_of_a_session_that_adds_a_secret_is_left_alone(header):
     session = _Session()
     session.additional_headers = {header: "secret"}
 
     assert request_of({"auth": {"identity": {}}}, session) is None
 
 
-def test_so_is_one_whose_plugin_adds_to_each_connection():
+def test_a_request_whose_plugin_adds_connection_parameters_is_left_alone():
     class Plugin(keystone_plugin.BaseAuthPlugin):
         def get_connection_params(self, session, **kwargs):
             return {"cert": "/of/oauth2.pem"}
@@ -317,7 +317,7 @@ def test_so_is_one_whose_plugin_adds_to_each_connection():
     ("methods", "repeatable"),
     [(["password"], True), (["application_credential"], True), (["token"], False), (["password", "totp"], False)],
 )
-def test_what_is_good_once_is_not_sent_again_while_its_token_lives(methods, repeatable):
+def test_single_use_credentials_are_not_sent_again_while_the_token_is_valid(methods, repeatable):
     request = request_of({"auth": {"identity": {"methods": methods}}})
 
     assert request is not None
@@ -334,12 +334,12 @@ def test_what_is_good_once_is_not_sent_again_while_its_token_lives(methods, repe
     ],
     ids=str,
 )
-def test_it_may_take_as_long_as_the_program_allows(options, longest):
+def test_its_longest_time_is_that_of_the_program(options, longest):
     assert request_of({"auth": {}}, keystone_session.Session(**options)).longest == longest
 
 
 @pytest.mark.parametrize(("timeout", "longest"), [((5, 60), 65), ((5, None), 5)], ids=str)
-def test_of_two_limits_for_a_connection_and_an_answer_it_is_the_sum(timeout, longest):
+def test_two_timeouts_for_a_connection_and_an_answer_are_added(timeout, longest):
     session = _Session()
     session.timeout = timeout
 

@@ -39,7 +39,7 @@ print(connection.session.get_token(), connection.current_project_id)
 """
 
 
-def test_the_second_process_asks_keystone_for_nothing_not_even_its_versions(prepared, run, keystone, write_clouds):
+def test_the_second_process_sends_keystone_no_request_not_even_for_versions(prepared, run, keystone, write_clouds):
     write_clouds({"clouds": {"sandbox": keystone.entry()}})
 
     first = run(prepared, CONNECT)
@@ -53,7 +53,7 @@ def test_the_second_process_asks_keystone_for_nothing_not_even_its_versions(prep
 
 
 @pytest.mark.parametrize("number", [8, pytest.param(20, marks=pytest.mark.repeats)])
-def test_so_many_at_once_sign_in_once(prepared, start, keystone, number):
+def test_many_processes_at_once_sign_in_once(prepared, start, keystone, number):
     keystone.slowness = 0.5
     processes = [start(prepared, SIGN_IN, keystone.auth_url) for _one in range(number)]
 
@@ -65,7 +65,7 @@ def test_so_many_at_once_sign_in_once(prepared, start, keystone, number):
     assert counted == [1, 1, 1, number - 1]
 
 
-def test_so_many_that_are_refused_at_once_ask_once(prepared, start, keystone):
+def test_many_refused_processes_at_once_send_one_request(prepared, start, keystone):
     keystone.slowness = 0.5
     code = SIGN_IN.replace("correct horse", "wrong")
     processes = [start(prepared, code, keystone.auth_url) for _number in range(5)]
@@ -78,7 +78,7 @@ def test_so_many_that_are_refused_at_once_ask_once(prepared, start, keystone):
     assert len(keystone.asked("POST")) <= 2
 
 
-def test_a_process_with_several_threads_signs_in_as_well(prepared, run, keystone):
+def test_a_process_with_several_threads_signs_in_too(prepared, run, keystone):
     code = "import threading\nthreading.Thread(target=input, daemon=True).start()\n" + SIGN_IN
 
     output, errors, _code = run(prepared, code, keystone.auth_url)
@@ -86,7 +86,7 @@ def test_a_process_with_several_threads_signs_in_as_well(prepared, run, keystone
     assert output == f"{current(prepared).id.reveal()}\n", errors
 
 
-def test_a_process_that_signed_in_holds_the_session_to_its_end(prepared, start, keystone):
+def test_a_process_that_signed_in_holds_the_session_until_it_ends(prepared, start, keystone):
     process = start(prepared, SIGN_IN + "sys.stdin.read()\n", keystone.auth_url)
     assert process.stdout.readline()
     assert not usage.is_idle(prepared)
@@ -98,7 +98,7 @@ def test_a_process_that_signed_in_holds_the_session_to_its_end(prepared, start, 
 class TestAnAnswerThatIsLost:
     """Keystone may have issued a token: it is not asked for another, and the program hears what it would without."""
 
-    def test_one_that_breaks_off(self, prepared, run, keystone):
+    def test_an_answer_that_breaks_off(self, prepared, run, keystone):
         keystone.stuck["POST"] = Answer(201, {"X-Subject-Token": "t", "Transfer-Encoding": "chunked"}, "no chunk")
 
         _output, errors, code = run(prepared, SIGN_IN, keystone.auth_url)
@@ -106,7 +106,7 @@ class TestAnAnswerThatIsLost:
         assert "ConnectionError: Unexpected exception for " in errors.splitlines()[-1]
         assert (code, len(keystone.asked("POST"))) == (1, 1)
 
-    def test_one_that_comes_after_the_deadline(self, prepared, run, keystone):
+    def test_an_answer_after_the_timeout(self, prepared, run, keystone):
         keystone.slowness = 2
 
         _output, errors, _code = run(prepared, SHORT + SIGN_IN, keystone.auth_url)
@@ -116,7 +116,7 @@ class TestAnAnswerThatIsLost:
         assert len(keystone.asked("POST")) == 1
 
     @pytest.mark.parametrize("limit", ["the program's own", "the time for a busy Keystone"])
-    def test_there_is_no_deadline_before_a_limit_that_was_chosen(self, prepared, run, keystone, limit):
+    def test_the_timeout_is_not_before_the_program_s_own(self, prepared, run, keystone, limit):
         keystone.slowness = 2
         code = SHORT + SIGN_IN
         if limit == "the program's own":
@@ -132,7 +132,7 @@ class TestAnAnswerThatIsLost:
 
 class TestAProcessThatEndsMeanwhile:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-    def test_its_token_is_on_record_all_the_same(self, prepared, start, keystone, number):
+    def test_its_token_is_on_record(self, prepared, start, keystone, number):
         keystone.slowness = 1
         process = start(prepared, SIGN_IN, keystone.auth_url)
         wait_until(lambda: keystone.asked("POST"))
@@ -161,7 +161,7 @@ class TestAProcessThatEndsMeanwhile:
         with prepared.locked(30):
             assert current(prepared).id.reveal() in keystone.alive
 
-    def test_what_asks_for_it_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
+    def test_the_request_ends_when_nobody_waits(self, prepared, start, keystone, site_path):
         """It is brief then, instead of as patient as it is while somebody does."""
         code = "from onetoken_session.sign_in import detached\ndetached.ALONE_TIMEOUT = 1\n" + SIGN_IN
         keystone.stuck["POST"] = Answer(503, {"Retry-After": "100"})
@@ -257,7 +257,7 @@ class TestFailingOpen:
         assert process.returncode == 0
 
 
-def test_a_revoked_session_ends_the_process_with_its_sentence(prepared, run, keystone):
+def test_a_revoked_session_ends_the_process_with_an_error(prepared, run, keystone):
     prepared.close()
 
     output, errors, code = run(prepared, SIGN_IN, keystone.auth_url)

@@ -107,7 +107,7 @@ def is_served(on_session, sign_in, keystone):
     ],
 )
 @pytest.mark.parametrize("address", ["by the catalog", "whole"])
-def test_what_may_change_keystone_s_answer_makes_the_earlier_one_stale(
+def test_a_write_that_may_change_keystone_s_answer_makes_the_token_stale(
     is_served, admin, keystone, method, path, body, address, monkeypatch
 ):
     def write():
@@ -138,9 +138,7 @@ def test_what_may_change_keystone_s_answer_makes_the_earlier_one_stale(
         ("POST", f"/v3x/{PROJECT_ID}", None),
     ],
 )
-def test_what_concerns_somebody_else_or_another_service_leaves_it_as_it_is(
-    is_served, admin, keystone, method, path, body
-):
+def test_a_write_about_others_or_to_another_service_does_not(is_served, admin, keystone, method, path, body):
     assert is_served(lambda: admin.request(keystone.url + path, method, json=body, raise_exc=False))
 
 
@@ -157,7 +155,7 @@ def test_keystone_is_known_by_all_addresses_that_its_catalog_has(on_session, sig
     assert sign_in() != first
 
 
-def test_cinder_s_own_address_that_begins_like_keystone_s_is_told_by_its_service_type(
+def test_an_address_of_cinder_that_begins_like_keystone_s_is_recognized_by_its_service_type(
     is_served, admin, keystone, monkeypatch
 ):
     monkeypatch.setattr(type(admin), "get_endpoint", lambda *args, **kwargs: keystone.auth_url)
@@ -173,7 +171,7 @@ def test_a_write_that_is_refused_changes_nothing(is_served, answered, status, ra
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("raise_exc", [True, False])
-def test_one_that_a_gateway_gave_up_may_have_changed_all_the_same(is_served, answered, status, raise_exc):
+def test_a_write_that_a_gateway_gave_up_may_have_succeeded(is_served, answered, status, raise_exc):
     assert not is_served(lambda: answered(status, raise_exc))
 
 
@@ -181,7 +179,7 @@ def test_one_that_a_gateway_gave_up_may_have_changed_all_the_same(is_served, ans
 @pytest.mark.parametrize(
     "error", [requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError, requests.exceptions.InvalidHeader]
 )
-def test_so_may_one_whose_answer_was_lost(is_served, admin, keystone, monkeypatch, address, error):
+def test_a_write_whose_answer_was_lost_may_have_succeeded(is_served, admin, keystone, monkeypatch, address, error):
     def lose(*arguments, **more):
         raise error("lost")
 
@@ -203,7 +201,7 @@ def test_so_may_one_whose_answer_was_lost(is_served, admin, keystone, monkeypatc
     assert not is_served(write)
 
 
-def test_a_lost_answer_of_another_service_leaves_it_as_it_is(is_served, admin, keystone):
+def test_a_lost_answer_of_another_service_makes_nothing_stale(is_served, admin, keystone):
     def write():
         with pytest.raises(exceptions.ConnectFailure):
             admin.post("http://127.0.0.1:1/v3/users/u1", json={})
@@ -211,7 +209,7 @@ def test_a_lost_answer_of_another_service_leaves_it_as_it_is(is_served, admin, k
     assert is_served(write)
 
 
-def test_records_of_others_are_stale_by_a_change_of_the_catalog_and_not_by_one_of_a_user(
+def test_a_change_of_the_catalog_makes_all_tokens_stale_and_one_of_a_user_does_not(
     on_session, sign_in, admin, keystone
 ):
     keystone.user = "u2"
@@ -225,7 +223,7 @@ def test_records_of_others_are_stale_by_a_change_of_the_catalog_and_not_by_one_o
     assert sign_in(username="other") != others
 
 
-def test_a_token_that_is_revoked_is_served_no_more(is_served, on_session, admin, keystone):
+def test_a_revoked_token_is_not_served_any_more(is_served, on_session, admin, keystone):
     def revoke():
         (token,) = [token for token in keystone.alive if keystone.alive[token]["user"]["id"] == "u1"]
         admin.delete(f"{keystone.auth_url}/auth/tokens", headers={"X-Subject-Token": token})
@@ -233,7 +231,7 @@ def test_a_token_that_is_revoked_is_served_no_more(is_served, on_session, admin,
     assert not is_served(revoke)
 
 
-def test_what_was_asked_for_before_a_write_ended_is_stale(on_session, sign_in, admin, keystone, monkeypatch):
+def test_a_token_that_was_requested_before_a_write_ended_is_stale(on_session, sign_in, admin, keystone, monkeypatch):
     """The answer came after it, but may be of before."""
     first = sign_in()
     name = next(name for name in on_session.names() if on_session.read_tokens(name).current.id.reveal() == first)
@@ -261,7 +259,7 @@ def test_a_token_of_a_credential_or_trust_ends_with_it(is_served, admin, keyston
     assert not is_served(lambda: admin.delete(f"{keystone.auth_url}/{path}"))
 
 
-def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, keystone, monkeypatch):
+def test_a_write_that_cannot_be_recorded_still_succeeds(is_served, admin, keystone, monkeypatch):
     def fail(*arguments):
         raise OSError("No space left on device")
 
@@ -270,7 +268,7 @@ def test_a_write_that_cannot_be_noted_succeeds_all_the_same(is_served, admin, ke
     assert is_served(lambda: admin.patch(f"{keystone.auth_url}/users/u1", json={}))
 
 
-def test_the_revoke_of_the_session_by_a_process_on_it_is_not_noted(on_session, sign_in):
+def test_the_revoke_of_the_session_by_a_process_on_it_is_not_recorded(on_session, sign_in):
     sign_in()
 
     assert revocation.revoke(on_session, 30).revoked == 1
@@ -279,7 +277,7 @@ def test_the_revoke_of_the_session_by_a_process_on_it_is_not_noted(on_session, s
     assert not os.path.exists(os.path.join(on_session.path, "stale"))
 
 
-def test_what_is_noted_has_no_secret(on_session, admin, keystone):
+def test_the_record_of_a_write_has_no_secret(on_session, admin, keystone):
     admin.post(f"{keystone.auth_url}/users/u1/password", json={"user": {"password": "my new secret"}})
 
     for folder, _folders, names in os.walk(on_session.path):
@@ -288,7 +286,7 @@ def test_what_is_noted_has_no_secret(on_session, admin, keystone):
                 assert b"my new secret" not in stream.read()
 
 
-def test_the_admin_s_own_token_is_on_the_session_as_well(on_session, admin):
+def test_the_admin_s_own_token_is_on_the_session_too(on_session, admin):
     assert cache.latest is not None
     assert current(on_session).body["user"]["id"] == "the admin"
 

@@ -72,7 +72,7 @@ def test_everything_is_private_from_the_first_moment_whatever_the_umask(tmp_path
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077], ids=oct)
-def test_the_parents_that_it_makes_are_good_enough_for_itself_whatever_the_umask(tmp_path, umask, mask):
+def test_it_accepts_the_parents_that_it_makes_whatever_the_umask(tmp_path, umask, mask):
     umask(mask)
     path = tmp_path / "one" / "two" / "three"
     directory.make(str(path))
@@ -82,12 +82,12 @@ def test_the_parents_that_it_makes_are_good_enough_for_itself_whatever_the_umask
     assert {mode(parent) for parent in (path.parent, path.parent.parent)} <= {0o700, 0o755}
 
 
-def test_make_says_whether_it_was_there_already(tmp_path):
+def test_make_returns_whether_it_is_new(tmp_path):
     assert directory.make(str(tmp_path / "new")) is True
     assert directory.make(str(tmp_path / "new")) is False
 
 
-def test_a_missing_directory_is_a_sentence(tmp_path):
+def test_a_missing_directory_is_reported(tmp_path):
     assert "There is no session at" in refusal(tmp_path / "missing")
 
 
@@ -122,7 +122,7 @@ def test_a_parent_that_others_can_write_to_is_refused(tmp_path, open_to):
     assert f"{parent} can be changed by other users" in message
 
 
-def test_a_parent_that_everybody_writes_to_is_fine_when_sticky(tmp_path):
+def test_a_sticky_parent_that_everybody_writes_to_is_accepted(tmp_path):
     """/tmp is such a directory: nobody can rename or remove what belongs to somebody else."""
     parent = tmp_path / "parent"
     directory.make(str(parent / "session"))
@@ -132,7 +132,7 @@ def test_a_parent_that_everybody_writes_to_is_fine_when_sticky(tmp_path):
         pass
 
 
-def test_what_others_can_write_to_is_found_at_any_level_but_where_all_of_the_user_s_is(tmp_path, monkeypatch):
+def test_a_shared_parent_is_found_at_any_level_unless_the_home_is_below_it(tmp_path, monkeypatch):
     for name in ("shared", "own"):
         (tmp_path / name / "below").mkdir(parents=True)
     (tmp_path / "shared").chmod(0o1777)
@@ -151,7 +151,7 @@ def test_what_others_can_write_to_is_found_at_any_level_but_where_all_of_the_use
 
 
 @pytest.mark.parametrize("shared", [0o777, 0o755], ids=["others can write where links are", "only its user can"])
-def test_its_real_path_has_no_link_on_the_way_that_somebody_could_change(tmp_path, shared):
+def test_its_real_path_has_no_links(tmp_path, shared):
     """Who can change a link could put another directory, with code in its site/, in this one's place."""
     directory.make(str(tmp_path / "mine" / "session"))
     between = tmp_path / "between"
@@ -166,7 +166,7 @@ def test_its_real_path_has_no_link_on_the_way_that_somebody_could_change(tmp_pat
         assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "mine" / "session"))
 
 
-def test_where_a_link_leads_to_is_to_be_safe(tmp_path):
+def test_the_target_of_a_link_must_be_safe(tmp_path):
     parent = tmp_path / "parent"
     directory.make(str(parent / "session"))
     parent.chmod(0o777)
@@ -186,7 +186,7 @@ def test_a_directory_of_another_user_is_refused(private, monkeypatch):
 
 
 @needs_root
-def test_the_superuser_uses_a_directory_of_a_user_and_leaves_nothing_there_that_is_not_the_user_s(tmp_path):
+def test_the_superuser_gives_files_in_a_user_s_directory_to_the_user(tmp_path):
     """What a task does that becomes root."""
     os.chown(tmp_path, NOBODY, -1)
     private = tmp_path / "session"
@@ -224,7 +224,7 @@ def test_a_parent_of_another_user_is_refused(tmp_path):
 
 @pytest.mark.processes
 @needs_root
-def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, collections_path):
+def test_a_directory_that_cannot_be_entered_is_reported(private, run_python, collections_path):
     """What a task sees that became another user."""
     process = run_python(
         "import os, sys\n"
@@ -242,7 +242,7 @@ def test_a_directory_that_cannot_be_entered_is_a_sentence(private, run_python, c
 
 
 @pytest.mark.processes
-def test_a_session_right_below_the_root_directory_is_looked_up_like_any_other(run_python, collections_path):
+def test_a_session_right_below_the_root_directory_is_opened_like_any_other(run_python, collections_path):
     process = run_python(
         "from ansible_collections.onetoken.openstack.plugins.module_utils._session.store import directory\n"
         "from ansible_collections.onetoken.openstack.plugins.module_utils._session.util import errors\n"
@@ -273,7 +273,7 @@ def test_writing_leaves_nothing_else_behind(handle, private):
     assert os.listdir(private) == ["file"]
 
 
-def test_a_failed_write_leaves_nothing_behind_and_is_a_sentence(handle, private):
+def test_a_failed_write_leaves_no_file_and_is_reported(handle, private):
     (private / "file").mkdir()
 
     with pytest.raises(SessionError, match="The session's file file cannot be written"):
@@ -331,7 +331,7 @@ def test_a_subdirectory_is_not_entered_through_a_link(handle, private, tmp_path)
         pass
 
 
-def test_names_are_not_looked_up_through_a_link_and_a_missing_directory_has_none(handle, private, tmp_path):
+def test_names_are_not_listed_through_a_link_and_a_missing_directory_has_none(handle, private, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (private / "inner").symlink_to(tmp_path / "elsewhere")
 
@@ -381,7 +381,7 @@ def test_the_state_directory_is_the_first_choice(no_cloud, runtime, tmp_path):
 
 
 @pytest.mark.parametrize("named", ["{tmp}/mine", "~/mine", "mine"])
-def test_the_one_that_the_user_names_is_it_and_no_other(no_cloud, runtime, tmp_path, monkeypatch, named):
+def test_the_directory_that_the_user_names_is_used(no_cloud, runtime, tmp_path, monkeypatch, named):
     """What would end up elsewhere is not found where it is looked for, to be revoked."""
     monkeypatch.chdir(tmp_path)
     environ = {"ONETOKEN_DIRECTORY": named.format(tmp=tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
@@ -389,7 +389,7 @@ def test_the_one_that_the_user_names_is_it_and_no_other(no_cloud, runtime, tmp_p
     assert directory.default_base(environ) == str((no_cloud if "~" in named else tmp_path) / "mine")
 
 
-def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
+def test_choosing_makes_nothing(no_cloud, runtime, tmp_path):
     directory.default_base({"XDG_RUNTIME_DIR": str(runtime)})
     directory.default_base({"XDG_STATE_HOME": str(tmp_path / "state")})
     directory.default_base({})
@@ -398,7 +398,7 @@ def test_to_choose_makes_nothing(no_cloud, runtime, tmp_path):
     assert not (tmp_path / "state").exists()
 
 
-def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, tmp_path):
+def test_the_chosen_directory_can_be_made_and_is_chosen_again(no_cloud, tmp_path):
     environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
     base = directory.default_base(environ)
     directory.make(base)
@@ -407,7 +407,7 @@ def test_what_is_chosen_can_be_made_and_is_chosen_again(no_cloud, tmp_path):
         assert directory.default_base(environ) == base
 
 
-def test_where_homes_are_behind_a_link_it_has_its_real_path(no_cloud, monkeypatch, tmp_path):
+def test_a_home_behind_a_link_has_its_real_path(no_cloud, monkeypatch, tmp_path):
     (tmp_path / "homes").symlink_to(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "homes" / "home"))
 
@@ -442,7 +442,7 @@ def test_a_state_directory_that_is_open_to_others_is_passed_over(no_cloud, runti
 
 
 @pytest.mark.parametrize("runtime_directory", ["", "relative", "/no/such/directory"])
-def test_where_neither_is_usable_it_is_a_sentence_with_what_to_make(no_cloud, tmp_path, runtime_directory):
+def test_if_none_is_usable_the_error_says_what_to_make(no_cloud, tmp_path, runtime_directory):
     """Never a directory among the temporary ones, into which everybody can write."""
     state = tmp_path / "state"
     state.mkdir()

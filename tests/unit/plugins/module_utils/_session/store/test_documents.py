@@ -27,7 +27,7 @@ def document(age: float = 0.0, start: str | None = None) -> Document:
     return Document(200, {"Content-Type": "application/json"}, '{"versions": []}', URL, boot.now() - age, start)
 
 
-def test_it_comes_back_as_it_was(empty):
+def test_it_is_read_as_it_was_written(empty):
     assert documents.read(empty, NAME) is None
     written = document()
     documents.write(empty, NAME, written)
@@ -48,7 +48,7 @@ def test_it_is_not_served_after_another_start_of_the_machine(empty):
     assert documents.read(empty, NAME) is None
 
 
-def test_another_question_and_another_url_have_names_of_their_own():
+def test_another_request_and_another_url_have_other_names():
     names = {
         documents.name_of(url, question)
         for url in (URL, "https://cloud.example:8776/", "https://other.example:8774/")
@@ -59,7 +59,7 @@ def test_another_question_and_another_url_have_names_of_their_own():
     assert documents.name_of(URL, "what versions?") == NAME
 
 
-def test_in_doubt_all_documents_of_the_host_are_forgotten_and_no_others(empty):
+def test_all_documents_of_the_host_are_forgotten_and_no_others(empty):
     same_host = documents.name_of(f"{URL}v2.1", "another question")
     other_port = documents.name_of("https://cloud.example:8776/", "what versions?")
     for name in (NAME, same_host, other_port):
@@ -72,7 +72,7 @@ def test_in_doubt_all_documents_of_the_host_are_forgotten_and_no_others(empty):
     assert documents.read(empty, other_port) is not None
 
 
-def test_what_was_just_asked_is_served_in_spite_of_a_doubt(empty):
+def test_a_recent_document_is_not_forgotten(empty):
     documents.write(empty, NAME, document(KEPT_AT_LEAST - 5))
 
     documents.forget(empty, "cloud.example:8774")
@@ -81,7 +81,7 @@ def test_what_was_just_asked_is_served_in_spite_of_a_doubt(empty):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", "{}", '{"status": 200}', '{"unknown": 1}'])
-def test_one_that_is_damaged_is_none_and_is_forgotten(empty, content):
+def test_a_damaged_document_counts_as_none_and_is_forgotten(empty, content):
     documents.write(empty, NAME, document())
     path = pathlib.Path(empty.path, "discovery", NAME)
     path.write_text(content)
@@ -91,13 +91,13 @@ def test_one_that_is_damaged_is_none_and_is_forgotten(empty, content):
     assert not path.exists()
 
 
-def test_to_look_makes_nothing(empty):
+def test_reading_makes_nothing(empty):
     before = os.listdir(empty.path)
     documents.read(empty, NAME)
 
     assert os.listdir(empty.path) == before
 
 
-def test_a_session_that_is_gone_is_a_sentence(session):
+def test_a_missing_session_is_an_error(session):
     with pytest.raises(SessionError, match="There is no session"):
         documents.read(session, NAME)

@@ -36,7 +36,7 @@ def place_of(session, memory) -> pathlib.Path:
     return place
 
 
-def test_it_is_in_memory_for_its_user_alone_and_away_from_the_records(empty):
+def test_it_is_in_memory_readable_only_by_its_user_and_away_from_the_records(empty):
     before = os.listdir(empty.path)
     made = empty.key()
     place = pathlib.Path(next(key.paths(empty.path)))
@@ -65,7 +65,7 @@ def test_a_link_to_the_session_leads_to_the_same_key(empty, memory, tmp_path):
     assert key.read_or_make(str(tmp_path / "link")) == empty.key()
 
 
-def test_where_there_is_no_storage_in_memory_it_lies_beside_the_records(empty, monkeypatch):
+def test_without_storage_in_memory_it_is_beside_the_records(empty, monkeypatch):
     monkeypatch.setattr(key, "MEMORY", "/no/such/place")
 
     made = empty.key()
@@ -76,7 +76,7 @@ def test_where_there_is_no_storage_in_memory_it_lies_beside_the_records(empty, m
 
 
 @needs_root
-def test_one_that_belongs_to_somebody_else_is_not_used(empty, memory):
+def test_a_key_of_another_user_is_not_used(empty, memory):
     place = place_of(empty, memory)
     planted = place.read_bytes()
     os.chown(place, NOBODY, -1)
@@ -89,7 +89,7 @@ def test_one_that_belongs_to_somebody_else_is_not_used(empty, memory):
 
 
 @pytest.mark.parametrize("kind", ["open to others", "link", "directory", "pipe", "short", "long"])
-def test_what_is_not_a_private_file_of_the_right_length_is_not_used(empty, memory, tmp_path, kind):
+def test_a_file_that_is_not_private_or_of_another_length_is_not_used(empty, memory, tmp_path, kind):
     place = place_of(empty, memory)
     planted = place.read_bytes()
     if kind == "open to others":
@@ -114,7 +114,7 @@ def test_what_is_not_a_private_file_of_the_right_length_is_not_used(empty, memor
     assert empty.key() == made
 
 
-def test_one_of_a_version_before_which_wrote_no_path_is_used(empty, memory):
+def test_a_key_of_an_earlier_version_without_a_path_is_used(empty, memory):
     place = place_of(empty, memory)
     made = empty.key()
     place.write_bytes(made)
@@ -122,7 +122,7 @@ def test_one_of_a_version_before_which_wrote_no_path_is_used(empty, memory):
     assert empty.key() == made
 
 
-def test_of_two_makers_at_once_the_faster_one_s_is_the_key(empty, memory, monkeypatch):
+def test_if_two_processes_make_it_the_faster_one_s_is_used(empty, memory, monkeypatch):
     link = os.link
     faster = []
 
@@ -137,7 +137,7 @@ def test_of_two_makers_at_once_the_faster_one_s_is_the_key(empty, memory, monkey
     assert len(os.listdir(memory)) == 1
 
 
-def test_many_makers_at_once_get_one_key(empty, memory):
+def test_many_processes_that_make_it_get_one_key(empty, memory):
     keys = []
     start = threading.Barrier(8)
 
@@ -154,7 +154,7 @@ def test_many_makers_at_once_get_one_key(empty, memory):
     assert (len(keys), len(set(keys))) == (8, 1)
 
 
-def test_without_room_for_one_it_is_a_sentence(empty, memory, monkeypatch):
+def test_no_room_for_a_key_is_reported(empty, memory, monkeypatch):
     def fails(*args):
         raise OSError
 
@@ -173,7 +173,7 @@ def test_the_revoke_removes_it(issued, memory):
     assert not place.exists()
 
 
-def test_it_goes_before_keystone_is_asked(issued, memory, keystone):
+def test_it_is_removed_before_keystone_is_asked(issued, memory, keystone):
     """From then on nobody who steals the records can try passwords on their names."""
     place = place_of(issued, memory)
     keystone.stop()
@@ -184,7 +184,7 @@ def test_it_goes_before_keystone_is_asked(issued, memory, keystone):
 
 
 @needs_root
-def test_one_of_somebody_else_is_not_removed(empty, memory):
+def test_a_key_of_another_user_is_not_removed(empty, memory):
     place = place_of(empty, memory)
     os.chown(place, NOBODY, -1)
 
@@ -193,12 +193,12 @@ def test_one_of_somebody_else_is_not_removed(empty, memory):
     assert place.exists()
 
 
-def test_to_remove_none_is_no_error(empty, memory, tmp_path):
+def test_removing_a_missing_key_is_no_error(empty, memory, tmp_path):
     key.remove(empty.path)
     key.remove(str(tmp_path / "nowhere"))
 
 
-class TestOneOfASessionThatIsGone:
+class TestKeyOfAMissingSession:
     """Somebody removed its directory by hand."""
 
     WEEK = 7 * 24 * 3600
@@ -217,25 +217,25 @@ class TestOneOfASessionThatIsGone:
         key.clear(self.WEEK)
         assert not place.exists()
 
-    def test_by_the_next_run_that_clears_up(self, empty, place, tmp_path):
+    def test_the_next_run_that_clears_removes_it(self, empty, place, tmp_path):
         shutil.rmtree(empty.path)
 
         sweep.clear(str(tmp_path / "nowhere"))
         assert not place.exists()
 
-    def test_a_younger_one_stays_as_others_may_see_its_session(self, empty, place):
+    def test_a_newer_one_stays_as_others_may_see_its_session(self, empty, place):
         shutil.rmtree(empty.path)
         os.utime(place)
 
         key.clear(self.WEEK)
         assert place.exists()
 
-    def test_one_of_a_session_that_is_there_stays(self, empty, place):
+    def test_the_key_of_an_existing_session_stays(self, empty, place):
         key.clear(self.WEEK)
         assert place.exists()
 
     @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 32])
-    def test_one_that_does_not_say_whose_it_is_stays(self, empty, place, content):
+    def test_a_key_without_a_path_stays(self, empty, place, content):
         shutil.rmtree(empty.path)
         status = place.stat()
         place.write_bytes(content)
@@ -244,7 +244,7 @@ class TestOneOfASessionThatIsGone:
         key.clear(self.WEEK)
         assert place.exists()
 
-    def test_what_others_may_have_written_stays(self, empty, place):
+    def test_a_file_that_others_can_write_stays(self, empty, place):
         shutil.rmtree(empty.path)
         place.chmod(0o640)
 

@@ -96,7 +96,7 @@ class TestOwner:
         assert owner.started.isdigit()
         assert int(owner.started) >= int(Owner.of_process(os.getpid()).started)
 
-    def test_without_proc_its_start_is_asked_of_ps(self, run, monkeypatch):
+    def test_without_proc_its_start_comes_from_ps(self, run, monkeypatch):
         """As on macOS."""
         monkeypatch.setattr(os.path, "isdir", lambda path: False)
         owner = Owner.of_process(run.pid)
@@ -108,7 +108,7 @@ class TestOwner:
 
 
 class TestNaming:
-    def test_who_was_named_is_known_until_it_is_removed(self, made, run):
+    def test_an_owner_is_known_until_it_is_removed(self, made, run):
         owner = Owner.of_process(run.pid)
         name = owners.add(made, owner)
 
@@ -119,7 +119,7 @@ class TestNaming:
         assert owners.known(made) == {}
         owners.remove(made, name)
 
-    def test_a_process_that_is_named_twice_has_two_names(self, made, run):
+    def test_a_process_that_is_added_twice_has_two_names(self, made, run):
         names = {owners.add(made, Owner.of_process(run.pid)) for _turn in range(2)}
 
         assert set(owners.known(made)) == names
@@ -132,11 +132,11 @@ class TestNaming:
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
         assert stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) == 0o600
 
-    def test_a_run_that_was_never_named_is_a_sentence(self, made):
+    def test_an_unknown_run_is_reported(self, made):
         with pytest.raises(SessionError, match="does not know the run 1-x.json"):
             owners.read(made, "1-x.json")
 
-    def test_what_a_killed_writer_left_is_nobody(self, made, run):
+    def test_the_temporary_file_of_a_killed_writer_is_no_owner(self, made, run):
         name = owners.add(made, Owner.of_process(run.pid))
         with open(os.path.join(made.path, "owners", f".{name}.0123abcd"), "w", encoding="utf-8"):
             pass
@@ -145,11 +145,11 @@ class TestNaming:
 
 
 class TestLiving:
-    def test_a_session_without_owners_is_nobody_s_and_no_orphan(self, made):
+    def test_a_session_without_owners_is_no_orphan(self, made):
         assert not owners.living(made)
         assert not owners.orphaned(made)
 
-    def test_it_lives_by_the_process_alone(self, made, run):
+    def test_the_process_alone_is_enough(self, made, run):
         """Its watcher was killed, or has not come so far yet."""
         owners.add(made, Owner.of_process(run.pid))
         assert owners.living(made)
@@ -159,7 +159,7 @@ class TestLiving:
         assert not owners.living(made)
         assert owners.orphaned(made)
 
-    def test_it_lives_by_the_lock_alone(self, made, run, python):
+    def test_the_lock_alone_is_enough(self, made, run, python):
         """A run in another container is no process that can be seen from here."""
         name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
         assert owners.orphaned(made)
@@ -187,7 +187,7 @@ class TestLiving:
         ],
         ids=lambda text: text[:20],
     )
-    def test_a_damaged_file_says_nothing_and_its_lock_does(self, made, run, python, text):
+    def test_the_lock_of_a_damaged_file_counts(self, made, run, python, text):
         name = owners.add(made, Owner.of_process(run.pid))
         with open(os.path.join(made.path, "owners", name), "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -200,7 +200,7 @@ class TestLiving:
         python(HOLD, made.path, name)
         assert owners.living(made)
 
-    def test_of_a_run_that_is_seen_to_have_ended_a_lock_says_nothing(self, made, run, python):
+    def test_the_lock_of_a_run_that_has_ended_does_not_count(self, made, run, python):
         """Whatever holds it, such as a watcher that was stopped, does not keep its tokens from being revoked."""
         name = owners.add(made, Owner.of_process(run.pid))
         python(HOLD, made.path, name).send_signal(signal.SIGSTOP)
@@ -210,7 +210,7 @@ class TestLiving:
         assert not owners.living(made)
         assert owners.orphaned(made)
 
-    def test_of_a_run_of_another_machine_nobody_can_tell(self, made):
+    def test_a_run_of_another_machine_may_be_running(self, made):
         name = owners.add(made, run_elsewhere())
 
         assert owners.elsewhere(made)
@@ -219,7 +219,7 @@ class TestLiving:
         assert not owners.orphaned(made)
         assert not owners.living(made)
 
-    def test_but_it_is_forgotten_after_a_week(self, made):
+    def test_a_run_of_another_machine_is_forgotten_after_a_week(self, made):
         name = owners.add(made, run_elsewhere())
         named = os.stat(made.path).st_mtime - owners.FORGOTTEN_AFTER - 60
         os.utime(os.path.join(made.path, "owners", name), (named, named))
@@ -227,7 +227,7 @@ class TestLiving:
         assert not owners.elsewhere(made)
         assert owners.orphaned(made)
 
-    def test_those_of_this_machine_that_ended_can_be_removed(self, made, run, python):
+    def test_ended_runs_of_this_machine_can_be_removed(self, made, run, python):
         owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
         living = owners.add(made, Owner.of_process(run.pid))
         stranger = owners.add(made, run_elsewhere())
@@ -259,7 +259,7 @@ class TestLiving:
 
         assert owner.is_local is local
 
-    def test_one_living_owner_is_enough(self, made, run, python):
+    def test_one_running_owner_is_enough(self, made, run, python):
         dead = owners.add(made, killed(python("import sys; print('ready', flush=True); sys.stdin.read()")))
         living = owners.add(made, Owner.of_process(run.pid))
 
@@ -267,19 +267,19 @@ class TestLiving:
         assert owners.living(made, excluding=dead)
         assert not owners.living(made, excluding=living)
 
-    def test_besides_itself_its_own_lock_does_not_count(self, made, run, python):
+    def test_an_excluded_owner_s_own_lock_does_not_count(self, made, run, python):
         name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
         python(HOLD, made.path, name)
 
         assert not owners.living(made, excluding=name)
 
-    def test_who_left_has_made_no_orphan(self, made, run):
+    def test_a_removed_owner_leaves_no_orphan(self, made, run):
         name = owners.add(made, Owner.of_process(run.pid))
         owners.remove(made, name)
 
         assert not owners.orphaned(made)
 
-    def test_who_looks_keeps_no_watcher_from_its_lock(self, made, run, python):
+    def test_checking_does_not_keep_a_watcher_from_its_lock(self, made, run, python):
         name = owners.add(made, elsewhere(Owner.of_process(run.pid)))
         assert not owners.living(made)
         python(HOLD, made.path, name)
@@ -288,7 +288,7 @@ class TestLiving:
 
 
 @pytest.mark.parametrize("look", [owners.known, owners.living, owners.orphaned])
-def test_to_look_makes_nothing_and_changes_no_time(made, run, look):
+def test_checking_makes_nothing_and_changes_no_time(made, run, look):
     def found():
         return {
             path: os.stat(path).st_mtime_ns
@@ -306,7 +306,7 @@ def test_to_look_makes_nothing_and_changes_no_time(made, run, look):
     assert found() == before
 
 
-def test_a_link_in_the_place_of_the_folder_is_not_followed(made, run, tmp_path):
+def test_a_link_in_place_of_the_directory_is_not_followed(made, run, tmp_path):
     other = tmp_path / "elsewhere"
     other.mkdir()
     (other / "1-x.json").write_text(json.dumps(dataclasses.asdict(Owner.of_process(run.pid))))
@@ -331,7 +331,7 @@ class TestWatch:
 
             yield watch
 
-    def test_it_tells_of_the_end_at_once(self, run, watch):
+    def test_it_reports_the_end_at_once(self, run, watch):
         watched = watch(Owner.of_process(run.pid))
         assert not watched.ended
         assert select.select([watched.handle], [], [], 0)[0] == []
@@ -341,7 +341,7 @@ class TestWatch:
         assert select.select([watched.handle], [], [], 30)[0] == [watched.handle]
         assert watched.ended
 
-    def test_of_one_that_has_ended_there_is_nothing_to_wait_for(self, run, watch):
+    def test_a_process_that_has_ended_is_not_waited_for(self, run, watch):
         watched = watch(killed(run))
 
         assert watched.ended
@@ -355,7 +355,7 @@ class TestWatch:
         assert watched.handle is None
         assert len(os.listdir("/proc/self/fd")) == files
 
-    def test_where_the_system_does_not_tell_it_can_be_asked(self, run, watch, monkeypatch):
+    def test_on_a_system_without_pidfd_it_can_be_polled(self, run, watch, monkeypatch):
         monkeypatch.delattr(os, "pidfd_open")
         watched = watch(Owner.of_process(run.pid))
         assert watched.handle is None

@@ -22,7 +22,7 @@ def refusal(status: int = 401, age: float = 0.0, start: str | None = None) -> Re
     )
 
 
-def test_it_comes_back_as_it_was(empty):
+def test_it_is_read_as_it_was_written(empty):
     assert refusals.read(empty, IDENTITY) is None
     for written in (refusal(), Refusal(0, {}, "no route", "http://k", 1.5, "start", error="ConnectFailure")):
         refusals.write(empty, IDENTITY, written)
@@ -30,13 +30,13 @@ def test_it_comes_back_as_it_was(empty):
         assert refusals.read(empty, IDENTITY) == written
 
 
-def test_it_is_of_one_identity(empty):
+def test_it_is_for_one_identity(empty):
     refusals.write(empty, IDENTITY, refusal())
 
     assert refusals.read(empty, "another") is None
 
 
-def test_once_it_is_removed_there_is_none(empty):
+def test_after_its_removal_there_is_none(empty):
     refusals.remove(empty, IDENTITY)
     refusals.write(empty, IDENTITY, refusal())
     refusals.remove(empty, IDENTITY)
@@ -44,7 +44,7 @@ def test_once_it_is_removed_there_is_none(empty):
     assert refusals.read(empty, IDENTITY) is None
 
 
-def test_who_was_waiting_when_it_came_is_answered_by_it():
+def test_it_answers_a_process_that_was_waiting():
     arrived = boot.now() - 10
 
     assert refusal(age=5).answers(arrived)
@@ -52,21 +52,21 @@ def test_who_was_waiting_when_it_came_is_answered_by_it():
 
 
 @pytest.mark.parametrize("status", [0, 404, 500, 502, 503])
-def test_one_that_may_pass_answers_nobody_else(status):
+def test_an_error_that_may_pass_answers_no_other_process(status):
     assert refusal(age=0, status=status).came_since(boot.now() - 10)
     assert not refusal(age=0, status=status).answers(boot.now() - 10)
 
 
-def test_who_comes_later_is_not():
+def test_it_does_not_answer_a_later_process():
     assert not refusal(age=5).answers(boot.now())
 
 
-def test_nor_is_anybody_after_another_start_of_the_machine():
+def test_it_answers_no_process_after_another_start_of_the_machine():
     assert not refusal(start="an earlier start").answers(0)
 
 
 @pytest.mark.parametrize(("status", "final"), [(401, True), (403, True), (400, False), (404, False), (503, False)])
-def test_only_refused_credentials_are_final_and_hold_back_who_comes_next(status, final):
+def test_only_refused_credentials_are_final_and_delay_the_next_process(status, final):
     assert refusal(status).is_final is final
     assert bool(refusal(status).pause) is final
 
@@ -81,13 +81,13 @@ def test_after_another_start_of_the_machine_there_is_no_pause():
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", "{}", '{"status": 401}', '{"unknown": 1}'])
-def test_one_that_is_damaged_is_none(empty, content):
+def test_a_damaged_one_counts_as_none(empty, content):
     refusals.write(empty, IDENTITY, refusal())
     pathlib.Path(empty.path, "refusals", f"{IDENTITY}.json").write_text(content)
 
     assert refusals.read(empty, IDENTITY) is None
 
 
-def test_a_session_that_is_gone_is_a_sentence(session):
+def test_a_missing_session_is_an_error(session):
     with pytest.raises(SessionError, match="There is no session"):
         refusals.read(session, IDENTITY)

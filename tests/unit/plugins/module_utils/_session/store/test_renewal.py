@@ -41,7 +41,7 @@ def test_the_default_is_eight_hours_of_a_day_and_twenty_minutes_of_an_hour():
 @pytest.mark.parametrize(
     "renew_after", ["", "%", "0", "0%", "-1", "101%", "1.5", "8h", "33%%", "33 %", " 1200 ", "always", "²%", "²"]
 )
-def test_a_bad_renew_after_is_named_in_a_sentence_that_says_what_is_good(renew_after):
+def test_an_invalid_renew_after_is_reported_with_the_valid_values(renew_after):
     with pytest.raises(ConfigurationError) as caught:
         RenewalPolicy(renew_after)
 
@@ -79,7 +79,7 @@ def test_an_expired_token_is_due_whatever_the_policy_says():
 
 @pytest.mark.parametrize("policy", [RenewalPolicy(), RenewalPolicy("1"), RenewalPolicy("1%", 3000)], ids=str)
 @pytest.mark.parametrize(("age", "due"), [(0, False), (HOUR - 60, False), (HOUR + 1, True)])
-def test_a_token_that_signing_in_again_would_not_prolong_is_due_when_it_has_expired(policy, age, due):
+def test_a_token_that_cannot_be_renewed_is_due_when_it_has_expired(policy, age, due):
     token = dataclasses.replace(make_token(lifetime=HOUR, age=age), renewable=False)
 
     assert policy.is_due(token) is due

@@ -16,14 +16,14 @@ HOUR = 3600
     ("age", "good", "usable"),
     [(0, True, True), (0.4 * HOUR, False, True), (HOUR - LEAST, False, True), (HOUR + 1, False, False)],
 )
-def test_one_that_is_due_is_usable_to_its_end(empty, age, good, usable):
+def test_a_due_token_is_usable_until_it_expires(empty, age, good, usable):
     token = make_token(lifetime=HOUR, age=age)
 
     assert serving.is_good(empty, token, RenewalPolicy()) is good
     assert serving.is_usable(empty, token) is usable
 
 
-def test_one_that_was_refused_or_may_be_another_by_now_is_not(empty):
+def test_a_refused_or_stale_token_is_not_usable(empty):
     token = make_token()
 
     assert not serving.is_usable(empty, token, {token.id})
@@ -32,5 +32,5 @@ def test_one_that_was_refused_or_may_be_another_by_now_is_not(empty):
     assert not serving.is_good(empty, token, RenewalPolicy())
 
 
-def test_nor_is_one_of_which_nobody_knows_when_it_ends(empty):
+def test_a_token_without_a_known_expiry_is_not_usable(empty):
     assert not serving.is_good(empty, make_token(expires_at="soon"), RenewalPolicy())

@@ -15,7 +15,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session_setup 
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.store.session_files import files_of
 
 
-def test_it_is_put_in_place_and_stays_as_shipped(made):
+def test_all_files_are_written_as_shipped_and_compiled(made):
     site_code.write(made, site.files())
 
     sources = {f"site/{name}" for name in site.files()}
@@ -32,7 +32,7 @@ def test_files_as_shipped_are_not_written_again(made):
     assert os.stat(path).st_ino == before
 
 
-def test_a_changed_file_is_put_right(made):
+def test_a_changed_file_is_written_again(made):
     site_code.write(made, site.files())
     path = os.path.join(made.site, PACKAGE, "store", "token.py")
     with open(path, "w", encoding="utf-8") as stream:
@@ -43,7 +43,7 @@ def test_a_changed_file_is_put_right(made):
         assert stream.read() == site.files()[f"{PACKAGE}/store/token.py"]
 
 
-def test_nothing_stays_that_was_not_shipped(made, tmp_path):
+def test_other_files_are_removed(made, tmp_path):
     site_code.write(made, site.files())
     shipped = files_of(made)
     package = os.path.join(made.site, PACKAGE)
@@ -63,7 +63,7 @@ def test_nothing_stays_that_was_not_shipped(made, tmp_path):
     assert os.path.isdir(tmp_path)
 
 
-def test_what_was_compiled_of_something_else_does_not_run(made, tmp_path):
+def test_code_that_was_compiled_from_something_else_is_replaced(made, tmp_path):
     """Python does not compare such a file with the code that it is of."""
     site_code.write(made, site.files())
     compiled = importlib.util.cache_from_source(os.path.join(made.site, PACKAGE, "hook.py"))

@@ -37,25 +37,25 @@ def test_nothing_is_stale_before_anything_is_written(empty, earlier):
 
 
 @pytest.mark.parametrize("subject", [*token().subjects, staleness.EVERYBODY])
-def test_what_was_asked_for_before_a_write_about_it_is_stale(empty, earlier, subject):
+def test_a_token_from_before_a_write_about_it_is_stale(empty, earlier, subject):
     staleness.mark(empty, ["somebody else", subject])
 
     assert staleness.is_stale(empty, earlier)
 
 
-def test_what_is_about_something_else_makes_nothing_stale(empty, earlier):
+def test_a_write_about_something_else_makes_nothing_stale(empty, earlier):
     staleness.mark(empty, ["u2", "p2", "U1", ""])
 
     assert not staleness.is_stale(empty, earlier)
 
 
-def test_what_was_asked_for_afterwards_is_not_stale(empty):
+def test_a_token_from_after_the_write_is_not_stale(empty):
     staleness.mark(empty, ["u1"])
 
     assert not staleness.is_stale(empty, token())
 
 
-def test_what_was_asked_for_in_that_very_moment_is_stale(empty, monkeypatch):
+def test_a_token_from_the_moment_of_the_write_is_stale(empty, monkeypatch):
     """A request that began before the write ended may have been answered before it."""
     moment = boot.now()
     monkeypatch.setattr(boot, "now", lambda: moment)
@@ -74,7 +74,7 @@ def test_a_later_write_makes_the_next_one_stale_too(empty):
 
 @pytest.mark.parametrize(("minutes", "stale"), [(-60, True), (4, True), (6, False), (24 * 60, False)])
 @pytest.mark.parametrize("began", [0.0, 1e9])
-def test_of_another_start_or_machine_the_times_tell_as_far_as_clocks_agree(empty, minutes, stale, began):
+def test_after_a_restart_or_on_another_machine_the_clocks_decide_with_a_tolerance(empty, minutes, stale, began):
     """A session with a name outlives the machine's start: its marks must not keep later tokens from being used."""
     staleness.mark(empty, ["u1"])
     obtained = clock.now() + datetime.timedelta(minutes=minutes)
@@ -95,7 +95,7 @@ def test_of_another_start_or_machine_the_times_tell_as_far_as_clocks_agree(empty
         '{"boot": "x", "at": 1, "time": "9999-12-31T23:59:59Z"}',
     ],
 )
-def test_a_damaged_mark_makes_stale(empty, content):
+def test_a_damaged_file_makes_tokens_stale(empty, content):
     staleness.mark(empty, ["u1"])
     (mark,) = pathlib.Path(empty.path, "stale").iterdir()
     mark.write_text(content)
@@ -112,6 +112,6 @@ def test_the_files_hold_neither_the_token_nor_a_name_that_could_lead_elsewhere(e
     assert len(os.listdir(os.path.join(empty.path, "stale"))) == len(earlier.subjects) + 2
 
 
-def test_a_session_that_is_gone_is_a_sentence(session):
+def test_a_missing_session_is_an_error(session):
     with pytest.raises(SessionError, match="There is no session"):
         staleness.mark(session, ["u1"])

@@ -112,7 +112,7 @@ class Left:
 
 @FUZZ
 @given(body=BODIES)
-def test_what_keystone_said_with_a_token_keeps_it_from_nothing(keystone, body):
+def test_nothing_in_keystone_s_answer_prevents_the_revoke(keystone, body):
     with Left(keystone) as left:
         left.change("body", body)
 
@@ -124,7 +124,7 @@ def test_what_keystone_said_with_a_token_keeps_it_from_nothing(keystone, body):
 
 @FUZZ
 @given(body=BODIES, delete=STATUSES, get=STATUSES, text=TEXTS)
-def test_whatever_is_answered_each_token_counts_once(keystone, body, delete, get, text):
+def test_each_token_counts_once_whatever_keystone_answers(keystone, body, delete, get, text):
     with Left(keystone) as left:
         left.change("body", body)
         keystone.stuck = {"DELETE": Answer(delete, body=text), "GET": Answer(get, body=text)}
@@ -143,7 +143,7 @@ def test_whatever_is_answered_each_token_counts_once(keystone, body, delete, get
     ),
     value=VALUES,
 )
-def test_a_record_of_a_token_with_anything_in_it_does_not_save_the_others(keystone, key, value):
+def test_a_damaged_token_does_not_protect_the_others(keystone, key, value):
     with Left(keystone) as left:
         left.change(key, value)
 
@@ -159,7 +159,7 @@ def test_a_record_of_a_token_with_anything_in_it_does_not_save_the_others(keysto
     file=st.sampled_from(["session.json", "tokens/first.json", "clouds.yaml", "closed.json", "usable", "owner"]),
     content=st.one_of(st.binary(), TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass"))),
 )
-def test_a_file_with_anything_in_it_does_not_save_the_tokens_of_others(keystone, file, content):
+def test_a_damaged_file_does_not_protect_other_tokens(keystone, file, content):
     with Left(keystone) as left:
         (left.path / (f"owners/{left.name}" if file == "owner" else file)).write_bytes(content)
 
@@ -171,7 +171,7 @@ def test_a_file_with_anything_in_it_does_not_save_the_tokens_of_others(keystone,
 
 
 @pytest.mark.parametrize("length", range(0, 400, 7))
-def test_a_file_that_was_cut_off_does_not_save_the_tokens_of_others(keystone, length):
+def test_a_truncated_file_does_not_protect_other_tokens(keystone, length):
     with Left(keystone) as left:
         file = left.path / "tokens" / "first.json"
         file.write_bytes(file.read_bytes()[:length])
@@ -185,7 +185,7 @@ def test_a_file_that_was_cut_off_does_not_save_the_tokens_of_others(keystone, le
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "link", "missing"])
 @pytest.mark.parametrize("file", ["session.json", "tokens/first.json", "clouds.yaml", "closed.json", "owner"])
-def test_anything_else_in_the_place_of_a_file_does_not_save_the_tokens_of_others(keystone, kind, file):
+def test_anything_else_in_place_of_a_file_does_not_protect_other_tokens(keystone, kind, file):
     with Left(keystone) as left:
         place = left.path / (f"owners/{left.name}" if file == "owner" else file)
         place.unlink(missing_ok=True)

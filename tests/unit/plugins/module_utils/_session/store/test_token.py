@@ -49,7 +49,7 @@ HOLDERS = {
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
 @pytest.mark.parametrize("show", SHOWN_BY.values(), ids=SHOWN_BY)
-def test_no_way_to_make_text_of_it_shows_the_id(holder, show):
+def test_no_conversion_to_text_shows_the_id(holder, show):
     shown = show(holder())
 
     assert shown
@@ -58,7 +58,7 @@ def test_no_way_to_make_text_of_it_shows_the_id(holder, show):
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
 @pytest.mark.parametrize("take_apart", TAKEN_APART_BY.values(), ids=TAKEN_APART_BY)
-def test_nothing_that_takes_it_apart_gets_at_the_id(holder, take_apart):
+def test_no_serialization_reveals_the_id(holder, take_apart):
     try:
         parts = take_apart(holder())
     except TypeError:
@@ -78,7 +78,7 @@ def test_a_traceback_does_not_show_the_id():
     assert SECRET not in str(caught.getrepr(showlocals=True))
 
 
-def test_the_id_is_there_for_who_asks_by_name():
+def test_reveal_returns_the_id():
     assert TokenId(SECRET).reveal() == SECRET
 
 
@@ -112,7 +112,7 @@ def test_within_one_start_of_the_machine_the_age_does_not_depend_on_its_clock(mo
     assert token.age == pytest.approx(600, abs=5)
 
 
-def test_after_another_start_of_the_machine_its_clock_is_all_that_there_is():
+def test_after_another_start_of_the_machine_its_clock_is_used():
     token = dataclasses.replace(make_token(lifetime=3600, age=600), began=boot.now(), boot="an earlier start")
 
     assert token.age == pytest.approx(600, abs=5)
@@ -136,7 +136,7 @@ def test_expired_when_its_lifetime_is_over(age, expired):
     ],
     ids=str,
 )
-def test_a_token_that_ends_at_no_time_never_counts_as_expired(times):
+def test_a_token_without_a_known_expiry_never_counts_as_expired(times):
     token = dataclasses.replace(make_token(age=99 * 24 * 3600), body=times)
 
     assert token.end is None
@@ -145,7 +145,7 @@ def test_a_token_that_ends_at_no_time_never_counts_as_expired(times):
 
 @pytest.mark.parametrize("attribute", ["expires_at", "issued_at", "lifetime", "audit_id"])
 @pytest.mark.parametrize("body", [{}, {"expires_at": 5, "issued_at": {}, "audit_ids": []}])
-def test_what_keystone_did_not_say_is_a_sentence(attribute, body):
+def test_a_missing_value_is_reported(attribute, body):
     token = dataclasses.replace(make_token(), body=body)
 
     with pytest.raises(KeystoneUnavailableError, match="issued a token whose .* cannot be used"):
@@ -195,12 +195,12 @@ def test_a_token_without_catalog_and_roles_has_none():
 
 
 @pytest.mark.parametrize("text", ["", "gAAA\n", " gAAA", "gA AA", "gAÄ", "gA\x00"])
-def test_what_is_no_token_s_id_is_refused_without_quoting_it(text):
+def test_an_invalid_id_is_refused_without_quoting_it(text):
     with pytest.raises(ValueError, match="^not a token's id$"):
         TokenId(text)
 
 
-def test_its_label_says_whose_it_is_and_for_what():
+def test_its_label_has_its_user_and_its_scope():
     user = {"name": "demo"}
 
     assert make_token(user=user, project={"id": "p1", "name": "web"}).label == "user 'demo' for project 'web'"
@@ -208,7 +208,7 @@ def test_its_label_says_whose_it_is_and_for_what():
     assert make_token(user=user).label == "user 'demo'"
 
 
-def test_its_subjects_are_the_ids_of_all_that_it_was_made_of():
+def test_its_subjects_are_the_ids_that_it_depends_on():
     token = make_token(
         user={"id": "u1", "domain": {"id": "d1"}},
         project={"id": "p1", "domain": {"id": "d2"}},
@@ -221,12 +221,12 @@ def test_its_subjects_are_the_ids_of_all_that_it_was_made_of():
 
 
 @pytest.mark.parametrize("body", [{"user": None}, {"user": {"id": 5}}, {"project": {"domain": "d"}}], ids=str)
-def test_what_is_no_id_is_no_subject(body):
+def test_an_invalid_id_is_no_subject(body):
     assert make_token(**body).subjects == (subject_of(SECRET),)
 
 
 @pytest.mark.parametrize("catalog", [None, 5, {"identity": {}}, [5, {}, {"type": "identity", "endpoints": 5}]], ids=str)
-def test_a_catalog_that_is_none_has_no_address_of_keystone(catalog):
+def test_an_invalid_catalog_has_no_address_of_keystone(catalog):
     token = make_token(catalog=catalog)
 
     assert token.keystone_urls == (token.auth_url,)

@@ -43,13 +43,13 @@ def of(token) -> dict:
     ],
     ids=str,
 )
-def test_a_token_comes_back_as_it_was(changes):
+def test_a_token_is_read_as_it_was_written(changes):
     token = dataclasses.replace(NEW, **changes)
 
     assert StoredTokens.of_record(of(token)).current == token
 
 
-def test_those_that_were_replaced_come_back_in_order_and_without_their_catalog():
+def test_replaced_tokens_are_read_in_order_and_without_their_catalog():
     older = make_token("older", catalog=CATALOG)
     read = StoredTokens.of_record(written(StoredTokens(NEW, (OLD, older))))
 
@@ -59,7 +59,7 @@ def test_those_that_were_replaced_come_back_in_order_and_without_their_catalog()
     assert read.replaced[0].expires_at == OLD.expires_at
 
 
-def test_a_record_of_a_version_before_comes_back():
+def test_a_record_of_an_earlier_version_is_read():
     record = of(NEW)
     for key in ("token_url", "began", "boot", "python"):
         del record["current"][key]
@@ -92,7 +92,7 @@ def test_a_record_of_a_version_before_comes_back():
         ("tls", {"verify": True, "unknown": 1}),
     ],
 )
-def test_one_that_cannot_be_read_does_not_hide_the_others(key, value):
+def test_a_damaged_token_does_not_hide_the_others(key, value):
     record = written(StoredTokens(NEW, (OLD,)))
     record["current"][key] = value
 
@@ -105,14 +105,14 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(key, value):
 
 
 @pytest.mark.parametrize("replaced", [None, {}, "old", [None], [[]]], ids=str)
-def test_a_list_that_cannot_be_read_does_not_hide_the_token_in_use(replaced):
+def test_a_damaged_list_does_not_hide_the_token_in_use(replaced):
     found, complete = tokens.readable({**of(NEW), "replaced": replaced})
 
     assert [token.id.reveal() for token in found] == ["new"]
     assert not complete
 
 
-def test_of_a_good_record_all_can_be_read():
+def test_all_tokens_of_a_good_record_can_be_read():
     found, complete = tokens.readable(written(StoredTokens(NEW, (OLD,))))
 
     assert [token.id.reveal() for token in found] == ["new", "old"]

@@ -20,12 +20,12 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
 pytestmark = pytest.mark.processes
 
 
-def test_a_session_that_nobody_works_on_is_idle(empty):
+def test_a_session_without_processes_is_idle(empty):
     assert usage.is_idle(empty)
     assert usage.wait_until_idle(empty, Waiter(0))
 
 
-def test_one_that_is_not_there_is_idle_and_is_not_made(session):
+def test_a_missing_session_is_idle_and_is_not_made(session):
     assert usage.is_idle(session)
     assert not os.path.lexists(session.path)
 
@@ -41,7 +41,7 @@ def test_it_is_idle_when_the_last_process_that_works_on_it_has_ended(empty, use)
     assert usage.is_idle(empty)
 
 
-def test_what_is_seen_through_is_told_from_mere_use(empty, use, finish):
+def test_finishing_work_is_distinguished_from_mere_use(empty, use, finish):
     use(empty)
     assert usage.is_finished(empty)
     process = finish(empty)
@@ -50,12 +50,12 @@ def test_what_is_seen_through_is_told_from_mere_use(empty, use, finish):
     assert usage.is_finished(empty)
 
 
-def test_without_a_session_nothing_is_held():
+def test_finishing_without_a_session_is_no_error():
     with usage.finishing(None):
         pass
 
 
-def test_copies_of_a_handle_that_a_fork_in_another_thread_made_see_nothing_through(empty):
+def test_copies_of_a_handle_in_a_fork_of_another_thread_do_not_count_as_finishing(empty):
     with usage.finishing(empty):
         copied = copies_of_handles(empty.path)
 
@@ -65,14 +65,14 @@ def test_copies_of_a_handle_that_a_fork_in_another_thread_made_see_nothing_throu
         os.close(handle)
 
 
-def test_a_process_that_was_killed_works_on_nothing(empty, use):
+def test_a_killed_process_does_not_count(empty, use):
     process = use(empty)
     kill(process)
 
     assert usage.is_idle(empty)
 
 
-def test_a_program_that_a_process_started_does_not_work_on_its_session(empty, python):
+def test_a_program_that_a_process_started_does_not_count(empty, python):
     process = python(
         "import subprocess, sys\n"
         "from onetoken_session.store import session, usage\n"
@@ -130,7 +130,7 @@ def test_waiting_ends_when_it_is_cancelled(empty, use):
     assert len(fake.naps) == 3
 
 
-def test_who_looked_keeps_nobody_from_working(empty, use):
+def test_checking_prevents_no_work(empty, use):
     usage.is_idle(empty)
     process = use(empty)
 
@@ -138,7 +138,7 @@ def test_who_looked_keeps_nobody_from_working(empty, use):
     assert process.poll() is None
 
 
-def test_a_file_that_cannot_be_opened_is_a_sentence(empty):
+def test_a_file_that_cannot_be_opened_is_reported(empty):
     os.mkdir(os.path.join(empty.path, "in-use"))
 
     with pytest.raises(SessionError, match="The file in-use of the session .* cannot be opened"):
@@ -170,6 +170,6 @@ def test_a_fork_of_the_run_holds_the_session(empty, python):
     assert not usage.is_idle(empty)
 
 
-def test_a_session_that_is_gone_is_a_sentence(session):
+def test_a_missing_session_is_an_error(session):
     with pytest.raises(SessionError, match="There is no session"):
         usage.hold(session)

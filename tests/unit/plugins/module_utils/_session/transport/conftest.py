@@ -25,7 +25,7 @@ from keystoneauth1 import session as keystone_session
 
 
 class LimitedService:
-    """Answers what it is told to, one after the other, then 200 with what it was sent."""
+    """Gives the answers that a test sets, one after the other, then 200 with what it was sent."""
 
     def __init__(self):
         self.answers = []
