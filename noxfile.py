@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The matrix of versions: every supported ansible-core, from the oldest to the newest Python, openstacksdk and
-openstack.cloud. `make test-matrix` runs the cells for which this machine has the Python, and says which it has not."""
+"""The test matrix: every supported ansible-core, from the oldest to the newest Python, openstacksdk and
+openstack.cloud. `make test-matrix` runs the cells for which this machine has a Python, and reports the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPOSITORY = pathlib.Path(__file__).parent
 
 class Cell(t.NamedTuple):
     python: str
-    #: The packages: tests/requirements-NAME.txt, which brings ansible-core and openstack.cloud.
+    #: The name in tests/requirements-NAME.txt, which has ansible-core and openstack.cloud.
     packages: str
 
 
@@ -37,7 +37,7 @@ nox.options.reuse_existing_virtualenvs = True
 @nox.session
 @nox.parametrize("python, packages", EVERY_CELL)
 def unit(session: nox.Session, packages: str) -> None:
-    """The unit tests, in the cell's Python."""
+    """Unit tests in the cell's Python."""
     install(session, packages)
     session.run("python", "-m", "pytest", "-q", "tests/unit/plugins", env=environment(session))
 
@@ -45,7 +45,7 @@ def unit(session: nox.Session, packages: str) -> None:
 @nox.session
 @nox.parametrize("python, packages", EVERY_CELL)
 def cloud(session: nox.Session, packages: str) -> None:
-    """The integration tests that are marked `versions`: pytest in .venv, ansible-playbook in the cell."""
+    """Integration tests marked `versions`: pytest runs in .venv, ansible-playbook in the cell."""
     install(session, packages)
     pytest = REPOSITORY / ".venv" / "bin" / "python"
     env = {**environment(session), "ONETOKEN_ANSIBLE_BIN": str(pathlib.Path(session.bin))}
@@ -56,16 +56,16 @@ def install(session: nox.Session, packages: str) -> None:
     session.install("--quiet", "-r", str(REPOSITORY / "tests" / f"requirements-{packages}.txt"), "pytest", "hypothesis")
     link = collections_of(session) / "ansible_collections" / "onetoken" / "openstack"
     link.parent.mkdir(parents=True, exist_ok=True)
-    # Anew, as the checkout may have been moved.
+    # The checkout may have been moved.
     link.unlink(missing_ok=True)
     link.symlink_to(REPOSITORY)
 
 
 def collections_of(session: nox.Session) -> pathlib.Path:
-    """Beside the programs, where the tests look for them."""
+    """Beside the programs, where tests look for them."""
     return pathlib.Path(session.bin).parent / "collections"
 
 
 def environment(session: nox.Session) -> dict[str, str]:
-    # The tests' own setting of pythonpath leads to the checkout in .venv, which is the same.
+    # pytest.ini's pythonpath leads to the same checkout, by .venv.
     return {"ANSIBLE_COLLECTIONS_PATH": str(collections_of(session))}

@@ -17,7 +17,7 @@ from ansible_collections.onetoken.openstack.tests.awx_api.surveys import Item, R
 
 TOKEN = "stand-in-token"
 ENCRYPTED = "$encrypted$"
-#: The kinds of resources: their fields, besides name and description, with the defaults.
+#: The kinds of resources: their fields except name and description, with defaults.
 KINDS: dict[str, Item] = {
     "organizations": {},
     "execution_environments": {"organization": None, "image": "", "credential": None, "pull": ""},

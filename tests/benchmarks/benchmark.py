@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tasks cost in each way that they can run, side by side in one run: docs/figures.md and README's table.
+"""Compare what tasks cost by the way that they run, for docs/figures.md and README's table.
 
     .venv/bin/python tests/benchmarks/benchmark.py                          20 minutes on a quiet machine
-    .venv/bin/python tests/benchmarks/benchmark.py light hosts --rounds 1   some parts, so many rounds; writes nothing
+    .venv/bin/python tests/benchmarks/benchmark.py light hosts --rounds 1   some parts, one round; writes nothing
 
 Exit code 1 when a target is missed.
 """
@@ -14,18 +14,19 @@ from __future__ import annotations
 import argparse
 import datetime
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-# The checkout stands there as the collection onetoken.openstack.
+# The checkout is there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
 from ansible_collections.onetoken.openstack.tests.benchmarks.task_comparison import page, targets  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.benchmarks.task_comparison.parts import Costs, Part, parts  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.benchmarks.task_comparison.runs import Runner  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.benchmarks.task_comparison.ways import Way, mitogen  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.helpers.sandbox import Sandbox  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.sandbox.control.limits import DEFAULTS  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.tools.environments import (  # noqa: E402
     MAIN,
     MITOGEN,
@@ -34,8 +35,8 @@ from ansible_collections.onetoken.openstack.tests.tools.environments import (  #
     InstallError,
 )
 
-#: Seconds for which Keystone hashes a password as it does by default, with bcrypt in 12 rounds; the sandbox's, which is
-#: to be fast for tests, takes 4 and a millisecond.
+#: Seconds that Keystone takes to hash a password with its default of 12 bcrypt rounds. For tests, the sandbox has 4
+#: rounds, which take a millisecond.
 HASHING = 0.24
 
 
@@ -50,10 +51,10 @@ def main() -> int:
             print(f"{environment.name} is left out: {error}", flush=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as home:
         try:
-            limits(tokens=0, requests=0, seconds=HASHING)
+            Sandbox().limit(token_requests_per_minute=0, requests_per_second=0, keystone_seconds=HASHING)
             measured = compare(parts(Runner(pathlib.Path(home)), ways), options)
         finally:
-            limits(tokens=60, requests=20, seconds=0)
+            Sandbox().limit(**DEFAULTS)
     found = {part.key: costs for part, costs in measured}
     checked = targets.check(found)
     print("\nTargets:\n\n" + "\n".join(target.line() for target in checked))
@@ -63,14 +64,14 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What tasks cost in each way that they can run.")
-    parser.add_argument("parts", nargs="*", help="some parts alone, by their beginning, such as light; writes nothing")
-    parser.add_argument("--rounds", type=int, help="so many of each part; writes nothing")
+    parser = argparse.ArgumentParser(description="Compare what tasks cost by the way that they run.")
+    parser.add_argument("parts", nargs="*", help="only parts that begin with this, such as light; writes nothing")
+    parser.add_argument("--rounds", type=int, help="rounds of each part; writes nothing")
     return parser.parse_args()
 
 
 def find_mitogen() -> tuple[list[Way], str]:
-    """The way, if it can be installed and runs with this Ansible; and what to say of it."""
+    """The way to run tasks with Mitogen, if it works with this Ansible; and a remark about it."""
     try:
         MITOGEN.ensure()
     except InstallError as error:
@@ -109,13 +110,6 @@ def write(measured: list[tuple[Part, Costs]], figures: str) -> None:
 
 def today() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-
-
-def limits(tokens: int, requests: int, seconds: float) -> None:
-    options = [f"--token-requests-per-minute={tokens}", f"--requests-per-second={requests}"]
-    options.append(f"--keystone-seconds={seconds}")
-    sandbox = str(REPOSITORY / "tests" / "sandbox" / "sandbox.py")
-    subprocess.run([sys.executable, sandbox, "limits", *options], stdout=subprocess.DEVNULL, check=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bulk snapshots and the loops that they replace, side by side in one run: requests, CPU time, memory, time, failures.
+"""Compare bulk snapshots with the loops that they replace: requests, CPU time, memory, time, failures.
 
     .venv/bin/python tests/benchmarks/bulk.py            12 minutes: docs/benchmarks.md and docs/benchmarks.svg
-    .venv/bin/python tests/benchmarks/bulk.py --quick    3 minutes: few items, on the stand-in alone, writes nothing
+    .venv/bin/python tests/benchmarks/bulk.py --quick    3 minutes: few items, only on the stand-in, writes nothing
     .venv/bin/python tests/benchmarks/bulk.py --full     half an hour: more items, and 10,000 servers at 20 a second
 
 Exit code 1 when a target is missed.
@@ -21,7 +21,7 @@ import tempfile
 import typing as t
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-# The checkout stands there as the collection onetoken.openstack.
+# The checkout is there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison import (  # noqa: E402
@@ -33,7 +33,7 @@ from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.clo
     SandboxCloud,
     StandInCloud,
 )
-from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.course import (  # noqa: E402
+from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.trials import (  # noqa: E402
     Comparison,
     Measurement,
 )
@@ -52,36 +52,36 @@ from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.way
     Way,
 )
 
-#: Of the large run that is done in a minute.
+#: Requests per second of a large run that takes a minute.
 FAST = 200
 
 
 class Size(t.NamedTuple):
     """How much is measured."""
 
-    #: Of the loops, each in so many turns.
+    #: Items of each loop, in how many rounds.
     items: int
-    turns: int
+    rounds: int
     servers: int
     volumes: int
-    #: Of the loop that is faster than tokens can be had.
+    #: Items of the loop that exceeds the limit of token requests.
     parallel: int = 0
-    #: Of the run for memory, at so many requests a second; 0 for none.
+    #: Servers of the large runs, one for each rate of requests per second.
     many: int = 0
     rates: tuple[int, ...] = ()
     in_sandbox: int = 0
-    #: For a run that is short, in seconds.
+    #: Seconds that a short run may take longer.
     allowance: float = 0.0
 
     def plan(self) -> list[tuple[Way, int, int]]:
-        """The ways, with items and turns."""
+        """The ways, with items and rounds."""
         return [
-            (SHELL, self.items, self.turns),
+            (SHELL, self.items, self.rounds),
             *([(PARALLEL, self.parallel, 1)] if self.parallel else []),
-            (COMMAND, self.items, self.turns),
-            (URI, self.items, self.turns),
-            (PASSWORD, self.items, self.turns),
-            (SESSION, self.items, self.turns),
+            (COMMAND, self.items, self.rounds),
+            (URI, self.items, self.rounds),
+            (PASSWORD, self.items, self.rounds),
+            (SESSION, self.items, self.rounds),
             (VOLUME_BULK, self.volumes, 1),
             (BULK, self.servers, 1),
             (UNAWAITED, self.servers, 1),
@@ -89,9 +89,9 @@ class Size(t.NamedTuple):
         ]
 
 
-QUICK = Size(items=3, turns=1, servers=400, volumes=100, allowance=2.0)
-DEFAULT = Size(items=20, turns=2, servers=1000, volumes=200, many=10_000, rates=(FAST,), in_sandbox=6)
-FULL = DEFAULT._replace(items=80, turns=4, volumes=1000, parallel=200, rates=(FAST, REQUESTS_PER_SECOND))
+QUICK = Size(items=3, rounds=1, servers=400, volumes=100, allowance=2.0)
+DEFAULT = Size(items=20, rounds=2, servers=1000, volumes=200, many=10_000, rates=(FAST,), in_sandbox=6)
+FULL = DEFAULT._replace(items=80, rounds=4, volumes=1000, parallel=200, rates=(FAST, REQUESTS_PER_SECOND))
 
 
 def main() -> int:
@@ -103,9 +103,9 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Bulk snapshots and the loops that they replace, side by side.")
+    parser = argparse.ArgumentParser(description="Compare bulk snapshots with the loops that they replace.")
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quick", action="store_true", help="few items, on the stand-in alone; writes nothing")
+    amount.add_argument("--quick", action="store_true", help="few items, only on the stand-in; writes nothing")
     amount.add_argument("--full", action="store_true", help="more items, and 10,000 servers at 20 requests a second")
     return parser.parse_args()
 
@@ -128,7 +128,7 @@ def compare(size: Size, directory: pathlib.Path, prefix: str, options: argparse.
     if size.in_sandbox:
         with SandboxCloud(directory / "sandbox", prefix) as sandbox:
             ways = [way for way in WAYS if way not in (PARALLEL, UNAWAITED)]
-            # It has two volumes that nothing is attached to.
+            # It has two unattached volumes.
             plan = [(way, 2 if way is VOLUME_BULK else size.in_sandbox, 1) for way in ways]
             tables.append(("On the sandbox, a real OpenStack", comparison.compare(sandbox, plan, singles=False)))
     show(tables, found)

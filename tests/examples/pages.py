@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation shows, as something to run: README.md has the rules."""
+"""The examples of the documentation as scripts: README.md has the rules."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import textwrap
 import yaml
 from markdown_it import MarkdownIt
 
-#: Where there are pages for readers.
+#: The pages of the documentation.
 PAGES = ("*.md", "docs/**/*.md", "roles/*/README.md")
-#: What a comment says of the block below it.
+#: A comment about the block below it.
 DIRECTIVE = re.compile(r"<!-- (file|more of|not run): (.+?) -->", re.DOTALL)
-#: The languages of what is shown and not done.
+#: The languages of blocks that are output.
 OUTPUT = ("console", "text")
-#: How a line of a script's output begins that names the block which comes now.
-MARK = "::: "
+#: Begins a line of a script's output that names the next block.
+MARKER = "::: "
 
 
 class NoRuleError(Exception):
-    """Nothing says what to do with a block."""
+    """No rule covers a block."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Block:
 
 
 def pages(repository: pathlib.Path) -> dict[str, list[Block]]:
-    """The blocks of every page that has some, by its path in the repository."""
+    """The blocks of all pages, by the page's path in the repository."""
     found = {}
     for path in sorted(path for pattern in PAGES for path in repository.glob(pattern)):
         page = str(path.relative_to(repository))
@@ -73,12 +73,12 @@ def blocks_of_page(page: str, text: str) -> list[Block]:
 
 
 def original(page: str) -> str:
-    """The page that a page is a translation of; itself, if it is none."""
+    """The page that a page translates, or the page itself."""
     return page.replace("docs/fr/", "docs/").replace(".fr.md", ".md")
 
 
 def shown_at_the_top(playbook: str) -> list[str]:
-    """The paragraphs that are shown in the comment at the top of a playbook: those with more than one space before."""
+    """The indented paragraphs in the comment at the top of a playbook."""
     lines = []
     for line in playbook.partition("\n---\n")[2].splitlines():
         if not line.startswith("#"):
@@ -88,7 +88,7 @@ def shown_at_the_top(playbook: str) -> list[str]:
 
 
 def commands(shell: str) -> list[str]:
-    """The lines of a shell's text, without comments, and in one piece where they were cut."""
+    """The commands of a shell script, without comments, each on one line."""
     lines = re.sub(r"\\\n\s*", "", shell).splitlines()
     return [line for line in (re.sub(r"\s*(?<!\S)#.*", "", line) for line in lines) if line]
 
@@ -99,40 +99,39 @@ def examples_of_plugin(text: str) -> str:
 
 
 def script(blocks: list[Block]) -> str:
-    """What a reader of these blocks does, in one shell, which ends at the first that fails."""
-    parts = [f"echo '{MARK}{block.place}'\n{_done(block)}" for block in blocks if block.runs]
+    """A shell script that runs the blocks, and ends at the first that fails."""
+    parts = [f"echo '{MARKER}{block.place}'\n{_commands_of(block)}" for block in blocks if block.runs]
     return "\n".join(["set -e", *parts])
 
 
 def failed_block(output: str) -> str:
-    """The place of the block that a script ended in, and what it printed."""
-    return output.rpartition(MARK)[2]
+    """The place of the block in which a script ended, and its output."""
+    return output.rpartition(MARKER)[2]
 
 
-def _done(block: Block) -> str:
+def _commands_of(block: Block) -> str:
     if block.directive == "file":
-        return _written(block.value, block.text, ">")
+        return _write(block.value, block.text, ">")
     if block.directive == "more of":
-        return _written(block.value, block.text, ">>")
+        return _write(block.value, block.text, ">>")
     if block.language == "sh":
         return block.text
     if block.language == "yaml":
         playbook = f"block-{block.line}.yml"
         run = f'OS_CLOUD="${{OS_CLOUD:-mycloud}}" ansible-playbook {playbook}\n'
-        return _written(playbook, _playbook(block), ">") + run
+        return _write(playbook, _playbook(block), ">") + run
     raise NoRuleError(
-        f"{block.place}: nothing says what to do with this block of {block.language or 'no language'}. See"
-        " tests/examples/README.md."
+        f"{block.place}: no rule covers this block of {block.language or 'no language'}. See tests/examples/README.md."
     )
 
 
-def _written(path: str, text: str, how: str) -> str:
+def _write(path: str, text: str, how: str) -> str:
     name = path if path.startswith("~/") else shlex.quote(path)
     return f"mkdir -p \"$(dirname {name})\"\ncat {how} {name} <<'THE_END_OF_THE_FILE'\n{text}THE_END_OF_THE_FILE\n"
 
 
 def _playbook(block: Block) -> str:
-    """A playbook of what is plays, tasks or a part of a play."""
+    """A playbook of plays, tasks or part of a play."""
     content = yaml.safe_load(block.text)
     head = "- hosts: localhost\n  gather_facts: false\n"
     if isinstance(content, list):
@@ -141,4 +140,4 @@ def _playbook(block: Block) -> str:
         return f"{head}  tasks:\n{textwrap.indent(block.text, ' ' * 4)}"
     if isinstance(content, dict):
         return f"{head}{textwrap.indent(block.text, ' ' * 2)}  tasks:\n    - openstack.cloud.server_info:\n"
-    raise NoRuleError(f"{block.place}: this YAML is neither plays nor tasks nor a part of a play.")
+    raise NoRuleError(f"{block.place}: this YAML is neither plays nor tasks nor part of a play.")

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Commands that install things, as a page's shell has them: what is installed is there already. $CHECKOUT is this
-# repository, $SANDBOX the directory of the cloud that the test runs against, $INSTALLED where Ansible's commands are.
+# Stand-ins for commands that install things, as everything is installed already. $CHECKOUT is this repository, $SANDBOX
+# the directory of the sandbox, $INSTALLED the directory of Ansible's commands.
 
-# The targets exist. What they do is tested by itself, and `make --dry-run` does some of it.
+# Checks that the targets exist. Other tests run them, and even `make --dry-run` would do some of the work.
 make() {
     for word; do
         case "$word" in
@@ -15,7 +15,7 @@ make() {
     done
 }
 
-# What is to be installed is well-formed.
+# Checks that the requirements are well-formed.
 pip() {
     test "$1" = install
     shift
@@ -26,7 +26,7 @@ assert [Requirement(word) for word in sys.argv[1:] if not word.startswith("-")]
 ' "$@"
 }
 
-# A virtual environment that has what is to be installed into it.
+# Makes a virtual environment that has Ansible already.
 python3() {
     case "$1 $2" in
         "-m venv") mkdir -p "$3/bin" && echo "PATH='$INSTALLED':\$PATH" > "$3/bin/activate" ;;
@@ -34,7 +34,7 @@ python3() {
     esac
 }
 
-# A copy of the checkout, in which `make` was run.
+# Copies the checkout, in which `make` has run.
 git() {
     test "$1" = clone
     directory=${3:-$(basename "$2" .git)}
@@ -44,11 +44,11 @@ git() {
     ln -s "$SANDBOX" "$directory"/.sandbox
 }
 
-# The collection is built and installed for real, in the place of the link to the checkout.
+# Really builds and installs the collection, instead of the link to the checkout.
 ansible-galaxy() {
     case "$*" in
         "collection install"*) rm -f ~/.ansible/collections/ansible_collections/onetoken/openstack ;;
     esac
-    # What GitHub has is this checkout.
+    # This checkout stands for the repository on GitHub.
     command ansible-galaxy "${@/#git+https:\/\/github.com\/onetoken\/onetoken.openstack/$CHECKOUT}"
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is run: for each module of openstack.cloud, and for each kind of credentials, a few tasks."""
+"""The cases: a few tasks for each module of openstack.cloud and for each kind of credentials."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Task = dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Tasks that are run once with the password and once on a session."""
+    """Tasks that run with the password, on a session and in forks."""
 
     #: The module or the source of the credentials.
     name: str
-    #: The cloud of clouds.yaml that the tasks sign in to by themselves.
+    #: The cloud of clouds.yaml to which the tasks sign in.
     cloud: str
     tasks: list[Task]
-    #: Run even if a task failed.
+    #: Tasks that run even if one of the others fails.
     clean_up: list[Task] = dataclasses.field(default_factory=list)
-    #: How the session is issued for them: options of os_token_issue.
+    #: The options of os_token_issue for the session.
     issue: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     #: The first release of openstack.cloud that has the module.
     since: str = "0"
@@ -48,13 +48,13 @@ class Case:
 
     @property
     def other_clouds(self) -> set[str]:
-        """The clouds that some of its tasks sign in to, besides its own."""
+        """Further clouds to which some of its tasks sign in."""
         options = [task.get(key) for task in self.all_tasks for key in task if key.startswith(COLLECTION)]
         return {one["cloud"] for one in options if isinstance(one, dict) and "cloud" in one} - {self.cloud}
 
     @property
     def modules(self) -> list[str]:
-        """The modules of openstack.cloud that its tasks use, each once, in the order of their first use."""
+        """The modules of openstack.cloud in its tasks, each once, in order."""
         keys = [key for task in self.all_tasks for key in task if key.startswith(COLLECTION)]
         return list(dict.fromkeys(key.removeprefix(COLLECTION) for key in keys))
 
@@ -69,13 +69,13 @@ class NotRun:
 
 
 def cases_of(service: str, release: str) -> list[Case]:
-    """A module each, of those that this release of openstack.cloud has."""
+    """The cases of modules in this release of openstack.cloud."""
     cases = _read(HERE / "cases" / f"{service}.yml", "module")
     return [case for case in cases if Version(case.since) <= Version(release)]
 
 
 def source_cases() -> list[Case]:
-    """A source of credentials each."""
+    """The cases of kinds of credentials."""
     return _read(HERE / "sources.yml", "source")
 
 
@@ -85,7 +85,7 @@ def not_run(release: str) -> list[NotRun]:
 
 
 def module_names(release: str) -> list[str]:
-    """Every module that has a case or a reason to have none; one that is named twice occurs twice."""
+    """All modules with a case or a reason to have none; duplicates are kept."""
     run = [case.name for service in SERVICES for case in cases_of(service, release)]
     return sorted(run + [module for group in not_run(release) for module in group.modules])
 

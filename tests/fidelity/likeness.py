@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare what two runs of the same tasks answered, apart from what no two runs have in common.
+"""Compare the results of two runs of the same tasks, except for what differs in any two runs.
 
 A value that differs from run to run is replaced by its kind and a number, the same number wherever it occurs again.
-So two ids may differ between the runs, but where one run says the same id twice, the other must as well.
+So the runs may have different ids, but where one run has the same id twice, the other must as well.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import typing as t
 class Rule:
     kind: str
     pattern: re.Pattern[str]
-    #: For the table's readers.
+    #: For the table.
     why: str
-    #: Moments are not numbered: whether two of them fall into the same second is chance.
+    #: Times are not numbered, as they may or may not fall into the same second.
     numbered: bool = True
 
 
-#: The first that fits a place counts.
+#: The first rule that matches applies.
 RULES = (
     Rule(
         "time",
@@ -55,38 +55,38 @@ RULES = (
     Rule("instance name", re.compile(r"\binstance-[0-9a-f]{8}\b"), "Nova counts its servers"),
     Rule("reservation", re.compile(r"\br-[0-9a-z]{8}\b"), "Nova draws one at random for each request for servers"),
 )
-#: Random values that only their place tells from others.
+#: Fields with random values of no particular form.
 SECRET_FIELDS = {
     "admin_password": "Nova makes up a password",
     "secret": "Keystone makes up a secret",
     "application_credential_secret": "Keystone makes up a secret",
 }
-#: Small numbers that a database counts up.
+#: Fields with numbers that a database counts up.
 COUNTED_FIELDS = {
     "id": "Nova counts its host aggregates and its services",
     "standard_attr_id": "Neutron counts its resources",
 }
-#: What the module was asked, and what Ansible keeps for itself.
+#: Fields with the task's arguments, and Ansible's own.
 NOT_ANSWERED = re.compile(r"invocation$|_ansible_")
 
 
 class Normaliser:
-    """For the answers of one run, in their order."""
+    """Normalises the results of one run, in their order."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
 
     def answer(self, value: t.Any) -> t.Any:
-        """The value with what differs between runs replaced."""
+        """A result without what differs between runs."""
         return self._walk({key: item for key, item in value.items() if not NOT_ANSWERED.match(key)})
 
     def _walk(self, value: t.Any, field: str = "") -> t.Any:
         if isinstance(value, dict):
-            # Sorted: numbers are given in the order of the walk, and an answer's keys have none.
+            # Sorted, as values are numbered in the order of the walk.
             return {self._text(key): self._walk(value[key], key) for key in sorted(value)}
         if isinstance(value, list):
-            # Services list in the order of their random ids, unless they are asked for another.
+            # By default, services list resources in the order of their random ids.
             return [self._walk(item) for item in sorted(value, key=self._sort_key)]
         if field in SECRET_FIELDS and isinstance(value, str):
             return self._name("secret", value)
@@ -96,10 +96,10 @@ class Normaliser:
 
     def _text(self, text: str) -> str:
         for rule in RULES:
-            text = rule.pattern.sub(functools.partial(self._stand_in, rule), text)
+            text = rule.pattern.sub(functools.partial(self._replacement, rule), text)
         return text
 
-    def _stand_in(self, rule: Rule, match: re.Match[str]) -> str:
+    def _replacement(self, rule: Rule, match: re.Match[str]) -> str:
         return self._name(rule.kind, match[0]) if rule.numbered else f"<{rule.kind}>"
 
     def _name(self, kind: str, value: str) -> str:
@@ -109,7 +109,7 @@ class Normaliser:
         return self._names[kind, value]
 
     def _sort_key(self, item: t.Any) -> str:
-        """An item as it will read, save that what has no number yet has only its kind."""
+        """The normalised item, without numbers for values that have none yet."""
         ahead = _Preview(self._names)
         return json.dumps(ahead._walk(item), sort_keys=True)
 
@@ -124,7 +124,7 @@ class _Preview(Normaliser):
 
 
 def differences(one: t.Any, other: t.Any, place: str = "") -> list[str]:
-    """Where two normalised values differ, as a line each."""
+    """The places where two normalised values differ, one per line."""
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = {f"{place}[{number}]": pair for number, pair in enumerate(zip(one, other, strict=True))}
     elif isinstance(one, dict) and isinstance(other, dict):

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run cases with the password, on sessions, and in forks of their servers, and say whether the answers are the same and
-what they cost."""
+"""Run cases with the password, on sessions and in forks, and compare the results and the token requests."""
 
 from __future__ import annotations
 
@@ -17,14 +16,14 @@ from ansible_collections.onetoken.openstack.tests.fidelity import playbook
 from ansible_collections.onetoken.openstack.tests.fidelity.case import HERE, Case
 from ansible_collections.onetoken.openstack.tests.fidelity.likeness import Normaliser, differences
 
-#: A service's cases take some minutes; a machine that is busy with other things needs more.
+#: A service's cases take minutes, and more on a busy machine.
 PLAYBOOK_TIMEOUT = 3600
 IMAGE_BYTES = bytes(range(256)) * 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a task said."""
+    """The result of a task."""
 
     action: str
     status: str
@@ -33,22 +32,21 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What a play's tasks said, and what came of it meanwhile."""
+    """The results of a play's tasks, and what was counted during the play."""
 
     answers: list[Answer]
-    #: Of clients.
     token_requests: int
-    #: The programs that ran in forks of a server.
+    #: Programs that ran in forks.
     served: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A case, run in all ways."""
+    """A case that ran in all ways."""
 
     case: Case
     with_password: Answers
-    #: Each task a process of its own.
+    #: Without the fork server.
     on_session: Answers
     in_forks: Answers
 
@@ -58,7 +56,7 @@ class Outcome:
 
     @functools.cached_property
     def differences(self) -> list[str]:
-        """Where the answers differ from those with the password."""
+        """Where the results differ from those with the password."""
         expected = self._comparable(self.with_password)
         return [
             f"{way}: {line}"
@@ -68,7 +66,7 @@ class Outcome:
 
     @property
     def failures(self) -> list[str]:
-        """The tasks that failed with the password, and what they said."""
+        """The tasks that failed with the password, with their messages."""
         return [
             f"{answer.action}: {answer.result.get('msg', answer.status)}"
             for answer in self.with_password.answers
@@ -85,7 +83,7 @@ class Outcome:
 
 
 def measure(cases: t.Sequence[Case], controller: t.Any, keystone: t.Any) -> list[Outcome]:
-    """Run all cases in all ways, an ansible-playbook process each, judged by Keystone's access log."""
+    """Run all cases in all ways, with one ansible-playbook each."""
     controller.timeout = PLAYBOOK_TIMEOUT
     (controller.home / "image").write_bytes(IMAGE_BYTES)
     with_password = _run(playbook.with_password(cases), controller, keystone)
@@ -117,7 +115,7 @@ def _read(recording: pathlib.Path, keystone: t.Any) -> dict[str, Answers]:
     starts = [number for number, line in enumerate(lines) if "play" in line]
     found = {}
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        # The last play on sessions revokes them, and no case is after it.
+        # The last play revokes the sessions, and is no case.
         log_end, served_end = (lines[end]["log_size"], lines[end]["served"]) if end < len(lines) else (None, 0)
         requests = keystone.requests(lines[start]["log_size"], log_end)
         tokens = sum(1 for request in requests if (request.method, request.path) == ("POST", "/v3/auth/tokens"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cases as a playbook: the same tasks, signing in by themselves or on sessions."""
+"""Playbooks of cases: the same tasks, signing in by themselves or on sessions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ansible_collections.onetoken.openstack.tests.fidelity.case import Case
 
 Play = dict[str, t.Any]
 
-#: Clean up after a failed task, and go on with the next play: the recording tells what failed.
-GO_ON = [{"ansible.builtin.meta": "noop"}]
+#: After a failed task, continue with the next play: the recording has the failure.
+CONTINUE = [{"ansible.builtin.meta": "noop"}]
 
 
 def with_password(cases: t.Sequence[Case]) -> list[Play]:
@@ -20,9 +20,9 @@ def with_password(cases: t.Sequence[Case]) -> list[Play]:
 
 
 def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
-    """Issue first and revoke last, so that what the plays between them ask of Keystone is theirs.
+    """Issue first and revoke last, so that requests to Keystone in between are those of the cases.
 
-    Only a session without a name is watched by the run, and has a fork server.
+    The sessions have no names, as only then the run watches them and they have a fork server.
     """
     issues: list[dict[str, t.Any]] = []
     plays = []
@@ -46,7 +46,7 @@ def on_session(cases: t.Sequence[Case], fork_server: bool) -> list[Play]:
 
 def _play(case: Case, environment: str | dict[str, str]) -> Play:
     clean_up = [{**task, "ignore_errors": True} for task in case.clean_up]
-    block = {"block": case.tasks, "rescue": GO_ON, **({"always": clean_up} if clean_up else {})}
+    block = {"block": case.tasks, "rescue": CONTINUE, **({"always": clean_up} if clean_up else {})}
     return {**_bare_play(case.name, [block]), "environment": environment}
 
 

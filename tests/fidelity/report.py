@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was measured, as docs/fidelity.md. Nothing in it changes unless a result or a version does."""
+"""Write docs/fidelity.md, which changes only with results and versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.tests.fidelity.likeness import COUNT
 from ansible_collections.onetoken.openstack.tests.fidelity.measurement import Outcome
 
 FILE = "docs/fidelity.md"
-#: The group of outcomes that is about sources of credentials, beside those of SERVICES.
+#: The group of outcomes for kinds of credentials, in addition to those of SERVICES.
 SOURCES = "sources"
 
 INTRODUCTION = """\
@@ -24,38 +24,37 @@ INTRODUCTION = """\
 
 # The same modules, with the password, on a session and in forks
 
-Every module of openstack.cloud that the sandbox's services can serve was run three times with the same tasks: first
-signing in by itself, with the password (`OS_CLOUD` and nothing else), then on a session (`os_token_issue`, its
-`environment` on the play, `os_token_revoke`) without the fork server, and on one with it, where it was checked that
-each task ran in a fork. Each task's whole answer was compared, and the token requests were counted in Keystone's access
-log: on a session, those between the issue and the revoke.
+Every module of openstack.cloud that the sandbox's services support was run three times with the same tasks: with the
+password (only `OS_CLOUD` set), on a session (`os_token_issue`, its `environment` on the play, `os_token_revoke`)
+without the fork server, and on a session with it, where each task was checked to run in a fork. Each task's whole
+result was compared, and token requests were counted in Keystone's access log: on a session, those between issue and
+revoke.
 
-Made with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
+Measured with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
 [tests/sandbox](../tests/sandbox/README.md).
 
-{run} modules were run: {equal} answered the same, {unequal} did not. On a session they asked for {tokens} tokens, in
-forks for {fork_tokens}.
+{run} modules were run: {equal} returned the same, {unequal} did not. On a session they requested {tokens} tokens, in
+forks {fork_tokens}.
 {not_run} modules were not run.
 """
 LEGEND = """\
 The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
 of a project, *administrator* one with the role admin. Tasks that prepare and clean up for the module are counted and
-compared as well. Where a session asks for tokens, something was written to Keystone that earlier answers may not know
-of, such as a role or an endpoint, or a task is the first one of another user.
+compared as well. A session requests tokens after something was written to Keystone that earlier answers may lack, such
+as a role or an endpoint, and for the first task of another user.
 """
 SOURCES_INTRODUCTION = """\
-The same tasks, signing in with other credentials: without a session as clouds.yaml has them, and on a session that was
-issued with the same. Unscoped and system-scoped are two more entries of clouds.yaml there, and options of
-`os_token_issue` here.
+The same tasks with other credentials: without a session, from clouds.yaml, and on a session that was issued with the
+same. Unscoped and system-scoped are two more entries of clouds.yaml there, and options of `os_token_issue` here.
 """
 LIKENESS_INTRODUCTION = """\
-These differ from run to run, session or not. Each is replaced by its kind and a number, the same number wherever the
-value occurs again, so that a wrong reference is still a difference; times by their kind alone.
+These differ between runs, with or without a session. Each is replaced by its kind and a number, which is the same
+wherever the value occurs, so that a wrong reference remains a difference; times are replaced by their kind alone.
 """
 
 
 def text(outcomes: dict[str, list[Outcome]]) -> str:
-    """The whole file."""
+    """The content of the file."""
     modules = [outcome for service in SERVICES for outcome in outcomes[service]]
     parts = [_introduction(modules)]
     parts.append(f"## Modules\n\n{LEGEND}")
@@ -68,14 +67,14 @@ def text(outcomes: dict[str, list[Outcome]]) -> str:
 
 
 def module_names(document: str) -> list[str]:
-    """Every module that a generated document names, in its tables."""
+    """All modules in the tables of a generated document."""
     rows = re.findall(r"^\| (`[^|]*) \|", document.split("## Sources of credentials")[0], re.MULTILINE)
     rows += re.findall(r"^\| (`[^|]*) \|", document.split("## Modules not run")[1], re.MULTILINE)
     return sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
 
 def release(document: str) -> str:
-    """The release of openstack.cloud that a generated document was made with."""
+    """The release of openstack.cloud of a generated document."""
     named = re.search(r"openstack\.cloud (\d[\w.]*),", document)
     assert named, "the document names no release of openstack.cloud"
     return named[1]
@@ -103,10 +102,7 @@ def _modules_table(outcomes: t.Sequence[Outcome]) -> str:
             f"`{outcome.case.name}`",
             "administrator" if outcome.case.cloud == "sandbox-admin" else "member",
             outcome.tasks,
-            outcome.with_password.token_requests,
-            outcome.on_session.token_requests,
-            outcome.in_forks.token_requests,
-            "unequal" if outcome.differences else "equal",
+            *_counts(outcome),
         )
         for outcome in outcomes
     ]
@@ -128,14 +124,17 @@ def _sources_table(outcomes: t.Sequence[Outcome]) -> str:
             outcome.case.name,
             _options(outcome.case.issue),
             ", ".join(f"`{module}`" for module in outcome.case.modules),
-            outcome.with_password.token_requests,
-            outcome.on_session.token_requests,
-            outcome.in_forks.token_requests,
-            "unequal" if outcome.differences else "equal",
+            *_counts(outcome),
         )
         for outcome in outcomes
     ]
     return _table(head, rows)
+
+
+def _counts(outcome: Outcome) -> tuple[object, ...]:
+    """Token requests in each way, and whether the results are equal."""
+    ways = (outcome.with_password, outcome.on_session, outcome.in_forks)
+    return *(answers.token_requests for answers in ways), "unequal" if outcome.differences else "equal"
 
 
 def _options(issue: dict[str, t.Any]) -> str:

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison import targets
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.clouds import StandInCloud
-from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.course import Comparison, Measurement
+from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.trials import Comparison, Measurement
 from ansible_collections.onetoken.openstack.tests.benchmarks.bulk_comparison.ways import BULK
 
 #: Seconds that a short run may take to start and end on a busy machine. Only the benchmark, with its long runs, checks
@@ -37,15 +37,15 @@ def test_a_run_at_the_clouds_limit_meets_all_targets(
 ) -> None:
     run = snapshot_all(400, 20)
     missed = [target.line() for target in targets.of_a_run(run, 20, allowance=ALLOWANCE) if not target.met]
-    assert not missed, run.courses[-1].usage.output
+    assert not missed, run.trials[-1].usage.output
 
 
 def test_a_run_reports_the_requests_that_the_services_got(snapshot_all: Snapshot) -> None:
     run = snapshot_all(300, 100)
-    told, got = run.told["requests"], run.courses[-1].requests
-    assert (told["compute"], told["image"]) == (got["nova"], got["glance"])
+    reported, logged = run.reported["requests"], run.trials[-1].requests
+    assert (reported["compute"], reported["image"]) == (logged["nova"], logged["glance"])
     # Other processes issue and revoke the token.
-    assert run.token_requests == run.told["tokens_issued"] == 1
+    assert run.token_requests == run.reported["tokens_issued"] == 1
 
 
 @pytest.mark.repeats

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests Keystone gets from a playbook of so many tasks: with the password, with OS_TOKEN, on a session."""
+"""Keystone's requests from playbooks with the password, with OS_TOKEN and on a session, by their number of tasks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import csv
 import pathlib
 import typing as t
 
+from ..benchmarks.bulk_comparison.ways import PLAYBOOK_ON_OS_TOKEN
 from ..helpers.access_log import AccessLog
 from ..helpers.controller import Controller
 from ..helpers.sandbox import Sandbox
@@ -20,12 +21,6 @@ DATA, PICTURE = IMAGES / "keystone_requests.csv", IMAGES / "keystone_requests.sv
 REGION = "RegionTwo"
 COLUMNS = ("way", "tasks", "requests", "of these for a token")
 WITH_PASSWORD = 'exec ansible-playbook "$1"'
-#: As providers' guides have it.
-ON_OS_TOKEN = """
-OS_TOKEN=$(openstack token issue -f value -c id) && export OS_TOKEN OS_AUTH_TYPE=token
-unset OS_USERNAME OS_PASSWORD OS_USER_DOMAIN_NAME
-exec ansible-playbook "$1"
-"""
 ON_SESSION = """
 export ANSIBLE_CALLBACKS_ENABLED=onetoken.openstack.one_token
 exec ansible-playbook "$1"
@@ -35,21 +30,21 @@ exec ansible-playbook "$1"
 class Way(t.NamedTuple):
     label: str
     script: str
-    #: A class of the chart's style.
+    #: A class of the chart's STYLE.
     kind: str
 
 
 WAYS = {
     "password": Way("with the password", WITH_PASSWORD, "other"),
-    "OS_TOKEN": Way("with OS_TOKEN", ON_OS_TOKEN, "another"),
+    "OS_TOKEN": Way("with OS_TOKEN", PLAYBOOK_ON_OS_TOKEN, "another"),
     "session": Way("on a session", ON_SESSION, "ours"),
 }
 
 
 def measure(user: Controller) -> None:
-    """Run them, and write what Keystone's access log has of each."""
+    """Run the playbooks, and write the counts of Keystone's access log to the data file."""
     openrc = Sandbox().sourced_openrc()
-    # By another way than anybody else's, to be told from whoever uses the sandbox meanwhile.
+    # In the second region, so that requests of other users of the sandbox are not counted.
     openrc.update(OS_AUTH_URL=openrc["OS_AUTH_URL"].replace("/v3", f"/{REGION}/v3"), OS_REGION_NAME=REGION)
     rows = []
     for tasks in TASKS:
@@ -82,5 +77,5 @@ def draw() -> None:
     most = max(value for line in lines for _tasks, value in line.points)
     across = Axis("openstack.cloud.server_info tasks in a playbook", 5, TASKS[-1])
     up = Axis("requests to Keystone", 10, -(-most // 10) * 10)
-    subtitle = "The client's requests in Keystone's access log. Each task signs in anew, also with OS_TOKEN."
+    subtitle = "The client's requests in Keystone's access log. Each task signs in again, even with OS_TOKEN."
     PICTURE.write_text(svg("Requests to Keystone of a playbook", subtitle, across, up, lines), encoding="utf-8")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines that grow with something, as SVG, for readers with a light and with a dark page."""
+"""Line charts, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..benchmarks.bulk_comparison.chart import STYLE
 
 WIDTH, HEIGHT = 860, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 72, 52
-#: Between two labels, one above the other.
+#: The distance of two labels, one above the other.
 LINE_HEIGHT = 20
 LINES = """
 .line { fill: none; stroke-width: 2.5; stroke-linejoin: round } .label { font-weight: 600 }
@@ -27,7 +27,7 @@ LINES = """
 
 class Line(t.NamedTuple):
     label: str
-    #: A class of the style.
+    #: A class of STYLE or LINES.
     kind: str
     points: t.Sequence[tuple[int, int]]
 
@@ -85,7 +85,7 @@ def _grid(across: Axis, up: Axis) -> t.Iterator[str]:
 
 
 def _labels(up: Axis, lines: t.Sequence[Line]) -> t.Iterator[str]:
-    """At the end of each line what it is, and its last value; none over another."""
+    """A label with the last value at the end of each line; none covers another one."""
     lowest = float("inf")
     for line in sorted(lines, key=lambda line: line.points[-1][1]):
         value = line.points[-1][1]

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the pictures of the documentation anew, from what the sandbox and the browser really show.
+"""Make the pictures of the documentation again, from real runs on the sandbox and a real browser.
 
-.venv/bin/python tests/pictures/pictures.py                        all of them, in some minutes
+.venv/bin/python tests/pictures/pictures.py                        all, in some minutes
 .venv/bin/python tests/pictures/pictures.py bulk_snapshot report   those two
-.venv/bin/python tests/pictures/pictures.py chart                  the plot alone, from the figures that are there
+.venv/bin/python tests/pictures/pictures.py chart                  only the chart, from the existing data
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-# The checkout stands there as the collection onetoken.openstack.
+# The checkout is there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
 from ansible_collections.onetoken.openstack.tests.helpers.browser import Browser  # noqa: E402
@@ -37,8 +37,8 @@ def requests(user: Controller) -> None:
 
 
 def bulk_snapshot(user: Controller) -> None:
-    """A snapshot of the web servers, few at a time, so that there is progress to be seen."""
-    # As many have it.
+    """A snapshot of the web servers, few at a time, so that its progress is visible."""
+    # Common settings.
     user.environment.update(ANSIBLE_DISPLAY_SKIPPED_HOSTS="false", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
     run = "before-upgrade"
     command = [*SNAPSHOT, "-e", "name_pattern=web-*", "-e", f"run_name={run}", "-e", "concurrency=4"]
@@ -52,7 +52,7 @@ def bulk_snapshot(user: Controller) -> None:
 
 
 def report(user: Controller) -> None:
-    """The page about a run in which one server could not be snapshotted, as it is in ERROR."""
+    """The report of a run in which one server fails, as it is in ERROR."""
     run = "nightly"
     command = [
         *SNAPSHOT,

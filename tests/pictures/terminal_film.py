@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a command shows on a terminal, as an SVG that plays it."""
+"""The output of a command in a terminal, as an animated SVG."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..helpers.controller import Controller
 
 COLUMNS, ROWS = 108, 32
 FONT_SIZE, LINE_HEIGHT, PADDING, FRAME = 14, 19, 18, 34
-#: Of a character, whatever the reader's font is.
+#: The width of a character, in any font.
 ADVANCE = 8.4
 WIDTH, SCREEN = round(COLUMNS * ADVANCE) + 2 * PADDING, ROWS * LINE_HEIGHT + 2 * PADDING
 HEIGHT = SCREEN + FRAME
-#: What happens faster is seen at once, and waiting is cut short, in seconds.
-QUICKEST, LONGEST, LAST = 0.15, 1.0, 8.0
-PATIENCE = 300
+#: Seconds that a frame is shown, at least and at most, and that the last one is.
+SHORTEST, LONGEST, LAST = 0.15, 1.0, 8.0
+TIMEOUT = 300
 STYLE = """
 .screen { fill: #161b22 } .frame { fill: #21262d }
 text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre }
@@ -33,14 +33,14 @@ text { fill: #e6edf3 } .title { fill: #9198a1 } .bold { font-weight: 700 }
 
 
 class Frame(t.NamedTuple):
-    """What is on the screen from a moment on, in seconds: each row's pieces, with their column and class."""
+    """The screen from a moment on, in seconds: the pieces of each row, with column and class."""
 
     start: float
     rows: tuple[tuple[tuple[int, str, str], ...], ...]
 
 
 def record(user: Controller, prompt: str, command: t.Sequence[str]) -> list[Frame]:
-    """Run it at a terminal."""
+    """Run a command in a terminal."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.Stream(screen)
     stream.feed(f"{prompt}\r\n")
@@ -50,18 +50,18 @@ def record(user: Controller, prompt: str, command: t.Sequence[str]) -> list[Fram
     with user.started("bash", "-c", sized, "bash", *command, TERM="xterm-256color") as terminal:
         while True:
             ended, output = terminal.ended, terminal.output.replace(str(user.home), "~")
-            assert time.monotonic() < began + PATIENCE, output
+            assert time.monotonic() < began + TIMEOUT, output
             if output != shown:
                 stream.feed(output[len(shown) :])
                 shown = output
                 rows = _rows(screen)
                 if rows != frames[-1].rows:
                     now = time.monotonic() - began
-                    frames.append(Frame(frames[-1].start + min(max(now - moment, QUICKEST), LONGEST), rows))
+                    frames.append(Frame(frames[-1].start + min(max(now - moment, SHORTEST), LONGEST), rows))
                     moment = now
             if ended:
                 break
-            time.sleep(QUICKEST)
+            time.sleep(SHORTEST)
         assert terminal.process.returncode == 0, output
     return frames
 
@@ -71,7 +71,7 @@ def _rows(screen: pyte.Screen) -> tuple[tuple[tuple[int, str, str], ...], ...]:
 
 
 def _pieces(screen: pyte.Screen, row: int) -> t.Iterator[tuple[int, str, str]]:
-    """What stands together in a row and looks the same."""
+    """The pieces of a row with the same style."""
     characters = [screen.buffer[row][column] for column in range(COLUMNS)]
     for look, group in groupby(enumerate(characters), key=lambda pair: (pair[1].fg, pair[1].bold)):
         pieces = list(group)
@@ -83,7 +83,7 @@ def _pieces(screen: pyte.Screen, row: int) -> t.Iterator[tuple[int, str, str]]:
 
 
 def svg(title: str, frames: t.Sequence[Frame]) -> str:
-    """A film: the frames one below the other, of which one is seen at a time. Who wants no motion sees the last."""
+    """An animation: the frames one below the other, one visible at a time; without motion, the last one."""
     length = frames[-1].start + LAST
     steps = [
         f"{frame.start / length:.3%} {{ transform: translateY({-number * SCREEN}px) }}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A user of the sandbox, whose terminal and browser are shown: a home with a cloud called `mycloud`."""
+"""The user in the pictures: a home with a cloud called `mycloud`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGES = REPOSITORY / "docs" / "images"
 
 def make_user(home: pathlib.Path) -> Controller:
     user = Controller(home)
-    # Ansible prints where it is.
+    # Ansible prints the path of the collection, which must look normal.
     collections = home / "collections"
     collections.symlink_to(user.environment["ANSIBLE_COLLECTIONS_PATH"])
     user.environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
@@ -30,7 +30,7 @@ def make_user(home: pathlib.Path) -> Controller:
 
 
 def delete_images(user: Controller, run: str) -> None:
-    """Those that a run made, so that it has something to do the next time."""
+    """Delete the images of a run, so that it can be repeated."""
     command = 'openstack image list --property "onetoken_run=$1" -f value -c ID | xargs -r openstack image delete'
     done = user.command("bash", "-o", "pipefail", "-c", command, "bash", run, OS_CLOUD="mycloud")
     assert done.ok, done.output

@@ -17,12 +17,10 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 # The checkout stands there as the collection onetoken.openstack.
 sys.path.insert(0, str(REPOSITORY / ".venv" / "collections"))
 
-from ansible_collections.onetoken.openstack.tests.structure.imports import FILES  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.structure.layers import (  # noqa: E402
     BULK,
     LAYERS,
     imported_layers,
-    layer_of,
 )
 
 PICTURE = REPOSITORY / "docs" / "images" / "layers.svg"
@@ -100,13 +98,12 @@ def _line(upper: tuple[float, float], lower: tuple[float, float]) -> str:
 def _box(number: int, place: tuple[float, float]) -> str:
     x, y = place
     layer = LAYERS[number]
-    files = sum(layer_of(name) == number and path.stat().st_size > 0 for name, path in FILES.items())
     names = [name.removeprefix("module_utils.").replace(".", "/") for name in layer.names]
     title = ", ".join(names) if len(names) < 3 else "modules, callback ..."
     return (
         f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="5"/>'
         f'<text class="name" x="{x:.0f}" y="{y + 21:.0f}">{escape(title)}</text>'
-        f'<text class="quiet" x="{x:.0f}" y="{y + 39:.0f}">{escape(layer.holds)} \u00b7 {files}</text>'
+        f'<text class="quiet" x="{x:.0f}" y="{y + 39:.0f}">{escape(layer.holds)}</text>'
     )
 
 

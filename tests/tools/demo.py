@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshot the sandbox's servers with playbooks/bulk_snapshot.yml, then count what each service was asked for."""
+"""Snapshot the sandbox's servers with playbooks/bulk_snapshot.yml, then count the requests to each service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from environments import MAIN, REPOSITORY, say
 SANDBOX = REPOSITORY / ".sandbox"
 SERVICES = ("keystone", "nova", "glance", "cinder")
 REQUEST = re.compile(r'"(?P<method>[A-Z]+) (?P<path>[^ ?]+)\S* [^"]*" (?P<status>\d+) .*"(?P<agent>[^"]*)"$')
-# What the session and the modules call themselves; the services' own requests come through /internal.
+# The user agents of the session and the modules; services use /internal for requests to each other.
 CLIENT = re.compile(r"onetoken\.openstack/|openstacksdk/")
 IDENTIFIER = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
@@ -53,14 +53,14 @@ def demonstrate(
     directory: Path = REPOSITORY,
     environment: t.Mapping[str, str] | None = None,
 ) -> int:
-    """Run the playbook there, say what the services were asked for, and return ansible-playbook's exit code."""
-    # A run of its own each time: servers that have an image of the same run are left alone.
+    """Run the playbook there and print the requests to each service; the exit code of ansible-playbook."""
+    # A new run each time, as servers with an image of the same run are skipped.
     run_name = time.strftime("demo-%Y%m%dT%H%M%SZ", time.gmtime())
-    # The cloud has a server in ERROR too, which would rightly fail the playbook.
+    # Without the server in ERROR, which would rightly fail the playbook.
     healthy = json.dumps({"status": ["ACTIVE", "SHUTOFF"]})
     report = SANDBOX / "reports" / run_name
     arguments = [playbook, "-e", f"run_name={run_name}", "-e", healthy]
-    # The whole path: Ansible runs local tasks in the playbook's directory.
+    # An absolute path, as Ansible runs local tasks in the playbook's directory.
     arguments += ["-e", json.dumps({"report": str(report)})]
     given = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox", **(environment or {})}
     logs = [AccessLog(service) for service in SERVICES]
@@ -71,18 +71,18 @@ def demonstrate(
     env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     command = [str(ansible_playbook), *arguments]
     status = subprocess.run(command, cwd=directory, env={**env, **given}, check=False).returncode
-    say(f"The playbook took {time.monotonic() - begin:.0f} s. The services' access logs say what it asked for:")
+    say(f"The playbook took {time.monotonic() - begin:.0f} s. Its requests, by the services' access logs:")
     for log in logs:
         say(f"\n{log.service}")
         for request, count in log.client_requests().items():
             say(f"{count:6} {request}")
-    say(f"\nA page about the run, for a browser: {report}.html")
+    say(f"\nReport for a browser: {report}.html")
     return status
 
 
 def main() -> int:
     status = demonstrate(MAIN.bin / "ansible-playbook", "playbooks/bulk_snapshot.yml")
-    say("The cloud is still up for runs of your own; `make sandbox-down` stops it.")
+    say("The sandbox is still up for your own runs; `make sandbox-down` stops it.")
     return status
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the documentation into .docs: the pages of docs/, and the reference of all plugins. A warning fails it."""
+"""Build the documentation into .docs: the pages of docs/, and the reference of all plugins. Warnings are errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 
 from environments import MAIN, REPOSITORY
 
-#: Not below docs/, where what is made would pass for pages.
+#: Not below docs/, where generated files would be taken for pages.
 BUILD = REPOSITORY / ".docs"
 SOURCE = BUILD / "source"
 REFERENCE = SOURCE / "reference"
@@ -21,7 +21,7 @@ HTML = BUILD / "html"
 
 
 def main() -> int:
-    # conf.py serves as the lock, so that two makes do not build into each other.
+    # conf.py serves as the lock, so that two builds do not mix.
     with open(REPOSITORY / "docs" / "conf.py", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return build()
@@ -30,7 +30,7 @@ def main() -> int:
 def build() -> int:
     shutil.rmtree(BUILD, ignore_errors=True)
     shutil.copytree(REPOSITORY / "docs", SOURCE)
-    # conf.py looks there for the version.
+    # conf.py reads the version from there.
     shutil.copy(REPOSITORY / "galaxy.yml", BUILD)
     REFERENCE.mkdir()
     (REFERENCE / "playbooks.md").write_text(playbooks(), encoding="utf-8")
@@ -46,7 +46,7 @@ def build() -> int:
 
 
 def playbooks() -> str:
-    """A page with the variables of each playbook, as they stand at its top."""
+    """A page with the variables of each playbook, as described at its top."""
     parts = ["# Playbooks\n", "What is in brackets is the default of a variable that may be left out.\n"]
     for path in sorted((REPOSITORY / "playbooks").glob("*.yml")):
         variables = path.read_text(encoding="utf-8").partition("    bulk_variables:\n")[2]

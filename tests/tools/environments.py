@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual environments of the checks: made if missing, made anew if torn, moved or out of date."""
+"""The virtual environments of the checks: made if missing, and again if incomplete, moved or out of date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLLECTION = Path("ansible_collections", "onetoken", "openstack")
 
 Version = tuple[int, int]
 
-# pip's own settings that would send packages somewhere else than into the environment.
+# Settings that would make pip install packages outside of the environment.
 ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "PYTHONPATH")
 PROBE = "import importlib.util as i, sys; print(*sys.version_info[:2], i.find_spec('ensurepip') is not None)"
 
@@ -33,7 +33,7 @@ class InstallError(Exception):
 
 
 class NoPythonError(InstallError):
-    """No Python on this machine fits."""
+    """This machine has no suitable Python."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Python:
 
     @classmethod
     def of(cls, program: str) -> Python | None:
-        """The interpreter behind a name; None where nothing runs, as with pyenv's names of versions not chosen."""
+        """The interpreter behind a name; None if it does not run, as pyenv's names of unselected versions."""
         try:
             answer = subprocess.run([program, "-c", PROBE], capture_output=True, text=True, timeout=30, check=True)
             major, minor, has_pip = answer.stdout.split()
@@ -58,7 +58,7 @@ def dotted(version: Version) -> str:
 
 
 def find_python(versions: t.Sequence[Version]) -> Python:
-    """The first of these versions that runs on this machine: the Python at hand, one on PATH, or one of pyenv's."""
+    """The first of these versions on this machine: the running Python, one on PATH, or one of pyenv's."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     for version in versions:
         candidates = [sys.executable] if sys.version_info[:2] == version else []
@@ -74,7 +74,7 @@ def find_python(versions: t.Sequence[Version]) -> Python:
 
 @dataclass(frozen=True)
 class Environment:
-    """One set of packages on one of the Python versions that it is made for, the preferred one first."""
+    """A set of packages, on one of these Python versions, in order of preference."""
 
     name: str
     requirements: Path
@@ -94,7 +94,7 @@ class Environment:
 
     @property
     def core(self) -> str:
-        """The release of ansible-core that is in it."""
+        """Its release of ansible-core."""
         info = next(self.directory.glob("lib/python3*/site-packages/ansible_core-*.dist-info"))
         return ".".join(info.name.split("-")[1].split(".")[:2])
 
@@ -105,14 +105,14 @@ class Environment:
 
     @property
     def installed_collections(self) -> Path:
-        """The collections that came with the package ansible."""
+        """The collections of the package ansible."""
         return next(self.directory.glob("lib/python3*/site-packages/ansible_collections"))
 
     def ensure(self) -> None:
-        # The requirements file serves as the lock, so that two makes do not install into each other.
+        # The requirements file serves as the lock, so that two installations do not mix.
         with open(self.requirements, encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self._is_whole():
+            if not self._is_complete():
                 self._make(find_python(self.versions))
 
     @property
@@ -120,13 +120,13 @@ class Environment:
         return self.directory / "stamp.json"
 
     def _expected_stamp(self) -> dict[str, str]:
-        # Scripts in bin/ begin with the environment's absolute path.
+        # The directory, because scripts in bin/ begin with it.
         return {
             "requirements": hashlib.sha256(self.requirements.read_bytes()).hexdigest(),
             "directory": str(self.directory),
         }
 
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         try:
             stamp = json.loads(self._stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -142,12 +142,12 @@ class Environment:
         self.directory.mkdir()
         run([python.program, "-m", "venv", self.directory], self._log)
         pip = (self.python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
-        # The package ansible has some thousand modules, of which a handful is used.
+        # The package ansible has thousands of modules, of which few are used.
         run([*pip, "--no-compile", "-r", self.requirements], self._log)
         link = self.collections / COLLECTION
         link.parent.mkdir(parents=True)
         link.symlink_to(os.path.relpath(REPOSITORY, link.parent))
-        # Last: without it the next run starts from nothing.
+        # Last, as an environment without it is made again.
         self._stamp.write_text(json.dumps(self._expected_stamp()), encoding="utf-8")
         say(f"{self.name}: ready after {time.monotonic() - begin:.0f} s")
 
@@ -157,7 +157,7 @@ class Environment:
 
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
-# The Python that make was told to use, if it is new enough.
+# The Python that make uses, if it is new enough, comes first.
 PREFERRED = tuple(sorted(SUPPORTED, key=lambda version: version != sys.version_info[:2]))
 
 
@@ -166,19 +166,19 @@ def _of_core(name: str, *versions: Version) -> Environment:
 
 
 MAIN = Environment(".venv", REPOSITORY / "tests" / "requirements.txt", PREFERRED)
-# ansible-core 2.17 is made for up to Python 3.12, but works on 3.13; openstacksdk 4.14 needs 3.11.
+# ansible-core 2.17 supports up to Python 3.12, but works on 3.13; openstacksdk 4.14 needs 3.11.
 OLDEST = _of_core("oldest", (3, 11), (3, 12), (3, 13))
 NEWEST = _of_core("newest", (3, 14), (3, 13), (3, 12))
-#: With what comes next in the place of its ansible-core: versions.py.
+#: For the development branch of ansible-core, see versions.py.
 DEVEL = _of_core("devel", (3, 14), (3, 13), (3, 12))
-#: A strategy plugin alone: the Ansible of MAIN, whose Python this is, loads it from there.
+#: Only a strategy plugin, which the Ansible of MAIN loads, with the same Python.
 MITOGEN = Environment(".venv-mitogen", REPOSITORY / "tests" / "requirements-mitogen.txt", PREFERRED)
-#: Every ansible-core that is supported; which one is in MAIN depends on its Python.
+#: Every supported ansible-core; that of MAIN depends on its Python.
 EVERY = (OLDEST, _of_core("2.18", (3, 11), (3, 12), (3, 13)), MAIN, _of_core("2.20", (3, 12), (3, 13), (3, 14)), NEWEST)
 
 
 def build_collection(directory: Path) -> Path:
-    """The tarball of the checkout, in this directory."""
+    """Build the collection's tarball into a directory; its path."""
     build: list[str | Path] = [MAIN.bin / "ansible-galaxy", "collection", "build", "--output-path", directory]
     subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True)
     return next(directory.glob("onetoken-openstack-*.tar.gz"))
@@ -187,8 +187,8 @@ def build_collection(directory: Path) -> Path:
 def failures(
     environments: t.Iterable[Environment], passes: t.Callable[[Environment], bool], all_wanted: bool = False
 ) -> list[str]:
-    """The environments, made where they are missing, that do not pass. One that this machine has no Python for is left
-    out, unless it is wanted by all means."""
+    """The environments that do not pass; missing ones are made first. One without a Python on this machine is skipped,
+    unless all are wanted."""
     failed = []
     for environment in environments:
         try:
@@ -209,7 +209,7 @@ def say(text: str) -> None:
 
 
 def run(command: t.Sequence[str | Path], log: Path) -> None:
-    """Run a command to its end, its output in the log; the end of that is shown if it fails."""
+    """Run a command with its output in a log, whose last lines are shown if it fails."""
     env = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     words = [str(word) for word in command]
     with open(log, "ab") as output:
@@ -219,29 +219,29 @@ def run(command: t.Sequence[str | Path], log: Path) -> None:
     if done.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         end = "\n".join(lines[-15:])
-        raise InstallError(f"{end}\n{' '.join(words)} failed with exit code {done.returncode}; all of it is in {log}")
+        raise InstallError(f"{end}\n{' '.join(words)} failed with exit code {done.returncode}; the whole log is {log}")
 
 
 def install_venv_package(python: Python) -> Python:
-    """Debian has the part of venv that brings pip in a package of its own: install it."""
+    """Install Debian's package for the part of venv that installs pip."""
     package = f"python{dotted(python.version)}-venv"
-    install_debian_package(package, "without which Python makes no virtual environment")
+    install_debian_package(package, "which Python needs to make virtual environments")
     completed = Python.of(python.program)
     if not completed or not completed.has_pip:
-        raise InstallError(f"Python {dotted(python.version)} has no pip to give: as root, apt-get install {package}")
+        raise InstallError(f"Python {dotted(python.version)} cannot install pip: as root, apt-get install {package}")
     return completed
 
 
 def install_debian_package(package: str, why: str) -> None:
-    """As far as that goes: whoever needs it finds out."""
+    """Try to install a package; what needs it fails without it."""
     prefix: list[str] = []
     if os.geteuid() != 0:
-        # A sudo that must ask can do so only at a terminal.
+        # sudo can ask for a password only at a terminal.
         prefix = ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
     say(f"installing Debian's {package}, {why}")
     apt_get = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     with contextlib.suppress(OSError):
-        # Where the lists cannot be refreshed, those that are there may do.
+        # If the lists cannot be refreshed, the old ones may do.
         subprocess.run([*apt_get, "update"], stdout=subprocess.DEVNULL, check=False)
         install = [*apt_get, "install", "-y", "--no-install-recommends", package]
         subprocess.run(install, stdout=subprocess.DEVNULL, check=False)

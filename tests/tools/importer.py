@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have the collection's tarball looked at as Galaxy does when it is published, and let no warning pass."""
+"""Check the collection's tarball as Galaxy does on publication; warnings are errors."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ RUN_ANSIBLE_TEST = False
 CHECK_REQUIRED_TAGS = True
 CHECK_CHANGELOG = True
 """
-#: After the last line of these there is the collection's content, as JSON.
+#: After this, the collection's content follows as JSON.
 FINISHED = "Importer processing completed successfully"
 
 
 def main() -> int:
     with TemporaryDirectory() as scratch:
-        return look_at(build_collection(Path(scratch)))
+        return check(build_collection(Path(scratch)))
 
 
-def look_at(tarball: Path) -> int:
+def check(tarball: Path) -> int:
+    """The exit code."""
     settings = tarball.with_name("importer.cfg")
     settings.write_text(SETTINGS, encoding="utf-8")
     env = {**os.environ, "GALAXY_IMPORTER_CONFIG": str(settings), "PATH": f"{MAIN.bin}:{os.environ['PATH']}"}
@@ -45,11 +46,11 @@ def look_at(tarball: Path) -> int:
         check=False,
     )
     lines, _finished, _content = done.stdout.partition(FINISHED)
-    told = [line for line in lines.splitlines() if not line.startswith("Loading ")]
-    troubles = [line for line in told if "ERROR" in line or "WARNING" in line]
-    print("\n".join(told))
+    shown = [line for line in lines.splitlines() if not line.startswith("Loading ")]
+    troubles = [line for line in shown if "ERROR" in line or "WARNING" in line]
+    print("\n".join(shown))
     if done.returncode or troubles or FINISHED not in done.stdout:
-        print(f"{tarball.name}: galaxy-importer has something to say", file=sys.stderr)
+        print(f"{tarball.name}: galaxy-importer reports errors or warnings", file=sys.stderr)
         return 1
     print(f"{tarball.name}: {FINISHED}")
     return 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Install what the checks and the demo run with, unless it is there."""
+"""Install what the checks and the demo need, unless it is installed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run noxfile.py with every Python of this machine within reach, and say what was skipped: matrix.py [NOX...]."""
+"""Run noxfile.py with every Python of this machine on PATH, and report what was skipped: matrix.py [NOX...]."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a command, and report how much of plugins/ all its processes of .venv ran.
+"""Run a command, and report how much of plugins/ its processes of .venv ran.
 
-Fails if the command fails, or if that is less than .coveragerc asks for.
+It fails if the command fails, or if that is less than .coveragerc requires.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ REPOSITORY = Path(measuring.REPOSITORY)
 DATA = Path(measuring.DATA)
 PLUGINS = REPOSITORY / "plugins"
 SITE = Path(sysconfig.get_path("purelib"))
-#: What Python runs at the start of every process of .venv, and the module that this imports.
+#: A file that Python runs at the start of every process of .venv, and the module that it imports.
 START = SITE / "onetoken_measuring.pth"
 MODULE = SITE / "onetoken_measuring.py"
 
 
 @contextlib.contextmanager
 def measured() -> t.Iterator[None]:
-    """Meanwhile, every process of .venv measures itself."""
+    """Have every process of .venv measure itself."""
     stop_measuring()
     shutil.rmtree(DATA, ignore_errors=True)
     DATA.mkdir()
-    # Some tests work as another user.
+    # Some tests run as another user.
     DATA.chmod(0o1777)
     MODULE.symlink_to(Path(measuring.__file__).resolve())
     START.write_text("import onetoken_measuring; onetoken_measuring.begin_with_the_first_plugin()\n", encoding="utf-8")
@@ -53,20 +53,20 @@ def stop_measuring() -> None:
 
 
 def report() -> float:
-    """Print it by file; the lines that ran, in percent."""
+    """Print the coverage of each file; the percentage of lines that ran."""
     lines = coverage.Coverage(data_file=str(DATA / "lines"), config_file=str(REPOSITORY / ".coveragerc"))
     with warnings.catch_warnings():
-        # Processes that were killed leave files that are not whole.
+        # Killed processes leave incomplete files.
         warnings.simplefilter("ignore", CoverageWarning)
         lines.combine([str(DATA)])
-    # What nothing ever imported counts as well.
+    # Files that nothing imported count as well.
     lines.get_data().touch_files([str(path) for path in PLUGINS.rglob("*.py")])
     lines.save()
     return lines.report()
 
 
 def main() -> int:
-    # So that a stop from outside, too, leaves nothing that measures.
+    # So that measuring ends, even if this process is stopped.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with measured():
         status = subprocess.run(sys.argv[1:], check=False).returncode
@@ -79,7 +79,7 @@ def main() -> int:
         return 1
     wanted = coverage.Coverage(config_file=str(REPOSITORY / ".coveragerc")).get_option("report:fail_under")
     if ran < float(str(wanted)):
-        print(f"coverage: {ran:.1f} % of the lines of plugins/ ran, and {wanted} % are asked for", file=sys.stderr)
+        print(f"coverage: {ran:.1f} % of the lines of plugins/ ran, but {wanted} % are required", file=sys.stderr)
         return 1
     return 0
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test sanity, without containers and without git, on what the collection's tarball holds.
+"""Run ansible-test sanity on the content of the collection's tarball, without containers and without git.
 
-sanity.py takes every supported ansible-core, sanity.py ENVIRONMENT... those of environments such as .venv-oldest, and
-sanity.py newest the newest one that this machine has a Python for.
+sanity.py uses every supported ansible-core, sanity.py ENVIRONMENT... those of environments such as .venv-oldest, and
+sanity.py newest the newest one for which this machine has a Python.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from environments import (
     say,
 )
 
-# What pip reads and keeps in the user's home.
+# pip's files in the user's home.
 PIP_FILES = (".config/pip", ".pip", ".netrc", ".cache/pip")
-# ansible-test would download this from a host of its own; the pip that Python carries does as well.
+# ansible-test would download this; Python's bundled pip does as well.
 GET_PIP = """\
 import ensurepip
 
 ensurepip.bootstrap(default_pip=True)
 """
-# ansible-test hands no PIP_QUIET on.
+# ansible-test does not pass PIP_QUIET on.
 PIP_CHATTER = re.compile(
     r"\s+(Downloading|\S*━)|Collecting|Processing|Looking in|Requirement already|Installing (requirements|collected)"
     r"|Successfully installed|Using cached|WARNING: (Location|Using locale|Reviewing)"
 )
 NEWEST_HERE = "newest"
-# Of warnings, too, nothing is to be left; ansible-test itself passes with them.
+# Warnings are errors here, unlike for ansible-test.
 TROUBLE = re.compile(r"(ERROR|WARNING): ")
 
 
@@ -74,16 +74,16 @@ class Sanity:
             **os.environ,
             "HOME": str(self._home),
             "PATH": f"{self.environment.bin}{os.pathsep}{os.environ['PATH']}",
-            # Without it, ansible-test looks for a git checkout further up and tests only what that one tracks.
+            # Without it, ansible-test would find a git checkout further up, and test only its tracked files.
             "ANSIBLE_TEST_CONTENT_ROOT": str(collection),
         }
-        # Not by its first line, which in ansible-core 2.17 cannot have a path with a space.
+        # By Python, as the script's first line in ansible-core 2.17 cannot have a path with a space.
         test = [self.environment.python, self.environment.bin / "ansible-test"]
         command = [*test, "sanity", "--python", version, "--color", "no"]
         return self._run(command, collection, env)
 
     def _run(self, command: t.Sequence[str | Path], collection: Path, env: t.Mapping[str, str]) -> bool:
-        """Without a failure, and without a warning either."""
+        """Whether the command reports neither errors nor warnings."""
         clean = True
         with subprocess.Popen(
             command,
@@ -102,7 +102,7 @@ class Sanity:
         return clean and process.returncode == 0
 
     def _unpack_collection(self) -> Path:
-        """Build the collection and unpack it where ansible-test wants it, openstack.cloud beside it."""
+        """Build the collection and unpack it where ansible-test needs it, beside openstack.cloud."""
         shutil.rmtree(self._tree, ignore_errors=True)
         collection = self._tree / COLLECTION
         collection.mkdir(parents=True)
@@ -112,7 +112,7 @@ class Sanity:
         return collection
 
     def _prepare_home(self) -> None:
-        """ansible-test keeps its virtual environments in the home directory: give it one of its own."""
+        """Make a home for ansible-test, which keeps its virtual environments there."""
         for name in PIP_FILES:
             own, link = Path.home() / name, self._home / name
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def newest_here() -> Environment:
 
 def main(names: t.Sequence[str]) -> int:
     if shutil.which("shellcheck") is None:
-        install_debian_package("shellcheck", "without which one of the tests is left out")
+        install_debian_package("shellcheck", "without which one of the tests is skipped")
     if list(names) == [NEWEST_HERE]:
         names = [newest_here().name]
     chosen = [environment for environment in EVERY if not names or environment.name in names]

@@ -15,7 +15,7 @@ DEVELOPMENT_BRANCH = "https://github.com/ansible/ansible/archive/refs/heads/deve
 
 
 def passes(environment: Environment) -> bool:
-    """pytest runs in .venv, the ansible-playbook that it starts in the environment."""
+    """Whether the tests pass: pytest runs in .venv, and starts the ansible-playbook of the environment."""
     version = subprocess.run([environment.bin / "ansible", "--version"], capture_output=True, text=True, check=True)
     say(f"{environment.name}: {version.stdout.splitlines()[0]}")
     env = {**os.environ, "ONETOKEN_ANSIBLE_BIN": str(environment.bin)}
@@ -27,7 +27,7 @@ def passes(environment: Environment) -> bool:
 def passes_on_devel(environment: Environment) -> bool:
     command = [environment.python, "-m", "pip", "install", "--quiet", "--upgrade", "--no-deps", DEVELOPMENT_BRANCH]
     subprocess.run(command, check=True)
-    # What is private to Ansible is used there although nobody has checked it yet: that is what this is for.
+    # Use Ansible's private parts, which are not checked with this branch: the tests are to find out.
     os.environ["ONETOKEN_ANY_ANSIBLE"] = "true"
     return passes(environment)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the unit tests of the session share: an environment that knows no cloud, and a cloud to put into it."""
+"""Fixtures of unit tests: an environment without a cloud, and a cloud to put into it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from hypothesis import settings
 
 UNIT = pathlib.Path(__file__).resolve().parent
 REPOSITORY = UNIT.parents[1]
-#: What Python reports to its audit hooks when a process is started.
+#: The audit events of Python for the start of a process.
 PROCESS_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
-# The same examples each time, and nothing kept: what a change breaks must not depend on when it is tested.
+# The same examples each time, and nothing stored, so that results do not depend on earlier runs.
 settings.register_profile("default", derandomize=True, max_examples=15, deadline=None, database=None)
 settings.register_profile("many", derandomize=True, max_examples=100, deadline=None, database=None)
 settings.register_profile("long", max_examples=1000, deadline=None, database=None, print_blob=True)
@@ -38,11 +38,11 @@ settings.load_profile("default")
 
 
 class ProcessGuard:
-    """Fails a test that starts a process without being marked ``processes``: ``make check`` would be slow with it."""
+    """Fails tests that start a process without the mark ``processes``, as they would slow down ``make check``."""
 
     def __init__(self) -> None:
         self._guards = False
-        # Python has no way to take an audit hook away again.
+        # Python cannot remove audit hooks.
         sys.addaudithook(self._audit)
 
     def _audit(self, event: str, _arguments: tuple[object, ...]) -> None:
@@ -64,20 +64,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def no_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
-    """A process without a cloud in its environment, its home or its working directory; the home."""
+    """Leave no cloud in the environment, the home or the working directory; the home."""
     for name in list(os.environ):
         if name.startswith(("OS_", "XDG_", "ANSIBLE_")):
             monkeypatch.delenv(name)
-    # Where openstacksdk looks by itself is settled when it is imported, and before 4.14 each lookup added to it.
+    # openstacksdk sets its default files on import, and before 4.14 each lookup added to them.
     import openstack.config.loader
 
     for name in ("CONFIG_FILES", "SECURE_FILES", "VENDOR_FILES"):
         monkeypatch.setattr(openstack.config.loader, name, [])
-    # Signing in by a session puts the process on it.
+    # Signing in from a session sets this variable.
     monkeypatch.setenv(VARIABLE, "")
     monkeypatch.setattr(cache, "refused", set())
     if request.node.get_closest_marker("processes") is None:
-        # How many threads there are depends on how the tests are run.
+        # The number of threads depends on how the tests are run.
         monkeypatch.setattr(detached, "is_possible", lambda: False)
     monkeypatch.setattr(cache, "latest", None)
     monkeypatch.setattr(cache, "busy_timeout", cache.BUSY_TIMEOUT)
@@ -98,7 +98,7 @@ def keystone() -> t.Iterator[StandInKeystone]:
 
 @pytest.fixture
 def write_clouds(no_cloud: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Any:
-    """Write the clouds.yaml of the user, which openstacksdk then finds by its variable."""
+    """Write a clouds.yaml, which openstacksdk finds by its variable."""
 
     def write(content: t.Any) -> str:
         path = tmp_path / "config" / "clouds.yaml"
@@ -118,7 +118,7 @@ def clouds_yaml(write_clouds: t.Any, keystone: StandInKeystone) -> str:
 
 
 def task_options(**options: t.Any) -> dict[str, t.Any]:
-    """The options of os_token_issue, of which a task gave these."""
+    """The options of os_token_issue in a task that sets these."""
     defaults = {name: spec.get("default") for name, spec in connection.argument_spec().items()}
     return {
         **defaults,
@@ -129,7 +129,7 @@ def task_options(**options: t.Any) -> dict[str, t.Any]:
 
 @pytest.fixture
 def task_cloud(no_cloud: pathlib.Path) -> t.Callable[..., TaskCloud]:
-    """The cloud that a task's options mean."""
+    """The cloud of a task with these options."""
     return lambda **options: TaskCloud.of_params(task_options(**options), os.environ)
 
 
@@ -141,10 +141,10 @@ def sandbox(clouds_yaml: str, task_cloud: t.Callable[..., TaskCloud]) -> TaskClo
 
 @pytest.fixture
 def session(tmp_path: pathlib.Path) -> t.Iterator[Session]:
-    """A session that is not made yet."""
+    """A session that does not exist yet."""
     made = Session(str(tmp_path / "session"))
     yield made
-    # It lies in memory, where no test run clears it away.
+    # It is in /dev/shm, which pytest does not clean up.
     key.remove(made.path)
 
 
@@ -159,7 +159,7 @@ def issued_by_task(session: Session, sandbox: TaskCloud, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def run_python(no_cloud: pathlib.Path, tmp_path: pathlib.Path) -> t.Any:
-    """Run Python code in a process of its own, without Ansible's packages unless a PYTHONPATH brings them."""
+    """Run Python code in a new process, with Ansible's packages only if PYTHONPATH has them."""
 
     def run(code: str, *arguments: str, give_up_after: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -178,7 +178,7 @@ def run_python(no_cloud: pathlib.Path, tmp_path: pathlib.Path) -> t.Any:
 
 @pytest.fixture
 def run_playbook(no_cloud: pathlib.Path, collections_path: str) -> t.Any:
-    """Run a play of these tasks on this machine, in the home, with no cloud but what the environment names."""
+    """Run tasks on localhost, in the home, with only the cloud that the environment names."""
 
     def run(tasks: list[t.Any], **environ: str) -> subprocess.CompletedProcess[str]:
         play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
@@ -210,7 +210,7 @@ def run_playbook(no_cloud: pathlib.Path, collections_path: str) -> t.Any:
 def module_processes(
     collections_path: str, tmp_path_factory: pytest.TempPathFactory
 ) -> t.Iterator[module_process.ModuleProcesses]:
-    """What runs modules in processes of their own."""
+    """Runs modules in processes of their own."""
     path = [collections_path, *(entry for entry in sys.path if entry)]
     processes = module_process.ModuleProcesses(tmp_path_factory.mktemp("nobody"), path)
     yield processes
@@ -219,7 +219,7 @@ def module_processes(
 
 @pytest.fixture(scope="session")
 def collections_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A collection path that has this checkout, for processes that the tests start."""
+    """A collection path with this checkout, for processes that tests start."""
     root = tmp_path_factory.mktemp("collections")
     parent = root / "ansible_collections" / "onetoken"
     parent.mkdir(parents=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules as Ansible runs them, a process each, but for the seconds in which each would import openstacksdk."""
+"""Run modules in processes of their own, as Ansible does, without importing openstacksdk each time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 MODULES = "ansible_collections.onetoken.openstack.plugins.modules"
-#: Has nothing of the collection itself, so that each process runs all of that.
+#: Imports nothing of the collection, so that each process does so itself.
 SERVER = """
 import json, os, runpy, sys
 import ansible.module_utils.basic, openstack
@@ -38,13 +38,13 @@ runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
 class ModuleProcesses:
-    """A Python that waits, and becomes a module's process as often as it is asked to."""
+    """A Python process that forks for each module."""
 
     def __init__(self, home: pathlib.Path, path: t.Sequence[str]) -> None:
         self._files = [home / stream for stream in ("stdin", "stdout", "stderr")]
         self._server = subprocess.Popen(
             [sys.executable, "-c", SERVER],
-            # Where openstacksdk looks by itself is settled when it is imported: here is nothing.
+            # openstacksdk sets its default files on import: this home has none.
             env={"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path)},
             cwd=home,
             stdin=subprocess.PIPE,
@@ -56,7 +56,7 @@ class ModuleProcesses:
         self, name: str, options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         for file in self._files:
-            # What the last one has left running may still write to its own.
+            # Processes left by the last module may still write to its files.
             file.unlink(missing_ok=True)
             file.touch()
         given, output, errors = self._files

@@ -47,6 +47,7 @@ NewAction = t.Callable[[Client], Action[t.Any]]
 #: Makes an action of a module's options. What is wrong with them is found before the first request.
 PrepareAction = t.Callable[[AnsibleModule], NewAction]
 
+#: In addition to the options of openstack.cloud's modules, such as cloud and wait.
 BULK_OPTIONS: dict[str, t.Any] = {
     "requests_per_second": {"type": "str", "default": "auto"},
     "concurrency": {"type": "int", "default": 0},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bars on a logarithmic scale, as SVG, for readers with a light and with a dark page."""
+"""Bar charts with a logarithmic scale, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ svg { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-
 class Bar(t.NamedTuple):
     label: str
     value: float
-    #: A class of the style.
+    #: A class of STYLE.
     kind: str
 
 
 class Panel(t.NamedTuple):
     title: str
     bars: t.Sequence[Bar]
-    #: How a value is written at its bar.
+    #: Formats the value at a bar.
     written: t.Callable[[float], str]
 
     @property
@@ -77,7 +77,7 @@ def drawn(panel: Panel) -> str:
 
 
 def decades(values: t.Iterable[float]) -> tuple[int, int]:
-    """The powers of ten below and above all of them. The lowest bar has a length, too."""
+    """The exponents of powers of ten below and above all values, so that even the lowest bar has a length."""
     values = list(values)
     low = math.floor(math.log10(min(values)))
     if min(values) < 1.2 * 10.0**low:

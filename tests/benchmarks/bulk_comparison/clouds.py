@@ -1,29 +1,28 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clouds that the ways are measured on: the sandbox, and the stand-in for what is too large for it."""
+"""The clouds to measure on: the sandbox, and the stand-in for what is too large for it."""
 
 from __future__ import annotations
 
 import abc
-import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import time
 import typing as t
 
 import yaml
 
+from ...helpers.sandbox import FIRST_SANDBOX as SANDBOX
+from ...helpers.sandbox import REPOSITORY
+from ...sandbox.control.layout import Layout
+from ...sandbox.control.limits import read_limits, write_limits
 from ...stand_in.running import LINE, StandIn
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-SANDBOX = REPOSITORY / ".sandbox"
 BIN = REPOSITORY / ".venv" / "bin"
 SERVICES = ("keystone", "nova", "glance", "cinder")
-#: What a project of a public cloud may send, to each service a second and for tokens a minute.
+#: The limits of a public cloud: per project and service, and per user.
 REQUESTS_PER_SECOND, TOKEN_REQUESTS_PER_MINUTE = 20, 60
 
 
@@ -37,7 +36,7 @@ class Sent(t.NamedTuple):
 
 
 class Cloud(abc.ABC):
-    #: As the tables call it.
+    #: Its name in tables.
     title: str
     name: str
     clouds_file: str
@@ -51,22 +50,22 @@ class Cloud(abc.ABC):
 
     @abc.abstractmethod
     def servers(self, count: int) -> list[str]:
-        """The names of so many servers."""
+        """The names of this many servers."""
 
     @abc.abstractmethod
     def volumes(self, count: int) -> list[str]:
-        """The names of so many volumes."""
+        """The names of this many volumes."""
 
     @abc.abstractmethod
     def begin(self) -> None:
-        """Count requests from here on, with nothing in progress and nothing used of the limits."""
+        """Count requests from now on, with nothing in progress and unused limits."""
 
     @abc.abstractmethod
     def requests(self) -> list[Sent]:
-        """Those of clients since then."""
+        """The requests of clients since then."""
 
     def environment(self) -> dict[str, str]:
-        """What every way gets: a home of its own, and the tools of the checkout."""
+        """The variables for every way: a home of its own, and the checkout's programs."""
         return {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -80,7 +79,7 @@ class Cloud(abc.ABC):
         return {"OS_CLIENT_CONFIG_FILE": self.clouds_file, "OS_CLOUD": self.name}
 
     def openrc(self) -> dict[str, str]:
-        """The cloud by the variables of the file that a provider's panel hands out."""
+        """The cloud by the variables of an openrc file."""
         entry = yaml.safe_load(pathlib.Path(self.clouds_file).read_text())["clouds"][self.name]
         return {
             **{f"OS_{key.upper()}": value for key, value in entry["auth"].items()},
@@ -145,13 +144,13 @@ class StandInCloud(Cloud):
 
 
 class SandboxCloud(Cloud):
-    """A real OpenStack, with few servers. What is made in it is deleted again."""
+    """A real OpenStack with few servers. What is made is deleted again."""
 
     title = "sandbox"
     name = "sandbox"
     clouds_file = str(SANDBOX / "clouds.yaml")
     requests_per_second = REQUESTS_PER_SECOND
-    #: Those that the tests do without.
+    #: Servers that tests do not use.
     SERVERS = tuple(f"web-{number:02}" for number in range(4, 10))
 
     def __init__(self, home: pathlib.Path, prefix: str) -> None:
@@ -170,14 +169,14 @@ class SandboxCloud(Cloud):
 
     def __exit__(self, *_exc_info: object) -> None:
         self.wait_until_idle()
-        # All of a listing comes first: a page cannot begin behind an image that was deleted meanwhile.
+        # List everything first: no page can follow an image that was deleted.
         image, block_storage = self.connection.image, self.connection.block_storage
         made = [(image.delete_image, one) for one in image.images(visibility="private", limit=1000)]
         made += [(block_storage.delete_snapshot, one) for one in block_storage.snapshots()]
         for delete, one in made:
             if self.prefix in (one.name or ""):
                 delete(one.id)
-                # The limit is this client's, too.
+                # The limit applies here, too.
                 time.sleep(2 / REQUESTS_PER_SECOND)
 
     def wait_until_idle(self) -> None:
@@ -196,11 +195,8 @@ class SandboxCloud(Cloud):
 
     def set_limits(self) -> None:
         limits = {"requests_per_second": REQUESTS_PER_SECOND, "token_requests_per_minute": TOKEN_REQUESTS_PER_MINUTE}
-        if limits.items() <= json.loads((SANDBOX / "limits.json").read_text()).items():
-            return
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in limits.items()]
-        sandbox = str(REPOSITORY / "tests" / "sandbox" / "sandbox.py")
-        subprocess.run([sys.executable, sandbox, "limits", *options], stdout=subprocess.DEVNULL, check=True)
+        if not limits.items() <= read_limits(Layout(SANDBOX)).items():
+            write_limits(Layout(SANDBOX), limits)
 
     def log(self, service: str) -> pathlib.Path:
         return SANDBOX / "logs" / f"{service}.access.log"
@@ -215,7 +211,7 @@ class SandboxCloud(Cloud):
         return found
 
     def is_ours(self, path: str) -> bool:
-        """Whether it is neither one service's request to another nor about a server of somebody else's."""
+        """Whether a request is neither from another service nor for a server that is not used here."""
         server = re.search(r"/servers/([^/?]+)/action", path)
         return not path.startswith("/internal") and (server is None or server[1] in self.server_ids)
 
@@ -225,5 +221,5 @@ def is_token_request(sent: Sent) -> bool:
 
 
 def is_accepted_item(sent: Sent) -> bool:
-    """Whether Nova or Cinder took on a snapshot."""
+    """Whether Nova or Cinder accepted a snapshot."""
     return sent.method == "POST" and sent.status == 202 and bool(re.search(r"/(action|snapshots)$", sent.path))

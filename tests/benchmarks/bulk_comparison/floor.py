@@ -1,11 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The least that snapshots of servers can cost a client in Python: one token, one listing, one POST for each server.
+"""The minimum that snapshots of servers cost a Python client: one token, one listing, and one POST per server.
 
     OS_AUTH_URL=... python floor.py RUN REQUESTS_PER_SECOND [SERVER...]
 
-It has the standard library alone, resumes nothing, waits for no image and looks at nothing but refusals by the limit.
+It uses only the standard library, resumes nothing, waits for no image, and handles no error but throttling.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 CONNECTIONS = 8
 TOO_MANY_REQUESTS = 429
-#: After a refusal, in seconds.
+#: Seconds to wait after a throttled request.
 PAUSE = 0.2
 
 
@@ -31,7 +31,7 @@ class Answer(t.NamedTuple):
 
 
 class Connection:
-    """One connection to a service, which stays open."""
+    """A persistent connection to a service."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -57,7 +57,7 @@ class Connection:
 
 
 async def sign_in() -> tuple[str, str]:
-    """A token, and where Nova is."""
+    """A token, and the URL of Nova."""
     password = {
         "user": {
             "name": os.environ["OS_USERNAME"],
@@ -81,7 +81,7 @@ async def sign_in() -> tuple[str, str]:
 
 
 async def server_ids(nova: str, token: str, wanted: set[str]) -> dict[str, str]:
-    """The ids of the servers, by their names; of all of them when none is named."""
+    """The ids of these servers by name, or of all servers if none is named."""
     connection, marker = Connection(nova), ""
     found: dict[str, str] = {}
     while True:
@@ -97,22 +97,22 @@ async def snapshot_all(run: str, rate: float, wanted: set[str]) -> None:
     waiting = deque((await server_ids(nova, token, wanted)).items())
     loop = asyncio.get_running_loop()
     # The listing counts, too.
-    next_turn = loop.time() + 1 / rate
+    next_slot = loop.time() + 1 / rate
 
-    async def sender() -> None:
-        nonlocal next_turn
+    async def work() -> None:
+        nonlocal next_slot
         connection = Connection(nova)
         while waiting:
             name, server_id = waiting.popleft()
-            turn = next_turn = max(next_turn, loop.time() - 1 / rate) + 1 / rate
-            await asyncio.sleep(turn - 1 / rate - loop.time())
+            slot = next_slot = max(next_slot, loop.time() - 1 / rate) + 1 / rate
+            await asyncio.sleep(slot - 1 / rate - loop.time())
             action = {"createImage": {"name": f"{name}-{run}", "metadata": {}}}
             answer = await connection.send("POST", f"/servers/{server_id}/action", token, action)
             if answer.status == TOO_MANY_REQUESTS:
                 waiting.append((name, server_id))
-                next_turn = max(next_turn, loop.time() + PAUSE)
+                next_slot = max(next_slot, loop.time() + PAUSE)
 
-    await asyncio.gather(*(sender() for _turn in range(CONNECTIONS)))
+    await asyncio.gather(*(work() for _number in range(CONNECTIONS)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a command costs its machine: the CPU time of every process that comes of it, the memory of the largest one.
+"""Measure a command: the CPU time of all its processes, and the memory of the largest one.
 
-The command is run by this file as a program of its own, so that its children are nobody else's. Processes that leave
-their parent, as daemons do, are counted too: on Linux, they can be given to a process that asked for orphans.
+This file runs the command as a separate program, all of whose child processes belong to the command. Daemons, which
+leave their parents, are counted as well: on Linux, a process can adopt the orphans among its descendants.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ import tempfile
 import time
 import typing as t
 
-#: prctl's option by which a process gets the orphans among its descendants.
+#: prctl's option to adopt the orphans among the descendants.
 PR_SET_CHILD_SUBREAPER = 36
-#: For how long what a command left behind is waited for, in seconds.
+#: Seconds to wait for processes that a command leaves behind.
 LEFT_BEHIND = 30.0
 
 
 class Usage(t.NamedTuple):
-    """What a command came to and what it cost."""
+    """The result and the cost of a command."""
 
     status: int
     output: str
-    #: From its start to its end, without what it left behind.
+    #: From start to end of the command itself.
     seconds: float
-    #: User and system, of all its processes.
+    #: User and system time of all processes.
     cpu_seconds: float
-    #: Bytes, of its largest process.
+    #: Bytes of the largest process.
     peak_memory: int
 
 
 def measure(command: t.Sequence[str], environment: t.Mapping[str, str], timeout: float = 1800.0) -> Usage:
-    """Run it to its end."""
+    """Run a command to its end."""
     with tempfile.TemporaryDirectory() as directory:
         result = pathlib.Path(directory) / "usage.json"
         done = subprocess.run(
@@ -70,19 +70,19 @@ def main() -> int:
         ended, wait_status = os.wait()
         if ended == process:
             status, seconds = os.waitstatus_to_exitcode(wait_status), time.monotonic() - began
-    reap_what_is_left()
+    reap_left_behind()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     usage = {
         "seconds": seconds,
         "cpu_seconds": used.ru_utime + used.ru_stime,
-        # Linux has it in KiB.
+        # In KiB on Linux.
         "peak_memory": used.ru_maxrss * 1024,
     }
     pathlib.Path(result).write_text(json.dumps(usage))
     return status if status >= 0 else 128 - status
 
 
-def reap_what_is_left() -> None:
+def reap_left_behind() -> None:
     def give_up(_number: int, _frame: t.Any) -> t.NoReturn:
         raise TimeoutError(f"the command has left a process behind that runs for more than {LEFT_BEHIND:.0f} s")
 

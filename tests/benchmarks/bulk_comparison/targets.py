@@ -1,19 +1,19 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the product promises of bulk runs, held against what was measured. Nothing here depends on the machine's speed:
-times are compared with what the cloud's limit allows, costs with those of the other ways in the same run."""
+"""The targets of bulk runs. None depends on the machine's speed: times are compared with what the cloud's limit allows,
+costs with those of the other ways in the same run."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .course import MIB, Measurement
+from .trials import MIB, Measurement
 
 TOKENS = 1
 REQUESTS_EACH = 1.2
 OVER_THE_FLOOR = 1.10
-#: At a rate that no public cloud allows, where the client's own work begins to tell.
+#: At a rate that no public cloud allows, where the client's own work matters.
 IN_PROPORTION = 1.25
 MEMORY = 300 * MIB
 OF_SHELL_LOOP = 50
@@ -22,7 +22,7 @@ OF_MODULE_LOOP = 20
 
 class Target(t.NamedTuple):
     text: str
-    #: With the numbers.
+    #: The measured numbers.
     found: str
     met: bool
 
@@ -33,18 +33,17 @@ class Target(t.NamedTuple):
 def of_a_run(
     run: Measurement, requests_per_second: int, over_the_floor: float = OVER_THE_FLOOR, allowance: float = 0.0
 ) -> list[Target]:
-    """Of one bulk run on a cloud with this limit. A short run needs an allowance, in seconds, for how it starts and
-    ends."""
-    counts = run.told.get("counts", {})
+    """The targets of a bulk run on a cloud with this limit. A short run gets some seconds more to start and end."""
+    counts = run.reported.get("counts", {})
     least = run.items / requests_per_second
-    seconds = run.told.get("seconds", 0.0)
+    seconds = run.reported.get("seconds", 0.0)
     what = f"{run.items:,} servers at {requests_per_second} requests a second"
     return [
         Target(f"{what}: no item fails", f"{run.failed} failed", run.failed == 0 == counts.get("failed")),
         Target(
             f"{what}: what the module counts is in the access logs",
-            f"{counts.get('done')} of {run.courses[-1].accepted}",
-            counts.get("done") == run.courses[-1].accepted,
+            f"{counts.get('done')} of {run.trials[-1].accepted}",
+            counts.get("done") == run.trials[-1].accepted,
         ),
         Target(f"{what}: {TOKENS} token", f"{run.token_requests} token requests", run.token_requests == TOKENS),
         Target(
@@ -55,7 +54,7 @@ def of_a_run(
         Target(
             f"{what}: at most {over_the_floor - 1:.0%} longer than the limit allows, {least:.0f} s",
             f"{seconds:.1f} s, {seconds / least:.3f} of it (ansible-playbook as a whole:"
-            f" {run.courses[-1].usage.seconds:.1f} s)",
+            f" {run.trials[-1].usage.seconds:.1f} s)",
             0 < seconds <= over_the_floor * least + allowance,
         ),
         Target(
@@ -67,7 +66,7 @@ def of_a_run(
 
 
 def of_costs(bulk: Measurement, shell_loop: Measurement, module_loop: Measurement) -> list[Target]:
-    """Of the CPU time that an item costs the client, each with its part of what the run took to start."""
+    """The targets of CPU time per item, each including its part of the start."""
     return [
         Target(
             f"CPU time of an item: at most 1/{share} of {other.way.title}".replace("`", ""),

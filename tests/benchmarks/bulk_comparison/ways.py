@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to snapshot many servers or volumes that are compared, each as people write it."""
+"""The compared ways to snapshot many servers or volumes, each as users write it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import sys
 import typing as t
 from dataclasses import dataclass, field
 
+from ...helpers.controller import CALLBACK
 from .clouds import Cloud
 
 FLOOR = pathlib.Path(__file__).with_name("floor.py")
 SERVERS, VOLUMES = "servers", "volumes"
-#: What providers' guides tell: a token in OS_TOKEN, and no password beside it.
+#: As in providers' guides: a token in OS_TOKEN, and no password.
 ON_OS_TOKEN = """
 OS_TOKEN=$(openstack token issue -f value -c id) && export OS_TOKEN OS_AUTH_TYPE=token
 unset OS_USERNAME OS_PASSWORD OS_USER_DOMAIN_NAME
@@ -31,23 +32,22 @@ printf '%s\\n' "$@" | xargs -P 4 -I NAME openstack server image create --name "N
 PLAYBOOK_ON_OS_TOKEN = f"""{ON_OS_TOKEN}
 exec ansible-playbook "$1"
 """
-ON_SESSION = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
-#: What of the module's answer is looked at here, on one line.
-TOLD = (
-    "told: {{ {'seconds': done.seconds, 'throttled_seconds': done.throttled_seconds, 'counts': done.counts,"
+#: The module's own counts, on one line.
+REPORTED = (
+    "reported: {{ {'seconds': done.seconds, 'throttled_seconds': done.throttled_seconds, 'counts': done.counts,"
     " 'tokens_issued': done.tokens_issued, 'requests': done.requests} | to_json }}"
 )
 
 
 class Prepared(t.NamedTuple):
-    """A command, and the variables that it needs besides those of the cloud."""
+    """A command, and the variables that it needs in addition to the cloud's."""
 
     command: list[str]
     environment: dict[str, str]
 
 
 class Job(t.NamedTuple):
-    """What is to be done: these resources, in a run of this name."""
+    """What to do: these resources, in a run of this name."""
 
     cloud: Cloud
     names: list[str]
@@ -61,9 +61,9 @@ class Job(t.NamedTuple):
 @dataclass(frozen=True)
 class Way:
     key: str
-    #: On a terminal and in the plot.
+    #: For terminals and the chart.
     short: str
-    #: In the table.
+    #: For tables.
     title: str
     prepare: t.Callable[[Job], Prepared] = field(repr=False)
     resources: str = SERVERS
@@ -95,7 +95,7 @@ def command_loop(job: Job) -> Prepared:
 
 
 def uri_loop(job: Job) -> Prepared:
-    """By hand, without a client: one token, one listing, and a POST for each server."""
+    """Without a client: one token, one listing, and a POST per server."""
     variables = job.cloud.openrc()
     domain = {"name": variables["OS_USER_DOMAIN_NAME"]}
     user = {"name": variables["OS_USERNAME"], "password": "{{ lookup('env', 'OS_PASSWORD') }}", "domain": domain}
@@ -137,7 +137,7 @@ def uri_loop(job: Job) -> Prepared:
 
 
 def module_loop(job: Job, variables: dict[str, str]) -> Prepared:
-    """openstack.cloud has no module that snapshots a server; its snapshots of volumes cost a client the same."""
+    """openstack.cloud has no module that snapshots servers; its snapshots of volumes cost a client the same."""
     task = {
         "openstack.cloud.volume_snapshot": {
             "volume": "{{ item.volume }}",
@@ -153,8 +153,8 @@ def bulk(job: Job, module: str, **options: t.Any) -> Prepared:
     options |= {"run": job.run, "requests_per_second": job.requests_per_second, "timeout": 3600}
     options |= {"name_pattern": "**"} if job.everything else {resources: job.names}
     task = {f"onetoken.openstack.{module}": options, "register": "done"}
-    tell = {"ansible.builtin.debug": {"msg": TOLD}}
-    return Prepared(["ansible-playbook", play(job, [task, tell])], {**job.cloud.named(), **ON_SESSION})
+    report = {"ansible.builtin.debug": {"msg": REPORTED}}
+    return Prepared(["ansible-playbook", play(job, [task, report])], {**job.cloud.named(), **CALLBACK})
 
 
 def floor(job: Job) -> Prepared:
@@ -188,7 +188,7 @@ SESSION = Way(
     "session",
     "the same on one_token",
     "the same loop with the callback `one_token`",
-    lambda job: module_loop(job, ON_SESSION),
+    lambda job: module_loop(job, CALLBACK),
     resources=VOLUMES,
     ours=True,
 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of a comparison, for the terminal, docs/figures.md, its plot, and README's."""
+"""The results of a comparison: tables for the terminal, docs/figures.md and README.md, and a chart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 import typing as t
 from importlib.metadata import version
 
+from .. import tables
 from ..bulk_comparison.chart import Bar, Panel, svg
 from ..bulk_comparison.page import collection_version, machine
 from ..bulk_comparison.targets import Target
@@ -20,20 +21,20 @@ BEGIN = "<!-- Written by `make benchmark` from here -->"
 END = "<!-- to here -->"
 COLUMNS = ("way", "time, ms", "of the password's", "CPU, ms", "of the password's", *map(str.capitalize, SERVICES))
 TEXT = """\
-The machine: {machine}. Made on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
-openstacksdk {sdk}; medians of rounds in turns. CPU is user and system time of all processes that come of the command,
-the fork server and what revokes the token among them. The last columns are requests in the services' access logs. What
-one more task costs is the difference between a longer and a shorter loop, by the tasks between them; both do more than
-once what a run does once. Mitogen keeps the library imported as well, and forks for a module on the other side of a
-connection that stays; it does not help the `openstack` command. An answer with a token takes 0.24 s longer than the
-sandbox would, as hashing a password does with Keystone's defaults.
+Machine: {machine}. Measured on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
+openstacksdk {sdk}; medians of alternating rounds. CPU is user and system time of all processes that the command starts,
+including the fork server and the token's revocation. The last columns are requests in the services' access logs. The
+cost of one more task is the difference between a longer and a shorter loop, divided by the difference in tasks; neither
+loop is so short that the costs of the first task matter. Mitogen keeps the library imported as well: it forks for a
+module at the other end of a persistent connection; it does not help the `openstack` command. Issuing a token takes
+0.24 s longer than the sandbox needs, like hashing a password with Keystone's defaults.
 {mitogen}
 
 ![Time and CPU time of one more keypair_info](figures.svg)
 
 {tables}
 
-### What it has to hold
+### Targets
 
 | target | found | |
 | --- | --- | --- |
@@ -75,7 +76,7 @@ def between_markers(document: str, text: str) -> str:
 def figures(
     found: dict[str, Costs], parts: t.Sequence[Part], targets: t.Sequence[Target], mitogen: str, date: str
 ) -> str:
-    tables = [f"### {part.title}\n\n{_table(part, found[part.key])}" for part in parts]
+    parts_tables = [f"### {part.title}\n\n{_table(part, found[part.key])}" for part in parts]
     rows = [f"| {one.text} | {one.found} | {'ok' if one.met else '**not ok**'} |" for one in targets]
     return TEXT.format(
         machine=machine(),
@@ -85,7 +86,7 @@ def figures(
         collection=collection_version(),
         sdk=version("openstacksdk"),
         mitogen=mitogen,
-        tables="\n\n".join(tables),
+        tables="\n\n".join(parts_tables),
         targets="\n".join(rows),
     )
 
@@ -93,11 +94,7 @@ def figures(
 def plain(part: Part, costs: Costs) -> str:
     """For a terminal."""
     heads = ["way", "ms", "ratio", "CPU ms", "ratio", *SERVICES]
-    rows = [heads, *([way.key, *_row(way, costs)[1:]] for way in part.ways)]
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip() for cells in rows
-    )
+    return tables.plain([heads, *([way.key, *_row(way, costs)[1:]] for way in part.ways)])
 
 
 def readme(language: Language, found: dict[str, Costs]) -> str:
@@ -126,9 +123,7 @@ def plot(part: Part, costs: Costs) -> str:
 
 
 def _table(part: Part, costs: Costs) -> str:
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
-    lines += ["| " + " | ".join(_row(way, costs)) + " |" for way in part.ways]
-    return "\n".join(lines)
+    return tables.markdown(COLUMNS, [_row(way, costs) for way in part.ways])
 
 
 def _row(way: Way, costs: Costs) -> list[str]:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is compared: each part measures some ways of the same work in turns, so that whatever else the machine does
-meets all of them."""
+"""The parts of the comparison: each measures several ways to do the same work in alternation, so that other load on the
+machine affects all of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typing as t
 
 import yaml
 
+from ...helpers.sandbox import REPOSITORY
 from ...tools.environments import MAIN, NEWEST, OLDEST
-from ..bulk_comparison.clouds import REPOSITORY
 from .runs import Cost, Runner, median
 from .ways import COLD, DIRECT, GENERAL, PASSWORD, PING, Task, Way
 
@@ -22,7 +22,7 @@ SERVERS: Task = {"openstack.cloud.server_info": {"cloud": "sandbox"}}
 COMMAND = "openstack --os-cloud sandbox image list >&2"
 MIXED = REPOSITORY / "tests" / "benchmarks" / "mixed.yml"
 HOSTS = 20
-#: Until then, a run does things that it does once.
+#: Items of a loop during which a run does what it does only once.
 FIRST = 4
 
 Costs = dict[str, Cost]
@@ -33,7 +33,7 @@ class Part(t.NamedTuple):
     title: str
     ways: t.Sequence[Way]
     rounds: int
-    #: One round of one way.
+    #: Measures one round of a way.
     once: t.Callable[[Way], Cost]
 
     def measure(self, rounds: int, say: t.Callable[[str], None]) -> Costs:
@@ -112,7 +112,7 @@ def single(runner: Runner, way: Way) -> Cost:
 
 
 class Mixed:
-    """The same results in every way, and with a session two requests for or about a token."""
+    """The mixed playbook, which must have the same results in every way, and two token requests on a session."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner

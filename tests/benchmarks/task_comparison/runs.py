@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run playbooks and say what each cost: time, computing time of all its processes, and requests by service."""
+"""Run playbooks and measure the cost: time, CPU time of all processes, and requests by service."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from collections import Counter
 
 from ...helpers.access_log import AccessLog
 from ...helpers.controller import Controller
+from ...helpers.sandbox import REPOSITORY
 from ...tools.environments import MAIN, Environment
-from ..bulk_comparison.clouds import REPOSITORY
 from ..bulk_comparison.measuring import measure
 from .ways import DIRECT, PING, Play, Task, Way
 
-#: How the lines at the end of a run begin, and say that tasks ran in forks.
+#: The beginnings of lines at the end of a run; the second says that tasks ran in forks.
 REQUESTS, SERVED = "one_token: requests:", "programs run by the fork server:"
 SERVICES = ("keystone", "nova", "neutron", "glance", "cinder")
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 class Cost(t.NamedTuple):
-    """Of a run, or of one more task in it."""
+    """The cost of a run, or of one more task in it."""
 
     seconds: float
     cpu_seconds: float
@@ -34,7 +33,7 @@ class Cost(t.NamedTuple):
     token_requests: float
 
     def of_one(self, shorter: Cost, more: int) -> Cost:
-        """What one task costs, where this run has so many more than another."""
+        """The cost of one task, if this run has so many more tasks than the shorter one."""
         return Cost(
             (self.seconds - shorter.seconds) / more,
             (self.cpu_seconds - shorter.cpu_seconds) / more,
@@ -44,7 +43,7 @@ class Cost(t.NamedTuple):
 
 
 def median(costs: t.Sequence[Cost]) -> Cost:
-    """Each figure's; a task's slope by the clock and by CPU may come from two rounds."""
+    """The median of each figure; time and CPU time may be of different rounds."""
     return Cost(
         statistics.median(cost.seconds for cost in costs),
         statistics.median(cost.cpu_seconds for cost in costs),
@@ -54,7 +53,7 @@ def median(costs: t.Sequence[Cost]) -> Cost:
 
 
 class Runner:
-    """A home of its own, and an Ansible in it."""
+    """Runs playbooks with an Ansible, in a home of its own."""
 
     def __init__(self, home: pathlib.Path, ansible: Environment = MAIN) -> None:
         self.home = home
@@ -62,19 +61,17 @@ class Runner:
         home.mkdir(exist_ok=True)
 
     def run(self, way: Way, plays: list[Play], hosts: int = 0, forks: int = 5, **variables: str) -> Cost:
-        playbook, inventory = self.home / "play.yml", self.home / "inventory.yml"
-        playbook.write_text(json.dumps(plays))
-        names = [f"host-{number:02}" for number in range(hosts)]
-        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(names, LOCAL)}}))
+        controller = Controller(self.home)
+        playbook, inventory = controller.write_playbook(json.dumps(plays)), controller.write_inventory(hosts)
         environment = {
-            **Controller(self.home).environment,
+            **controller.environment,
             "PATH": f"{self.ansible.bin}:/usr/local/bin:/usr/bin:/bin",
             "ANSIBLE_COLLECTIONS_PATH": str(self.ansible.collections),
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "OS_CLOUD": "sandbox",
             **way.environment,
         }
-        command = [str(self.ansible.bin / "ansible-playbook"), str(playbook), "--inventory", str(inventory)]
+        command = [str(self.ansible.bin / "ansible-playbook"), playbook, "--inventory", inventory]
         command += ["--forks", str(forks), "--extra-vars", json.dumps(variables)]
         logs = {service: AccessLog(service) for service in SERVICES}
         usage = measure(command, environment)
@@ -88,12 +85,12 @@ class Runner:
         return Cost(usage.seconds, usage.cpu_seconds, requests, tokens["/v3/auth/tokens"])
 
     def loop(self, way: Way, task: Task, items: int) -> Cost:
-        """One task for so many items."""
+        """Run a task for a number of items."""
         looped = {**(PING_TASK if way is PING else task), "loop": list(range(items))}
         return self.run(way, way.plays({"hosts": "localhost", "gather_facts": False, "tasks": [looped]}))
 
     def commands(self, way: Way, command: str, times: int) -> Cost:
-        """One task in which a shell runs a command so many times."""
+        """Run a task in which a shell runs a command a number of times."""
         script = f"for _ in $(seq {times}); do {command} || exit; done"
         task: Task = {"ansible.builtin.shell": script, "changed_when": False}
         return self.run(way, way.plays({"hosts": "localhost", "gather_facts": False, "tasks": [task]}))

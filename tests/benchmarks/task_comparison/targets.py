@@ -1,8 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the product promises of tasks. Nothing here depends on the machine's speed: costs are compared with those of the
-other ways in the same run."""
+"""The targets of tasks. None depends on the machine's speed: costs are compared with those of other ways in the same
+run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .runs import Cost
 
 SECONDS = operator.attrgetter("seconds")
 CPU = operator.attrgetter("cpu_seconds")
-#: What the fork server may cost a run that has no use for it, in seconds; "nothing" is what this can tell from noise.
+#: Seconds that the fork server may cost a run without OpenStack, which is noise, and a run with one task.
 OF_NOTHING, OF_ONE = 0.02, 0.05
 
 
@@ -55,7 +55,7 @@ BOUNDS = (
 
 
 def check(found: dict[str, Costs]) -> list[Target]:
-    """Those of the parts that were measured."""
+    """The targets of the measured parts."""
     bounds = [bound for part in found if part.startswith("light") for bound in _of_light(part)]
     targets = [bound.check(found[bound.part]) for bound in (*bounds, *BOUNDS) if bound.part in found]
     for part in (part for part in found if part.startswith("light")):

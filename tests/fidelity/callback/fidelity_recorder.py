@@ -1,8 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write down what every openstack.cloud task answered, and when each play began how long Keystone's log was, and how
-many programs fork servers had run."""
+"""Record the result of every openstack.cloud task, and at the start of each play the size of Keystone's log and the
+number of programs that fork servers have run."""
 
 from __future__ import annotations
 

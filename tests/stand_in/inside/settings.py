@@ -69,7 +69,7 @@ class Settings:
     snapshot_seconds: float = setting(0.0, "seconds that an image takes from queued to active")
     action_seconds: float = setting(0.0, "seconds that all other actions take")
     shelved_offload_seconds: float = setting(
-        0.0, "seconds until a shelved server is offloaded; -1: never by itself (Nova's option)"
+        0.0, "seconds until a shelved server is offloaded; -1: never automatically (Nova's option)"
     )
     latency: float = setting(0.0, "seconds by which each answer is delayed")
     stuck: int = setting(0, "how many of the next images stay queued for ever")

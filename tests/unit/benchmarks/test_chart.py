@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plot of the benchmark."""
+"""The bar charts of the benchmarks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def test_every_bar_has_a_length_and_stays_in_the_picture() -> None:
         assert 0 < float(rectangle.attrib["width"]) <= WIDTH - LABELS - RIGHT
 
 
-def test_values_that_are_all_the_same_have_a_scale() -> None:
+def test_equal_values_have_a_scale() -> None:
     low, high = decades([5.0])
     assert (low, high) == (0, 1)

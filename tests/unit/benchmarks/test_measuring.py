@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a command costs is measured with all that comes of it."""
+"""A command is measured with all of its processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PYTHON = shlex.quote(sys.executable)
 WORK = "import time\nwhile time.process_time() < 0.3: pass"
 
 
-def test_the_work_of_a_process_that_left_its_parent_is_counted() -> None:
+def test_the_cpu_time_of_a_daemon_is_counted() -> None:
     usage = measure(["bash", "-c", f"(setsid {PYTHON} -c '{WORK}' & ); echo started"], os.environ)
     assert usage.cpu_seconds >= 0.3
     assert usage.output == "started\n"

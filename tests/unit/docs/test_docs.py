@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pages hang together: each is in the index, links lead somewhere, and the French ones say what the English do."""
+"""The pages are consistent: all are in the index, links work, and French pages match the English ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 PICTURES = sorted(path for path in DOCS.rglob("*.*") if path.suffix in (".svg", ".png"))
 INDEXES = (DOCS / "index.md", DOCS / "fr" / "index.md")
-#: The French page of each English one that has to have it.
+#: English pages with their French translations.
 FRENCH = {
     REPOSITORY / "README.md": REPOSITORY / "README.fr.md",
     DOCS / "getting_started.md": DOCS / "fr" / "getting_started.md",
@@ -30,14 +30,14 @@ PAIRS = pytest.mark.parametrize(("english", "french"), FRENCH.items(), ids=lambd
 
 
 def tokens(page: pathlib.Path) -> t.Iterator[Token]:
-    """All of a page, also what stands within a line."""
+    """All tokens of a page, including those within a line."""
     for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
         yield token
         yield from token.children or ()
 
 
 def links(page: pathlib.Path) -> list[str]:
-    """Those to something else than a site."""
+    """The links that do not lead to a site."""
     found = []
     for token in tokens(page):
         found.append(str(token.attrGet("href") or token.attrGet("src") or ""))
@@ -47,7 +47,7 @@ def links(page: pathlib.Path) -> list[str]:
 
 
 def headings(page: pathlib.Path) -> list[tuple[str, str]]:
-    """The level and the text of each."""
+    """The level and the text of each heading."""
     found, level = [], ""
     for token in tokens(page):
         if token.type == "heading_open":
@@ -59,7 +59,7 @@ def headings(page: pathlib.Path) -> list[tuple[str, str]]:
 
 
 def anchors(page: pathlib.Path) -> set[str]:
-    """What a forge and MyST make of the headings."""
+    """The anchors that forges and MyST make for the headings."""
     found: set[str] = set()
     for _level, text in headings(page):
         anchor = first = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
@@ -71,7 +71,7 @@ def anchors(page: pathlib.Path) -> set[str]:
     return found
 
 
-def leads_somewhere(page: pathlib.Path, link: str) -> bool:
+def works(page: pathlib.Path, link: str) -> bool:
     path, _hash, anchor = link.partition("#")
     target = (page.parent / path).resolve() if path else page
     if not target.exists():
@@ -80,7 +80,7 @@ def leads_somewhere(page: pathlib.Path, link: str) -> bool:
 
 
 def blocks(page: pathlib.Path) -> list[tuple[str, str]]:
-    """What is to be typed or is printed, without its comments, and what the test of the examples is told of it."""
+    """Code and output without comments, and the directives for the test of the examples."""
     found = []
     for token in tokens(page):
         if token.type in ("fence", "code_block"):
@@ -92,8 +92,8 @@ def blocks(page: pathlib.Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_links_of_a_page_lead_somewhere(page: pathlib.Path) -> None:
-    assert [link for link in links(page) if not leads_somewhere(page, link)] == []
+def test_the_links_of_a_page_work(page: pathlib.Path) -> None:
+    assert [link for link in links(page) if not works(page, link)] == []
 
 
 def test_every_page_is_in_the_index() -> None:
@@ -102,7 +102,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
-def test_a_picture_is_shown_somewhere_and_has_no_traces_of_its_making(picture: pathlib.Path) -> None:
+def test_a_picture_is_used_and_has_no_local_paths(picture: pathlib.Path) -> None:
     shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
     assert picture in shown
     content = picture.read_bytes()
@@ -116,7 +116,7 @@ def test_every_french_page_is_compared() -> None:
 
 
 @PAIRS
-def test_a_page_and_its_french_one_lead_to_each_other(english: pathlib.Path, french: pathlib.Path) -> None:
+def test_a_page_and_its_translation_link_to_each_other(english: pathlib.Path, french: pathlib.Path) -> None:
     assert french.exists()
     for page, other in ((english, french), (french, english)):
         assert other in [(page.parent / link).resolve() for link in links(page)]
@@ -133,14 +133,23 @@ def test_a_french_page_has_the_same_examples(english: pathlib.Path, french: path
 
 
 def texts() -> t.Iterator[pathlib.Path]:
-    """All that a user is given to read."""
+    """All files with text for users."""
     yield from PAGES
     for folder in ("playbooks", "plugins", "roles"):
         yield from (path for path in (REPOSITORY / folder).rglob("*.*") if path.suffix in (".yml", ".py", ".j2"))
 
 
-def test_no_text_asks_for_a_single_asterisk() -> None:
-    """As an answer to a survey of AWX, ansible-core 2.19 to 2.21 cannot read it; two are for every name as well."""
+def test_no_text_recommends_a_single_asterisk() -> None:
+    """ansible-core 2.19 to 2.21 cannot read it in the answers of AWX; two asterisks match all names as well."""
     alone = re.compile(r"([\"'`(])\*[\"'`)]|\b(give|lone|pattern) `?\*(?=[ `,.;]|$)", re.MULTILINE)
     found = [(str(path), match[0]) for path in texts() for match in alone.finditer(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_files_that_the_design_names_exist():
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    folders = (REPOSITORY / "plugins", REPOSITORY / "tests")
+    files = {f"/{path.relative_to(REPOSITORY)}" for folder in folders for path in folder.rglob("*.py")}
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if "ACTION" not in name and "NAME" not in name}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []

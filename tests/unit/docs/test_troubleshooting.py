@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/troubleshooting.md has the messages that are told: all of them, and no other."""
+"""docs/troubleshooting.md has all messages of the code, and no other."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 PAGE = REPOSITORY / "docs" / "troubleshooting.md"
-#: What is filled in.
+#: Stands for variable parts.
 ANYTHING = "..."
 FOREIGN_SECTION = "Messages of others"
-#: What tells its first argument to a user, besides exceptions of this collection's own.
-TELLING = {"AnsibleLookupError", "fail_json", "warn", "warning", "_warn_once"}
+#: Functions that report their first argument to a user, in addition to this collection's exceptions.
+REPORTING = {"AnsibleLookupError", "fail_json", "warn", "warning", "_warn_once"}
 #: Longer texts are documentation.
 LONGEST = 2000
-#: Told to nobody, or as a part of another message.
-WITHIN = {
+#: Never shown, or part of another message.
+PARTS = {
     "it was not wanted any more",
     "it is ending already.",
     "The session ... does not know the run ....",
@@ -37,7 +37,7 @@ WITHIN = {
 
 
 def messages() -> list[str]:
-    """Those of the page that are this collection's own."""
+    """The page's messages of this collection."""
     _begin, *sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     own = [section for section in sections if not section.startswith(FOREIGN_SECTION)]
     return [message for section in own for message in re.findall(r"\*\*`(.+?)`\*\*", section)]
@@ -54,7 +54,7 @@ def sources() -> t.Iterator[ast.Module]:
 
 
 def text_of(node: ast.AST) -> str | None:
-    """A text, with dots for what is filled in."""
+    """A text, with dots for variable parts."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -63,7 +63,7 @@ def text_of(node: ast.AST) -> str | None:
 
 
 def texts_of_yaml(content: t.Any) -> t.Iterator[str]:
-    """The texts of a playbook, with dots for expressions, and those that an expression puts together."""
+    """The texts of a playbook, with dots for expressions, and texts within expressions."""
     if isinstance(content, str):
         text = " ".join(content.split())
         yield re.sub(r"\{\{.*?\}\}", ANYTHING, text)
@@ -73,8 +73,8 @@ def texts_of_yaml(content: t.Any) -> t.Iterator[str]:
             yield from texts_of_yaml(value)
 
 
-def told() -> set[str]:
-    """Every text of the plugins, playbooks and roles, but for documentation."""
+def all_texts() -> set[str]:
+    """Every text of the plugins, playbooks and roles, except documentation."""
     texts = {text for source in sources() for node in ast.walk(source) if (text := text_of(node)) is not None}
     for folder in ("playbooks", "roles"):
         for path in (REPOSITORY / folder).rglob("*.yml"):
@@ -82,29 +82,31 @@ def told() -> set[str]:
     return {text for text in texts if len(text) < LONGEST}
 
 
-def sentences() -> set[str]:
-    """What the code tells a user, as far as it can be seen from the way in which it is told."""
+def reported() -> set[str]:
+    """The texts that the code obviously reports to users."""
     trees = list(sources())
     nodes = [node for tree in trees for node in ast.walk(tree)]
     exceptions = {node.name for node in nodes if isinstance(node, ast.ClassDef) and node.name.endswith("Error")}
-    # Why a program runs without the fork server: nothing is wrong, and only -vvv shows it.
+    # Not an error: the reason why a program runs without the fork server, which only -vvv shows.
     exceptions -= {"DeclinedError"}
-    tellers = exceptions | TELLING
+    reporting = exceptions | REPORTING
     found = set()
     for node in nodes:
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in tellers:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in reporting:
             values = (*node.args, *(keyword.value for keyword in node.keywords))
             found.update(text for value in values if (text := text_of(value)))
-    return {text for text in found if " " in text.replace(ANYTHING, "").strip()} - WITHIN
+    return {text for text in found if " " in text.replace(ANYTHING, "").strip()} - PARTS
 
 
-def test_each_message_on_the_page_is_told():
-    texts = told()
-    assert [message for message in messages() if not any(map(pattern_of(message).search, texts))] == []
+def test_each_message_on_the_page_is_in_the_code():
+    texts = all_texts()
+    unknown = [message for message in messages() if not any(map(pattern_of(message).search, texts))]
+    assert not unknown, "\n".join(["Remove from docs/troubleshooting.md, or quote as the code has it:", *unknown])
 
 
-def test_each_message_that_is_told_is_on_the_page():
+def test_each_reported_message_is_on_the_page():
     patterns = [pattern_of(message) for message in messages()]
-    told_to_users = sorted(sentences())
-    assert len(told_to_users) > 100
-    assert [text for text in told_to_users if not any(pattern.search(text) for pattern in patterns)] == []
+    texts = sorted(reported())
+    assert len(texts) > 100
+    missing = [text for text in texts if not any(pattern.search(text) for pattern in patterns)]
+    assert not missing, "\n".join(["Explain in docs/troubleshooting.md:", *missing])

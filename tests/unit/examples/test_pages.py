@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is made of the examples of a page: each is run, written or refused, and the first that fails is named."""
+"""The examples of a page: each block is run, written to a file or refused, and the first that fails is named."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def run(blocks: list[pages.Block], directory: pathlib.Path) -> subprocess.Comple
 
 
 @pytest.mark.processes
-def test_a_page_is_one_shell_with_the_files_that_it_names(tmp_path):
+def test_a_page_runs_in_one_shell_with_the_files_that_it_names(tmp_path):
     done = run(pages.blocks_of_page("page.md", PAGE), tmp_path)
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith("[defaults]\none = $NAME\ntwo\n")
 
 
-def test_what_is_not_run_has_a_place_and_a_reason():
+def test_a_block_that_is_not_run_has_a_place_and_a_reason():
     (block,) = (block for block in pages.blocks_of_page("page.md", PAGE) if block.directive == "not run")
     assert (block.place, block.value) == ("page.md:28", "there is no such program")
 
@@ -86,7 +86,7 @@ def test_a_block_that_no_rule_covers_is_refused(page):
         pages.script(pages.blocks_of_page("page.md", page))
 
 
-def test_a_comment_is_for_the_block_in_the_next_line_alone():
+def test_a_comment_is_only_for_the_block_in_the_next_line():
     page = "<!-- file: a.ini -->\n\nText\n\n```ini\n[a]\n```\n"
     with pytest.raises(pages.NoRuleError):
         pages.script(pages.blocks_of_page("page.md", page))
@@ -112,7 +112,7 @@ def test_yaml_becomes_a_playbook(shown, keys, tmp_path):
     assert set(play) == keys
 
 
-def test_the_top_of_a_playbook_shows_paragraphs_and_a_shell_has_commands():
+def test_commands_are_found_at_the_top_of_a_playbook():
     playbook = (
         "# Licence\n---\n# What it does:\n#\n#   [defaults]\n#   a = b\n#\n# or\n#\n"
         "#   run me \\\n#       -e a='b c'    # now\n#   run me too\n# Text\n- hosts: all\n#   later\n"

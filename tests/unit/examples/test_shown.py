@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the examples of the documentation say, before any of them is run."""
+"""The examples of the documentation, without running them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NOT_RUN = [block for page in ORIGINALS for block in PAGES[page] if block.directi
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
-def test_what_a_playbook_says_at_its_top_is_on_a_page(name):
-    """There, the playbook has the collection's name in the place of a path."""
+def test_the_commands_at_the_top_of_a_playbook_are_on_a_page(name):
+    """There, they name the playbook by the collection instead of a path."""
     shown = pages.shown_at_the_top((REPOSITORY / "playbooks" / f"{name}.yml").read_text(encoding="utf-8"))
     commands = {
         command.replace(f"playbooks/{name}.yml", f"onetoken.openstack.{name}")
@@ -35,9 +35,9 @@ def test_what_a_playbook_says_at_its_top_is_on_a_page(name):
 
 
 @pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
-def test_what_cannot_run_here_says_why(block):
-    """And is at least well-formed. It is told at the end of the tests."""
-    assert " " in block.value, "A reason takes more than a word."
+def test_a_block_that_is_not_run_has_a_reason_and_is_well_formed(block):
+    """The reason is reported at the end of the tests."""
+    assert " " in block.value, "A reason has more than one word."
     if block.language == "yaml":
         assert yaml.safe_load(block.text)
     warnings.warn(f"{block.place} is not run: {block.value}", stacklevel=1)

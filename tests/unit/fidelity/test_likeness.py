@@ -1,6 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Two runs are compared without what differs in any two runs."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ def compared(one: dict, other: dict) -> list[str]:
     return differences(Normaliser().answer(one), Normaliser().answer(other))
 
 
-def test_two_runs_differ_in_ids_and_moments():
+def test_ids_times_and_addresses_may_differ():
     def answer(minute: int) -> dict:
         made, owner = str(uuid.uuid4()), uuid.uuid4().hex
         return {
@@ -59,18 +60,18 @@ def test_a_reference_to_another_resource_is_a_difference():
     assert compared(right, wrong) == ["subnet.network: '<id 1>' and '<id 2>'"]
 
 
-def test_the_same_id_in_a_later_answer_has_the_same_number():
+def test_an_id_has_the_same_number_in_later_results():
     normaliser, made = Normaliser(), uuid.uuid4().hex
     assert normaliser.answer({"id": made}) == {"id": "<id 1>"}
     assert normaliser.answer({"first": uuid.uuid4().hex, "id": made}) == {"first": "<id 2>", "id": "<id 1>"}
 
 
-def test_a_list_in_the_order_of_random_ids_is_the_same_list():
+def test_lists_may_be_in_the_order_of_random_ids():
     def answer(*names: str) -> dict:
         return {"rules": [{"id": uuid.uuid4().hex, "name": name} for name in names]}
 
     assert compared(answer("a", "b", "c"), answer("c", "a", "b")) == []
 
 
-def test_what_the_module_was_asked_is_not_its_answer():
+def test_the_arguments_of_a_module_are_not_compared():
     assert compared({"invocation": {"module_args": {"cloud": "one"}}}, {"invocation": {}}) == []

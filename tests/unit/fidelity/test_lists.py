@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No module of openstack.cloud is forgotten, in the cases or in the table."""
+"""The cases and the table cover every module of openstack.cloud."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role os_token signs in to whatever os_token_issue signs in to."""
+"""The role os_token signs in with the same scopes as os_token_issue."""
 
 from __future__ import annotations
 

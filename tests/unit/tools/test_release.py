@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release is all or nothing, and what cannot be one is told at once."""
+"""A release is all or nothing, and what prevents one is reported at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def release(monkeypatch) -> t.Any:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory) -> pathlib.Path:
-    """What is here, as somebody has committed it."""
+    """A repository with the files of this checkout, committed."""
     checkout = tmp_path_factory.mktemp("committed") / "a checkout"
     shutil.copytree(REPOSITORY, checkout, ignore=MADE)
     git(checkout, "init", "--quiet", "--initial-branch=main")
@@ -51,17 +51,17 @@ def checkout(committed, tmp_path) -> pathlib.Path:
     return copy
 
 
-def test_a_release_is_proven_and_then_staged(release, checkout, capsys):
-    proven: list[str] = []
+def test_a_release_is_checked_and_then_staged(release, checkout, capsys):
+    names: list[str] = []
 
-    def proof(tarball: pathlib.Path) -> None:
+    def check(tarball: pathlib.Path) -> None:
         assert git(checkout, "status", "--porcelain") == ""
         with tarfile.open(tarball) as archive:
-            proven.extend(archive.getnames())
+            names.extend(archive.getnames())
 
-    release.Release(checkout, VERSION).cut([proof])
+    release.Release(checkout, VERSION).cut([check])
 
-    assert {"plugins/modules/os_token_issue.py", "CHANGELOG.md", "meta/runtime.yml"} <= set(proven)
+    assert {"plugins/modules/os_token_issue.py", "CHANGELOG.md", "meta/runtime.yml"} <= set(names)
     staged = git(checkout, "diff", "--cached", "--name-only").splitlines()
     assert {"CHANGELOG.md", "changelogs/changelog.yaml", "galaxy.yml"} <= set(staged)
     assert "v" + VERSION.replace(".", r"\.") in (checkout / "CHANGELOG.md").read_text()
@@ -73,12 +73,12 @@ def test_a_release_is_proven_and_then_staged(release, checkout, capsys):
 
 
 @pytest.mark.repeats
-def test_one_that_fails_leaves_everything_as_it_was(release, checkout):
-    def proof(tarball: pathlib.Path) -> None:
+def test_a_release_that_fails_changes_nothing(release, checkout):
+    def check(tarball: pathlib.Path) -> None:
         raise release.ReleaseError("it does not work")
 
     with pytest.raises(release.ReleaseError, match="it does not work"):
-        release.Release(checkout, VERSION).cut([proof])
+        release.Release(checkout, VERSION).cut([check])
 
     assert git(checkout, "status", "--porcelain", "--ignored") == ""
 
@@ -86,26 +86,26 @@ def test_one_that_fails_leaves_everything_as_it_was(release, checkout):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("next", "'next' is no semantic version, such as 1.2.3"),
+        ("next", "'next' is not a semantic version, such as 1.2.3"),
         ("0.0.1", "0.0.1 is not new: galaxy.yml has "),
-        ("7.0.0", "there is a tag v7.0.0 already"),
+        ("7.0.0", "the tag v7.0.0 exists already"),
     ],
 )
-def test_a_version_that_cannot_be_is_told(release, checkout, version, message):
+def test_an_impossible_version_is_reported(release, checkout, version, message):
     git(checkout, "tag", "v7.0.0")
 
     with pytest.raises(release.ReleaseError, match=message):
         release.Release(checkout, version).check()
 
 
-def test_what_is_not_committed_is_told(release, checkout):
+def test_uncommitted_changes_are_reported(release, checkout):
     (checkout / "README.md").write_text("")
 
     with pytest.raises(release.ReleaseError, match=r"commit or stash README\.md first"):
         release.Release(checkout, VERSION).check()
 
 
-def test_without_a_new_fragment_there_is_nothing_to_release(release, checkout):
+def test_a_release_needs_a_new_fragment(release, checkout):
     for fragment in (checkout / release.FRAGMENTS).iterdir():
         fragment.unlink()
     git(checkout, "commit", "--quiet", "--all", "--message=None")

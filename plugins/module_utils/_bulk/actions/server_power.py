@@ -12,7 +12,7 @@ from ..model.reason import Code, Reason
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
 from ..resources.servers import Server
-from .common.server_state import ACTIVE, ERROR, ServerState
+from .common.server_status import ACTIVE, ERROR, ServerStatus
 
 #: Metadata of a server: the run that rebooted it last.
 REBOOTED = f"{RESERVED}rebooted"
@@ -25,7 +25,7 @@ REBOOT_TASKS = {
 }
 
 
-class ServerStart(ServerState):
+class ServerStart(ServerStatus):
     name = "start"
     request = {"os-start": None}
     statuses = frozenset({ACTIVE})
@@ -33,7 +33,7 @@ class ServerStart(ServerState):
     possible_in = frozenset({"SHUTOFF"})
 
 
-class ServerStop(ServerState):
+class ServerStop(ServerStatus):
     name = "stop"
     request = {"os-stop": None}
     statuses = frozenset({"SHUTOFF"})
@@ -41,7 +41,7 @@ class ServerStop(ServerState):
     possible_in = frozenset({ACTIVE, ERROR})
 
 
-class ServerReboot(ServerState):
+class ServerReboot(ServerStatus):
     """Reboots each server, but not twice in a run; without a run, each call reboots."""
 
     name = "reboot"
@@ -55,12 +55,12 @@ class ServerReboot(ServerState):
         self._run = check_run(run) if run else None
         self.requests_each = {"compute": 2 if run else 1}
 
-    def is_there(self, server: Server) -> bool:
+    def needs_nothing(self, server: Server) -> bool:
         return bool(self._run) and server.metadata.get(REBOOTED) == self._run and server.status != ERROR
 
-    def found(self, item: Item[Server], server: Server) -> bool:
-        rebooted = self.reached(server) and _has_changed(item, server) and not item.was_busy_before
-        return self.on_the_way(server) or rebooted
+    def is_carried_out(self, item: Item[Server], server: Server) -> bool:
+        rebooted = self.is_done(server) and _has_changed(item, server) and not item.was_busy_before
+        return self.is_in_progress(server) or rebooted
 
     def accept(self, item: Item[Server], outcome: str) -> None:
         super().accept(item, outcome)
@@ -78,7 +78,7 @@ class ServerReboot(ServerState):
 
     def settle_if_ended(self, item: Item[Server], server: Server) -> None:
         # A server that has not begun and one that has finished differ in the moment of the last change only.
-        if self.reached(server) and not _has_changed(item, server) and item.misses < MISSES_ALLOWED:
+        if self.is_done(server) and not _has_changed(item, server) and item.misses < MISSES_ALLOWED:
             item.misses += 1
         else:
             super().settle_if_ended(item, server)

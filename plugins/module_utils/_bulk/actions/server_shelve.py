@@ -14,7 +14,7 @@ from ..model.item import DONE, Item
 from ..resources.labels import RESERVED, check_run
 from ..resources.selection import Criteria
 from ..resources.servers import Server
-from .common.server_state import ACTIVE, ERROR, ServerState
+from .common.server_status import ACTIVE, ERROR, ServerStatus
 
 #: Metadata of a server: the run that shelved it last.
 SHELVED_BY = f"{RESERVED}shelved"
@@ -24,7 +24,7 @@ SHELVING_TASKS = frozenset(
 )
 
 
-class ServerShelve(ServerState):
+class ServerShelve(ServerStatus):
     """Shelves each server, after labelling it with the run: a shelved one takes no metadata."""
 
     name = "shelve"
@@ -57,8 +57,8 @@ class ServerOffload(ServerShelve):
         super().__init__(client, criteria, run)
         self.requests_each = {"compute": self.requests_each["compute"] + 1}
 
-    def found(self, item: Item[Server], server: Server) -> bool:
-        return super().found(item, server) or _is_newly_shelved(item, server)
+    def is_carried_out(self, item: Item[Server], server: Server) -> bool:
+        return super().is_carried_out(item, server) or _is_newly_shelved(item, server)
 
     def accept(self, item: Item[Server], outcome: str) -> None:
         super().accept(item, outcome)
@@ -91,7 +91,7 @@ def _is_newly_shelved(item: Item[Server], server: Server) -> bool:
     return server.status == SHELVED != item.resource.status and server.idle
 
 
-class ServerUnshelve(ServerState):
+class ServerUnshelve(ServerStatus):
     """Brings shelved servers back: those that a run has shelved, or all."""
 
     name = "unshelve"
@@ -105,6 +105,6 @@ class ServerUnshelve(ServerState):
             criteria = dataclasses.replace(criteria, metadata=metadata)
         super().__init__(client, criteria)
 
-    def reached(self, server: Server) -> bool:
+    def is_done(self, server: Server) -> bool:
         """Whatever else a server does that is not shelved, or about to be."""
         return server.status not in {SHELVED, OFFLOADED, ERROR} and server.task_state not in SHELVING_TASKS

@@ -97,7 +97,7 @@ def empty(exchange):
         ({"timeout": 0}, "timeout must be at least 1, not 0"),
         ({"concurrency": -1}, "concurrency must be at least 0, not -1"),
         ({"slices": 0}, "slices must be at least 1, not 0"),
-        ({"slices": 4, "concurrency": 3}, "concurrency is 3, of which each of 4 slices would have less than one"),
+        ({"slices": 4, "concurrency": 3}, "concurrency is 3, which is less than one for each of 4 slices"),
         ({"slices": 501}, "slices is 501, so each slice would send less than 0.01 requests a second"),
         ({"report": "/dev/null/nightly"}, "The report /dev/null/nightly.json cannot be written"),
         ({"report": "/"}, "is a directory's name"),

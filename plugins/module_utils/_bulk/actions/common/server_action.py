@@ -1,10 +1,11 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bringing servers into a state: what starting, stopping, rebooting, shelving and unshelving have in common."""
+"""Actions of Nova on servers: one request each, whose effect the next listings show."""
 
 from __future__ import annotations
 
+import abc
 import typing as t
 
 from ...api.client import Client
@@ -14,13 +15,10 @@ from ...model.item import ALREADY, DONE, FAILED, Item, State
 from ...model.reason import Code, Reason
 from ...resources.selection import Criteria
 from ...resources.servers import Server, select_servers, servers_detail
-from .likely_refusal import likely_refusal
-
-ACTIVE, ERROR = "ACTIVE", "ERROR"
 
 
-class ServerState(Action[Server]):
-    """Brings each server into a state, unless it is there or on the way."""
+class ServerAction(Action[Server], abc.ABC):
+    """Sends Nova an action for each server that needs it."""
 
     resources = "servers"
     awaited = "the servers"
@@ -28,12 +26,6 @@ class ServerState(Action[Server]):
     polled_services = ("compute",)
     #: The body of the request to Nova.
     request: t.Mapping[str, t.Any]
-    #: The statuses of servers that are there.
-    statuses: t.AbstractSet[str]
-    #: Nova's tasks that lead there.
-    tasks: t.AbstractSet[str]
-    #: A server in another status is refused by Nova, as far as this is known before the request.
-    possible_in: t.AbstractSet[str]
 
     def __init__(self, client: Client, criteria: Criteria) -> None:
         self.client = client
@@ -41,21 +33,29 @@ class ServerState(Action[Server]):
         #: What each server in progress did when it was last polled.
         self._stages: dict[str, str] = {}
 
-    def reached(self, server: Server) -> bool:
-        """Whether the server is in the state."""
-        return server.status in self.statuses and server.idle
+    @abc.abstractmethod
+    def is_done(self, server: Server) -> bool:
+        """Whether a listing shows the effect of the action."""
 
-    def on_the_way(self, server: Server) -> bool:
-        """Whether Nova is bringing it there."""
-        return server.task_state in self.tasks
+    @abc.abstractmethod
+    def settle_if_ended(self, item: Item[Server], server: Server) -> None:
+        """Settle an item in progress if it has ended."""
 
-    def is_there(self, server: Server) -> bool:
-        """Whether nothing is to be done, before the first request."""
-        return self.reached(server)
+    def is_in_progress(self, server: Server) -> bool:
+        """Whether Nova is carrying the action out."""
+        return False
 
-    def found(self, item: Item[Server], server: Server) -> bool:
+    def needs_nothing(self, server: Server) -> bool:
+        """Whether no request is to be sent at all."""
+        return self.is_done(server)
+
+    def is_carried_out(self, item: Item[Server], server: Server) -> bool:
         """Whether Nova carries out what got no answer, or refused it as it was carried out before."""
-        return self.on_the_way(server) or self.reached(server)
+        return self.is_in_progress(server) or self.is_done(server)
+
+    def likely_refusal(self, server: Server) -> Reason | None:
+        """Why Nova may refuse the action; None where nothing speaks against it."""
+        return None
 
     def plan(self) -> list[Item[Server]]:
         selection = select_servers(self.client, self._criteria)
@@ -63,12 +63,12 @@ class ServerState(Action[Server]):
 
     def _item(self, server: Server) -> Item[Server]:
         item = Item(server.id, server.name, self.name, server)
-        if self.on_the_way(server):
+        if self.is_in_progress(server):
             item.accept(ALREADY)
-        elif self.is_there(server):
+        elif self.needs_nothing(server):
             item.settle(ALREADY)
         else:
-            item.reason = likely_refusal(server, self.possible_in)
+            item.reason = self.likely_refusal(server)
         return item
 
     def submit(self, item: Item[Server]) -> None:
@@ -106,28 +106,11 @@ class ServerState(Action[Server]):
     def _update(self, item: Item[Server], server: Server) -> None:
         """Update it from what a listing says of the server."""
         if item.state is State.UNCONFIRMED:
-            if not self.found(item, server):
+            if not self.is_carried_out(item, server):
                 return
             self.accept(item, ALREADY if item.was_busy_before else DONE)
         self._stages[item.id] = f"busy with {server.task_state}" if server.task_state else f"in status {server.status}"
         self.settle_if_ended(item, server)
 
-    def settle_if_ended(self, item: Item[Server], server: Server) -> None:
-        """Settle it if it has ended."""
-        if self.reached(server):
-            item.settle(item.outcome, item.reason)
-        elif not server.idle:
-            item.seen()
-        elif server.status == ERROR != item.resource.status:
-            item.settle(FAILED, Reason(Code.ERROR_STATUS, f"the server went into status {_described(server)}"))
-        else:
-            # Nova says nothing when it drops something.
-            text = f"Nova dropped the {self.name}: the server is in status {_described(server)}"
-            item.miss(Reason(Code.DROPPED, text))
-
     def stage(self, item: Item[Server]) -> str:
         return self._stages.get(item.id, "under way")
-
-
-def _described(server: Server) -> str:
-    return f"{server.status}: {server.fault}" if server.fault else server.status

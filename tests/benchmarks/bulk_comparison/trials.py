@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One way on one cloud, measured: what it cost the client, and what the cloud's access logs say of it."""
+"""Measure a way on a cloud: what it costs the client, and the requests in the cloud's access logs."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .ways import VOLUMES, Job, Way
 
 MIB = 1 << 20
 TOO_MANY_REQUESTS = 429
-TOLD = re.compile(r'"msg": ("told: .*")$', re.MULTILINE)
+REPORTED = re.compile(r'"msg": ("reported: .*")$', re.MULTILINE)
 
 
-class Course(t.NamedTuple):
-    """One run of one way."""
+class Trial(t.NamedTuple):
+    """One run of a way."""
 
     items: int
     usage: Usage
-    #: By service, refused ones included.
+    #: By service, including throttled ones.
     requests: dict[str, int]
     token_requests: int
-    refused: int
+    throttled: int
     accepted: int
-    #: What the bulk module says of itself.
-    told: dict[str, t.Any] | None
+    #: The bulk module's own counts.
+    reported: dict[str, t.Any] | None
 
 
 @dataclass
@@ -42,65 +42,65 @@ class Measurement:
 
     way: Way
     cloud: Cloud
-    courses: list[Course] = field(default_factory=list)
-    #: A run for one item, for what it costs to start.
-    single: Course | None = None
+    trials: list[Trial] = field(default_factory=list)
+    #: A run for one item, which shows what a start costs.
+    single: Trial | None = None
 
     @property
     def items(self) -> int:
-        return sum(course.items for course in self.courses)
+        return sum(trial.items for trial in self.trials)
 
     @property
     def failed(self) -> int:
-        return self.items - sum(course.accepted for course in self.courses)
+        return self.items - sum(trial.accepted for trial in self.trials)
 
     @property
     def requests(self) -> Counter[str]:
-        return sum((Counter(course.requests) for course in self.courses), Counter())
+        return sum((Counter(trial.requests) for trial in self.trials), Counter())
 
     @property
     def token_requests(self) -> int:
-        return sum(course.token_requests for course in self.courses)
+        return sum(trial.token_requests for trial in self.trials)
 
     @property
-    def refused(self) -> int:
-        return sum(course.refused for course in self.courses)
+    def throttled(self) -> int:
+        return sum(trial.throttled for trial in self.trials)
 
     @property
     def cpu_seconds(self) -> float:
-        """Of one item, with its part of what the runs took to start."""
-        return sum(course.usage.cpu_seconds for course in self.courses) / self.items
+        """Per item, including its part of the start."""
+        return sum(trial.usage.cpu_seconds for trial in self.trials) / self.items
 
     @property
     def cpu_seconds_of_one_more(self) -> float | None:
-        """Of one item more in a run that goes on."""
-        more = self.items - len(self.courses)
+        """Of one more item in a run."""
+        more = self.items - len(self.trials)
         if self.single is None or more < 1:
             return None
-        total = sum(course.usage.cpu_seconds for course in self.courses)
-        return max(0.0, (total - len(self.courses) * self.single.usage.cpu_seconds) / more)
+        total = sum(trial.usage.cpu_seconds for trial in self.trials)
+        return max(0.0, (total - len(self.trials) * self.single.usage.cpu_seconds) / more)
 
     @property
     def seconds(self) -> float:
-        """Of one item, by the clock."""
-        return sum(course.usage.seconds for course in self.courses) / self.items
+        """Per item, by the clock."""
+        return sum(trial.usage.seconds for trial in self.trials) / self.items
 
     @property
     def peak_memory(self) -> int:
-        return max(course.usage.peak_memory for course in self.courses)
+        return max(trial.usage.peak_memory for trial in self.trials)
 
     @property
     def requests_each(self) -> float:
         return self.requests.total() / self.items
 
     @property
-    def told(self) -> dict[str, t.Any]:
-        """What the bulk module said at the end of its last run."""
-        return self.courses[-1].told or {}
+    def reported(self) -> dict[str, t.Any]:
+        """The bulk module's own counts in the last run."""
+        return self.trials[-1].reported or {}
 
 
 class Comparison:
-    """Runs the ways in turns, so that whatever else the machine does meets all of them."""
+    """Runs the ways in alternation, so that other load on the machine affects all of them."""
 
     def __init__(self, directory: pathlib.Path, prefix: str, say: t.Callable[[str], None]) -> None:
         self.directory = directory
@@ -109,18 +109,18 @@ class Comparison:
         self._numbers = itertools.count(1)
 
     def compare(self, cloud: Cloud, plan: t.Sequence[tuple[Way, int, int]], singles: bool) -> list[Measurement]:
-        """Each way for so many items in so many turns."""
-        measurements = {way.key: Measurement(way, cloud) for way, _items, _turns in plan}
-        for turn in range(max(turns for _way, _items, turns in plan)):
-            for way, items, turns in plan:
+        """Run each way for a number of items in a number of rounds."""
+        measurements = {way.key: Measurement(way, cloud) for way, _items, _rounds in plan}
+        for number in range(max(rounds for _way, _items, rounds in plan)):
+            for way, items, rounds in plan:
                 measurement = measurements[way.key]
-                if turn == 0 and singles:
+                if number == 0 and singles:
                     measurement.single = self.run(way, cloud, 1)
-                if turn < turns:
-                    measurement.courses.append(self.run(way, cloud, items // turns))
+                if number < rounds:
+                    measurement.trials.append(self.run(way, cloud, items // rounds))
         return list(measurements.values())
 
-    def run(self, way: Way, cloud: Cloud, items: int) -> Course:
+    def run(self, way: Way, cloud: Cloud, items: int) -> Trial:
         if way.resources == VOLUMES:
             names, there = cloud.volumes(items), cloud.volume_count
         else:
@@ -131,26 +131,26 @@ class Comparison:
         cloud.begin()
         usage = measure(prepared.command, {**cloud.environment(), **prepared.environment})
         sent = cloud.requests()
-        course = Course(
+        trial = Trial(
             items=items,
             usage=usage,
             requests={service: sum(one.service == service for one in sent) for service in SERVICES},
             token_requests=sum(map(is_token_request, sent)),
-            refused=sum(one.status == TOO_MANY_REQUESTS for one in sent),
+            throttled=sum(one.status == TOO_MANY_REQUESTS for one in sent),
             accepted=sum(map(is_accepted_item, sent)),
-            told=told(usage.output),
+            reported=_reported(usage.output),
         )
         self.say(
-            f"{cloud.title}: {way.title}: {items} items, {items - course.accepted} failed, {usage.seconds:.1f} s,"
+            f"{cloud.title}: {way.title}: {items} items, {items - trial.accepted} failed, {usage.seconds:.1f} s,"
             f" {usage.cpu_seconds:.1f} s CPU, {usage.peak_memory / MIB:.0f} MiB, {len(sent)} requests"
         )
-        if not course.accepted:
-            # A way that does nothing at all is written wrongly, not slow.
+        if not trial.accepted:
+            # The way is wrong, not slow.
             raise SystemExit(f"{way.title} made nothing:\n{usage.output[-4000:]}")
-        return course
+        return trial
 
 
-def told(output: str) -> dict[str, t.Any] | None:
-    """What the bulk module said of itself; Ansible shows a text as JSON, and this text is JSON again."""
-    found = TOLD.search(output)
-    return json.loads(json.loads(found.group(1)).removeprefix("told: ")) if found else None
+def _reported(output: str) -> dict[str, t.Any] | None:
+    """The bulk module's own counts: JSON in a text, which Ansible prints as JSON."""
+    found = REPORTED.search(output)
+    return json.loads(json.loads(found.group(1)).removeprefix("reported: ")) if found else None
