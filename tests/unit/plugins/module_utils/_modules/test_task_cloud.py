@@ -400,7 +400,7 @@ class TestAgain:
 
         process = run_python(
             "import os\n"
-            "from ansible_collections.onetoken.openstack.plugins.module_utils import task_cloud\n"
+            "from ansible_collections.onetoken.openstack.plugins.module_utils._modules import task_cloud\n"
             "params = dict.fromkeys(('auth', 'auth_type', *task_cloud.SDK_NAMES))\n"
             "print(*task_cloud.TaskCloud.of_params({**params, 'cloud': 'here'}, os.environ).way.files)\n",
             PYTHONPATH=collections_path,
