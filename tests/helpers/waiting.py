@@ -12,10 +12,12 @@ import typing as t
 TIMEOUT = 120
 
 
-def wait_for(condition: t.Callable[[], t.Any], seconds: float, what: str | t.Callable[[], str]) -> None:
+def wait_for(
+    condition: t.Callable[[], t.Any], seconds: float, what: str | t.Callable[[], str], pause: float = 0.1
+) -> None:
     """Wait until a condition holds; if it does not in time, fail with a text, which may be made only then."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
-        time.sleep(0.1)
+        time.sleep(pause)

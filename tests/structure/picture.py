@@ -46,7 +46,8 @@ def main() -> int:
 
 def svg() -> str:
     """A box for each layer, above all that it imports, with lines to those that no other one leads to."""
-    lines = {number: _direct(number, imported_layers()) for number in range(len(LAYERS))}
+    imported = imported_layers()
+    lines = {number: _direct(number, imported) for number in range(len(LAYERS))}
     places = _places({number: _row(number, lines) for number in range(len(LAYERS))})
     height = max(y for _x, y in places.values()) + BOX_HEIGHT + MARGIN
     title = "The layers of plugins/: each imports only those below it"

@@ -137,7 +137,7 @@ class Progress:
         if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
             os.close(pipe)
             return cls(None, clock=clock)
-        # From here on the pipe needs no name, and whoever is killed now leaves none behind.
+        # From here on the pipe needs no name, so a process that is killed leaves none behind.
         with contextlib.suppress(OSError):
             os.unlink(path)
             os.rmdir(os.path.dirname(path))

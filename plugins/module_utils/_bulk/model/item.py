@@ -224,10 +224,6 @@ class Item(t.Generic[R]):
         return self.reason.code.value if self.reason else ""
 
     @property
-    def unsatisfied(self) -> bool:
-        return is_unsatisfied(self._outcome, self.reason_code)
-
-    @property
     def changed(self) -> bool:
         """Whether something was made, or would be, or may have been."""
         tried = self._outcome in (FAILED, INCOMPLETE) and self.attempts > 0 and not self.refused

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
@@ -70,13 +71,13 @@ class Report:
     def moment(self, seconds: float) -> datetime.datetime:
         return self.started + datetime.timedelta(seconds=seconds)
 
-    @property
+    @functools.cached_property
     def counts(self) -> dict[str, int]:
         """Items by outcome."""
         counted = Counter(result["outcome"] for result in self.results)
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
-    @property
+    @functools.cached_property
     def failed(self) -> list[Result]:
         """The items that are not as they should be."""
         return [result for result in self.results if is_unsatisfied(result["outcome"], result["reason_code"])]

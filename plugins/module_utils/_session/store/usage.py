@@ -29,7 +29,7 @@ def begin_run() -> None:
 
 
 def hold(session: Session) -> None:
-    """Have whoever revokes the session wait for this process."""
+    """Make the revoke of the session wait for this process."""
     if session.path not in _held and os.getpid() != run_process:
         file = _opened(session, IN_USE)
         file_lock.lock(file, file_lock.SHARED)

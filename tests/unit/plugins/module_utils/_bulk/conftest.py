@@ -14,7 +14,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.i
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.max_failures import MaxFailures
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Item
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Item, is_unsatisfied
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
@@ -48,7 +48,7 @@ class FinishedRun(t.NamedTuple):
 
     @property
     def failed(self) -> list[Item[t.Any]]:
-        return [item for item in self.items if item.unsatisfied]
+        return [item for item in self.items if is_unsatisfied(item.outcome, item.reason_code)]
 
     @property
     def counts(self) -> dict[str, int]:

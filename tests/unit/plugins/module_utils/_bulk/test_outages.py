@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of a service that cannot be used, or that lets nothing through for long."""
+"""What is reported of a service that cannot be used, or that lets nothing through for long."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
-import time
 import typing as t
 
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.store.owners import Owner
+from ansible_collections.onetoken.openstack.tests.helpers.waiting import wait_for
 
 #: Python code that does nothing until its standard input is closed.
 IDLE = "import sys; print('ready', flush=True); sys.stdin.read()"
@@ -31,10 +31,7 @@ def run_elsewhere() -> Owner:
 
 def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> None:
     """Poll for something that happens in another process."""
-    deadline = time.monotonic() + give_up_after
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+    wait_for(condition, give_up_after, "waited in vain", pause=0.02)
 
 
 def ended(process: int) -> bool:

@@ -46,7 +46,7 @@ def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(wired, wire):
             renewed.set()
             return None
         if together.wait():
-            # Another thread has signed in anew and used its token by the time that this one is refused.
+            # Another thread has signed in again and used its token by the time that this one is refused.
             renewed.wait(30)
         return answer(401)
 

@@ -122,7 +122,7 @@ class Started:
 
 
 def raising(errors):
-    """Raises what is told for an item, the next time that it is asked for."""
+    """Raise the next of an item's errors each time that it is submitted."""
 
     def on_ask(item):
         if left := errors.get(item.id):

@@ -46,7 +46,7 @@ class TestFiles:
         assert len(cloud.images) == 3
 
     @pytest.mark.parametrize("status", ["queued", "saving"])
-    def test_what_a_killed_upload_left_is_deleted_and_made_anew(self, cloud, create, file, status):
+    def test_what_a_killed_upload_left_is_deleted_and_made_again(self, cloud, create, file, status):
         marks = {"onetoken_run": "r1", "onetoken_name": "a", "onetoken_source": file}
         left = cloud.add(id="left", name="a", status=status, protected=True, onetoken_image_id="left", **marks)
         assert create({"name": "a", "file": file}, check_mode=True).outcomes == {"a": "planned"}
@@ -162,7 +162,7 @@ class TestFiles:
         assert "abc123, not the one" in reasons["wrong"] and "give that one, not sha256" in reasons["foreign"]
         assert [image["name"] for image in cloud.images.values()] == ["right"]
 
-    def test_in_check_mode_an_image_with_a_wrong_checksum_stays_and_is_to_be_made_anew(self, cloud, create, file):
+    def test_in_check_mode_an_image_with_a_wrong_checksum_stays_and_is_to_be_made_again(self, cloud, create, file):
         create({"name": "a", "file": file})
         report = create({"name": "a", "file": file, "checksum": "sha512:1"}, check_mode=True)
         assert report.outcomes == {"a": "planned"} and len(cloud.images) == 1

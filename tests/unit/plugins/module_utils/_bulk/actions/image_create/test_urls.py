@@ -24,7 +24,7 @@ class TestUrls:
         assert set(report.outcomes.values()) == {"done"}
         assert (cloud.count("POST", "/images"), cloud.count("POST", "/import")) == (2, 2)
 
-    def test_an_import_that_goes_on_is_watched_and_one_that_never_began_is_made_anew(self, cloud, create):
+    def test_an_import_that_goes_on_is_watched_and_one_that_never_began_is_made_again(self, cloud, create):
         marks = {"onetoken_run": "r1", "onetoken_source": URL}
 
         def add(name, **body):

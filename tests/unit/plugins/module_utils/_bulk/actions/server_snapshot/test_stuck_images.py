@@ -10,7 +10,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._bul
 )
 
 
-def test_an_image_stuck_in_the_queue_is_deleted_and_made_anew(cloud, snapshot, time):
+def test_an_image_stuck_in_the_queue_is_deleted_and_made_again(cloud, snapshot, time):
     cloud.server("a")
     cloud.make_image(cloud.servers[0], marked(cloud.servers[0]))
     cloud.images[0]["status"] = "queued"
