@@ -122,6 +122,15 @@ def connect(folder: int, server: str) -> socket | None:
     return connection
 
 
+def identity(folder: int, server: str) -> tuple[int, int] | None:
+    """What tells a server's socket from its successor at the same path; None if there is none."""
+    try:
+        status = os.stat(address(folder, server))
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def forget(folder: int, server: str) -> None:
     """Remove a server's socket, so that nobody connects to it any more."""
     # contextlib takes longer to import than this file.

@@ -36,6 +36,8 @@ _MAX_PRINTED = 1 << 20
 
 def main(session: str, name: str, listener: int, program: str) -> None:
     directory = os.getcwd()
+    # Before the imports: a client that waits too long for them makes room for another server.
+    place = _Place(session, name)
     # Imports leave little garbage, and collecting it takes a third of their time.
     gc.disable()
     # Each fork prints it, as without the server.
@@ -46,7 +48,7 @@ def main(session: str, name: str, listener: int, program: str) -> None:
     # The working directory of a process cannot be unmounted.
     os.chdir("/")
     surroundings = fork.Surroundings(session, program, printed, imports.state_of_packages())
-    Server(Session(session), socket.socket(fileno=listener), surroundings).serve()
+    Server(Session(session), place, socket.socket(fileno=listener), surroundings).serve()
 
 
 def _stderr_of(work: t.Callable[[], object]) -> bytes:
@@ -79,9 +81,30 @@ def _status_of(status: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-class Server:
-    def __init__(self, session: Session, listener: socket.socket, surroundings: fork.Surroundings) -> None:
+class _Place:
+    """Where clients find a server: the path of its socket, unless a client that waited in vain has removed that."""
+
+    def __init__(self, session: str, server: str) -> None:
         self._session = session
+        self._server = server
+        self._identity = self._present()
+
+    def _present(self) -> tuple[int, int] | None:
+        with protocol.Folder(self._session) as folder:
+            return protocol.identity(folder.handle, self._server)
+
+    @property
+    def is_lost(self) -> bool:
+        present = self._present()
+        return present is None or present != self._identity
+
+
+class Server:
+    def __init__(
+        self, session: Session, place: _Place, listener: socket.socket, surroundings: fork.Surroundings
+    ) -> None:
+        self._session = session
+        self._place = place
         self._listener = listener
         self._surroundings = surroundings
         #: The forks that run, by the connection to their client.
@@ -154,7 +177,9 @@ class Server:
 
     def _is_over(self) -> bool:
         with contextlib.suppress(OneTokenError, OSError):
-            return not self._session.exists or self._session.closed or not owners.living(self._session)
+            if self._place.is_lost or not self._session.exists or self._session.closed:
+                return True
+            return not owners.living(self._session)
         return True
 
     def _stop_listening(self) -> None:

@@ -15,6 +15,7 @@ import threading
 
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import protocol
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fork_server.conftest import TIMEOUT
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 from hypothesis import given, settings
@@ -143,6 +144,13 @@ def test_a_server_keeps_no_file_and_no_memory_of_what_it_served(machine, server)
             connection = connect(machine)
             connection.sendall(struct.pack("!I", 0))
             connection.close()
+        # It accepts them in turn: the others still wait until the last one is answered.
+        last = connect(machine)
+        last.shutdown(socket.SHUT_WR)
+        last.settimeout(TIMEOUT)
+        while last.recv(1024):
+            pass
+        last.close()
         wait_until(lambda: machine.servers() == [server])
 
     def files() -> int:
