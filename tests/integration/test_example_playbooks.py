@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The example playbooks run unchanged, with the number of token requests in docs/ways_in.md."""
+"""The example playbooks run unchanged, with the number of token requests in docs/choosing.md."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def assert_names_the_expiry_and_no_token(file):
 
 
 def test_every_example_is_tested_and_documented(examples, repository):
-    page = (repository / "docs" / "ways_in.md").read_text()
+    page = (repository / "docs" / "choosing.md").read_text()
     files = {str(file.relative_to(examples)) for file in examples.rglob("*.yml")}
     assert files == {"bastion.yml", "inventory/openstack.yml", *(f"{name}.yml" for name in COSTS)}
     assert {file for file in files if f"(../playbooks/examples/{file})" not in page} == set()
@@ -138,7 +138,7 @@ def test_the_inventory_costs_one_token_request_without_a_session(reader, keyston
 
 @pytest.mark.versions
 def test_the_inventory_and_the_tasks_share_a_token_with_the_documented_files(reader, keystone, examples, repository):
-    page = (repository / "docs" / "ways_in.md").read_text()
+    page = (repository / "docs" / "choosing.md").read_text()
     first = reader.home / "0_one_token.yml"
     first.write_text(page.split("<!-- file: 0_one_token.yml -->\n```yaml\n")[1].split("```")[0])
     inventories = ("-i", str(first), "-i", str(examples / "inventory" / "openstack.yml"))

@@ -36,7 +36,7 @@ AT_EVERY_CHANGE = ("os_token_issue",)
 FOR_OPENRC_ONLY = ("docs/guide.md",)
 #: These pages take minutes, and do what tests of modules, role, callback and playbooks do.
 LONG_PAGES = (
-    *("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "docs/limits.md", "docs/ways_in.md"),
+    *("docs/bulk_runs.md", "docs/getting_started.md", "docs/guide.md", "docs/limits.md", "docs/choosing.md"),
     "CONTRIBUTING.md",
 )
 
