@@ -318,6 +318,27 @@ requests:
   type: dict
   sample: {compute: 14, image: 4}
 # The same in all bulk modules:
+summary:
+  description: The run in a few lines, for people. Their words may change.
+  returned: when the servers could be listed
+  type: dict
+  contains:
+    result:
+      description: What was done, in a sentence; in check mode, what would be done.
+      returned: always
+      type: str
+      sample: "Run nightly: 11 of 12 servers done, 1 failed in 41 s."
+    details:
+      description: A line for each outcome and reason, with the names of the servers, and one for the requests.
+      returned: always
+      type: list
+      elements: str
+      sample: ['done: web-01, web-02', 'failed: web-03: it is busy']
+    failure:
+      description: Which items failed and why, in a sentence; empty if none did.
+      returned: always
+      type: str
+      sample: ""
 tokens_issued:
   description: How many tokens the session has issued so far, or this call if it has no session.
   returned: when the servers could be listed

@@ -252,7 +252,8 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Snapshot of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to submit all of it.
+      sample: "Nothing was done: 12 of 12 volumes would be snapshotted. About 15 requests (15 to block storage), 1 s to
+        submit all of it."
     requests:
       description: Requests by service.
       returned: always
@@ -300,6 +301,27 @@ requests:
   type: dict
   sample: {block_storage: 17}
 # The same in all bulk modules:
+summary:
+  description: The run in a few lines, for people. Their words may change.
+  returned: when the volumes could be listed
+  type: dict
+  contains:
+    result:
+      description: What was done, in a sentence; in check mode, what would be done.
+      returned: always
+      type: str
+      sample: "Run nightly: 11 of 12 volumes done, 1 failed in 41 s."
+    details:
+      description: A line for each outcome and reason, with the names of the volumes, and one for the requests.
+      returned: always
+      type: list
+      elements: str
+      sample: ['done: web-01, web-02', 'failed: web-03: it is busy']
+    failure:
+      description: Which items failed and why, in a sentence; empty if none did.
+      returned: always
+      type: str
+      sample: ""
 tokens_issued:
   description: How many tokens the session has issued so far, or this call if it has no session.
   returned: when the volumes could be listed

@@ -38,7 +38,8 @@ from .engine.workers import WORKERS
 from .model.action import Action
 from .model.errors import DeadlineError
 from .report import files as report_files
-from .report.report import Report, RunFailedError, results_of
+from .report.answer import RunFailedError, answer
+from .report.report import Report, results_of
 
 if t.TYPE_CHECKING:
     import openstack.connection
@@ -123,6 +124,7 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
         reason = cancellation.reason
         report = Report(
             action=action.name,
+            past=action.past,
             resources=action.resources,
             run=(params["run"] or "") if "run" in params else None,
             results=results_of(run.items),
@@ -148,7 +150,7 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
         module.warn(action.nothing_selected)
     if report.failed and not params["ignore_failures"]:
         raise RunFailedError(report)
-    return report.answer()
+    return answer(report)
 
 
 def _limits_of(params: t.Mapping[str, t.Any]) -> tuple[RateLimit, MaxFailures | None]:
@@ -190,7 +192,7 @@ def _write(report: Report, path: str) -> Report:
         return dataclasses.replace(report, files=report_files.write_report(report, path))
     except report_files.ReportError as exc:
         # The task returns its results nevertheless.
-        exc.result = report.answer()
+        exc.result = answer(report)
         raise
 
 

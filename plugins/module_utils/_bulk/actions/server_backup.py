@@ -18,6 +18,7 @@ from .common.server_image import ServerImage
 
 class ServerBackup(ServerImage):
     name = "backup"
+    past = "backed up"
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ REBOOT_TASKS = {
 
 class ServerStart(ServerStatus):
     name = "start"
+    past = "started"
     request = {"os-start": None}
     statuses = frozenset({ACTIVE})
     tasks = REBOOT_TASKS[SOFT] | {"powering-on"}
@@ -35,6 +36,7 @@ class ServerStart(ServerStatus):
 
 class ServerStop(ServerStatus):
     name = "stop"
+    past = "stopped"
     request = {"os-stop": None}
     statuses = frozenset({"SHUTOFF"})
     tasks = frozenset({"powering-off"})
@@ -45,6 +47,7 @@ class ServerReboot(ServerStatus):
     """Reboots each server, but not twice in a run; without a run, each call reboots."""
 
     name = "reboot"
+    past = "rebooted"
     statuses = frozenset({ACTIVE})
 
     def __init__(self, client: Client, criteria: Criteria, reboot_type: str, run: str | None) -> None:

@@ -28,6 +28,7 @@ class ServerShelve(ServerStatus):
     """Shelves each server, after labelling it with the run: a shelved one takes no metadata."""
 
     name = "shelve"
+    past = "shelved"
     request = {"shelve": None}
     #: Some clouds offload at once, all do so where the server was booted from a volume.
     statuses = frozenset({SHELVED, OFFLOADED})
@@ -50,6 +51,7 @@ class ServerOffload(ServerShelve):
     """Shelves each server, and then takes it off its hypervisor where the cloud does not do so itself."""
 
     name = "offload"
+    past = "offloaded"
     statuses = frozenset({OFFLOADED})
     possible_in = ServerShelve.possible_in | {SHELVED}
 
@@ -95,6 +97,7 @@ class ServerUnshelve(ServerStatus):
     """Brings shelved servers back: those that a run has shelved, or all."""
 
     name = "unshelve"
+    past = "unshelved"
     request = {"unshelve": None}
     tasks = frozenset({"unshelving", "spawning", "powering-on"})
     possible_in = frozenset({SHELVED, OFFLOADED})

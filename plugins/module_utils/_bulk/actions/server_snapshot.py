@@ -25,6 +25,7 @@ AS_VOLUME_SNAPSHOTS = "volume_snapshots"
 
 class ServerSnapshot(ServerImage):
     name = "snapshot"
+    past = "snapshotted"
 
     def __init__(
         self, client: Client, criteria: Criteria, labels: Labels, queued_timeout: int, volume_backed: str

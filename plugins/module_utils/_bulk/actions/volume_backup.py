@@ -23,6 +23,7 @@ from .common.volume_copy import VolumeCopyAction
 
 class VolumeBackup(VolumeCopyAction):
     name = "backup"
+    past = "backed up"
     awaited = "the volume backups"
 
     def __init__(

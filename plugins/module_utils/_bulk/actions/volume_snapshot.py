@@ -18,6 +18,7 @@ from .common.volume_copy import VolumeCopyAction
 
 class VolumeSnapshot(VolumeCopyAction):
     name = "snapshot"
+    past = "snapshotted"
     awaited = "the volume snapshots"
     kind = SNAPSHOTS
 

@@ -21,6 +21,8 @@ class Action(abc.ABC, t.Generic[R]):
 
     #: As results have it, such as ``snapshot``.
     name: str
+    #: The same of what is done, such as ``snapshotted``.
+    past: str
     #: What it acts on, as messages have it, such as ``servers``.
     resources: str
     #: What of an item is waited for, as progress has it, such as ``the images``.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of a bulk run: what its task returns, what its files are made of, and its failures in a sentence."""
+"""The report of a bulk run: its items, what it cost, and what its files are made of."""
 
 from __future__ import annotations
 
@@ -11,30 +11,20 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..._session.util.errors import OneTokenError
 from ..engine.plan import Plan
-from ..model.item import OUTCOMES, PLANNED, SKIPPED, Item, is_unsatisfied
-from ..model.reason import MAY_BE_REFUSED
+from ..model.item import OUTCOMES, Item, is_unsatisfied
 
-#: So many failures are in the sentence; all of them are in the results.
-REASONS_SHOWN = 20
 #: Of an item, only for the files: when it began and ended, in seconds since the start or None.
 MOMENTS = ("started_at", "ended_at")
 
 Result = dict[str, t.Any]
 
 
-class RunFailedError(OneTokenError):
-    """Items of the run failed, or were not submitted; the others are as they should be."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(report.failure())
-        self.result = report.answer()
-
-
 @dataclass(frozen=True)
 class Report:
     action: str
+    #: What it did to them, as a participle.
+    past: str
     resources: str
     #: None where an action knows no runs.
     run: str | None
@@ -82,24 +72,6 @@ class Report:
         """The items that are not as they should be."""
         return [result for result in self.results if is_unsatisfied(result["outcome"], result["reason_code"])]
 
-    def answer(self) -> dict[str, t.Any]:
-        """What the task returns."""
-        answer = {
-            "changed": self.changed,
-            **({} if self.run is None else {"run": self.run}),
-            "counts": self.counts,
-            "results": [{key: result[key] for key in result if key not in MOMENTS} for result in self.results],
-            "requests": dict(self.requests),
-            "seconds": round(self.seconds, 1),
-            "tokens_issued": self.tokens_issued,
-            "throttled_seconds": round(self.throttled_seconds, 1),
-            "report": dict(self.files),
-            **self.extras,
-        }
-        if self.plan is not None:
-            answer["plan"] = {**self.plan.result(), "text": self.describe_plan()}
-        return answer
-
     def content(self) -> dict[str, t.Any]:
         """What its files have."""
         return {
@@ -121,43 +93,7 @@ class Report:
             "stopped_code": self.stopped_code,
         }
 
-    def _stopped_before(self, result: Result) -> bool:
-        """Whether a skipped item was not submitted because the run was stopped."""
-        return bool(self.stopped) and self.stopped_code in ("", result["reason_code"])
-
-    def failure(self) -> str:
-        """The items that failed and why, in a sentence."""
-        failed = [result for result in self.failed if result["outcome"] != SKIPPED]
-        skipped = [result for result in self.failed if result["outcome"] == SKIPPED]
-        # The others were left alone for reasons of their own, whether the run was stopped or not.
-        left_alone = Counter(_reason(result) for result in skipped if not self._stopped_before(result))
-        not_asked_for = sum(map(self._stopped_before, skipped))
-        reasons = [f"{result['name']}: {_reason(result)}" for result in failed[:REASONS_SHOWN]]
-        if len(failed) > REASONS_SHOWN:
-            reasons.append(f"and {len(failed) - REASONS_SHOWN} more, see results")
-        reasons += [f"{count} were left alone: {why}" for why, count in left_alone.most_common(REASONS_SHOWN)]
-        if not_asked_for:
-            reasons.append(f"{not_asked_for} were not submitted, as {self.stopped}: run it again to finish them")
-        of_run = f" of run {self.run}" if self.run else ""
-        total = f"{len(self.failed)} of {len(self.results)} {self.resources}"
-        return f"The {self.action}{of_run} failed for {total}: {'; '.join(reasons)}."
-
-    def describe_plan(self) -> str:
-        """What would be done, in a sentence or two."""
-        counts = self.counts
-        text = f"{self.action.capitalize()} of {counts[PLANNED]} of {len(self.results)} {self.resources}"
-        others = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if outcome != PLANNED and counts[outcome]]
-        codes = [result["reason_code"] for result in self.results if result["outcome"] == PLANNED]
-        if uncertain := sum(codes.count(code.value) for code in MAY_BE_REFUSED):
-            others.append(f"{uncertain} that the cloud may refuse")
-        text += f" ({', '.join(others)})" if others else ""
-        return f"{text}. {self.plan.describe()}" if self.plan is not None and counts[PLANNED] else f"{text}."
-
 
 def results_of(items: t.Iterable[Item[t.Any]]) -> list[Result]:
     """Items as a report has them."""
     return [{**item.result(), "started_at": item.started_at, "ended_at": item.ended_at} for item in items]
-
-
-def _reason(result: Result) -> str:
-    return result["reason"].rstrip(".")

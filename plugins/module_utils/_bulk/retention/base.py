@@ -57,6 +57,7 @@ class Retention(Action[Deletion], abc.ABC):
     """Deletes the copies that have expired."""
 
     name = "delete"
+    past = "deleted"
     awaited = "the deletions"
     #: The service that lists the copies, and says when each was made.
     listed_by: Service

@@ -26,6 +26,7 @@ class ImageCreate(Action[R], abc.ABC):
     """Makes each image that the run has not made yet. The labels of an image, its key, say of which item it is."""
 
     name = "upload"
+    past = "uploaded"
     awaited = "the images"
     polled_services = ("image",)
 

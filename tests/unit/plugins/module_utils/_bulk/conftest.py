@@ -15,6 +15,8 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.m
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.control.slots import Slots
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.engine.run import Run
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import Item, is_unsatisfied
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report import summary
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.answer import answer
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limit import RateLimit
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.rate_limit.limiter import RateLimiter
@@ -59,10 +61,10 @@ class FinishedRun(t.NamedTuple):
         return self.report.changed
 
     def answer(self) -> dict[str, t.Any]:
-        return self.report.answer()
+        return answer(self.report)
 
     def failure(self) -> str:
-        return self.report.failure()
+        return summary.failure(self.report)
 
 
 @pytest.fixture
@@ -130,6 +132,7 @@ def carry_out(new_client: t.Any, new_slots: t.Any) -> t.Callable[..., FinishedRu
         stopped = client.cancellation.reason
         report = Report(
             action.name,
+            action.past,
             action.resources,
             "r1",
             results_of(run.items),

@@ -35,6 +35,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.err
     UnconfirmedError,
     UnreadableError,
 )
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.answer import answer
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.labels import Labels
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.selection import Criteria
@@ -199,7 +200,7 @@ def carry_out(cloud, new_action):
     run.plan()
     Plan.of(action, run.items, limiter.rate, 1000)
     run.carry_out()
-    return Report(action.name, action.resources, "r1", results_of(run.items), now(), client.budget.spent)
+    return Report(action.name, action.past, action.resources, "r1", results_of(run.items), now(), client.budget.spent)
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -215,7 +216,7 @@ def test_no_odd_answer_is_an_unexpected_error(name, data):
         assert {result["reason_code"] for result in report.results} - {"unexpected"} == {
             result["reason_code"] for result in report.results
         }
-        json.dumps(report.answer())
+        json.dumps(answer(report))
 
 
 RETENTIONS = ["images", "images by names", "volume snapshots", "volume backups"]

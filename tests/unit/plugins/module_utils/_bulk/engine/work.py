@@ -25,6 +25,7 @@ class Work(Action):
     """Makes one thing of each item, which takes the cloud some seconds."""
 
     name = "work"
+    past = "worked on"
     resources = "things"
     awaited = "the works"
     requests_each = {"compute": 1}

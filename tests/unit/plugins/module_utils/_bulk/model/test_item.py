@@ -17,8 +17,9 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.ite
     Created,
     Item,
     State,
+    is_unsatisfied,
 )
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import INTENDED, Code, Reason
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.resources.images import IMAGE
 
 NO_ANSWER = Reason(Code.UNCONFIRMED, "no answer")
@@ -111,3 +112,15 @@ def test_the_result_is_what_the_task_returns(started, ended, seconds):
         "seconds": seconds,
         "created": [{"type": "image", "id": "i", "name": "web-r1", "status": "active", "size": 7}],
     }
+
+
+@pytest.mark.parametrize("outcome", [SKIPPED, BLOCKED, INCOMPLETE])
+def test_what_is_left_undone_is_satisfied_only_if_that_was_intended(outcome):
+    intended = {code for code in Code if not is_unsatisfied(outcome, code.value)}
+    assert intended == set(INTENDED)
+    assert is_unsatisfied(outcome, "")
+
+
+def test_what_failed_is_never_satisfied_and_what_was_done_always_is():
+    assert all(is_unsatisfied(FAILED, code.value) for code in Code)
+    assert not any(is_unsatisfied(outcome, "") for outcome in (DONE, ALREADY, ACCEPTED, PLANNED))

@@ -8,10 +8,32 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import DONE
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import DONE, Item
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code, Reason
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.report.report import Report, results_of
 
 STARTED = datetime.datetime(2026, 1, 31, 1, 0, 4, tzinfo=datetime.timezone.utc)
+
+
+def item(name, outcome=None, text="", code=Code.REFUSED, **changes):
+    why = Reason(code, text) if text else None
+    made = Item(f"id-{name}", name, "snapshot")
+    for attribute, value in {"reason": why, **changes}.items():
+        setattr(made, attribute, value)
+    if outcome:
+        made.settle(outcome, why)
+    return made
+
+
+def report(*items, **changes):
+    given = {
+        "run": "r1",
+        "results": results_of(items),
+        "started": STARTED,
+        "seconds": 0.0,
+        "changed": any(item.changed for item in items),
+    }
+    return Report("snapshot", "snapshotted", "servers", **{**given, **changes})
 
 
 def make_result(number: int, **changes: t.Any) -> dict[str, t.Any]:
@@ -43,6 +65,7 @@ def make_report(results: t.Sequence[dict[str, t.Any]], **changes: t.Any) -> Repo
     report = {
         "run": "nightly",
         "action": "snapshot",
+        "past": "snapshotted",
         "resources": "servers",
         "cloud": "mycloud",
         "project": "production",
