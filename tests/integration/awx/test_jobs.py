@@ -69,22 +69,30 @@ REPEATS = pytest.mark.repeats
         pytest.param(
             "bulk_snapshot",
             {"name_pattern": "web-0[12]", "keep_last": 1, "run_pattern": "awx-*"},
-            "Snapshot of 2",
+            "2 of 2 servers snapshotted",
             id="snapshot",
         ),
         pytest.param(
-            "bulk_volume_snapshot", {"volumes": "data-02,data-03"}, "Snapshot of 2", id="volume_snapshot", marks=REPEATS
+            "bulk_volume_snapshot",
+            {"volumes": "data-02,data-03"},
+            "2 of 2 volumes snapshotted",
+            id="volume_snapshot",
+            marks=REPEATS,
         ),
         pytest.param(
             "bulk_shelve",
             {"servers": "web-09\n", "status": "", "tags": None},
-            "Shelve of 1",
+            "1 of 1 server shelved",
             id="shelve",
             marks=REPEATS,
         ),
-        pytest.param("bulk_unshelve", {"servers": "web-09"}, "Unshelve of 1", id="unshelve", marks=REPEATS),
+        pytest.param("bulk_unshelve", {"servers": "web-09"}, "1 of 1 server unshelved", id="unshelve", marks=REPEATS),
         pytest.param(
-            "bulk_image_create", {"from_volumes": True, "volumes": "data-02"}, "of 1", id="image_create", marks=REPEATS
+            "bulk_image_create",
+            {"from_volumes": True, "volumes": "data-02"},
+            "1 of 1 volume uploaded",
+            id="image_create",
+            marks=REPEATS,
         ),
         pytest.param(
             "retention", {"kind": "image", "run_pattern": "awx-*", "keep_last": 1}, "", id="retention", marks=REPEATS
@@ -134,7 +142,7 @@ def test_an_answer_that_ansible_does_not_read_as_text_is_refused(start, keystone
     job = start("bulk_snapshot", **{"name_pattern": "web-01", "run_name": "awx-text", **answers})
     assert job.wait() != ""
     shown = job.output.replace('\\"', '"')
-    assert f"Nothing was done, as {arrived}, not text: Ansible turns 012, 1:30, 1.10 and yes into" in shown, shown
+    assert f"Nothing was done: {arrived}, not text: Ansible turns 012, 1:30, 1.10 and yes into" in shown, shown
     assert keystone.requests() == []
 
 

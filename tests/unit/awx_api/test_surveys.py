@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.onetoken.openstack.plugins.plugin_utils.bulk_variables import specs
 from ansible_collections.onetoken.openstack.tests.awx_api.surveys import RefusedError, answered, check_survey
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
@@ -34,7 +35,7 @@ EACH_TEMPLATE = pytest.mark.parametrize("template", TEMPLATES, ids=lambda templa
 
 def variables_of(playbook: str) -> dict[str, dict[str, t.Any]]:
     (play,) = yaml.safe_load((PLAYBOOKS / f"{playbook}.yml").read_text())
-    return play["vars"]["bulk_variables"]
+    return specs()[play["tasks"][0]["ansible.builtin.import_role"]["tasks_from"]]
 
 
 def survey_of(questions: t.Sequence[str]) -> dict[str, t.Any]:
