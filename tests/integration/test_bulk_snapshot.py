@@ -31,18 +31,18 @@ def test_every_server_gets_one_image_on_one_token_even_if_the_run_is_repeated(
     made = [result["name"] for result in results]
     assert len(made) >= 8 and len(set(made)) == len(made)
     assert {(result["outcome"], result["created"][0]["status"]) for result in results} == {("done", "active")}
-    assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} done, in " in run.output
+    assert f"Run {run_name}: {len(made)} of {len(made)} servers snapshotted in " in run.output
     assert f"done: {', '.join(made[:5])} and {len(made) - 5} more" in run.output
     assert f"Report: {controller.home / 'run.html'}" in run.output
     images = [image for image in demo_cloud.image.images() if image.properties.get("onetoken_run") == run_name]
     assert sorted(image.name for image in images) == sorted(f"{name}-{run_name}" for name in made)
     assert {image.status for image in images} == {"active"}
-    report = re.search(r"Keystone requests of this run: (\d+), tokens issued: 1, revoked: 1", run.output)
-    assert report, run.output
+    assert re.search(r" s[.] 1 token, revoked; \d+ requests to Keystone[.] Report: ", run.output), run.output
+    assert "skipping" not in run.output.partition("TASK [onetoken.openstack.bulk : Revoke")[2], run.output
 
     again = controller.run(playbook, *arguments)
     assert again.ok, again.output
-    assert f"Snapshot of {len(made)} in run {run_name}: {len(made)} already, in " in again.output
+    assert f"Run {run_name}: {len(made)} of {len(made)} servers snapshotted, all of them before, in " in again.output
 
 
 def test_a_volume_backed_server_gets_volume_snapshots_and_keystone_requests_are_reported(
@@ -52,7 +52,7 @@ def test_a_volume_backed_server_gets_volume_snapshots_and_keystone_requests_are_
     run = controller.run(playbook, "-e", json.dumps({"servers": [name], "run_name": run_name, "cloud": "sandbox"}))
     assert run.ok, run.output
     assert f"done: {name}" in run.output
-    reported = int(re.search(r"Keystone requests of this run: (\d+)", run.output)[1])
+    reported = int(re.search(r"(\d+) requests to Keystone", run.output)[1])
     assert reported == len(keystone.requests())
     mine = [one for one in demo_cloud.block_storage.snapshots() if run_name in one.name]
     assert mine and {one.status for one in mine} == {"available"}
@@ -63,7 +63,8 @@ def test_failed_servers_are_named_at_the_end_and_the_token_is_revoked(controller
     arguments = ("-e", json.dumps({"servers": ["broken-01", "web-01", "nobody"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
-    assert "Failed: broken-01, nobody. As they should be: 1 of 3, and the token is revoked." in run.output
+    assert re.search(rf"Run {run_name}: 1 of 3 servers snapshotted, 2 failed, in .* s[.] 1 token, revoked;", run.output)
+    assert f"run the same command with -e run_name={run_name}, which leaves alone what is done." in run.output
     assert "done: web-01" in run.output
     assert re.search("failed: broken-01: .*in vm_state error", run.output) and "Traceback" not in run.output
     assert "failed: nobody: no server of the project has this name or id" in run.output
@@ -89,7 +90,7 @@ def test_a_run_on_an_existing_session_does_not_revoke_it(controller, keystone, p
     arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, **environment)
     assert run.ok, run.output
-    assert "The token is of the session that this run works on" in run.output
+    assert "The token is that of the playbook run's session." in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 0)
     end(controller.sessions[0])
 
@@ -98,8 +99,8 @@ def test_under_the_callback_it_uses_the_session_of_the_run_and_says_so(controlle
     variables = json.dumps({"servers": ["web-01", "absent"], "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, **CALLBACK)
     assert run.status == 2
-    assert "The token is of the session that this run works on, and is revoked with it." in run.output
-    assert "Failed: absent. As they should be: 1 of 2.\n" in run.output
+    assert "The token is that of the playbook run's session." in run.output
+    assert f"Run {run_name}: 1 of 2 servers snapshotted, 1 failed, in " in run.output
     assert "not revoked yet" not in run.output
     assert "one_token: identities: 1, tokens issued: 1, " in run.output and ", revoked: 1\n" in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
@@ -109,7 +110,8 @@ def test_check_mode_plans_without_a_session(controller, playbook, run_name):
     variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, "--check")
     assert run.ok, run.output
-    assert "Snapshot of 2 of 2 servers. About " in run.output
+    assert "Nothing was done: 2 of 2 servers would be snapshotted. About " in run.output
+    assert "changed=0" in run.output
     planned = re.findall(r"planned: (\S+) as ([^\"]+)", run.output)
     assert planned == [("web-01", f"web-01-{run_name}"), ("web-02", f"web-02-{run_name}")]
     assert not list(controller.home.glob(".local/state/onetoken/run-*"))
@@ -118,7 +120,7 @@ def test_check_mode_plans_without_a_session(controller, playbook, run_name):
 @pytest.mark.repeats
 def test_selecting_no_server_is_a_failure(controller, keystone, playbook, run_name):
     run = controller.run(playbook, "-e", "name_pattern=wbe-*", "-e", "cloud=sandbox")
-    assert run.status == 2 and "nothing was snapshotted" in run.output
+    assert run.status == 2 and "No server matches the selection, so nothing was done." in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 

@@ -114,36 +114,3 @@ def test_a_run_with_access_rules_reports_when_its_token_expires(controller, issu
     assert keystone.count("POST") == 1
     assert len(issued.all()) == 1
     assert controller.tokens() == []
-
-
-@pytest.mark.parametrize(
-    ("revoked", "counts", "token_is_revoked"),
-    [
-        ({"revoked": 1, "alive": 0, "alive_until": None}, "revoked: 1.", True),
-        (
-            {"revoked": 0, "alive": 1, "alive_until": "2026-01-31T14:05:00Z"},
-            "revoked: 0, alive until 2026-01-31T14:05:00Z: 1.",
-            False,
-        ),
-        ({"revoked": 1, "alive": 2, "alive_until": None}, "revoked: 1, alive: 2.", False),
-    ],
-    ids=["revoked", "alive", "alive until an unknown time"],
-)
-def test_the_end_of_a_bulk_playbook_counts_living_tokens(controller, repository, revoked, counts, token_is_revoked):
-    run = controller.play(
-        [
-            {
-                "ansible.builtin.include_tasks": str(repository / "playbooks" / "tasks" / "end.yml"),
-                "vars": {
-                    "os_token_revoked": {"keystone_requests": 3, "tokens_issued": 1, **revoked},
-                    "bulk_on_session": False,
-                    "bulk_given": {},
-                    "bulk_results": [{"name": "web-1", "outcome": "failed", "reason": "broken"}],
-                },
-            }
-        ]
-    )
-
-    words = " ".join(run.output.split())
-    assert f"tokens issued: 1, {counts}" in words, run.output
-    assert ("and the token is revoked" in words) is token_is_revoked

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
+import typing as t
 
+import yaml
 from environments import MAIN, REPOSITORY
 
 #: Not below docs/, where generated files would be taken for pages.
@@ -46,15 +49,36 @@ def build() -> int:
 
 
 def playbooks() -> str:
-    """A page with the variables of each playbook, as described at its top."""
-    parts = ["# Playbooks\n", "What is in brackets is the default of a variable that may be left out.\n"]
+    """A page with the variables of each playbook, from the argument specs of the role bulk."""
+    specs = yaml.safe_load((REPOSITORY / "roles" / "bulk" / "meta" / "argument_specs.yml").read_text("utf-8"))
+    parts = [
+        "# Playbooks\n",
+        "Set a variable with `-e NAME=VALUE`, in a file with `-e @FILE`, or in a survey of AWX.\n",
+    ]
     for path in sorted((REPOSITORY / "playbooks").glob("*.yml")):
-        variables = path.read_text(encoding="utf-8").partition("    bulk_variables:\n")[2]
-        lines = variables.splitlines()
-        end = next(number for number, line in enumerate(lines) if line and not line.startswith(" " * 6))
-        shown = "\n".join(line.strip() for line in lines[:end])
-        parts.append(f"## onetoken.openstack.{path.stem}\n\n```yaml\n{shown}\n```\n")
+        (play,) = yaml.safe_load(path.read_text("utf-8"))
+        spec = specs["argument_specs"][play["tasks"][0]["ansible.builtin.import_role"]["tasks_from"]]
+        parts.append(f"## onetoken.openstack.{path.stem}\n")
+        parts += [f"{markdown(line)}\n" for line in spec["description"]]
+        parts.append("| Variable | Type | Default | Meaning |\n| --- | --- | --- | --- |")
+        parts += [row(name, option) for name, option in spec["options"].items()]
+        parts.append("")
     return "\n".join(parts)
+
+
+def row(name: str, option: dict[str, t.Any]) -> str:
+    kind = f"list of {option['elements']}" if "elements" in option else option["type"]
+    default = "**required**" if option.get("required") else f"`{option['default']}`" if "default" in option else ""
+    described = option["description"] if isinstance(option["description"], list) else [option["description"]]
+    meaning = " ".join(map(markdown, described))
+    if "choices" in option:
+        meaning += f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}."
+    return f"| `{name}` | {kind} | {default} | {meaning} |"
+
+
+def markdown(text: str) -> str:
+    """Ansible's markup of documentation as Markdown."""
+    return re.sub(r"[COMV]\((?:[\w.]+#module:)?([^)]+)\)", r"`\1`", text)
 
 
 if __name__ == "__main__":

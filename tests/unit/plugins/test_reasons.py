@@ -12,11 +12,10 @@ import pathlib
 import re
 import typing as t
 
-import jinja2.nativetypes
 import pytest
 import yaml
 from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.item import OUTCOMES
-from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import INTENDED, Code
+from ansible_collections.onetoken.openstack.plugins.module_utils._bulk.model.reason import Code
 from ansible_collections.onetoken.openstack.tests.examples import pages
 from ansible_collections.onetoken.openstack.tests.tools.returns import codes_of
 
@@ -115,49 +114,6 @@ def test_nothing_reads_the_text_of_a_reason():
     for path in (PLUGINS / "modules").glob("*.py"):
         found[path] += IN_TEMPLATE.findall(pages.examples_of_plugin(path.read_text(encoding="utf-8")))
     assert {str(path): lines for path, lines in found.items() if lines} == {}
-
-
-# The end of the bulk playbooks
-
-
-@functools.cache
-def last_task() -> dict[str, t.Any]:
-    return yaml.safe_load((REPOSITORY / "playbooks" / "tasks" / "end.yml").read_text(encoding="utf-8"))[-1]
-
-
-def test_the_playbooks_know_the_same_codes_as_intended():
-    assert sorted(last_task()["vars"]["intended"]) == sorted(code.value for code in INTENDED)
-
-
-def end_with(*results: dict[str, str]) -> str:
-    """The sentence with which a playbook that had these results ends."""
-    task = last_task()
-    environment = jinja2.nativetypes.NativeEnvironment()
-    environment.tests["match"] = lambda text, pattern: bool(re.match(pattern, text))
-    known: dict[str, t.Any] = {"bulk_results": [*results], "ansible_check_mode": True, "bulk_on_session": False}
-    for name, value in task["vars"].items():
-        rendered = environment.from_string(value).render(known) if isinstance(value, str) else value
-        known[name] = list(rendered) if isinstance(rendered, t.Iterator) else rendered
-    return environment.from_string(task["ansible.builtin.fail"]["msg"]).render(known)
-
-
-def result(outcome: str, code: str = "", reason: str = "in other words") -> dict[str, str]:
-    return {"name": "web", "outcome": outcome, "reason_code": code, "reason": reason}
-
-
-@pytest.mark.parametrize("code", ["timeout", "interrupted", "max_failures", "cloud_unusable"])
-@pytest.mark.parametrize("outcome", ["skipped", "blocked", "incomplete"])
-def test_what_was_not_finished_is_found_whatever_the_words(outcome, code):
-    assert end_with(result("done"), result(outcome, code)) == (
-        "Not finished, so run it again: 1. As they should be: 1 of 2."
-    )
-
-
-def test_what_is_skipped_on_purpose_is_as_it_should_be_whatever_the_words():
-    skipped = [result("skipped", code.value, "not submitted: it is protected") for code in INTENDED]
-    assert end_with(result("failed", "refused"), *skipped) == (
-        f"Failed: web. As they should be: {len(INTENDED)} of {len(INTENDED) + 1}."
-    )
 
 
 # What the modules document

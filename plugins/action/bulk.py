@@ -1,0 +1,63 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a bulk module with the variables of the role bulk as its options."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.utils.vars import load_extra_vars
+
+from ..plugin_utils.bulk_variables import VariableError, Variables, retention_after
+from ..plugin_utils.progress_action import ProgressAction
+
+
+class ActionModule(ProgressAction):
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        _result, arguments = self.validate_argument_spec(
+            {
+                "entry_point": {"type": "str", "required": True},
+                "validate_only": {"type": "bool", "default": False},
+            }
+        )
+        variables = self._variables(arguments["entry_point"], task_vars or {})
+        try:
+            options = variables.options()
+        except VariableError as exc:
+            return {"failed": True, "msg": f"Nothing was done: {exc}."}
+        if arguments["validate_only"]:
+            return {"changed": False}
+        self._task.check_mode = self._task.check_mode or variables.is_dry_run
+        result = self._run_module(variables.module, options, task_vars)
+        if variables.keeps and not self._task.check_mode and "results" in result:
+            result["deletions"] = [
+                self._run_module("onetoken.openstack.os_retention", {**variables.retention(), **of_kind}, task_vars)
+                for of_kind in retention_after(result)
+            ]
+            for deletion in result["deletions"]:
+                # What was made is still worth a report.
+                if deletion.get("failed"):
+                    return {**result, "failed": True, "msg": deletion["msg"]}
+        return result
+
+    def _run_module(self, module: str, options: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
+        self._task.action = module
+        self._task.args = {**options, "ignore_failures": True}
+        return super().run(None, task_vars)
+
+    def _variables(self, entry_point: str, task_vars: dict[str, t.Any]) -> Variables:
+        # Variables are templated when they are read, and most of a play's are no business of this role.
+        names = Variables.names(entry_point)
+        values = {name: self._templar.template(task_vars[name]) for name in names if name in task_vars}
+        return Variables.of(
+            entry_point, values, others=task_vars, extra=load_extra_vars(self._loader), hosts=self._hosts(task_vars)
+        )
+
+    def _hosts(self, task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        """The hosts of the play, and what the inventory knows of their servers."""
+        hostvars = task_vars["hostvars"]
+        return [
+            {"name": name, "openstack": self._templar.template(hostvars[name].get("openstack", {}))}
+            for name in task_vars.get("ansible_play_hosts_all", ())
+        ]
