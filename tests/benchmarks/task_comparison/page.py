@@ -19,16 +19,21 @@ from .ways import DIRECT, GENERAL, PASSWORD, PING, Way
 
 BEGIN = "<!-- Written by `make benchmark` from here -->"
 END = "<!-- to here -->"
-COLUMNS = ("way", "time, ms", "of the password's", "CPU, ms", "of the password's", *map(str.capitalize, SERVICES))
+COLUMNS = ("way", "time, ms", "vs password", "CPU, ms", "vs password", *map(str.capitalize, SERVICES))
 TEXT = """\
-Machine: {machine}. Measured on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection},
-openstacksdk {sdk}; medians of alternating rounds. CPU is user and system time of all processes that the command starts,
-including the fork server and the token's revocation. The last columns are requests in the services' access logs. The
-cost of one more task is the difference between a longer and a shorter loop, divided by the difference in tasks; neither
-loop is so short that the costs of the first task matter. Mitogen keeps the library imported as well: it forks for a
-module at the other end of a persistent connection; it does not help the `openstack` command. Issuing a token takes
-0.24 s longer than the sandbox needs, like hashing a password with Keystone's defaults.
+Machine: {machine}.
+Measured on {date} with Python {python}, ansible-core {ansible}, openstack.cloud {collection}, openstacksdk {sdk}.
 {mitogen}
+
+- Times are medians of alternating rounds.
+- **CPU** is the user and system time of all processes that the command starts, including the fork server and the
+  revocation.
+- The columns **Keystone** to **Cinder** are requests in the services' access logs.
+- **One more task** is the difference between a longer and a shorter loop, divided by the difference in tasks. Both are
+  long enough that the first task does not matter.
+- Each token takes 0.24 s longer than the sandbox needs. Keystone's default password hashing takes that long.
+- Mitogen also keeps openstacksdk imported: it forks for each module at the other end of a persistent connection. It
+  does not help the `openstack` command.
 
 ![Time and CPU time of one more keypair_info](figures.svg)
 
