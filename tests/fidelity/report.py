@@ -24,32 +24,38 @@ INTRODUCTION = """\
 
 # Fidelity
 
-Every module of openstack.cloud that the sandbox's services support was run three times with the same tasks: with the
-password (only `OS_CLOUD` set), on a session (`os_token_issue`, its `environment` on the play, `os_token_revoke`)
-without the fork server, and on a session with it, where each task was checked to run in a fork. Each task's whole
-result was compared, and token requests were counted in Keystone's access log: on a session, those between issue and
-revoke.
+Of {run} modules of openstack.cloud, {equal} return the same on a session as with the password, and {unequal} do not.
+On a session they requested {tokens} tokens; in forks, {fork_tokens}. {not_run} modules were not run, because the
+sandbox cannot run them.
+
+The same tasks ran three times:
+
+1. with the password (only `OS_CLOUD` is set);
+2. on a session without the fork server (`os_token_issue`, its `environment` on the play, `os_token_revoke`);
+3. on a session with the fork server. The test checks that each task ran in a fork.
+
+The whole result of each task is compared. Token requests are counted in Keystone's access log; on a session, only those
+between issue and revoke.
 
 Measured with ansible-core {core}, openstack.cloud {cloud}, openstacksdk {sdk}, against the OpenStack of
 [tests/sandbox](../tests/sandbox/README.md).
-
-{run} modules were run: {equal} returned the same, {unequal} did not. On a session they requested {tokens} tokens, in
-forks {fork_tokens}.
-{not_run} modules were not run.
 """
 LEGEND = """\
-The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). *Member* is a user with the role member
-of a project, *administrator* one with the role admin. Tasks that prepare and clean up for the module are counted and
-compared as well. A session requests tokens after something was written to Keystone that earlier answers may lack, such
-as a role or an endpoint, and for the first task of another user.
+The tasks of each module are in [tests/fidelity/cases](../tests/fidelity/cases). A *member* has the role member in a
+project, an *administrator* the role admin. Setup and cleanup tasks are counted and compared as well.
+
+A session requests a token in two cases: for the first task of another user, and after a write to Keystone that earlier
+tokens may not reflect, such as a new role or endpoint.
 """
 SOURCES_INTRODUCTION = """\
-The same tasks with other credentials: without a session, from clouds.yaml, and on a session that was issued with the
-same. Unscoped and system-scoped are two more entries of clouds.yaml there, and options of `os_token_issue` here.
+The same tasks with other credentials: without a session, from an entry of clouds.yaml; on a session, issued with the
+same credentials. For unscoped and system-scoped tokens, the run without a session has an entry of its own in
+clouds.yaml, and the session is issued with the options shown.
 """
 LIKENESS_INTRODUCTION = """\
-These differ between runs, with or without a session. Each is replaced by its kind and a number, which is the same
-wherever the value occurs, so that a wrong reference remains a difference; times are replaced by their kind alone.
+These values differ between any two runs, with or without a session, so they are replaced before the comparison. Each
+value is replaced by its kind and a number. The number is the same wherever the value occurs, so a wrong reference still
+counts as a difference. Times and paths of Ansible's library get no number.
 """
 
 
@@ -60,15 +66,15 @@ def text(outcomes: dict[str, list[Outcome]]) -> str:
     parts.append(f"## Modules\n\n{LEGEND}")
     for service, title in SERVICES.items():
         parts.append(f"### {title}\n\n{_modules_table(outcomes[service])}")
-    parts.append(f"## Sources of credentials\n\n{SOURCES_INTRODUCTION}\n{_sources_table(outcomes[SOURCES])}")
+    parts.append(f"## Other credentials\n\n{SOURCES_INTRODUCTION}\n{_sources_table(outcomes[SOURCES])}")
     parts.append(f"## Modules not run\n\n{_not_run_table()}")
-    parts.append(f"## What counts as the same\n\n{LIKENESS_INTRODUCTION}\n{_likeness_table()}")
+    parts.append(f"## What the comparison ignores\n\n{LIKENESS_INTRODUCTION}\n{_likeness_table()}")
     return "\n".join(parts)
 
 
 def module_names(document: str) -> list[str]:
     """All modules in the tables of a generated document."""
-    rows = re.findall(r"^\| (`[^|]*) \|", document.split("## Sources of credentials")[0], re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]*) \|", document.split("## Other credentials")[0], re.MULTILINE)
     rows += re.findall(r"^\| (`[^|]*) \|", document.split("## Modules not run")[1], re.MULTILINE)
     return sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
@@ -115,7 +121,7 @@ def _sources_table(outcomes: t.Sequence[Outcome]) -> str:
         "session issued with",
         "modules",
         "token requests without a session",
-        "on one",
+        "on a session",
         "in forks",
         "answers",
     )
@@ -144,7 +150,7 @@ def _options(issue: dict[str, t.Any]) -> str:
 def _not_run_table() -> str:
     groups = not_run(collection.release())
     rows = [(", ".join(f"`{module}`" for module in group.modules), group.reason) for group in groups]
-    return _table(("modules", "why not"), rows)
+    return _table(("modules", "reason"), rows)
 
 
 def _likeness_table() -> str:
