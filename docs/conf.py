@@ -42,7 +42,8 @@ intersphinx_mapping = {"ansible": (ANSIBLE, INVENTORY)}
 
 #: What `make docs` adds to the pages of the index.
 REFERENCE = "Modules, plugins and role"
-GENERATED = ("reference/index", "reference/playbooks")
+CHANGELOG = "Changelog"
+GENERATED = ("reference/index", "reference/playbooks", "reference/changelog")
 
 
 def read(_app: t.Any, docname: str, source: list[str]) -> None:
@@ -72,12 +73,13 @@ def pictured(text: str) -> str:
 def shortened(text: str) -> str:
     """Titles of the reference with room in a list of them."""
     text = re.sub(r"^Onetoken\.Openstack\n=+$", f"{REFERENCE}\n{'=' * len(REFERENCE)}", text, flags=re.MULTILINE)
+    text = re.sub(rf"\A(=+\n){project} Release Notes(?=\n=+\n)", rf"\1{CHANGELOG}", text)
     return re.sub(rf"^{project}\.(\w+ \w+) -- .*(\n\+\+\+)", r"\1\2", text, flags=re.MULTILINE)
 
 
 def without_contents(text: str) -> str:
     """Furo has a page's contents beside it, and wants none within."""
-    return re.sub(r"^\.\. contents::\n(   :.*\n)+", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\.\. contents::.*\n(   :.*\n)*", "", text, flags=re.MULTILINE)
 
 
 def contents(index: str) -> t.Iterator[str]:
