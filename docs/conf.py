@@ -20,12 +20,15 @@ project = f"{GALAXY['namespace']}.{GALAXY['name']}"
 author = GALAXY["authors"][0]
 version = release = GALAXY["version"]
 
-extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx"]
+extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx", "sphinx_copybutton"]
 myst_heading_anchors = 3
 html_theme = "furo"
 # Broken at the dot, if it must be.
 html_title = f"{project.replace('.', '.<wbr>')} {version}"
 html_copy_source = False
+# Commands and files have a copy button, output has none; a prompt is not copied.
+copybutton_selector = "div:not(.highlight-none, .highlight-text) > div.highlight > pre"
+copybutton_prompt_text = "$ "
 antsibull_ext_color_scheme = "default-autodark"
 
 # What the reference takes from Ansible's own documentation. That is not asked for it, so that nothing is fetched.
