@@ -25,7 +25,11 @@ myst_heading_anchors = 3
 html_theme = "furo"
 # Broken at the dot, if it must be.
 html_title = f"{project.replace('.', '.<wbr>')} {version}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
+# Nothing leads to it.
+html_use_index = False
 # Commands and files have a copy button, output has none; a prompt is not copied.
 copybutton_selector = "div:not(.highlight-none, .highlight-text) > div.highlight > pre"
 copybutton_prompt_text = "$ "

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the documentation into .docs: the pages of docs/, the reference of all plugins, and the changelog.
 
-Warnings are errors.
+Warnings, and pages that scroll sideways, are errors.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 from environments import COLLECTION, MAIN, REPOSITORY
+from widths import scrolling
 
 #: Not below docs/, where generated files would be taken for pages.
 BUILD = REPOSITORY / ".docs"
@@ -36,6 +37,9 @@ def main() -> int:
             build()
         except subprocess.CalledProcessError as error:
             return error.returncode
+        if found := scrolling(HTML):
+            print("These pages scroll sideways:", *found, sep="\n", file=sys.stderr)
+            return 1
     print(f"The documentation is in {HTML.relative_to(REPOSITORY)}/index.html.")
     return 0
 
