@@ -12,6 +12,8 @@ import typing as t
 import zlib
 
 import yaml
+from sphinx import addnodes
+from sphinx.environment.adapters.toctree import TocTree
 
 HERE = pathlib.Path(__file__).parent
 GALAXY = yaml.safe_load((HERE.parent / "galaxy.yml").read_text(encoding="utf-8"))
@@ -51,6 +53,21 @@ intersphinx_mapping = {"ansible": (ANSIBLE, INVENTORY)}
 REFERENCE = "Modules, plugins and role"
 CHANGELOG = "Changelog"
 GENERATED = ("reference/index", "reference/playbooks", "reference/changelog")
+
+#: Furo's labels and the captions of the index, for the pages below this folder.
+FRENCH = "fr/"
+LABELS = {
+    "Back to top": "Haut de page",
+    "Home": "Accueil",
+    "Next": "Suivant",
+    "On this page": "Sur cette page",
+    "Previous": "Précédent",
+    "Search": "Rechercher",
+    "Skip to content": "Aller au contenu",
+    "For users": "Utilisation, en anglais",
+    "For maintainers": "Maintenance, en anglais",
+    "Reference": "Référence, en anglais",
+}
 
 
 def read(_app: t.Any, docname: str, source: list[str]) -> None:
@@ -99,6 +116,27 @@ def toctree(caption: str, pages: t.Sequence[str]) -> str:
     return "\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(pages) + "\n```\n"
 
 
+def translate(app: t.Any, docname: str, _template: str, context: dict[str, t.Any], _doctree: t.Any) -> None:
+    """Sphinx has one language for all pages: give French pages French labels, and list the French pages first."""
+    if not docname.startswith(FRENCH):
+        return
+
+    def label(text: str) -> str:
+        return LABELS.get(text, text)
+
+    def navigation(**options: t.Any) -> str:
+        own, others = (app.env.get_doctree(index).findall(addnodes.toctree) for index in (f"{FRENCH}index", "index"))
+        parts = [*own, *(node for node in others if f"{FRENCH}index" not in node["includefiles"])]
+        for node in parts:
+            node["caption"] = label(node["caption"])
+        resolved = [TocTree(app.env).resolve(docname, app.builder, node, **options) for node in parts]
+        return "".join(app.builder.render_partial(part)["fragment"] for part in resolved if part)
+
+    context.update(language="fr", master_doc=f"{FRENCH}index", gettext=label, _=label, toctree=navigation)
+
+
 def setup(app: t.Any) -> None:
     (HERE / INVENTORY).write_bytes(INVENTORY_HEAD + zlib.compress(ANSIBLE_LABELS.encode()))
     app.connect("source-read", read)
+    # Before Furo makes its navigation.
+    app.connect("html-page-context", translate, priority=400)
