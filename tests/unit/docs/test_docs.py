@@ -19,6 +19,8 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 PICTURES = sorted(path for path in DOCS.rglob("*.*") if path.suffix in (".svg", ".png"))
 INDEXES = (DOCS / "index.md", DOCS / "fr" / "index.md")
+READMES = (REPOSITORY / "README.md", REPOSITORY / "README.fr.md")
+FIGURE = re.compile(r"\b[\d.,]+ ?(?:ms|%)")
 COMMENT = re.compile(r"(^|\s+)#( .*)?$")
 FRENCH = translations.pairs(REPOSITORY)
 UP_TO_DATE = [
@@ -64,6 +66,10 @@ def headings(page: pathlib.Path) -> list[tuple[str, str]]:
             found.append((level, "".join(part.content for part in token.children or ())))
             level = ""
     return found
+
+
+def title_of(page: pathlib.Path) -> str:
+    return headings(page)[0][1]
 
 
 def anchors(page: pathlib.Path) -> set[str]:
@@ -116,6 +122,20 @@ def test_a_picture_is_used_and_has_no_local_paths(picture: pathlib.Path) -> None
     content = picture.read_bytes()
     assert len(content) < 150_000
     assert not re.search(rb"127\.0\.0\.1|/tmp/|/home/|\.sandbox|\.venv", content)
+
+
+@pytest.mark.parametrize("index", INDEXES, ids=page_id)
+def test_the_index_gives_each_page_the_title_of_its_heading(index: pathlib.Path) -> None:
+    listed = re.findall(r"^- \[([^]]+)\]\((\S+\.md)\)", index.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed
+    assert listed == [(title_of(index.parent / link), link) for _text, link in listed]
+
+
+@pytest.mark.parametrize(("index", "readme"), list(zip(INDEXES, READMES, strict=True)), ids=page_id)
+def test_the_figures_of_the_index_are_those_of_the_readme(index: pathlib.Path, readme: pathlib.Path) -> None:
+    found, known = (set(FIGURE.findall(page.read_text(encoding="utf-8"))) for page in (index, readme))
+    assert len(found) > 2
+    assert found <= known | {"100%", "100 %"}
 
 
 @PAIRS
