@@ -53,7 +53,8 @@ quick-unit: install
 returns: install ## write the RETURN blocks of the bulk modules, from tests/tools/returns
 	.venv/bin/python tests/tools/returns.py
 
-format: returns ## write the RETURN blocks, format the Python files, and fix what ruff can
+format: returns ## write the RETURN blocks and the notices in French pages, format the Python files, and fix what ruff can
+	.venv/bin/python tests/tools/translations.py
 	.venv/bin/ruff check --fix plugins tests noxfile.py
 	.venv/bin/ruff format plugins tests noxfile.py
 

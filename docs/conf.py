@@ -12,6 +12,8 @@ import typing as t
 import zlib
 
 import yaml
+from sphinx import addnodes
+from sphinx.environment.adapters.toctree import TocTree
 
 HERE = pathlib.Path(__file__).parent
 GALAXY = yaml.safe_load((HERE.parent / "galaxy.yml").read_text(encoding="utf-8"))
@@ -20,12 +22,19 @@ project = f"{GALAXY['namespace']}.{GALAXY['name']}"
 author = GALAXY["authors"][0]
 version = release = GALAXY["version"]
 
-extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx"]
+extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx.ext.intersphinx", "sphinx_copybutton"]
 myst_heading_anchors = 3
 html_theme = "furo"
 # Broken at the dot, if it must be.
 html_title = f"{project.replace('.', '.<wbr>')} {version}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
+# Nothing leads to it.
+html_use_index = False
+# Commands and files have a copy button, output has none; a prompt is not copied.
+copybutton_selector = "div:not(.highlight-none, .highlight-text) > div.highlight > pre"
+copybutton_prompt_text = "$ "
 antsibull_ext_color_scheme = "default-autodark"
 
 # What the reference takes from Ansible's own documentation. That is not asked for it, so that nothing is fetched.
@@ -42,7 +51,23 @@ intersphinx_mapping = {"ansible": (ANSIBLE, INVENTORY)}
 
 #: What `make docs` adds to the pages of the index.
 REFERENCE = "Modules, plugins and role"
-GENERATED = ("reference/index", "reference/playbooks")
+CHANGELOG = "Changelog"
+GENERATED = ("reference/index", "reference/playbooks", "reference/changelog")
+
+#: Furo's labels and the captions of the index, for the pages below this folder.
+FRENCH = "fr/"
+LABELS = {
+    "Back to top": "Haut de page",
+    "Home": "Accueil",
+    "Next": "Suivant",
+    "On this page": "Sur cette page",
+    "Previous": "Précédent",
+    "Search": "Rechercher",
+    "Skip to content": "Aller au contenu",
+    "For users": "Utilisation, en anglais",
+    "For maintainers": "Maintenance, en anglais",
+    "Reference": "Référence, en anglais",
+}
 
 
 def read(_app: t.Any, docname: str, source: list[str]) -> None:
@@ -72,12 +97,13 @@ def pictured(text: str) -> str:
 def shortened(text: str) -> str:
     """Titles of the reference with room in a list of them."""
     text = re.sub(r"^Onetoken\.Openstack\n=+$", f"{REFERENCE}\n{'=' * len(REFERENCE)}", text, flags=re.MULTILINE)
+    text = re.sub(rf"\A(=+\n){project} Release Notes(?=\n=+\n)", rf"\1{CHANGELOG}", text)
     return re.sub(rf"^{project}\.(\w+ \w+) -- .*(\n\+\+\+)", r"\1\2", text, flags=re.MULTILINE)
 
 
 def without_contents(text: str) -> str:
     """Furo has a page's contents beside it, and wants none within."""
-    return re.sub(r"^\.\. contents::\n(   :.*\n)+", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\.\. contents::.*\n(   :.*\n)*", "", text, flags=re.MULTILINE)
 
 
 def contents(index: str) -> t.Iterator[str]:
@@ -90,6 +116,27 @@ def toctree(caption: str, pages: t.Sequence[str]) -> str:
     return "\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(pages) + "\n```\n"
 
 
+def translate(app: t.Any, docname: str, _template: str, context: dict[str, t.Any], _doctree: t.Any) -> None:
+    """Sphinx has one language for all pages: give French pages French labels, and list the French pages first."""
+    if not docname.startswith(FRENCH):
+        return
+
+    def label(text: str) -> str:
+        return LABELS.get(text, text)
+
+    def navigation(**options: t.Any) -> str:
+        own, others = (app.env.get_doctree(index).findall(addnodes.toctree) for index in (f"{FRENCH}index", "index"))
+        parts = [*own, *(node for node in others if f"{FRENCH}index" not in node["includefiles"])]
+        for node in parts:
+            node["caption"] = label(node["caption"])
+        resolved = [TocTree(app.env).resolve(docname, app.builder, node, **options) for node in parts]
+        return "".join(app.builder.render_partial(part)["fragment"] for part in resolved if part)
+
+    context.update(language="fr", master_doc=f"{FRENCH}index", gettext=label, _=label, toctree=navigation)
+
+
 def setup(app: t.Any) -> None:
     (HERE / INVENTORY).write_bytes(INVENTORY_HEAD + zlib.compress(ANSIBLE_LABELS.encode()))
     app.connect("source-read", read)
+    # Before Furo makes its navigation.
+    app.connect("html-page-context", translate, priority=400)

@@ -67,8 +67,8 @@ class Browser:
         self._program = ensure_browser()
         self._home = home
 
-    def visit(self, page: pathlib.Path) -> Visit:
-        dom, hosts = self._open(page, "--dump-dom")
+    def visit(self, page: pathlib.Path, *options: str) -> Visit:
+        dom, hosts = self._open(page, "--dump-dom", *options)
         return Visit(dom, hosts)
 
     def screenshot(self, page: pathlib.Path, width: int, height: int, dark: bool = False) -> bytes:

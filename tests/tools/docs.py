@@ -1,7 +1,10 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the documentation into .docs: the pages of docs/, and the reference of all plugins. Warnings are errors."""
+"""Build the documentation into .docs: the pages of docs/, the reference of all plugins, and the changelog.
+
+Warnings, and pages that scroll sideways, are errors.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +15,68 @@ import shutil
 import subprocess
 import sys
 import typing as t
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
-from environments import MAIN, REPOSITORY
+from environments import COLLECTION, MAIN, REPOSITORY
+from widths import scrolling
 
 #: Not below docs/, where generated files would be taken for pages.
 BUILD = REPOSITORY / ".docs"
 SOURCE = BUILD / "source"
 REFERENCE = SOURCE / "reference"
 HTML = BUILD / "html"
+#: What the changelog is made from: the fragments, and the descriptions of new plugins.
+CHANGES = ("changelogs", "plugins", "roles", "playbooks", "meta")
 
 
 def main() -> int:
     # conf.py serves as the lock, so that two builds do not mix.
     with open(REPOSITORY / "docs" / "conf.py", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return build()
+        try:
+            build()
+        except subprocess.CalledProcessError as error:
+            return error.returncode
+        if found := scrolling(HTML):
+            print("These pages scroll sideways:", *found, sep="\n", file=sys.stderr)
+            return 1
+    print(f"The documentation is in {HTML.relative_to(REPOSITORY)}/index.html.")
+    return 0
 
 
-def build() -> int:
+def build() -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     shutil.copytree(REPOSITORY / "docs", SOURCE)
     # conf.py reads the version from there.
     shutil.copy(REPOSITORY / "galaxy.yml", BUILD)
     REFERENCE.mkdir()
     (REFERENCE / "playbooks.md").write_text(playbooks(), encoding="utf-8")
+    options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", REFERENCE]
+    call("antsibull-docs", "collection", *options, "onetoken.openstack")
+    changelog(REFERENCE / "changelog.rst")
+    call("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", SOURCE, HTML)
+
+
+def call(program: str, *arguments: str | Path, directory: Path = REPOSITORY) -> None:
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(MAIN.collections), "PATH": f"{MAIN.bin}:{os.environ['PATH']}"}
-    reference = [MAIN.bin / "antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
-    reference += ["--dest-dir", REFERENCE, "onetoken.openstack"]
-    for command in (reference, [MAIN.bin / "sphinx-build", "-W", "--keep-going", "-q", "-b", "html", SOURCE, HTML]):
-        done = subprocess.run(command, cwd=REPOSITORY, env=env, check=False)
-        if done.returncode:
-            return done.returncode
-    print(f"The documentation is in {HTML.relative_to(REPOSITORY)}/index.html.")
-    return 0
+    subprocess.run([MAIN.bin / program, *arguments], cwd=directory, env=env, check=True)
+
+
+def changelog(page: Path) -> None:
+    """All releases, and what has changed since the last one as the version that galaxy.yml has."""
+    version = yaml.safe_load((REPOSITORY / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+    # Outside of the checkout: antsibull-changelog writes a release into changelogs/, and skips what git ignores.
+    with TemporaryDirectory(prefix="changelog-") as scratch:
+        copy = Path(scratch, COLLECTION)
+        for name in CHANGES:
+            shutil.copytree(REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(REPOSITORY / "galaxy.yml", copy)
+        changes = yaml.safe_load((copy / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))
+        if version not in changes["releases"]:
+            call("antsibull-changelog", "release", directory=copy)
+        call("antsibull-changelog", "generate", "--output", page, "--output-format", "rst", directory=copy)
 
 
 def playbooks() -> str:

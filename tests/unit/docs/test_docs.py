@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pages are consistent: all are in the index, links work, and French pages match the English ones."""
+"""The pages are consistent: all are in the index, links work, and French pages match the English ones or say so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.onetoken.openstack.tests.examples.pages import original
+from ansible_collections.onetoken.openstack.tests.tools import translations
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -19,19 +19,29 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 PICTURES = sorted(path for path in DOCS.rglob("*.*") if path.suffix in (".svg", ".png"))
 INDEXES = (DOCS / "index.md", DOCS / "fr" / "index.md")
-#: English pages with their French translations.
-FRENCH = {
-    REPOSITORY / "README.md": REPOSITORY / "README.fr.md",
-    DOCS / "getting_started.md": DOCS / "fr" / "getting_started.md",
-    DOCS / "guide.md": DOCS / "fr" / "guide.md",
-}
+READMES = (REPOSITORY / "README.md", REPOSITORY / "README.fr.md")
+FIGURE = re.compile(r"\b[\d.,]+ ?(?:ms|%)")
 COMMENT = re.compile(r"(^|\s+)#( .*)?$")
-PAIRS = pytest.mark.parametrize(("english", "french"), FRENCH.items(), ids=lambda page: page.name)
+FRENCH = translations.pairs(REPOSITORY)
+UP_TO_DATE = [
+    (french, english)
+    for french, english in FRENCH.items()
+    if not translations.is_behind(french.read_text(encoding="utf-8"), english)
+]
+
+
+def page_id(page: pathlib.Path) -> str:
+    return str(page.relative_to(REPOSITORY))
+
+
+PAIRS = pytest.mark.parametrize(("french", "english"), FRENCH.items(), ids=page_id)
+PAIRS_UP_TO_DATE = pytest.mark.parametrize(("french", "english"), UP_TO_DATE, ids=page_id)
 
 
 def tokens(page: pathlib.Path) -> t.Iterator[Token]:
-    """All tokens of a page, including those within a line."""
-    for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+    """All tokens of a page, including those within a line, but for the record of a translation."""
+    text = translations.without_record(page.read_text(encoding="utf-8"))
+    for token in MarkdownIt().enable("table").parse(text):
         yield token
         yield from token.children or ()
 
@@ -56,6 +66,10 @@ def headings(page: pathlib.Path) -> list[tuple[str, str]]:
             found.append((level, "".join(part.content for part in token.children or ())))
             level = ""
     return found
+
+
+def title_of(page: pathlib.Path) -> str:
+    return headings(page)[0][1]
 
 
 def anchors(page: pathlib.Path) -> set[str]:
@@ -91,7 +105,7 @@ def blocks(page: pathlib.Path) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_the_links_of_a_page_work(page: pathlib.Path) -> None:
     assert [link for link in links(page) if not works(page, link)] == []
 
@@ -110,25 +124,41 @@ def test_a_picture_is_used_and_has_no_local_paths(picture: pathlib.Path) -> None
     assert not re.search(rb"127\.0\.0\.1|/tmp/|/home/|\.sandbox|\.venv", content)
 
 
-def test_every_french_page_is_compared() -> None:
-    translated = {page for page in PAGES if original(str(page)) != str(page)} - set(INDEXES)
-    assert set(FRENCH.values()) == translated
+@pytest.mark.parametrize("index", INDEXES, ids=page_id)
+def test_the_index_gives_each_page_the_title_of_its_heading(index: pathlib.Path) -> None:
+    listed = re.findall(r"^- \[([^]]+)\]\((\S+\.md)\)", index.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed
+    assert listed == [(title_of(index.parent / link), link) for _text, link in listed]
+
+
+@pytest.mark.parametrize(("index", "readme"), list(zip(INDEXES, READMES, strict=True)), ids=page_id)
+def test_the_figures_of_the_index_are_those_of_the_readme(index: pathlib.Path, readme: pathlib.Path) -> None:
+    found, known = (set(FIGURE.findall(page.read_text(encoding="utf-8"))) for page in (index, readme))
+    assert len(found) > 2
+    assert found <= known | {"100%", "100 %"}
 
 
 @PAIRS
-def test_a_page_and_its_translation_link_to_each_other(english: pathlib.Path, french: pathlib.Path) -> None:
-    assert french.exists()
+def test_a_page_and_its_translation_link_to_each_other(french: pathlib.Path, english: pathlib.Path) -> None:
     for page, other in ((english, french), (french, english)):
         assert other in [(page.parent / link).resolve() for link in links(page)]
 
 
 @PAIRS
-def test_a_french_page_has_the_same_sections(english: pathlib.Path, french: pathlib.Path) -> None:
-    assert [level for level, _text in headings(french)] == [level for level, _text in headings(english)]
+def test_a_french_page_says_whether_it_is_behind(french: pathlib.Path, english: pathlib.Path) -> None:
+    text = french.read_text(encoding="utf-8")
+    assert text == translations.with_notice(text, french, english), f"run make format: {english.name} has changed"
 
 
-@PAIRS
-def test_a_french_page_has_the_same_examples(english: pathlib.Path, french: pathlib.Path) -> None:
+@PAIRS_UP_TO_DATE
+def test_a_french_page_that_is_up_to_date_has_the_same_sections(french: pathlib.Path, english: pathlib.Path) -> None:
+    # An index lists the pages of its language.
+    if french not in INDEXES:
+        assert [level for level, _text in headings(french)] == [level for level, _text in headings(english)]
+
+
+@PAIRS_UP_TO_DATE
+def test_a_french_page_that_is_up_to_date_has_the_same_examples(french: pathlib.Path, english: pathlib.Path) -> None:
     assert blocks(french) == blocks(english)
 
 
