@@ -52,11 +52,9 @@ import typing as t
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._modules.token_report import counts_of_revoke
-from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from ..module_utils._session.util.errors import OneTokenError, SessionAbsentError, without_sdk
 from ..module_utils._session_setup.preparation import exposure
-from ..plugin_utils import ansible_internals
+from ..plugin_utils import ansible_internals, ending
 from ..plugin_utils.closing_line import traffic_lines
 from ..plugin_utils.playbook_task import PlaybookTask
 from ..plugin_utils.run import Run, begin_or_join, settings_of
@@ -265,25 +263,15 @@ class CallbackModule(CallbackBase):
             return
         self._show_warnings()
         run, self._run = self._run, None
-        if drain and not run.idle:
-            self._display.display(
-                f"one_token: waiting up to {self.get_option('drain_timeout')} s for processes that use the session"
-            )
-        if not drain and not run.finished:
-            self._display.display(
-                "one_token: work in progress is finished first, then the token is revoked, by a background process, "
-                f"within {FINISHING_TIMEOUT} s"
-            )
-            run.leave()
-            return
-        report = run.end(drain, INTERRUPTED_TIMEOUT if self._interrupted else math.inf)
-        if report is None and run.pending:
-            self._display.warning(f"{run.pending} A background process keeps trying.")
-        elif report is None:
-            self._display.warning(
-                "Keystone has not confirmed yet that the token is revoked; a background process keeps asking."
-            )
-        else:
+        report = ending.end(
+            run,
+            drain,
+            self.get_option("drain_timeout"),
+            show=lambda text: self._display.display(f"one_token: {text}"),
+            warn=self._display.warning,
+            timeout=INTERRUPTED_TIMEOUT if self._interrupted else math.inf,
+        )
+        if report is not None:
             self._show(report)
 
     def _show(self, report: dict[str, t.Any]) -> None:
@@ -294,19 +282,13 @@ class CallbackModule(CallbackBase):
             )
         if report["problem"] and not self._lost:
             self._display.warning(report["problem"])
-        # If the counter could not be written, there are at least the revoked tokens.
-        issued = max(report["tokens_issued"], report["revoked"] + report["already_dead"])
-        if not issued:
+        if not ending.tokens_issued(report):
             return
         for line in traffic_lines(report, self._display.verbosity > 0):
             self._print(line)
         # The counts are those of the session, which other runs may share.
         name = "one_token (all runs of the shared session)" if self.get_option("session") else "one_token"
-        end = "left to another run" if report["left"] else counts_of_revoke(report)
-        self._print(
-            f"{name}: identities: {report['identities']}, tokens issued: {issued}, "
-            f"sign-ins served from the session: {report['authentications']}, {end}"
-        )
+        self._print(f"{name}: identities: {report['identities']}, {ending.counts(report)}")
 
     def _print(self, line: str) -> None:
         # Programs read the output of these callbacks.

@@ -31,6 +31,7 @@ from ..module_utils._session.store.session import (
     Session,
 )
 from ..module_utils._session.util.errors import OneTokenError
+from ..module_utils._session.util.waiting import Waiter
 from ..module_utils._session_setup import environment
 from ..module_utils._session_setup.limits import check_timeout
 from ..module_utils._session_setup.limits import options as limit_options
@@ -44,6 +45,8 @@ _PROBLEMS = {
         "files be written."
     ),
 }
+#: Seconds for which a process may still hold the session when whoever started it has its result.
+_MOMENT = 0.5
 _STOPPED = "The watcher of this run was stopped by a signal, so another one took its place."
 
 
@@ -78,7 +81,7 @@ class Run:
         self.session = session
         self._owner = owner
         self.watcher = watcher
-        self._settings = settings
+        self.settings = settings
         self._process = os.getpid()
         #: The variables that put processes on the session, and this process's own values of them.
         self.variables: dict[str, str] = {}
@@ -126,7 +129,7 @@ class Run:
         """End a run that no callback ends, such as that of ansible-inventory."""
         # Workers are forks of this process.
         if not self.ended and os.getpid() == self._process:
-            self.end(self._settings.drain)
+            self.end(self.settings.drain)
 
     def log_programs(self) -> None:
         """Have processes log how their programs run."""
@@ -171,8 +174,8 @@ class Run:
 
     @property
     def idle(self) -> bool:
-        """Whether no process works on the session."""
-        return self._check(usage.is_idle)
+        """Whether no process works on the session, or the last one ends within a moment."""
+        return self._check(lambda session: usage.wait_until_idle(session, Waiter(_MOMENT)))
 
     @property
     def finished(self) -> bool:
@@ -198,8 +201,8 @@ class Run:
         """Have the watcher revoke the session; what it did, or None if it has not finished in time."""
         self.ended = True
         self.exit()
-        drain_timeout = self._settings.drain_timeout if drain else 0
-        revoke_timeout = min(timeout, self._settings.revoke_timeout)
+        drain_timeout = self.settings.drain_timeout if drain else 0
+        revoke_timeout = min(timeout, self.settings.revoke_timeout)
         found = self.watcher.end(drain_timeout, revoke_timeout, self.keep)
         stopped = found is None and self.watcher.stopped
         if stopped or (found is None and self.watcher.gone):

@@ -29,7 +29,7 @@ assert [Requirement(word) for word in sys.argv[1:] if not word.startswith("-")]
 # Makes a virtual environment that has Ansible already.
 python3() {
     case "$1 $2" in
-        "-m venv") mkdir -p "$3/bin" && echo "PATH='$INSTALLED':\$PATH" > "$3/bin/activate" ;;
+        "-m venv") mkdir -p "$3/bin" && echo "PATH='$3/bin:$INSTALLED':\$PATH" > "$3/bin/activate" ;;
         *) command python3 "$@" ;;
     esac
 }

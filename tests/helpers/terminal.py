@@ -53,6 +53,10 @@ class Terminal:
         # Read first: where nobody reads, writers block and never end.
         return bool(self.output) and self.process.poll() is not None
 
+    def type_line(self, text: str) -> None:
+        assert self._master is not None
+        os.write(self._master, f"{text}\n".encode())
+
     def press_control_c(self) -> None:
         assert self._master is not None
         os.write(self._master, b"\x03")

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, onetoken.openstack contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of a run on a session, and what its user reads about it."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from ..module_utils._modules.token_report import counts_of_revoke
+from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
+from .run import Run
+
+Show = t.Callable[[str], None]
+
+
+def end(
+    run: Run, drain: bool, drain_timeout: int, show: Show, warn: Show, timeout: float = math.inf
+) -> dict[str, t.Any] | None:
+    """End a run, and say what it waits for; what the watcher did, or None if it goes on in the background."""
+    if drain and not run.idle:
+        show(f"waiting up to {drain_timeout} s for processes that use the session")
+    if not drain and not run.finished:
+        show(
+            "work in progress is finished first, then the token is revoked, by a background process, within "
+            f"{FINISHING_TIMEOUT} s"
+        )
+        run.leave()
+        return None
+    report = run.end(drain, timeout)
+    if report is None and run.pending:
+        warn(f"{run.pending} A background process keeps trying.")
+    elif report is None:
+        warn("Keystone has not confirmed yet that the token is revoked; a background process keeps asking.")
+    return report
+
+
+def tokens_issued(report: t.Mapping[str, t.Any]) -> int:
+    # If the counter could not be written, there are at least the revoked tokens.
+    return max(report["tokens_issued"], report["revoked"] + report["already_dead"])
+
+
+def counts(report: dict[str, t.Any]) -> str:
+    """The tokens of the session, for the last line of a run."""
+    end_of_tokens = "left to another run" if report["left"] else counts_of_revoke(report)
+    return (
+        f"tokens issued: {tokens_issued(report)}, sign-ins served from the session: {report['authentications']}, "
+        f"{end_of_tokens}"
+    )
