@@ -58,7 +58,7 @@ class Language(t.NamedTuple):
 LANGUAGES = (
     Language(
         "README.md",
-        "one more `keypair_info` in a playbook | time | computing time",
+        "one more `keypair_info` in a playbook | time | CPU time",
         "60 mixed tasks",
         lambda way: way.title,
         "%",
