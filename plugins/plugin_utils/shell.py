@@ -176,7 +176,7 @@ def _sign_in(session: Session, cloud_name: str | None) -> tuple[str, dict[str, s
         import openstack  # noqa: F401
     except ImportError:
         raise ConfigurationError(
-            f"{sys.executable} cannot import openstacksdk: install it there, or link bin/onetoken of the collection "
+            f"{sys.executable} cannot import openstacksdk: install it there, or link scripts/onetoken of the collection "
             "into the bin of a virtual environment that has it."
         ) from None
     params = {**dict.fromkeys(SDK_NAMES), "cloud": cloud_name, "auth": None, "auth_type": None}

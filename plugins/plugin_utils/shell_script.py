@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script that bin/onetoken starts: it finds the collection by its own path, without Ansible."""
+"""The script that scripts/onetoken starts: it finds the collection by its own path, without Ansible."""
 
 from __future__ import annotations
 

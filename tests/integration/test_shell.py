@@ -16,7 +16,7 @@ from ansible_collections.onetoken.openstack.tests.integration.session_processes 
     assert_no_process_is_left,
 )
 
-ONETOKEN = str(REPOSITORY / "bin" / "onetoken")
+ONETOKEN = str(REPOSITORY / "scripts" / "onetoken")
 SCRIPT = """
 set -e
 for number in 1 2 3; do openstack server list -f value > list-$number; done

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command onetoken, as bin/onetoken starts it."""
+"""The command onetoken, as scripts/onetoken starts it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._ses
     Answer,
 )
 
-ONETOKEN = pathlib.Path(__file__).resolve().parents[4] / "bin" / "onetoken"
+ONETOKEN = pathlib.Path(__file__).resolve().parents[4] / "scripts" / "onetoken"
 #: A program that signs in.
 SIGN_IN = (sys.executable, "-c", "import openstack; openstack.connect().authorize()")
 #: A script that leaves a process behind, which signs in and works on for the seconds that are its argument.
