@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import typing as t
 
 import pytest
@@ -28,13 +29,19 @@ def new_api() -> AwxApi:
     return AwxApi({f"playbooks/{path.name}" for path in PLAYBOOKS.glob("*.yml")})
 
 
-def configure(controller: Controller, awx: AwxApi, *arguments: str, **variables: t.Any) -> Run:
+def configure(
+    controller: Controller,
+    awx: AwxApi,
+    *arguments: str,
+    playbook: str = "onetoken.openstack.awx.configure",
+    **variables: t.Any,
+) -> Run:
     # In a file, as secrets should be: Ansible shows its command line.
     given = controller.home / "variables.json"
     given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
     # Pipelining saves a process per module.
     environ = {**awx.environ, "ANSIBLE_PIPELINING": "True"}
-    return controller.run("onetoken.openstack.awx.configure", "-e", f"@{given}", *arguments, **environ)
+    return controller.run(playbook, "-e", f"@{given}", *arguments, **environ)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +190,16 @@ def test_the_next_run_changes_what_differs_and_keeps_what_was_set_in_awx(configu
     assert project["scm_revision"] == "second"
     assert f"/#/credentials/{credential['id']}/edit" in run.output
     assert f"enable the schedule {NIGHTLY}" not in run.output
+
+
+@pytest.mark.repeats
+def test_the_project_has_the_tag_of_an_installed_collection(configured, controller, tmp_path):
+    assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "main"
+    shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
+    (tmp_path / "MANIFEST.json").write_text(json.dumps({"collection_info": {"version": "1.2.3"}}))
+    run = configure(controller, configured, playbook=str(tmp_path / "playbooks" / "awx" / "configure.yml"))
+    assert run.ok, run.output
+    assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "v1.2.3"
 
 
 def sync_url(api: AwxApi) -> str:
