@@ -176,7 +176,7 @@ class AwxApi:
     def _with_names(self, item: Item) -> Item:
         """The item with the names of resources that it refers to, for searches by them."""
         kinds = {"organization": self.items["organizations"], "unified_job_template": self.items["job_templates"]}
-        found = {field: items.get(item.get(field)) for field, items in kinds.items()}
+        found = {field: items.get(item.get(field) or 0) for field, items in kinds.items()}
         return {**item, **{f"{field}__name": other["name"] for field, other in found.items() if other}}
 
     def _answer_item(
