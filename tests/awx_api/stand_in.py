@@ -32,7 +32,7 @@ KINDS: dict[str, Item] = {
     "inventory_sources": {
         "inventory": None, "source": "", "source_project": None, "source_path": "", "credential": None,
         "execution_environment": None, "overwrite": False, "overwrite_vars": False, "update_on_launch": False,
-        "update_cache_timeout": 0,
+        "update_cache_timeout": 0, "status": "never updated",
     },
     "hosts": {"inventory": None, "enabled": True, "variables": ""},
     "job_templates": {
@@ -171,7 +171,13 @@ class AwxApi:
                 # AWX syncs a new project at once.
                 return 201, {**item, "summary_fields": {"current_update": {"id": self._sync(item)["id"]}}}
             return 201, item
-        return 200, listed([item for item in self.items[kind].values() if matches(item, query)])
+        return 200, listed([item for item in self.items[kind].values() if matches(self._with_names(item), query)])
+
+    def _with_names(self, item: Item) -> Item:
+        """The item with the names of resources that it refers to, for searches by them."""
+        kinds = {"organization": self.items["organizations"], "unified_job_template": self.items["job_templates"]}
+        found = {field: items.get(item.get(field) or 0) for field, items in kinds.items()}
+        return {**item, **{f"{field}__name": other["name"] for field, other in found.items() if other}}
 
     def _answer_item(
         self, kind: str, item: Item, rest: list[str], method: str, body: Item, path: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import typing as t
 
 import pytest
@@ -28,13 +29,19 @@ def new_api() -> AwxApi:
     return AwxApi({f"playbooks/{path.name}" for path in PLAYBOOKS.glob("*.yml")})
 
 
-def configure(controller: Controller, awx: AwxApi, *arguments: str, **variables: t.Any) -> Run:
+def configure(
+    controller: Controller,
+    awx: AwxApi,
+    *arguments: str,
+    playbook: str = "onetoken.openstack.awx.configure",
+    **variables: t.Any,
+) -> Run:
     # In a file, as secrets should be: Ansible shows its command line.
     given = controller.home / "variables.json"
     given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
     # Pipelining saves a process per module.
     environ = {**awx.environ, "ANSIBLE_PIPELINING": "True"}
-    return controller.run("onetoken.openstack.awx.configure", "-e", f"@{given}", *arguments, **environ)
+    return controller.run(playbook, "-e", f"@{given}", *arguments, **environ)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,17 @@ def test_it_fills_in_the_credential_and_shows_no_secret(first):
     assert api.secrets[credential["id"]] == CREDENTIAL
     assert credential["inputs"]["secret"] == ENCRYPTED
     assert SECRET not in run.output
+
+
+def test_it_reports_what_to_do_next(first):
+    api, run = first
+    template = api.named("job_templates")["Snapshot servers"]["id"]
+    host = api.environ["CONTROLLER_HOST"]
+    assert f"{host}/#/templates/job_template/{template}/details" in run.output
+    schedule = api.named("schedules")[NIGHTLY]["id"]
+    assert f"{host}/#/templates/job_template/{template}/schedules/{schedule}/details" in run.output
+    # This run filled it in.
+    assert "Fill in the credential" not in run.output
 
 
 def test_jobs_get_the_variables_of_the_template_and_of_the_survey(first):
@@ -152,6 +170,8 @@ def test_the_next_run_changes_what_differs_and_keeps_what_was_set_in_awx(configu
     # As after an upgrade of the collection.
     configured.revision = "second"
     configured.named("schedules")[NIGHTLY]["enabled"] = True
+    credential = configured.named("credentials")["OpenStack application credential for bulk runs"]
+    credential["inputs"] = {}
     secrets = dict(configured.secrets)
     survey = configured.named("job_templates")["Unshelve servers"]["related"]["survey_spec"]
     meant = configured.surveys[survey]
@@ -168,6 +188,18 @@ def test_the_next_run_changes_what_differs_and_keeps_what_was_set_in_awx(configu
     assert configured.secrets == secrets
     assert configured.named("schedules")[NIGHTLY]["enabled"] is True
     assert project["scm_revision"] == "second"
+    assert f"/#/credentials/{credential['id']}/edit" in run.output
+    assert f"enable the schedule {NIGHTLY}" not in run.output
+
+
+@pytest.mark.repeats
+def test_the_project_has_the_tag_of_an_installed_collection(configured, controller, tmp_path):
+    assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "main"
+    shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
+    (tmp_path / "MANIFEST.json").write_text(json.dumps({"collection_info": {"version": "1.2.3"}}))
+    run = configure(controller, configured, playbook=str(tmp_path / "playbooks" / "awx" / "configure.yml"))
+    assert run.ok, run.output
+    assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "v1.2.3"
 
 
 def sync_url(api: AwxApi) -> str:
@@ -195,7 +227,11 @@ def test_a_failed_sync_is_repeated(tries):
 def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
     run = configure(controller, empty, "--check", awx_sign_in_with="password")
     assert run.ok, run.output
-    assert "failed=0" in run.output
+    assert "failed=0 " in run.output and "ignored=0 " in run.output
+    assert "Without --check, this playbook creates:" in run.output
+    assert "Credential: OpenStack password for bulk runs" in run.output
+    assert "Job templates: Snapshot servers; Snapshot servers in slices; " in run.output
+    assert "Organization: " not in run.output
     assert empty.writes == []
 
 

@@ -18,9 +18,16 @@ def test_the_build_context_has_the_collection_and_its_dependencies(execution_env
     galaxy = yaml.safe_load((built / "requirements.yml").read_text())
     assert [entry["name"] for entry in galaxy["collections"]] == ["/build/onetoken-openstack.tar.gz", "openstack.cloud"]
     containerfile = (execution_environment.context / "Containerfile").read_text()
-    copied = containerfile.index("COPY _build/collections/onetoken-openstack-*.tar.gz /build/onetoken-openstack.tar.gz")
-    assert copied < containerfile.index("ansible-galaxy collection install")
+    copied = containerfile.index("COPY _build/collections/onetoken-openstack-*.tar.gz /build/\n")
+    chosen = containerfile.index('| tail -n 1)" onetoken-openstack.tar.gz\n')
+    assert copied < chosen < containerfile.index("ansible-galaxy collection install")
     assert "ENV ANSIBLE_CALLBACKS_ENABLED=onetoken.openstack.one_token" in containerfile
+
+
+def test_the_image_has_git_and_ssh_and_the_headers_of_its_python(execution_environment):
+    dependencies = execution_environment.definition["dependencies"]
+    packages = {line.split()[0] for line in dependencies["system"]}
+    assert packages == {"git-core", "openssh-clients", f"{dependencies['python_interpreter']['package_system']}-devel"}
 
 
 def test_every_execution_environment_with_the_collection_gets_openstacksdk(execution_environment):
