@@ -65,7 +65,7 @@ LANGUAGES = (
     ),
     Language(
         "README.fr.md",
-        "un `keypair_info` de plus dans un playbook | durée | temps de calcul",
+        "un `keypair_info` de plus dans un playbook | durée | temps processeur",
         "60 tâches variées",
         lambda way: way.title_fr,
         " %",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 import re
 import typing as t
+import urllib.parse
 
 import pytest
 from ansible_collections.onetoken.openstack.tests.tools import translations
@@ -86,7 +87,8 @@ def anchors(page: pathlib.Path) -> set[str]:
 
 
 def works(page: pathlib.Path, link: str) -> bool:
-    path, _hash, anchor = link.partition("#")
+    # The parser encodes the accents of a link, and an anchor has them as they are.
+    path, _hash, anchor = urllib.parse.unquote(link).partition("#")
     target = (page.parent / path).resolve() if path else page
     if not target.exists():
         return False
