@@ -277,7 +277,7 @@ class CallbackModule(CallbackBase):
     def _show(self, report: dict[str, t.Any]) -> None:
         if not report["drained"]:
             self._display.warning(
-                "A process still worked on the session when its token was revoked, and may fail: wait for "
+                "A process was still using the session when its token was revoked, and may fail: wait for "
                 "asynchronous tasks with async_status, or raise drain_timeout."
             )
         if report["problem"] and not self._lost:

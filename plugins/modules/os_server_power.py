@@ -187,7 +187,7 @@ results:
         - "The reason for the outcome, for programs; empty if there is none. One of these:"
         - V(not_found) - Nothing in the project has this name or id.
         - V(ambiguous) - Several resources of the project have this name.
-        - V(busy) - Planned, but Nova may refuse it, as the server is busy.
+        - V(busy) - Planned, but Nova may refuse it because the server is busy.
         - V(unsuitable_status) - Planned, but the service may refuse it, as the resource is in the wrong status.
         - V(refused) - The service refused the request, for the reason that it gives.
         - V(conflict) - The service refused the request, as the resource is busy or in the wrong state.

@@ -176,7 +176,7 @@ def revoke(module: AnsibleModule) -> dict:
     drained = True
     if _is_of_a_living_run(session):
         # Other tasks of the run would be left without a token; it revokes at its end, with the callback.
-        module.warn(f"The session {session.path} is not revoked yet, but when the run that it belongs to ends.")
+        module.warn(f"The session {session.path} will be revoked when its run ends.")
         result = revocation.Revocation()
     elif module.check_mode:
         result = revocation.preview(session)
@@ -185,7 +185,7 @@ def revoke(module: AnsibleModule) -> dict:
             drained = usage.wait_until_idle(session, Waiter(module.params["drain_timeout"]))
             if not drained:
                 module.warn(
-                    f"A process still worked on the session {session.path} after {module.params['drain_timeout']} s, "
+                    f"A process was still using the session {session.path} after {module.params['drain_timeout']} s, "
                     "and its token is revoked: its next request fails."
                 )
         result = revocation.revoke(session, module.params["timeout"])
@@ -253,7 +253,7 @@ def _revoke_token(module: AnsibleModule) -> dict:
     try:
         token = TokenId(module.params["token"].strip())
     except ValueError:
-        raise ConfigurationError("What token was set to is not a token's id: give the id in one piece.") from None
+        raise ConfigurationError("The value of token is not a token's id: give the id alone.") from None
     # Whether a bare id is alive, Keystone alone knows.
     method = keystone.is_valid if module.check_mode else keystone.revoke
     living = []

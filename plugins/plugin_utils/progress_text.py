@@ -32,21 +32,21 @@ def interrupted_message(status: RunStatus | None) -> str:
     """The last line of an interrupted run, from which on nobody shows what the module does."""
     if status is None:
         return "interrupted: nothing new is sent"
-    under_way = f", the {status.in_progress} under way go on" if status.in_progress else ""
+    in_progress = f", the {status.in_progress} in progress continue" if status.in_progress else ""
     rest = "" if status.settled == status.total and status.total else "; run it again for the rest"
-    return f"{title(status)}: interrupted at {status.done} done, nothing new is sent{under_way}{rest}"
+    return f"{title(status)}: interrupted at {status.done} done, nothing new is sent{in_progress}{rest}"
 
 
 def _counts(status: RunStatus) -> list[str]:
     counts = [f"{status.done} done"]
     others = {
-        "there already": status.already,
+        "already": status.already,
         "accepted": status.accepted,
         "incomplete": status.incomplete,
         "blocked": status.blocked,
         "failed": status.failed,
         "skipped": status.skipped,
-        "under way": status.in_progress,
+        "in progress": status.in_progress,
     }
     return counts + [f"{number} {name}" for name, number in others.items() if number]
 

@@ -39,10 +39,10 @@ from ..module_utils._session_setup.preparation import prepare
 
 #: The messages for problems that processes of the run report.
 _PROBLEMS = {
-    BROKEN: "A process could not use the session {}, so it signed in by itself: let its files be read and written.",
+    BROKEN: "A process could not use the session {}, so it signed in separately: make its files readable and writable.",
     UNRECORDED: (
-        "A token could not be written into the session {}, so it lives until it expires: make room there, and let its "
-        "files be written."
+        "A token could not be saved in the session {}, so it stays valid until it expires: free disk space, and make "
+        "its files writable."
     ),
 }
 #: Seconds for which a process may still hold the session when whoever started it has its result.

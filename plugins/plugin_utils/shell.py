@@ -176,8 +176,8 @@ def _sign_in(session: Session, cloud_name: str | None) -> tuple[str, dict[str, s
         import openstack  # noqa: F401
     except ImportError:
         raise ConfigurationError(
-            f"{sys.executable} cannot import openstacksdk: install it there, or link scripts/onetoken of the collection "
-            "into the bin of a virtual environment that has it."
+            f"{sys.executable} cannot import openstacksdk: install it there, or link scripts/onetoken of the "
+            "collection into the bin of a virtual environment that has it."
         ) from None
     params = {**dict.fromkeys(SDK_NAMES), "cloud": cloud_name, "auth": None, "auth_type": None}
     cloud = signing_in.cloud_of(params, session)
@@ -202,7 +202,7 @@ def _end(run: Run, interrupted: bool, quiet: bool) -> None:
         return
     if not report["drained"]:
         _print(
-            "A process still worked on the session when its token was revoked, and may fail: wait for it in the "
+            "A process was still using the session when its token was revoked, and may fail: wait for it in the "
             "script, or raise ONETOKEN_DRAIN_TIMEOUT."
         )
     if report["problem"]:

@@ -68,7 +68,7 @@ def test_if_keystone_answers_503_modules_fail_with_a_message_and_the_token_stays
     revoke = f"- onetoken.openstack.os_token_revoke: {{session: {session}, timeout: 2}}"
     run = controller.play(revoke)
     assert run.status == 2
-    assert "may still have a live token" in run.output and "Traceback" not in run.output
+    assert "may still have a valid token" in run.output and "Traceback" not in run.output
     assert len(controller.tokens()) == 1
     limits(keystone_status=None)
     run = controller.play(revoke)

@@ -208,7 +208,7 @@ def test_the_end_waits_for_asynchronous_tasks_in_progress(controller, issued):
 
 def test_the_end_does_not_wait_without_draining(controller, issued):
     run = controller.play(plays=async_play(controller), ONETOKEN_DRAIN="false", **CALLBACK)
-    assert run.ok and "A process still worked on the session" in run.output, run.output
+    assert run.ok and "A process was still using the session" in run.output, run.output
     assert not (controller.home / "done").exists()
     assert issued.living() == []
     (controller.home / "recapped").touch()

@@ -162,7 +162,7 @@ def absent_config_file(environ: t.Mapping[str, str]) -> str:
     if not named or os.path.exists(named):
         return ""
     if named.startswith("~"):
-        return f"OS_CLIENT_CONFIG_FILE is {named}, in which nothing replaces the ~: write the whole path"
+        return f"OS_CLIENT_CONFIG_FILE is {named}, where ~ is not expanded: write the full path"
     return f"OS_CLIENT_CONFIG_FILE is {named}, which does not exist: correct it"
 
 
@@ -172,6 +172,6 @@ def refuse_quoted_verify(label: str, verify: t.Any, auth_url: t.Any) -> None:
     # Without TLS, it does not matter.
     if is_quoted and str(auth_url).startswith("https:"):
         raise ConfigurationError(
-            f"The verify of {label} is the text {verify!r}, which is taken for a file with certificates: write it "
+            f"The verify of {label} is the text {verify!r}, which is read as the path of a certificate file: write it "
             "without quotes."
         )

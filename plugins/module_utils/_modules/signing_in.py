@@ -100,8 +100,8 @@ def cloud_of(params: t.Mapping[str, t.Any], session: Session) -> TaskCloud:
         way = issued.way_of(before)
         if way is None:
             raise SourceUnreadableError(
-                f"The token of cloud {before.cloud!r} cannot be renewed by itself because its credentials were given "
-                "to the task that issued it: run os_token_issue again with the same credentials."
+                f"The token of cloud {before.cloud!r} cannot be renewed automatically because its credentials were "
+                "given to the task that issued it: run os_token_issue again with the same credentials."
             )
         return TaskCloud.of_way(before.cloud, way, sdk_options(params), scope_of(params))
     if injected:
@@ -163,7 +163,7 @@ def _access(auth: t.Any, connection: t.Any, cloud: TaskCloud) -> t.Any:
     except exceptions.MissingAuthMethods as exc:
         rules = " or ".join(", ".join(methods) for methods in exc.required_auth_methods)
         raise CredentialsRefusedError(
-            f"{nothing}: Keystone at {url} wants more than one method of authentication ({rules}): use an auth_type "
+            f"{nothing}: Keystone at {url} requires more than one method of authentication ({rules}): use an auth_type "
             "such as v3multifactor that has all of them."
         ) from None
     except exceptions.HttpError as exc:

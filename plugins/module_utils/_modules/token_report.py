@@ -67,8 +67,8 @@ def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
     if abs(ahead) > CLOCK_TOLERANCE:
         direction = "ahead of" if ahead > 0 else "behind"
         warnings.append(
-            f"This machine's clock is {abs(ahead):.0f} s {direction} Keystone's, so other programs may take a fresh "
-            "token for an expired one: set the clock right."
+            f"This machine's clock is {abs(ahead):.0f} s {direction} Keystone's, so other programs may treat a "
+            "new token as expired: set the clock right."
         )
     return warnings
 

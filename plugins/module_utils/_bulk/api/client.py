@@ -150,7 +150,7 @@ class Client:
         asked: list[dict[str, t.Any]] = []
         while params is not None:
             if params in asked:
-                raise CloudError(f"The {display_name(service)} service's list of {key} leads back to a page before.")
+                raise CloudError(f"The {display_name(service)} service's list of {key} repeats an earlier page.")
             asked.append(params)
             page = self._page(service, path, params, microversion, is_first=len(asked) == 1)
             if not isinstance(page.get(key), list):
@@ -238,7 +238,7 @@ class Client:
         limit = f", as the cloud limits the rate of requests: {throttled.text}" if throttled else ""
         if not throttled and (delay := self.limiter.holding(service)) >= 1:
             limit = f" (the cloud's limit lets no request through for another {delay:.0f} s)"
-        raise DeadlineError(f"the time of {self.budget.timeout:.0f} s was up before it could be sent{limit}")
+        raise DeadlineError(f"the time of {self.budget.timeout:.0f} s ended before it could be sent{limit}")
 
 
 def _throttled_sign_in(exc: keystoneauth.HttpError) -> Throttled:

@@ -55,7 +55,7 @@ class Action(abc.ABC, t.Generic[R]):
     @property
     def nothing_selected(self) -> str:
         """What to say when there is no item."""
-        return f"None of the project's {self.resources} is selected: nothing was done."
+        return f"No {self.resources.removesuffix('s')} matches the selection, so nothing was done."
 
     def requests_of(self, items: list[Item[R]]) -> dict[str, int]:
         """How many requests it takes to submit these, by service."""

@@ -27,7 +27,7 @@ class Code(enum.Enum):
     NOT_FOUND = "not_found", "Nothing in the project has this name or id."
     AMBIGUOUS = "ambiguous", "Several resources of the project have this name."
     UNSUPPORTED = "unsupported", "The service cannot do this with this resource."
-    BUSY = "busy", "Planned, but Nova may refuse it, as the server is busy."
+    BUSY = "busy", "Planned, but Nova may refuse it because the server is busy."
     UNSUITABLE_STATUS = (
         "unsuitable_status",
         "Planned, but the service may refuse it, as the resource is in the wrong status.",

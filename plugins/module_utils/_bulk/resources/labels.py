@@ -51,7 +51,7 @@ def check_properties(names: t.Iterable[str], of_image: bool) -> None:
     """Refuse properties that a run or a service writes itself."""
     names = set(names)
     if reserved := sorted(name for name in names if name.startswith(RESERVED)):
-        raise ConfigurationError(f"Properties that start with {RESERVED} are written here: leave out {reserved}.")
+        raise ConfigurationError(f"Properties that start with {RESERVED} are reserved: leave out {reserved}.")
     if of_image and (reserved := sorted(names & OF_SERVICES)):
         raise ConfigurationError(f"Nova and Glance write these properties of images themselves: leave out {reserved}.")
 

@@ -61,7 +61,7 @@ class ImageRetention(Retention):
 
     def _bodies(self) -> t.Iterator[dict[str, t.Any]]:
         if not self._project_id:
-            raise CloudError("Nothing is deleted, as it is not known which project the images must belong to.")
+            raise CloudError("Nothing is deleted, because it is unknown which project the images must belong to.")
         return self.client.listing("image", "/images", "images", {"owner": self._project_id})
 
     def copies(self) -> list[Copy]:

@@ -69,8 +69,8 @@ def of_living(living: list[LivingToken], *problems: str) -> dict[str, t.Any]:
 def gone(session: Session) -> str:
     """What to report about a session that was removed with its tokens."""
     return (
-        f"The session {session.path} is gone, so its token may live until it expires: bring the directory back as it "
-        f"was and run os_token_revoke with session={session.path}."
+        f"The session {session.path} is gone, so its token may live until it expires: restore the directory "
+        f"and run os_token_revoke with session={session.path}."
     )
 
 

@@ -104,7 +104,7 @@ def _complete(session: Session, result: Revocation) -> Revocation:
 def unconfirmed(session: Session, problems: list[str]) -> str:
     """The message about tokens that may be revoked later."""
     return (
-        f"The session {session.path} may still have a live token, which stays on its list ({'; '.join(problems)}): run "
+        f"The session {session.path} may still have a valid token, which stays recorded ({'; '.join(problems)}): run "
         "os_token_revoke again once Keystone answers."
     )
 

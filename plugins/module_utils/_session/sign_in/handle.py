@@ -133,7 +133,7 @@ def _token(granted: Grant, session: Session) -> Token:
     if token is None:
         # It expired long ago, and was removed by a sweep.
         raise exceptions.AuthorizationFailure(
-            f"The session {session.path} has no token any more for this task: issue it again with os_token_issue."
+            f"The session {session.path} no longer has a token for this task: issue it again with os_token_issue."
         )
     # If it cannot be renewed, it is served until it expires, even if it is stale.
     if token.expired or (token.id in cache.refused and not cache.is_accepted(session, token)):

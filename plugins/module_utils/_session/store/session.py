@@ -158,7 +158,7 @@ class Session:
             path = os.path.join(directory.default_base(environ), path)
         session = cls(path)
         if not directory.fits_search_path(session.path):
-            raise SessionError(f"{name!r} cannot be a session: PYTHONPATH, which leads to it, cannot hold that name.")
+            raise SessionError(f"{name!r} cannot be a session: PYTHONPATH does not allow such a name.")
         return session
 
     @classmethod

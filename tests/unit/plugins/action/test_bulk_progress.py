@@ -118,7 +118,7 @@ def nothing_is_left(bulk):
     return not [name for _path, folders, _files in os.walk(bulk) for name in folders if "onetoken-progress-" in name]
 
 
-WORKING = "snapshot of 10 servers: 4 done, 2 under way"
+WORKING = "snapshot of 10 servers: 4 done, 2 in progress"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_at_a_control_c_the_terminal_says_what_goes_on_and_the_module_sees_it_th
     terminal.press_control_c()
     wait_for(lambda: terminal.ended, PATIENCE, "the run ends")
     assert terminal.process.returncode == 99
-    farewell = "snapshot of 10 servers: interrupted at 4 done, nothing new is sent, the 2 under way go on"
+    farewell = "snapshot of 10 servers: interrupted at 4 done, nothing new is sent, the 2 in progress continue"
     assert f"\r\x1b[J{farewell}" in terminal.output
     wait_for((bulk / "stopped").exists, PATIENCE, "the module sends nothing more")
     assert (bulk / "stopped").read_text() == "the run was interrupted by SIGINT"

@@ -21,16 +21,16 @@ def time():
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"rate": 1164, "seconds_left": 29}, "430 done, 2 failed, 38 under way, 19.4/s, 29 s left"),
-        ({"rate": 12.5, "seconds_left": 2544}, "430 done, 2 failed, 38 under way, 12.5/min, 42 min left"),
-        ({"rate": 1164, "throttled": 12.2}, "430 done, 2 failed, 38 under way, waiting 12 s on the cloud's limit"),
-        ({"waiting": 0, "awaited": "the images"}, "430 done, 2 failed, 38 under way, waiting for the images"),
-        ({"already": 7, "skipped": 3}, "430 done, 7 there already, 2 failed, 3 skipped, 38 under way"),
+        ({"rate": 1164, "seconds_left": 29}, "430 done, 2 failed, 38 in progress, 19.4/s, 29 s left"),
+        ({"rate": 12.5, "seconds_left": 2544}, "430 done, 2 failed, 38 in progress, 12.5/min, 42 min left"),
+        ({"rate": 1164, "throttled": 12.2}, "430 done, 2 failed, 38 in progress, waiting 12 s on the cloud's limit"),
+        ({"waiting": 0, "awaited": "the images"}, "430 done, 2 failed, 38 in progress, waiting for the images"),
+        ({"already": 7, "skipped": 3}, "430 done, 7 already, 2 failed, 3 skipped, 38 in progress"),
         (
             {"accepted": 5, "incomplete": 4, "blocked": 1},
-            "430 done, 5 accepted, 4 incomplete, 1 blocked, 2 failed, 38 under way",
+            "430 done, 5 accepted, 4 incomplete, 1 blocked, 2 failed, 38 in progress",
         ),
-        ({"stopped": "x", "rate": 3}, "430 done, 2 failed, 38 under way, nothing new is sent"),
+        ({"stopped": "x", "rate": 3}, "430 done, 2 failed, 38 in progress, nothing new is sent"),
         ({"done": 998, "in_progress": 0, "waiting": 0, "elapsed": 55.2}, "998 done, 2 failed, in 55 s"),
     ],
 )
@@ -44,7 +44,7 @@ def test_a_sentence_has_no_control_characters():
 
 def test_the_interrupted_message_names_what_continues_and_what_to_do():
     assert interrupted_message(STANDING) == (
-        "snapshot of 1000 servers: interrupted at 430 done, nothing new is sent, the 38 under way go on; "
+        "snapshot of 1000 servers: interrupted at 430 done, nothing new is sent, the 38 in progress continue; "
         "run it again for the rest"
     )
     assert "interrupted" in interrupted_message(None)

@@ -333,7 +333,7 @@ class TestNews:
         ("trouble", "message"),
         [
             (BROKEN, "A process could not use the session {}, so it signed in by itself"),
-            (UNRECORDED, "A token could not be written into the session {}, so it lives until it expires"),
+            (UNRECORDED, "A token could not be saved in the session {}, so it stays valid until it expires"),
         ],
     )
     def test_a_reported_problem_is_shown_once(self, run_with_token, trouble, message):

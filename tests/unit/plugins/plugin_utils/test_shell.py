@@ -256,7 +256,7 @@ class TestProcessesInTheBackground:
         )
 
         assert status == 3
-        assert "A process still worked on the session when its token was revoked" in errors
+        assert "A process was still using the session when its token was revoked" in errors
         assert keystone.alive == {}
 
 

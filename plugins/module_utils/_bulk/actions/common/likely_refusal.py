@@ -16,6 +16,6 @@ def likely_refusal(server: Server, statuses: t.AbstractSet[str]) -> Reason | Non
     if server.task_state:
         return Reason(Code.BUSY, f"Nova may refuse it while the server is busy with {server.task_state}")
     if server.status not in statuses:
-        text = f"Nova may refuse it, as the server is in status {server.status}"
+        text = f"Nova may refuse it because the server is in status {server.status}"
         return Reason(Code.UNSUITABLE_STATUS, text)
     return None

@@ -179,7 +179,7 @@ class ImageUrl(ImageSource):
         except OneTokenError:
             messages = []
         cause = f": {self._without_secrets(messages[-1])}" if messages else ""
-        text = f"Glance could not import {self.source}, is it there and can the cloud reach it{cause}"
+        text = f"Glance could not import {self.source}: check that it exists and that the cloud can reach it{cause}"
         return Reason(Code.IMPORT_FAILED, text)
 
 

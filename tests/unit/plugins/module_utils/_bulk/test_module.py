@@ -116,7 +116,7 @@ def test_an_option_that_cannot_be_used_is_a_sentence_before_anything_is_asked(ru
         ({"older_than": -1}, "older_than is -1: give a number of seconds from 0 on"),
         ({"newer_than": -1}, "newer_than is -1: give a number of seconds from 0 on"),
         ({"image_name": "{flavor}"}, "image_name '{flavor}' has a placeholder that is not known"),
-        ({"properties": {"onetoken_run": "x"}}, "Properties that start with onetoken_ are written here"),
+        ({"properties": {"onetoken_run": "x"}}, "Properties that start with onetoken_ are reserved"),
         ({"metadata": {"a": {"b": 1}}}, "The value of 'a' in metadata must be a text or a number"),
     ],
     ids=str,
@@ -185,7 +185,7 @@ def test_a_run_that_works_shows_the_password_nowhere_either(run_module, auth, wi
     wire.react = empty
     ran = run_module(**({"auth": auth} if where == "auth" else {"cloud": {"auth": auth}}))
     assert (ran["changed"], ran["results"], ran["tokens_issued"]) == (False, [], 1)
-    assert "None of the project's servers is selected: nothing was done." in json.dumps(ran["warnings"])
+    assert "No server matches the selection, so nothing was done." in json.dumps(ran["warnings"])
     assert sum(ran["requests"].values()) == len(wire.requests)
 
 

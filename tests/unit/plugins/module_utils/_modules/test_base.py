@@ -321,7 +321,7 @@ def test_what_is_no_token_is_reported_and_not_quoted(run_module, keystone):
     ran = run_module("os_token_revoke", token="two words", auth={"auth_url": keystone.auth_url})
 
     assert ran["failed"] is True
-    assert ran["msg"] == "What token was set to is not a token's id: give the id in one piece."
+    assert ran["msg"] == "The value of token is not a token's id: give the id alone."
     assert keystone.requests == []
 
 
@@ -347,7 +347,7 @@ def test_a_session_that_a_process_still_works_on_is_revoked_after_a_while_with_a
     ran = run_module("os_token_revoke", session=session.path, drain=True, drain_timeout=1)
 
     assert (ran["drained"], ran["revoked"]) == (False, 1)
-    assert "A process still worked on the session" in json.dumps(ran["warnings"])
+    assert "A process was still using the session" in json.dumps(ran["warnings"])
     assert keystone.alive == {}
 
 
@@ -370,7 +370,7 @@ class TestSessionsOfRuns:
         ran = run_module("os_token_revoke", session=of_run.path)
 
         assert (ran["changed"], ran["revoked"]) == (False, 0)
-        assert "is not revoked yet, but when the run that it belongs to ends" in json.dumps(ran["warnings"])
+        assert "will be revoked when its run ends" in json.dumps(ran["warnings"])
         assert len(keystone.alive) == 1
 
     def test_after_the_end_of_its_run_it_is_swept(self, run_module, keystone, of_run, run):
@@ -392,7 +392,7 @@ class TestSessionsOfRuns:
         ran = run_module("os_token_revoke", state="swept", timeout=1)
 
         assert ran["failed"] is True
-        assert f"The session {of_run.path} may still have a live token" in ran["msg"]
+        assert f"The session {of_run.path} may still have a valid token" in ran["msg"]
 
     def test_sweeping_accepts_no_session(self, run_module):
         assert "leave out session and token" in run_module("os_token_revoke", state="swept", session="nightly")["msg"]

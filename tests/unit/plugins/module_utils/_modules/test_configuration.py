@@ -40,7 +40,7 @@ class TestUnknownClouds:
 
     @pytest.mark.parametrize(
         ("path", "found"),
-        [("~/clouds.yaml", ".* nothing replaces the ~: write the"), ("/nowhere", ".* does not exist")],
+        [("~/clouds.yaml", ".* ~ is not expanded: write the"), ("/nowhere", ".* does not exist")],
     )
     def test_a_missing_file_that_a_variable_names_is_reported(self, no_cloud, task_cloud, monkeypatch, path, found):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
@@ -172,7 +172,7 @@ class TestCredentials:
         entry["auth"]["auth_url"] = "https://127.0.0.1:1/v3"
 
         with pytest.raises(
-            ConfigurationError, match="is the text 'False', which is taken for a file with certificates"
+            ConfigurationError, match="is the text 'False', which is read as the path of a certificate file"
         ):
             task_cloud(cloud=entry)
 

@@ -122,7 +122,7 @@ class TestConnecting:
             connection.connect(module(cloud={"auth": auth, "verify": "false"}))
 
     @pytest.mark.parametrize(
-        ("path", "reported"), [("~/clouds.yaml", "nothing replaces the ~"), ("/nowhere/c.yaml", "does not exist")]
+        ("path", "reported"), [("~/clouds.yaml", "~ is not expanded"), ("/nowhere/c.yaml", "does not exist")]
     )
     def test_a_missing_config_file_that_a_variable_names_is_reported(self, no_cloud, monkeypatch, path, reported):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)

@@ -226,7 +226,7 @@ class TestSentences:
         body = {"receipt": receipt, "required_auth_methods": [["password", "totp"], ["password", "other"]]}
         answer = Answer(401, {"openstack-auth-receipt": "r"}, json.dumps(body))
 
-        assert "wants more than one method of authentication (password, totp or password, other): use" in message(
+        assert "requires more than one method of authentication (password, totp or password, other): use" in message(
             answer, CredentialsRefusedError
         )
 

@@ -197,7 +197,7 @@ class TestOfAVersionBefore:
         keystone.stuck["DELETE"] = Answer(503)
         monkeypatch.setattr(preparation, "REVOKE_TIMEOUT", 0.1)
 
-        with pytest.raises(SessionError, match="may still have a live token"):
+        with pytest.raises(SessionError, match="may still have a valid token"):
             preparation.prepare(issued, POLICY, owner)
         assert issued.has_tokens
         assert owners.known(issued) == {}

@@ -172,7 +172,7 @@ def test_a_server_that_disappears_fails(cloud, stop):
 def test_a_server_that_cannot_is_refused_in_novas_words(cloud, start):
     cloud.server("a", "PAUSED")
     cloud.server("b", "SHUTOFF")
-    assert start(check_mode=True).reasons == {"a": "Nova may refuse it, as the server is in status PAUSED"}
+    assert start(check_mode=True).reasons == {"a": "Nova may refuse it because the server is in status PAUSED"}
     report = start()
     assert report.outcomes == {"a": "failed", "b": "done"}
     assert "Cannot 'os-start' instance id-0 while it is in vm_state paused" in report.reasons["a"]

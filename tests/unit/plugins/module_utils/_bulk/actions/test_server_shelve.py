@@ -260,7 +260,7 @@ def test_check_mode_sends_nothing(cloud, shelve):
     cloud.server("broken", "ERROR")
     report = shelve(check_mode=True)
     assert report.outcomes == {"a": "planned", "broken": "planned"}
-    assert report.reasons == {"broken": "Nova may refuse it, as the server is in status ERROR"}
+    assert report.reasons == {"broken": "Nova may refuse it because the server is in status ERROR"}
     assert cloud.sent == []
 
 

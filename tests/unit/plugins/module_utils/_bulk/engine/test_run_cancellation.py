@@ -72,7 +72,7 @@ def test_a_poll_that_comes_too_late_fails_nothing_by_itself(start):
 
     def late(items):
         if started.client.budget.spent > 20:
-            raise DeadlineError("the time of 30 s was up before it could be sent")
+            raise DeadlineError("the time of 30 s ended before it could be sent")
 
     started.work.on_look = late
     assert started.carry_out().reasons == {"a": "still saving after 30 s; it goes on in the cloud"}

@@ -116,7 +116,7 @@ class TestRefused:
         """One that lacks the newest key does not know the token which another one knows."""
         keystone.answers["DELETE"] = [keystones_answer(401)]
 
-        with pytest.raises(SessionError, match="may still have a live token"):
+        with pytest.raises(SessionError, match="may still have a valid token"):
             revocation.revoke(issued, 10)
 
         result = revocation.revoke(issued, 10)
@@ -131,7 +131,7 @@ class TestUnconfirmed:
         token = issued.read_tokens(IDENTITY).current
         keystone.stuck["DELETE"] = Answer(status)
 
-        with pytest.raises(SessionError, match="may still have a live token.*'demo'.*run os_token_revoke again"):
+        with pytest.raises(SessionError, match="may still have a valid token.*'demo'.*run os_token_revoke again"):
             revocation.revoke(issued, 0.1)
 
         assert issued.read_tokens(IDENTITY).current.id == token.id
@@ -178,7 +178,7 @@ class TestUnconfirmed:
         sign_in(issued, keystone)
         keystone.answers["DELETE"] = [Answer(503, {"Retry-After": "3600"})]
 
-        with pytest.raises(SessionError, match="may still have a live token"):
+        with pytest.raises(SessionError, match="may still have a valid token"):
             revocation.revoke(issued, 10)
         assert len(issued.read_tokens(IDENTITY).newest_first) == 1
 
@@ -188,7 +188,7 @@ class TestUnconfirmed:
     def test_without_a_keystone_the_token_stays_on_the_list(self, issued, keystone):
         keystone.stop()
 
-        with pytest.raises(SessionError, match="may still have a live token.*cannot be reached"):
+        with pytest.raises(SessionError, match="may still have a valid token.*cannot be reached"):
             revocation.revoke(issued, 0.1)
         assert issued.names() == [IDENTITY]
 

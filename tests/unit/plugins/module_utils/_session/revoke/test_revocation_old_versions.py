@@ -39,7 +39,7 @@ class TestOldVersion:
         make_old(issued)
         keystone.stuck["DELETE"] = Answer(503)
 
-        with pytest.raises(SessionError, match="may still have a live token"):
+        with pytest.raises(SessionError, match="may still have a valid token"):
             revocation.clear_old(issued, 0.1)
         assert issued.has_tokens
         assert issued.exists

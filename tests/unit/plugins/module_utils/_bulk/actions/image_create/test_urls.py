@@ -87,7 +87,8 @@ class TestUrls:
         cloud.before["GET", "/tasks"] = lambda options: FakeResponse(403, {"message": "policy"})
         report = create({"name": "a", "url": URL})
         assert report.outcomes == {"a": "failed"}
-        assert f"Glance could not import {URL}, is it there and can the cloud reach it;" in report.items[0].reason_text
+        text = f"Glance could not import {URL}: check that it exists and that the cloud can reach it;"
+        assert text in report.items[0].reason_text
 
     def test_the_secrets_of_a_url_are_reported_to_glance_alone(self, cloud, create):
         sent = []
