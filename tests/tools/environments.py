@@ -57,6 +57,10 @@ def dotted(version: Version) -> str:
     return ".".join(str(number) for number in version)
 
 
+#: Seconds after which a command that runs is reported.
+QUIET = 15
+
+
 def find_python(versions: t.Sequence[Version]) -> Python:
     """The first of these versions on this machine: the running Python, one on PATH, or one of pyenv's."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
@@ -212,14 +216,28 @@ def run(command: t.Sequence[str | Path], log: Path) -> None:
     """Run a command with its output in a log, whose last lines are shown if it fails."""
     env = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     words = [str(word) for word in command]
-    with open(log, "ab") as output:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env, check=False
-        )
-    if done.returncode:
+    begin = time.monotonic()
+    with (
+        open(log, "ab") as output,
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env) as process,
+    ):
+        while process.returncode is None:
+            try:
+                process.wait(QUIET)
+            except subprocess.TimeoutExpired:
+                say(f"    after {time.monotonic() - begin:.0f} s: {last_line(log)}")
+    if process.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         end = "\n".join(lines[-15:])
-        raise InstallError(f"{end}\n{' '.join(words)} failed with exit code {done.returncode}; the whole log is {log}")
+        raise InstallError(
+            f"{end}\n{' '.join(words)} failed with exit code {process.returncode}; the whole log is {log}"
+        )
+
+
+def last_line(log: Path) -> str:
+    """What a command printed last, cut to fit a terminal."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    return lines[-1].strip()[:60]
 
 
 def install_venv_package(python: Python) -> Python:

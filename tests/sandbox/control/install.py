@@ -85,6 +85,6 @@ def ensure_venv(layout: Layout, say: t.Callable[[str], None]) -> None:
     say("installing OpenStack from PyPI into .sandbox/venv (some 150 packages, two minutes or so)")
     run("Creating the virtual environment", [sys.executable, "-m", "venv", layout.venv], log, env)
     pip = (layout.python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
-    run("Installing OpenStack", [*pip, "-r", REQUIREMENTS], log, env)
+    run("Installing OpenStack", [*pip, "-r", REQUIREMENTS], log, env, say)
     write_json(stamp, requirements_stamp())
     say("OpenStack is installed")

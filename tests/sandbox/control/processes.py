@@ -23,6 +23,9 @@ from .layout import Layout, port_variable, read_json, write_json
 # Set when the user interrupts `up`: all waiting ends.
 interrupted = threading.Event()
 
+#: Seconds after which a command that runs is reported.
+QUIET = 15
+
 
 def environment(layout: Layout, extra: t.Mapping[str, str] | None = None) -> dict[str, str]:
     """A clean environment: no proxy, no OS_* variables, no PYTHONPATH, and a home of the sandbox's own."""
@@ -39,24 +42,42 @@ def environment(layout: Layout, extra: t.Mapping[str, str] | None = None) -> dic
     }
 
 
-def run(what: str, argv: t.Sequence[str | Path], log: Path, env: t.Mapping[str, str], **options: t.Any) -> None:
-    """Run a command to its end, its output appended to the log."""
+def run(
+    what: str,
+    argv: t.Sequence[str | Path],
+    log: Path,
+    env: t.Mapping[str, str],
+    say: t.Callable[[str], None] = lambda _text: None,
+    **options: t.Any,
+) -> None:
+    """Run a command to its end, its output appended to the log, and say now and then how far it is."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as output:
         try:
-            finished = subprocess.run(
+            process = subprocess.Popen(
                 [str(word) for word in argv],
                 stdin=options.pop("stdin", subprocess.DEVNULL),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(env),
-                check=False,
                 **options,
             )
         except FileNotFoundError as error:
             raise SandboxError(f"{what} failed: there is no {error.filename}.") from error
-    if finished.returncode:
-        raise SandboxError(f"{what} failed with exit code {finished.returncode}: its last lines in {log} say why.")
+    with process:
+        while process.returncode is None:
+            try:
+                process.wait(QUIET)
+            except subprocess.TimeoutExpired:
+                say(f"    {last_line(log)}")
+    if process.returncode:
+        raise SandboxError(f"{what} failed with exit code {process.returncode}: its last lines in {log} say why.")
+
+
+def last_line(log: Path) -> str:
+    """What a command printed last, cut to fit a terminal."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    return lines[-1].strip()[:60]
 
 
 def start_time(pid: int) -> str | None:
