@@ -332,7 +332,7 @@ class TestNews:
     @pytest.mark.parametrize(
         ("trouble", "message"),
         [
-            (BROKEN, "A process could not use the session {}, so it signed in by itself"),
+            (BROKEN, "A process could not use the session {}, so it signed in separately"),
             (UNRECORDED, "A token could not be saved in the session {}, so it stays valid until it expires"),
         ],
     )

@@ -299,7 +299,7 @@ class TestTerminal:
             terminal.close()
 
     def test_control_c_reaches_the_command_once(self, terminal, keystone):
-        text = "trap 'n=$((n+1))' INT; echo ready; sleep 60; sleep 0.5; echo $n; exit 9"
+        text = "trap 'n=$((n+1))' INT; echo ready; until test $n; do sleep 0.1; done; sleep 0.5; echo $n; exit 9"
         opened = terminal("sh", "-c", text)
         wait_until(lambda: "ready" in opened.output)
         opened.press_control_c()

@@ -56,7 +56,7 @@ def test_a_rate_limit_for_longer_than_there_is_time_is_probed_and_reported(new_w
     requests = new_wired(timeout=60)
     wire.react = lambda exchange: answer(429, {"e": {"message": "Slow\ndown"}}, Retry_After="600")
     with pytest.raises(
-        DeadlineError, match=r"the time of 60 s was up .* limits the rate of requests: Slow down \(compute"
+        DeadlineError, match=r"the time of 60 s ended .* limits the rate of requests: Slow down \(compute"
     ):
         requests.get("compute", "/servers")
     assert time.clock() <= 61

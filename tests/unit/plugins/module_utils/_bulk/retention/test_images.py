@@ -498,7 +498,7 @@ def test_an_image_in_use_fails_with_glances_reason(storage, retain):
 
 def test_without_knowing_the_project_nothing_is_deleted(storage, retain):
     storage.current_project_id = None
-    with pytest.raises(CloudError, match="not known which project"):
+    with pytest.raises(CloudError, match="unknown which project"):
         retain()
     assert storage.requests == []
 

@@ -381,7 +381,7 @@ class TestRenewal:
     def test_a_swept_token_that_cannot_be_renewed_is_reported(self, on_session, identity, granted, sign_in_with):
         on_session.remove_tokens(identity)
 
-        with pytest.raises(exceptions.AuthorizationFailure, match="has no token any more .*: issue it again"):
+        with pytest.raises(exceptions.AuthorizationFailure, match="no longer has a token .*: issue it again"):
             sign_in_with(granted)
 
     def test_a_revoked_session_is_an_error(self, on_session, granted, sign_in_with):
