@@ -314,7 +314,8 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Delete of 12 of 12 images. About 12 requests (12 to image), 1 s to submit all of it.
+      sample: "Nothing was done: 12 of 12 images would be deleted. About 12 requests (12 to image), 1 s to submit all of
+        it."
     requests:
       description: Requests by service.
       returned: always
@@ -346,7 +347,7 @@ summary:
       description: What was done, in a sentence; in check mode, what would be done.
       returned: always
       type: str
-      sample: "Run nightly: 11 of 12 copies done, 1 failed in 41 s."
+      sample: "Run nightly: 11 of 12 copies done, 1 failed, in 41 s."
     details:
       description: A line for each outcome and reason, with the names of the copies, and one for the requests.
       returned: always

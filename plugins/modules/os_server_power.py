@@ -233,7 +233,8 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Stop of 12 of 12 servers. About 15 requests (15 to compute), 1 s to submit all of it.
+      sample: "Nothing was done: 12 of 12 servers would be stopped. About 15 requests (15 to compute), 1 s to submit all
+        of it."
     requests:
       description: Requests by service.
       returned: always
@@ -265,7 +266,7 @@ summary:
       description: What was done, in a sentence; in check mode, what would be done.
       returned: always
       type: str
-      sample: "Run nightly: 11 of 12 servers done, 1 failed in 41 s."
+      sample: "Run nightly: 11 of 12 servers done, 1 failed, in 41 s."
     details:
       description: A line for each outcome and reason, with the names of the servers, and one for the requests.
       returned: always

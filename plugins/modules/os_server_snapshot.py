@@ -317,7 +317,7 @@ summary:
       description: What was done, in a sentence; in check mode, what would be done.
       returned: always
       type: str
-      sample: "Run nightly: 11 of 12 servers done, 1 failed in 41 s."
+      sample: "Run nightly: 11 of 12 servers done, 1 failed, in 41 s."
     details:
       description: A line for each outcome and reason, with the names of the servers, and one for the requests.
       returned: always

@@ -264,7 +264,8 @@ plan:
       description: The plan in a few sentences.
       returned: always
       type: str
-      sample: Backup of 12 of 12 volumes. About 15 requests (15 to block storage), 1 s to submit all of it.
+      sample: "Nothing was done: 12 of 12 volumes would be backed up. About 15 requests (15 to block storage), 1 s to
+        submit all of it."
     requests:
       description: Requests by service.
       returned: always
@@ -321,7 +322,7 @@ summary:
       description: What was done, in a sentence; in check mode, what would be done.
       returned: always
       type: str
-      sample: "Run nightly: 11 of 12 volumes done, 1 failed in 41 s."
+      sample: "Run nightly: 11 of 12 volumes done, 1 failed, in 41 s."
     details:
       description: A line for each outcome and reason, with the names of the volumes, and one for the requests.
       returned: always
