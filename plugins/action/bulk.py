@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.bulk_variables import VariableError, Variables, retention_after
@@ -15,18 +16,16 @@ from ..plugin_utils.progress_action import ProgressAction
 
 class ActionModule(ProgressAction):
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
-        _result, arguments = self.validate_argument_spec(
-            {
-                "entry_point": {"type": "str", "required": True},
-                "validate_only": {"type": "bool", "default": False},
-            }
-        )
-        variables = self._variables(arguments["entry_point"], task_vars or {})
+        arguments = dict(self._task.args)
+        variables = self._variables(arguments.pop("entry_point"), task_vars or {})
+        validate_only = boolean(arguments.pop("validate_only", False))
+        # What is left comes from module_defaults.
+        self._defaults = arguments
         try:
             options = variables.options()
         except VariableError as exc:
             return {"failed": True, "msg": f"Nothing was done: {exc}."}
-        if arguments["validate_only"]:
+        if validate_only:
             return {"changed": False}
         self._task.check_mode = self._task.check_mode or variables.is_dry_run
         result = self._run_module(variables.module, options, task_vars)
@@ -43,7 +42,7 @@ class ActionModule(ProgressAction):
 
     def _run_module(self, module: str, options: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         self._task.action = module
-        self._task.args = {**options, "ignore_failures": True}
+        self._task.args = {**self._defaults, **options, "ignore_failures": True}
         return super().run(None, task_vars)
 
     def _variables(self, entry_point: str, task_vars: dict[str, t.Any]) -> Variables:
