@@ -36,7 +36,7 @@ sandbox-down: ## stop it, keep its data
 sandbox-reset: ## stop it, delete its data, start it anew
 	$(SANDBOX) reset
 
-demo: install sandbox-up ## snapshot the sandbox's servers on one token and count the requests
+demo: install sandbox-up ## 40 tasks with the password, the same on one token, and a bulk snapshot, in the sandbox
 	@.venv/bin/python tests/tools/demo.py
 
 check: install ## the loop of a change, in a minute: format, ruff, mypy, and the unit tests that start no process

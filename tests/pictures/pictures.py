@@ -69,7 +69,7 @@ def report(user: Controller) -> None:
     done = user.command(*command)
     delete_images(user, run)
     page = user.home / "page.html"
-    assert "10 done, 1 failed" in done.output, done.output
+    assert "10 of 11 servers snapshotted, 1 failed" in done.output, done.output
     browser = Browser(user.home)
     for name, dark in (("light", False), ("dark", True)):
         (IMAGES / f"report_{name}.png").write_bytes(browser.screenshot(page, 1040, 736, dark))

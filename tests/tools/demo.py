@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshot the sandbox's servers with playbooks/bulk_snapshot.yml, then count the requests to each service."""
+"""What the collection is for, on the sandbox: many tasks with the password, the same on one token, a bulk snapshot."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ SERVICES = ("keystone", "nova", "glance", "cinder")
 REQUEST = re.compile(r'"(?P<method>[A-Z]+) (?P<path>[^ ?]+)\S* [^"]*" (?P<status>\d+) .*"(?P<agent>[^"]*)"$')
 # The user agents of the session and the modules; services use /internal for requests to each other.
 CLIENT = re.compile(r"onetoken\.openstack/|openstacksdk/")
+TOKEN_REQUEST = "POST /v3/auth/tokens"
+#: A third of what public clouds allow a minute, so that a third of their tasks suffices.
+TOKEN_REQUESTS_PER_MINUTE = 20
+TASKS = 40
+#: The one line of ansible.cfg, as a variable.
+ONE_LINE = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
 IDENTIFIER = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
@@ -80,10 +86,56 @@ def demonstrate(
     return status
 
 
+def limits(*options: str) -> str:
+    """The limits of the sandbox after changing these, with a new minute to count in."""
+    command = [sys.executable, "tests/sandbox/sandbox.py", "limits", *options]
+    return subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+
+
+def limit_token_requests(number: int) -> None:
+    limits(f"--token-requests-per-minute={number}")
+
+
+def run_tasks(**variables: str) -> bool:
+    """Run a playbook of many tasks, and say how far it came; whether all tasks succeeded."""
+    playbook = SANDBOX / "demo.yml"
+    tasks = [
+        {"name": f"List the keypairs, {n + 1} of {TASKS}", "openstack.cloud.keypair_info": {}} for n in range(TASKS)
+    ]
+    play = {"name": "Ask for keypairs", "hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    env |= {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox", **variables}
+    keystone, begin = AccessLog("keystone"), time.monotonic()
+    command = [str(MAIN.bin / "ansible-playbook"), str(playbook)]
+    done = subprocess.run(command, cwd=REPOSITORY, env=env, check=False, capture_output=True, text=True)
+    seconds = time.monotonic() - begin
+    found = re.search(r"\bok=(\d+)", done.stdout)
+    succeeded = int(found[1]) if found else 0
+    sent = sum(count for request, count in keystone.client_requests().items() if request.startswith(TOKEN_REQUEST))
+    reason = "" if done.returncode == 0 else "; then HTTP 429" if "429" in done.stdout else f"; then\n{done.stdout}"
+    say(f"   {succeeded} of {TASKS} tasks succeeded in {seconds:.0f} s{reason}. Token requests: {sent}.")
+    return done.returncode == 0
+
+
 def main() -> int:
+    usual = re.search(r"token_requests_per_minute: (\d+)", limits())
+    limit_token_requests(TOKEN_REQUESTS_PER_MINUTE)
+    try:
+        say(
+            f"\n1. A playbook of {TASKS} openstack.cloud tasks, with the password. The cloud allows "
+            f"{TOKEN_REQUESTS_PER_MINUTE} token requests a minute."
+        )
+        run_tasks()
+        say("\n2. The same playbook with one line in ansible.cfg: callbacks_enabled = onetoken.openstack.one_token")
+        limit_token_requests(TOKEN_REQUESTS_PER_MINUTE)
+        all_succeeded = run_tasks(**ONE_LINE)
+    finally:
+        limit_token_requests(int(usual[1]) if usual else 0)
+    say("\n3. A bulk snapshot of the servers:")
     status = demonstrate(MAIN.bin / "ansible-playbook", "playbooks/bulk_snapshot.yml")
     say("The sandbox is still up for your own runs; `make sandbox-down` stops it.")
-    return status
+    return status or int(not all_succeeded)
 
 
 if __name__ == "__main__":
