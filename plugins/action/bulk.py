@@ -20,7 +20,7 @@ class ActionModule(ProgressAction):
         variables = self._variables(arguments.pop("entry_point"), task_vars or {})
         validate_only = boolean(arguments.pop("validate_only", False))
         # What is left comes from module_defaults.
-        self._defaults = arguments
+        defaults = arguments
         try:
             options = variables.options()
         except VariableError as exc:
@@ -28,10 +28,11 @@ class ActionModule(ProgressAction):
         if validate_only:
             return {"changed": False}
         self._task.check_mode = self._task.check_mode or variables.is_dry_run
-        result = self._run_module(variables.module, options, task_vars)
-        if variables.keeps and not self._task.check_mode and "results" in result:
+        result = self._run_module(variables.module, {**defaults, **options}, task_vars)
+        if variables.keeps and not self._task.check_mode and not result.get("failed"):
+            shared = variables.retention()
             result["deletions"] = [
-                self._run_module("onetoken.openstack.os_retention", {**variables.retention(), **of_kind}, task_vars)
+                self._run_module("onetoken.openstack.os_retention", {**defaults, **shared, **of_kind}, task_vars)
                 for of_kind in retention_after(result)
             ]
             for deletion in result["deletions"]:
@@ -42,7 +43,7 @@ class ActionModule(ProgressAction):
 
     def _run_module(self, module: str, options: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         self._task.action = module
-        self._task.args = {**self._defaults, **options, "ignore_failures": True}
+        self._task.args = {**options, "ignore_failures": True}
         return super().run(None, task_vars)
 
     def _variables(self, entry_point: str, task_vars: dict[str, t.Any]) -> Variables:
