@@ -19,7 +19,7 @@ SNAPSHOT, RETENTION = "onetoken.openstack.os_server_snapshot", "onetoken.opensta
 def run(monkeypatch):
     """Run the action with these variables and this result of the module; its result, and the modules that ran."""
 
-    def run_with(entry_point, values, result=DONE, check_mode=False, **arguments):
+    def run_with(entry_point, values, result=None, check_mode=False, **arguments):
         action = ActionModule.__new__(ActionModule)
         arguments = {"entry_point": entry_point, **arguments}
         action._task = types.SimpleNamespace(args=arguments, action="bulk", check_mode=check_mode)
@@ -27,7 +27,7 @@ def run(monkeypatch):
 
         def run_module(module, options, _task_vars):
             ran.append((module, options, action._task.check_mode))
-            return dict(result) if module != RETENTION else {"results": [], "summary": {}}
+            return dict(result or DONE) if module != RETENTION else {"results": [], "summary": {}}
 
         monkeypatch.setattr(action, "_variables", lambda name, _task_vars: Variables.of(name, values))
         monkeypatch.setattr(action, "_run_module", run_module)
