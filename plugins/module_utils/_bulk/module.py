@@ -142,12 +142,13 @@ def _carry_out(prepare: PrepareAction, module: AnsibleModule) -> dict[str, t.Any
             stopped_code=reason.code.value if reason else "",
             extras=action.extras(),
             plan=plan,
+            nothing_selected=action.nothing_selected,
         )
         # A run without any item must not replace the last report that says something.
         if writes_report and run.items:
             report = _write(report, params["report"])
     if not report.results:
-        module.warn(action.nothing_selected)
+        module.warn(report.nothing_selected)
     if report.failed and not params["ignore_failures"]:
         raise RunFailedError(report)
     return answer(report)

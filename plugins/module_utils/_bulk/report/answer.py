@@ -21,22 +21,22 @@ class RunFailedError(OneTokenError):
 
 
 def answer(report: Report) -> dict[str, t.Any]:
-    plan = {} if report.plan is None else {"plan": {**report.plan.result(), "text": summary.plan(report)}}
+    result = summary.result(report) if report.plan is None else summary.plan(report)
     return {
         "changed": report.changed,
         **({} if report.run is None else {"run": report.run}),
         "counts": report.counts,
-        "results": [{key: result[key] for key in result if key not in MOMENTS} for result in report.results],
+        "results": [{key: item[key] for key in item if key not in MOMENTS} for item in report.results],
         "requests": dict(report.requests),
         "seconds": round(report.seconds, 1),
         "tokens_issued": report.tokens_issued,
         "throttled_seconds": round(report.throttled_seconds, 1),
         "report": dict(report.files),
         "summary": {
-            "result": summary.result(report) if report.plan is None else summary.plan(report),
+            "result": result,
             "details": summary.details(report),
             "failure": summary.failure(report) if report.failed else "",
         },
         **report.extras,
-        **plan,
+        **({} if report.plan is None else {"plan": {**report.plan.result(), "text": result}}),
     }

@@ -51,6 +51,8 @@ class Report:
     extras: t.Mapping[str, t.Any] = field(default_factory=dict)
     #: In check mode.
     plan: Plan | None = None
+    #: What to say where there is no item.
+    nothing_selected: str = ""
     #: The paths of the report's files, by format.
     files: t.Mapping[str, str] = field(default_factory=dict)
 

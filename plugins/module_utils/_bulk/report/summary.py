@@ -26,7 +26,7 @@ _GOOD = (DONE, ALREADY, ACCEPTED)
 def result(report: Report) -> str:
     """What the run did, in a sentence."""
     if not report.results:
-        return _nothing_selected(report)
+        return report.nothing_selected
     of_run = f"Run {report.run}: " if report.run else ""
     counts, total = report.counts, len(report.results)
     good = sum(counts[outcome] for outcome in _GOOD)
@@ -42,7 +42,7 @@ def result(report: Report) -> str:
 def plan(report: Report) -> str:
     """What a run would do, and what that would cost."""
     if not report.results:
-        return _nothing_selected(report)
+        return report.nothing_selected
     counts = report.counts
     codes = [item["reason_code"] for item in report.results if item["outcome"] == PLANNED]
     uncertain = sum(codes.count(code.value) for code in MAY_BE_REFUSED)
@@ -52,10 +52,6 @@ def plan(report: Report) -> str:
     exceptions = f" ({', '.join(others)})" if others else ""
     text = f"Nothing was done: {planned} would be {report.past}{exceptions}."
     return f"{text} {report.plan.describe()}" if report.plan is not None and counts[PLANNED] else text
-
-
-def _nothing_selected(report: Report) -> str:
-    return f"No {_singular(report.resources)} matches the selection, so nothing was done."
 
 
 def failure(report: Report) -> str:

@@ -32,6 +32,7 @@ def report(*items, **changes):
         "started": STARTED,
         "seconds": 0.0,
         "changed": any(item.changed for item in items),
+        "nothing_selected": "No server matches the selection, so nothing was done.",
     }
     return Report("snapshot", "snapshotted", "servers", **{**given, **changes})
 
