@@ -10,7 +10,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.vars import load_extra_vars
 
-from ..plugin_utils.bulk_variables import VariableError, Variables, retention_after
+from ..plugin_utils.bulk_variables import VariableError, Variables, retention_after, specs
 from ..plugin_utils.progress_action import ProgressAction
 
 
@@ -48,11 +48,10 @@ class ActionModule(ProgressAction):
 
     def _variables(self, entry_point: str, task_vars: dict[str, t.Any]) -> Variables:
         # Variables are templated when they are read, and most of a play's are no business of this role.
-        names = Variables.names(entry_point)
+        names = specs()[entry_point]
         values = {name: self._templar.template(task_vars[name]) for name in names if name in task_vars}
-        return Variables.of(
-            entry_point, values, others=task_vars, extra=load_extra_vars(self._loader), hosts=self._hosts(task_vars)
-        )
+        hosts = self._hosts(task_vars) if "target" in values else ()
+        return Variables.of(entry_point, values, others=task_vars, extra=load_extra_vars(self._loader), hosts=hosts)
 
     def _hosts(self, task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         """The hosts of the play, and what the inventory knows of their servers."""

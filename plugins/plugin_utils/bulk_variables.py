@@ -119,10 +119,6 @@ class Variables:
         given = {name: value for name, value in known.items() if name not in empty}
         return cls(entry_point, given, empty, others, extra, hosts)
 
-    @staticmethod
-    def names(entry_point: str) -> t.Collection[str]:
-        return specs()[entry_point]
-
     @property
     def spec(self) -> dict[str, t.Any]:
         return specs()[self.entry_point]
@@ -135,6 +131,7 @@ class Variables:
     def module(self) -> str:
         return f"onetoken.openstack.{self._entry_point.module}"
 
+    @functools.cached_property
     def checked(self) -> dict[str, t.Any]:
         """The values with their types; a VariableError if one is wrong."""
         if problem := self._not_text():
@@ -149,7 +146,7 @@ class Variables:
 
     def options(self) -> dict[str, t.Any]:
         """The options of the entry point's module."""
-        values = self.checked()
+        values = self.checked
         left_out = _OF_ROLE if self.entry_point == "retention" else _OF_ROLE | RETENTION
         options = {**self._entry_point.options, **self._of_target(values)}
         options.update((name, value) for name, value in values.items() if name not in left_out)
@@ -174,7 +171,7 @@ class Variables:
         """The options that a run and the retention after it have in common."""
         names = (set(specs()["retention"]) & set(self.spec)) - {*CRITERIA, *_OF_ROLE}
         options = {name: value for name, value in self.options().items() if name in names}
-        return {**options, **{name: value for name, value in self.checked().items() if name in RETENTION}}
+        return {**options, **{name: value for name, value in self.checked.items() if name in RETENTION}}
 
     @property
     def keeps(self) -> bool:
@@ -184,7 +181,7 @@ class Variables:
     @property
     def is_dry_run(self) -> bool:
         """Whether retention only lists; anything but a plain no is a yes."""
-        return "dry_run" in self.spec and self.checked().get("dry_run", True) is not False
+        return "dry_run" in self.spec and self.checked.get("dry_run", True) is not False
 
     # What is wrong
 

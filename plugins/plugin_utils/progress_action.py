@@ -107,7 +107,7 @@ class View:
 
 @contextlib.contextmanager
 def _interrupts(notice: t.Callable[[], None]) -> t.Iterator[None]:
-    """Notices that this process is told to end, before it is ended the way it would have been."""
+    """Call this for a signal that ends the process, before the usual handler ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

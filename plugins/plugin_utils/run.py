@@ -45,7 +45,7 @@ _PROBLEMS = {
         "its files writable."
     ),
 }
-#: Seconds for which a process may still hold the session when whoever started it has its result.
+#: Seconds for which a process may still hold the session when the process that started it has its result.
 _MOMENT = 0.5
 _STOPPED = "The watcher of this run was stopped by a signal, so another one took its place."
 
