@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 import subprocess
 import typing as t
 
@@ -37,6 +38,11 @@ def wait_until(condition: t.Callable[[], t.Any], give_up_after: float = 30) -> N
 def ended(process: int) -> bool:
     """Whether there is no process with this id any more, or only a zombie."""
     return Owner.of_process(process) is None
+
+
+def state(process: int) -> str:
+    """The system's letter for what a process does: R if it runs, S if it sleeps, T if it is stopped."""
+    return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
 def copies_of_handles(path: str) -> list[int]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_s
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import (
     close_pipes,
     ended,
+    state,
     wait_until,
 )
 
@@ -93,10 +93,6 @@ def test_a_program_is_stopped_and_continued_with_its_process(own_machine, waitin
     wait_until(lambda: state(program) != "T")
     go_on(own_machine)
     assert process.communicate(timeout=30)[0] == "done\n"
-
-
-def state(process: int) -> str:
-    return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
 
 
 def test_a_process_that_is_killed_ends_its_program(own_machine, waiting):
@@ -195,7 +191,7 @@ class TestTheEndOfTheRun:
             assert machine.run() == (0, "done\n", "")
             assert len(machine.servers()) == 1
             run.kill()
-        wait_until(lambda: machine.servers() == [], 5)
+        wait_until(lambda: machine.servers() == [])
         # Nobody would end another one.
         assert (machine.run(), machine.served) == ((0, "done\n", ""), 1)
 
@@ -203,14 +199,14 @@ class TestTheEndOfTheRun:
         own_machine.write("print('done')")
         own_machine.run()
         own_machine.session.close()
-        wait_until(lambda: own_machine.servers() == [], 5)
+        wait_until(lambda: own_machine.servers() == [])
 
     def test_a_server_ends_when_its_session_is_removed(self, own_machine):
         own_machine.write("print('done')")
         own_machine.run()
         own_machine.session.discard()
         assert not os.path.exists(own_machine.session.path)
-        wait_until(lambda: own_machine.servers() == [], 5)
+        wait_until(lambda: own_machine.servers() == [])
 
     def test_a_server_ends_with_the_last_of_its_programs(self, own_machine, waiting):
         process = waiting()
@@ -221,7 +217,7 @@ class TestTheEndOfTheRun:
         assert server in own_machine.servers()
         go_on(own_machine)
         assert process.communicate(timeout=30)[0] == "done\n"
-        wait_until(lambda: own_machine.servers() == [], 5)
+        wait_until(lambda: own_machine.servers() == [])
 
 
 def listens(machine) -> bool:

@@ -16,7 +16,7 @@ import threading
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.fork_server import protocol
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.fork_server.conftest import TIMEOUT
-from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import wait_until
+from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.processes import state, wait_until
 from ansible_collections.onetoken.openstack.tests.unit.plugins.module_utils._session.superuser import needs_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,11 +28,13 @@ SECRET = "Pa55-of-the-client"
 
 @pytest.fixture
 def server(machine):
-    """The process id of the only server."""
+    """The process id of the only server, which has imported all that it imports while nothing else is to be done."""
     machine.write("print('done')")
     assert machine.run() == (0, "done\n", "")
     wait_until(lambda: len(machine.servers()) == 1)
     (process,) = machine.servers()
+    # It sleeps only when there is nothing left to import.
+    wait_until(lambda: state(process) == "S")
     return process
 
 
