@@ -4,13 +4,15 @@
 """Make the pictures of the documentation again, from real runs on the sandbox and a real browser.
 
 .venv/bin/python tests/pictures/pictures.py                        all, in some minutes
-.venv/bin/python tests/pictures/pictures.py bulk_snapshot report   those two
+.venv/bin/python tests/pictures/pictures.py demo report            those two
 .venv/bin/python tests/pictures/pictures.py chart                  only the chart, from the existing data
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -24,8 +26,6 @@ from ansible_collections.onetoken.openstack.tests.helpers.controller import Cont
 from ansible_collections.onetoken.openstack.tests.pictures import keystone_requests, terminal_film  # noqa: E402
 from ansible_collections.onetoken.openstack.tests.pictures.user import IMAGES, delete_images, make_user  # noqa: E402
 
-SNAPSHOT = ["ansible-playbook", "onetoken.openstack.bulk_snapshot", "-e", "cloud=mycloud"]
-
 
 def chart(_user: Controller) -> None:
     keystone_requests.draw()
@@ -36,37 +36,21 @@ def requests(user: Controller) -> None:
     keystone_requests.draw()
 
 
-def bulk_snapshot(user: Controller) -> None:
-    """A snapshot of the web servers, few at a time, so that its progress is visible."""
-    # Common settings.
-    user.environment.update(ANSIBLE_DISPLAY_SKIPPED_HOSTS="false", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
-    run = "before-upgrade"
-    command = [*SNAPSHOT, "-e", "name_pattern=web-*", "-e", f"run_name={run}", "-e", "concurrency=4"]
-    typed = "$ ansible-playbook onetoken.openstack.bulk_snapshot -e cloud=mycloud \\\r\n"
-    typed += f"    -e name_pattern='web-*' -e run_name={run} -e concurrency=4"
-    delete_images(user, run)
-    frames = terminal_film.record(user, typed, command)
-    delete_images(user, run)
-    picture = terminal_film.svg("A bulk snapshot in a terminal", frames)
-    (IMAGES / "bulk_snapshot.svg").write_text(picture, encoding="utf-8")
+def demo(user: Controller) -> None:
+    """What `make demo` prints, when everything is installed."""
+    user.directory = REPOSITORY
+    user.environment["PATH"] = os.environ["PATH"]
+    frames = terminal_film.record(user, "$ make demo", ["make", "--no-print-directory", "demo"])
+    picture = terminal_film.svg("The demo in a terminal", frames)
+    (IMAGES / "demo.svg").write_text(picture, encoding="utf-8")
 
 
 def report(user: Controller) -> None:
     """The report of a run in which one server fails, as it is in ERROR."""
     run = "nightly"
-    command = [
-        *SNAPSHOT,
-        "-e",
-        "name_pattern=[bw]*",
-        "-e",
-        f"run_name={run}",
-        "-e",
-        "concurrency=4",
-        "-e",
-        "report=page",
-    ]
+    variables = {"cloud": "mycloud", "name_pattern": "[bw]*", "run_name": run, "concurrency": 4, "report": "page"}
     delete_images(user, run)
-    done = user.command(*command)
+    done = user.command("ansible-playbook", "onetoken.openstack.bulk_snapshot", "-e", json.dumps(variables))
     delete_images(user, run)
     page = user.home / "page.html"
     assert "10 of 11 servers snapshotted, 1 failed" in done.output, done.output
@@ -75,13 +59,13 @@ def report(user: Controller) -> None:
         (IMAGES / f"report_{name}.png").write_bytes(browser.screenshot(page, 1040, 736, dark))
 
 
-PICTURES = {"requests": requests, "chart": chart, "bulk_snapshot": bulk_snapshot, "report": report}
+PICTURES = {"requests": requests, "chart": chart, "demo": demo, "report": report}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"some of {', '.join(PICTURES)}")
-    chosen = parser.parse_args().pictures or ["requests", "bulk_snapshot", "report"]
+    chosen = parser.parse_args().pictures or ["requests", "demo", "report"]
     IMAGES.mkdir(exist_ok=True)
     for name in chosen:
         with tempfile.TemporaryDirectory() as home:

@@ -13,6 +13,7 @@ from itertools import groupby
 import pyte
 
 from ..helpers.controller import Controller
+from ..helpers.sandbox import REPOSITORY
 
 COLUMNS, ROWS = 108, 32
 FONT_SIZE, LINE_HEIGHT, PADDING, FRAME = 14, 19, 18, 34
@@ -40,7 +41,7 @@ class Frame(t.NamedTuple):
 
 
 def record(user: Controller, prompt: str, command: t.Sequence[str]) -> list[Frame]:
-    """Run a command in a terminal."""
+    """Run a command in a terminal, with the paths of a user's machine."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.Stream(screen)
     stream.feed(f"{prompt}\r\n")
@@ -49,7 +50,8 @@ def record(user: Controller, prompt: str, command: t.Sequence[str]) -> list[Fram
     sized = f'stty cols {COLUMNS} rows {ROWS} && exec "$@"'
     with user.started("bash", "-c", sized, "bash", *command, TERM="xterm-256color") as terminal:
         while True:
-            ended, output = terminal.ended, terminal.output.replace(str(user.home), "~")
+            ended = terminal.ended
+            output = terminal.output.replace(str(user.home), "~").replace(str(REPOSITORY), "~/onetoken.openstack")
             assert time.monotonic() < began + TIMEOUT, output
             if output != shown:
                 stream.feed(output[len(shown) :])

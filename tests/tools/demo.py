@@ -13,23 +13,23 @@ import subprocess
 import sys
 import time
 import typing as t
-from collections import Counter
 from pathlib import Path
 
 from environments import MAIN, REPOSITORY, say
 
 SANDBOX = REPOSITORY / ".sandbox"
-SERVICES = ("keystone", "nova", "glance", "cinder")
-REQUEST = re.compile(r'"(?P<method>[A-Z]+) (?P<path>[^ ?]+)\S* [^"]*" (?P<status>\d+) .*"(?P<agent>[^"]*)"$')
+SERVICES = ("Keystone", "Nova", "Glance", "Cinder")
+REQUEST = re.compile(r'"(?P<method>[A-Z]+) (?P<path>[^ ?]+)\S* [^"]*" \d+ .*"(?P<agent>[^"]*)"$')
 # The user agents of the session and the modules; services use /internal for requests to each other.
 CLIENT = re.compile(r"onetoken\.openstack/|openstacksdk/")
 TOKEN_REQUEST = "POST /v3/auth/tokens"
 #: A third of what public clouds allow a minute, so that a third of their tasks suffices.
 TOKEN_REQUESTS_PER_MINUTE = 20
 TASKS = 40
+#: The variables that select the sandbox.
+CLOUD = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox"}
 #: The one line of ansible.cfg, as a variable.
 ONE_LINE = {"ANSIBLE_CALLBACKS_ENABLED": "onetoken.openstack.one_token"}
-IDENTIFIER = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
 class AccessLog:
@@ -37,52 +37,43 @@ class AccessLog:
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self.path = SANDBOX / "logs" / f"{service}.access.log"
+        self.path = SANDBOX / "logs" / f"{service.lower()}.access.log"
         self.start = self.path.stat().st_size if self.path.exists() else 0
 
-    def client_requests(self) -> Counter[str]:
+    def client_requests(self) -> list[str]:
+        """The method and path of each request of a client."""
         with open(self.path, encoding="utf-8") as log:
             log.seek(self.start)
-            return Counter(self._described(log))
+            found = [REQUEST.search(line.rstrip()) for line in log]
+        own = [request for request in found if request and CLIENT.match(request["agent"])]
+        return [f"{one['method']} {one['path']}" for one in own if not one["path"].startswith("/internal")]
 
-    @staticmethod
-    def _described(lines: t.Iterable[str]) -> t.Iterator[str]:
-        for line in lines:
-            found = REQUEST.search(line.rstrip())
-            if found and CLIENT.match(found["agent"]) and not found["path"].startswith("/internal"):
-                yield f"{found['method']} {IDENTIFIER.sub('ID', found['path'])} -> {found['status']}"
+
+def on_sandbox(**variables: str) -> dict[str, str]:
+    """An environment with the sandbox as its cloud."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    return {**env, **CLOUD, **variables}
 
 
 def demonstrate(
-    ansible_playbook: Path,
-    playbook: str,
-    directory: Path = REPOSITORY,
-    environment: t.Mapping[str, str] | None = None,
+    ansible_playbook: Path, playbook: str, directory: Path = REPOSITORY, variables: t.Mapping[str, str] | None = None
 ) -> int:
-    """Run the playbook there and print the requests to each service; the exit code of ansible-playbook."""
+    """Run a bulk snapshot there, and count the requests to each service; the exit code of ansible-playbook."""
     # A new run each time, as servers with an image of the same run are skipped.
     run_name = time.strftime("demo-%Y%m%dT%H%M%SZ", time.gmtime())
     # Without the server in ERROR, which would rightly fail the playbook.
     healthy = json.dumps({"status": ["ACTIVE", "SHUTOFF"]})
-    report = SANDBOX / "reports" / run_name
-    arguments = [playbook, "-e", f"run_name={run_name}", "-e", healthy]
     # An absolute path, as Ansible runs local tasks in the playbook's directory.
-    arguments += ["-e", json.dumps({"report": str(report)})]
-    given = {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox", **(environment or {})}
+    report = shlex.quote(str(SANDBOX / "reports" / run_name))
+    arguments = [playbook, "-e", f"run_name={run_name}", "-e", healthy, "-e", f"report={report}"]
     logs = [AccessLog(service) for service in SERVICES]
-    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
-    program = os.path.relpath(ansible_playbook, directory)
-    say(f"\n$ {variables} {program} {shlex.join(arguments)}")
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**CLOUD, **(variables or {})}.items())
+    say(f"\n$ {given} {os.path.relpath(ansible_playbook, directory)} {shlex.join(arguments)}")
     begin = time.monotonic()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     command = [str(ansible_playbook), *arguments]
-    status = subprocess.run(command, cwd=directory, env={**env, **given}, check=False).returncode
-    say(f"The playbook took {time.monotonic() - begin:.0f} s. Its requests, by the services' access logs:")
-    for log in logs:
-        say(f"\n{log.service}")
-        for request, count in log.client_requests().items():
-            say(f"{count:6} {request}")
-    say(f"\nReport for a browser: {report}.html")
+    status = subprocess.run(command, cwd=directory, env=on_sandbox(**(variables or {})), check=False).returncode
+    counts = ", ".join(f"{len(log.client_requests())} to {log.service}" for log in logs)
+    say(f"   The playbook took {time.monotonic() - begin:.0f} s. Requests: {counts}.")
     return status
 
 
@@ -104,15 +95,14 @@ def run_tasks(**variables: str) -> bool:
     ]
     play = {"name": "Ask for keypairs", "hosts": "localhost", "gather_facts": False, "tasks": tasks}
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    env |= {"OS_CLIENT_CONFIG_FILE": str(SANDBOX / "clouds.yaml"), "OS_CLOUD": "sandbox", **variables}
-    keystone, begin = AccessLog("keystone"), time.monotonic()
+    keystone, begin = AccessLog("Keystone"), time.monotonic()
     command = [str(MAIN.bin / "ansible-playbook"), str(playbook)]
+    env = on_sandbox(**variables)
     done = subprocess.run(command, cwd=REPOSITORY, env=env, check=False, capture_output=True, text=True)
     seconds = time.monotonic() - begin
     found = re.search(r"\bok=(\d+)", done.stdout)
     succeeded = int(found[1]) if found else 0
-    sent = sum(count for request, count in keystone.client_requests().items() if request.startswith(TOKEN_REQUEST))
+    sent = keystone.client_requests().count(TOKEN_REQUEST)
     reason = "" if done.returncode == 0 else "; then HTTP 429" if "429" in done.stdout else f"; then\n{done.stdout}"
     say(f"   {succeeded} of {TASKS} tasks succeeded in {seconds:.0f} s{reason}. Token requests: {sent}.")
     return done.returncode == 0
