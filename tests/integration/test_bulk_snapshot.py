@@ -42,7 +42,7 @@ def test_every_server_gets_one_image_on_one_token_even_if_the_run_is_repeated(
 
     again = controller.run(playbook, *arguments)
     assert again.ok, again.output
-    assert f"Run {run_name}: {len(made)} of {len(made)} servers snapshotted, all of them before, in " in again.output
+    assert f"Run {run_name}: {len(made)} of {len(made)} servers snapshotted, all already done, in " in again.output
 
 
 def test_a_volume_backed_server_gets_volume_snapshots_and_keystone_requests_are_reported(
@@ -64,7 +64,7 @@ def test_failed_servers_are_named_at_the_end_and_the_token_is_revoked(controller
     run = controller.run(playbook, *arguments, "-e", "cloud=sandbox")
     assert run.status == 2
     assert re.search(rf"Run {run_name}: 1 of 3 servers snapshotted, 2 failed, in .* s[.] 1 token, revoked;", run.output)
-    assert f"run the same command with -e run_name={run_name}, which leaves alone what is done." in run.output
+    assert f"run the same command with -e run_name={run_name}, which skips what is done." in run.output
     assert "done: web-01" in run.output
     assert re.search("failed: broken-01: .*in vm_state error", run.output) and "Traceback" not in run.output
     assert "failed: nobody: no server of the project has this name or id" in run.output
@@ -106,7 +106,7 @@ def test_under_the_callback_it_uses_the_session_of_the_run_and_says_so(controlle
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 1)
 
 
-def test_check_mode_plans_without_a_session(controller, playbook, run_name):
+def test_check_mode_plans_and_leaves_no_token(controller, keystone, playbook, run_name):
     variables = json.dumps({"name_pattern": "web-0[12]", "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, "--check")
     assert run.ok, run.output
@@ -114,7 +114,8 @@ def test_check_mode_plans_without_a_session(controller, playbook, run_name):
     assert "changed=0" in run.output
     planned = re.findall(r"planned: (\S+) as ([^\"]+)", run.output)
     assert planned == [("web-01", f"web-01-{run_name}"), ("web-02", f"web-02-{run_name}")]
-    assert not list(controller.home.glob(".local/state/onetoken/run-*"))
+    assert "1 token, revoked; " in run.output
+    assert (keystone.count("POST"), keystone.count("DELETE"), controller.tokens()) == (1, 1, [])
 
 
 @pytest.mark.repeats

@@ -32,9 +32,9 @@ def result(report: Report) -> str:
     good = sum(counts[outcome] for outcome in _GOOD)
     parts = [f"{of_run}{of(good, total, report.resources)} {report.past}"]
     if counts[ALREADY]:
-        parts.append("all of them before" if counts[ALREADY] == total else f"{counts[ALREADY]} of them before")
+        parts.append("all already done" if counts[ALREADY] == total else f"{counts[ALREADY]} already done")
     if counts[ACCEPTED]:
-        parts.append(f"{counts[ACCEPTED]} of them not waited for")
+        parts.append(f"{counts[ACCEPTED]} not waited for")
     parts += [f"{counts[outcome]} {outcome}" for outcome in (INCOMPLETE, BLOCKED, SKIPPED, FAILED) if counts[outcome]]
     return f"{', '.join(parts)}{',' if len(parts) > 1 else ''} in {duration(report.seconds)}."
 

@@ -90,9 +90,9 @@ def test_the_result_is_a_sentence():
 
 def test_the_result_counts_what_was_not_done_now():
     made = report(item("a", DONE), item("b", ALREADY), item("c", FAILED), item("d", SKIPPED), seconds=200)
-    assert result(made) == "Run r1: 2 of 4 servers snapshotted, 1 of them before, 1 skipped, 1 failed, in 3 min."
+    assert result(made) == "Run r1: 2 of 4 servers snapshotted, 1 already done, 1 skipped, 1 failed, in 3 min."
     assert result(report(item("a", ALREADY), item("b", ALREADY), seconds=3)) == (
-        "Run r1: 2 of 2 servers snapshotted, all of them before, in 3 s."
+        "Run r1: 2 of 2 servers snapshotted, all already done, in 3 s."
     )
 
 
