@@ -288,7 +288,7 @@ def issue(module: AnsibleModule) -> dict:
         result["token"] = token.id.reveal()
         result["token_environment"] = {
             **environment.of_token(token, cloud.region_name),
-            # Each process trades the token for one of its own, which the session keeps to one trade for all.
+            # Each process exchanges the token for another one. With the session, they all share one exchange.
             **environment.of_session(session, os.environ),
         }
     return {**result, **describe(token)}

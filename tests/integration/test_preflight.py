@@ -190,7 +190,7 @@ def test_a_keystone_with_only_version_2_is_told_from_a_wrong_address(controller)
             assert "has only version 2 of its API" in output and "ends with /v3" in output, output
 
 
-def test_a_token_that_cannot_be_traded_is_no_credential(controller, sandbox):
+def test_a_token_that_cannot_be_exchanged_is_no_credential(controller, sandbox):
     """Such as one from an application credential, in OS_TOKEN mode."""
     token = sandbox.connect("sandbox-appcred").auth_token
     auth = {"auth_url": sandbox.clouds["sandbox"]["auth"]["auth_url"], "token": token, "project_name": "demo"}
@@ -205,12 +205,13 @@ def test_a_token_that_cannot_be_traded_is_no_credential(controller, sandbox):
 
 
 @mostly_module
-def test_a_token_traded_for_another_one_works_and_its_end_is_reported(controller, sandbox, way):
+def test_a_token_exchanged_for_another_one_works_and_its_end_is_reported(controller, sandbox, way):
     auth = {"auth_url": sandbox.clouds["sandbox"]["auth"]["auth_url"], "token": sandbox.connect("sandbox").auth_token}
     auth.update(project_name="demo", project_domain_name="Default")
     controller.write_clouds({"bare": {"auth_type": "token", "auth": auth}})
     output = sign_in(controller, way, "bare")
-    assert "failed=0" in output and "This token was traded for another one and ends with it" in output, output
+    assert "failed=0" in output, output
+    assert "This token was issued in exchange for another one and ends with it" in output, output
 
 
 @mostly_module

@@ -58,8 +58,9 @@ def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
         )
     if not token.renewable:
         warnings.append(
-            f"This token was traded for another one and ends with it, at {clock.show(token.expires_at)}: sign in with "
-            "a password or an application credential for a run that takes longer."
+            "This token was issued in exchange for another one and ends with it, at "
+            f"{clock.show(token.expires_at)}: sign in with a password or an application credential for a run that "
+            "takes longer."
         )
     if "OS-TRUST:trust" in token.body:
         warnings.append("This token comes from a trust, which may allow only so many tokens: renew it rarely.")

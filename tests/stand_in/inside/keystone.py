@@ -132,7 +132,7 @@ class Keystone:
             method=method,
             audit_ids=[new_audit_id(), *root.audit_ids[-1:]] if root else [new_audit_id()],
             issued=now,
-            # A token traded for another one expires with it.
+            # A token exchanged for another one expires with it.
             expires=root.expires if root else now + self.cloud.settings.token_seconds,
             scoped=scoped,
         )
@@ -173,7 +173,7 @@ class Keystone:
             raise keystone_error(404, "Could not recognize Fernet token")
         token.revoked = True
         if len(token.audit_ids) == 1:
-            # With the first token, all that were traded for it are revoked.
+            # With the first token, all that were exchanged for it are revoked.
             for other in self.tokens.values():
                 other.revoked |= other.audit_ids[-1] == token.audit_ids[0]
         return Answer(204, headers=(("Vary", "X-Auth-Token"),))

@@ -207,7 +207,7 @@ def test_a_revoked_token_is_refused_and_signing_in_again_works(start: t.Any, con
     assert [token["live"] for token in cloud.state("tokens")["tokens"]] == [False, True]
 
 
-def test_revoking_a_token_revokes_those_traded_for_it(start: t.Any, connect: t.Any) -> None:
+def test_revoking_a_token_revokes_those_exchanged_for_it(start: t.Any, connect: t.Any) -> None:
     cloud = start()
     connection = connect(cloud)
     url = f"{cloud.urls['keystone']}/v3/auth/tokens"

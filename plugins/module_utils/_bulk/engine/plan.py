@@ -46,7 +46,7 @@ class Plan:
         requests = ", ".join(f"{count} to {service.replace('_', ' ')}" for service, count in self.requests.items())
         text = f"About {sum(self.requests.values())} requests ({requests}), {self.seconds:.0f} s to submit all of it."
         shortages = [quota.shortage() for quota in self.quotas if not quota.suffices]
-        return f"{text} The quota does not suffice: {'; '.join(shortages)}." if shortages else text
+        return f"{text} The quota is too small: {'; '.join(shortages)}." if shortages else text
 
 
 def _polls(seconds: float) -> int:

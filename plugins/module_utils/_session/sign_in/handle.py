@@ -81,13 +81,13 @@ def answer(
     scope = request.body["auth"].get("scope")
     if scope is None or _is_of_scope(token, scope):
         return cache.Identity(session, request).served(token)
-    found = _traded(token, request, session, ask)
+    found = _exchanged(token, request, session, ask)
     if found.status_code == 401:
         # Somebody may have revoked the token: then there is another one, or an error that says so.
         cache.refuse(token.id.reveal())
-        traded, token = token, _token(granted, session) or token
-        if token.id != traded.id:
-            found = _traded(token, request, session, ask)
+        refused, token = token, _token(granted, session) or token
+        if token.id != refused.id:
+            found = _exchanged(token, request, session, ask)
     if found.status_code in (401, 403):
         raise exceptions.AuthorizationFailure(
             f"The session {session.path} is for {token.label}, and Keystone gives no token for another scope "
@@ -106,17 +106,17 @@ def _refuse_elsewhere(token: Token, url: str, session: Session) -> None:
         )
 
 
-def _traded(
+def _exchanged(
     token: Token, request: SignInRequest, session: Session, ask: t.Callable[..., requests.Response]
 ) -> requests.Response:
     """Keystone's answer to the request with the token in place of the handle."""
     body = copy.deepcopy(request.body)
     body["auth"]["identity"]["token"]["id"] = token.id.reveal()
     canonical = request.canonical + token.id.reveal().encode()
-    traded = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
+    with_token = dataclasses.replace(request, body=body, canonical=canonical, tls=token.tls)
     # With the TLS settings of the token's own sign-in.
-    trade = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
-    return cache.answer(traded, session, trade)
+    exchange = functools.partial(ask, json=body, verify=token.tls.verify, cert=token.tls.cert)
+    return cache.answer(with_token, session, exchange)
 
 
 def _token(granted: Grant, session: Session) -> Token:

@@ -65,7 +65,7 @@ class Token:
     #: When this machine requested it. Ages count from here, so it does not matter if the clock differs from Keystone's.
     obtained_at: datetime.datetime
     tls: Tls = Tls()
-    #: Whether signing in again gives a token that lives longer: one that was traded for another ends with that.
+    #: Whether signing in again gives a token that lives longer: one that was exchanged for another ends with that.
     renewable: bool = True
     #: Where the request that issued it went, after redirects; None if that is not known.
     token_url: str | None = None

@@ -212,7 +212,7 @@ def test_on_a_session_of_explicit_credentials_tasks_need_neither_cloud_nor_crede
     assert (revoked["revoked"], keystone.alive) == (1, {})
 
 
-def test_programs_that_support_only_os_token_trade_it_once_a_run(run_module, keystone, clouds_yaml, run_python):
+def test_programs_that_support_only_os_token_exchange_it_once_a_run(run_module, keystone, clouds_yaml, run_python):
     issued = run_module("os_token_issue", cloud="sandbox", return_token=True)
     code = "import openstack; print(openstack.connect(load_yaml_config=False).current_project_id)"
 

@@ -255,7 +255,7 @@ class TestSentences:
         assert text.startswith("No token for cloud 'sandbox': Keystone at ")
         assert found in text
 
-    def test_a_token_that_cannot_be_traded(self, message, task_cloud, keystone):
+    def test_a_token_that_cannot_be_exchanged(self, message, task_cloud, keystone):
         cloud = task_cloud(auth_type="v3token", auth={"auth_url": keystone.auth_url, "token": "gAAAAABdead"})
 
         text = message(None, CredentialsRefusedError, cloud)

@@ -111,7 +111,7 @@ class TestWarnings:
 
         assert "comes from a trust" in warning
 
-    def test_a_token_that_was_traded_for_another_ends_with_it(self):
+    def test_a_token_that_was_exchanged_for_another_ends_with_it(self):
         token = dataclasses.replace(make_token(**BODY), renewable=False)
 
         (warning,) = warnings_of(token, RenewalPolicy())

@@ -82,7 +82,7 @@ def test_it_is_reported_in_a_few_sentences():
     plan = Plan.of(work, items(3), lambda service: 1.0, 1000)
     assert plan.describe() == (
         "About 8 requests (3 to block storage, 5 to image), 3 s to submit all of it. "
-        "The quota does not suffice: snapshots allows 10, 9 are used and 3 more are needed."
+        "The quota is too small: snapshots allows 10, 9 are used and 3 more are needed."
     )
     assert work.asked == [3]
     assert [quota["suffices"] for quota in plan.result()["quotas"]] == [False, True]

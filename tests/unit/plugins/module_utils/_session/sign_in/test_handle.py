@@ -117,17 +117,17 @@ def test_so_it_is_for_a_domain_the_system_and_no_scope(
     ],
     ids=str,
 )
-def test_for_another_scope_the_token_is_traded_once_for_all_and_on_record(
+def test_for_another_scope_the_token_is_exchanged_once_for_all_and_on_record(
     on_session, granted, token, sign_in_with, keystone, scope
 ):
-    traded = sign_in_with(granted, **scope)
+    exchanged = sign_in_with(granted, **scope)
 
-    assert traded != token and traded in keystone.alive
-    assert sign_in_with(granted, **scope) == traded
+    assert exchanged != token and exchanged in keystone.alive
+    assert sign_in_with(granted, **scope) == exchanged
     assert len(keystone.asked("POST")) == 2
     assert token in keystone.asked("POST")[1].body
     assert handle.HANDLE not in keystone.asked("POST")[1].body
-    assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {token, traded}
+    assert {on_session.read_tokens(name).current.id.reveal() for name in on_session.names()} == {token, exchanged}
     assert on_session.counted(ISSUED) == on_session.counted(REQUESTS) == 2
 
 
@@ -155,10 +155,10 @@ def test_the_address_may_be_written_in_another_way(granted, token, keystone):
         assert v3.Token(url, granted).get_token(keystone_session.Session()) == token
 
 
-def test_it_is_traded_and_recorded_with_the_tls_settings_of_the_token(
+def test_it_is_exchanged_and_recorded_with_the_tls_settings_of_the_token(
     on_session, identity, granted, keystone, monkeypatch
 ):
-    """Whatever the configuration says of who trades it."""
+    """Whatever the configuration says of who exchanges it."""
     tls = Tls(verify="/ca.pem", cert=("/c.pem", "/k.pem"), min_version="1.3")
     own = dataclasses.replace(on_session.read_tokens(identity).current, tls=tls)
     on_session.write_tokens(identity, StoredTokens(own))
@@ -173,13 +173,13 @@ def test_it_is_traded_and_recorded_with_the_tls_settings_of_the_token(
 
     v3.Token(keystone.auth_url, granted, project_id="p2").get_token(keystone_session.Session(verify=False))
 
-    (traded,) = (name for name in on_session.names() if name != identity)
+    (exchanged,) = (name for name in on_session.names() if name != identity)
     assert sent == [(tls.verify, tls.cert)]
-    assert on_session.read_tokens(traded).current.tls == tls
+    assert on_session.read_tokens(exchanged).current.tls == tls
 
 
 @pytest.mark.parametrize("options", [{"verify": False}, {"additional_headers": {"X-Tenant": "a"}}], ids=str)
-def test_another_request_does_not_get_the_traded_token(granted, keystone, options):
+def test_another_request_does_not_get_the_exchanged_token(granted, keystone, options):
     first, other = (
         v3.Token(keystone.auth_url, granted, project_id="p2").get_token(keystone_session.Session(**one))
         for one in ({}, options)
@@ -189,7 +189,7 @@ def test_another_request_does_not_get_the_traded_token(granted, keystone, option
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_trade_that_keystone_refuses_is_reported(on_session, granted, sign_in_with, keystone, status):
+def test_an_exchange_that_keystone_refuses_is_reported(on_session, granted, sign_in_with, keystone, status):
     keystone.answers["POST"] = [keystones_answer(status)]
 
     with pytest.raises(exceptions.AuthorizationFailure) as caught:
@@ -200,7 +200,7 @@ def test_a_trade_that_keystone_refuses_is_reported(on_session, granted, sign_in_
     )
 
 
-def test_a_trade_with_a_token_that_was_revoked_elsewhere_says_so(on_session, granted, token, sign_in_with, keystone):
+def test_an_exchange_with_a_revoked_token_says_so(on_session, granted, token, sign_in_with, keystone):
     del keystone.alive[token]
 
     for _turn in range(2):
@@ -346,7 +346,7 @@ class TestRenewal:
         with pytest.raises(exceptions.AuthorizationFailure, match="issue it again with os_token_issue"):
             sign_in_with(granted)
 
-    def test_so_is_one_that_cannot_be_traded_any_more(self, of_a_cloud, sign_in_with, keystone):
+    def test_so_is_one_that_cannot_be_exchanged_any_more(self, of_a_cloud, sign_in_with, keystone):
         _name, granted = of_a_cloud
         old = sign_in_with(granted)
         del keystone.alive[old]
