@@ -275,7 +275,8 @@ class CallbackModule(CallbackBase):
             self._show(report)
 
     def _show(self, report: dict[str, t.Any]) -> None:
-        if not report["drained"]:
+        # After an interrupt, nobody waits for processes.
+        if not report["drained"] and not self._interrupted:
             self._display.warning(
                 "A process was still using the session when its token was revoked, and may fail: wait for "
                 "asynchronous tasks with async_status, or raise drain_timeout."

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 import typing as t
 
 from ..module_utils._modules.token_report import counts_of_revoke
@@ -24,7 +25,7 @@ def end(
     if not drain and not run.finished:
         show(
             "work in progress is finished first, then the token is revoked, by a background process, within "
-            f"{FINISHING_TIMEOUT} s"
+            f"{FINISHING_TIMEOUT} s; it is revoked when {os.path.join(run.session.path, 'tokens')} has no file"
         )
         run.leave()
         return None

@@ -200,7 +200,8 @@ def _end(run: Run, interrupted: bool, quiet: bool) -> None:
     )
     if report is None:
         return
-    if not report["drained"]:
+    # After a signal, nobody waits for processes.
+    if not report["drained"] and not interrupted:
         _print(
             "A process was still using the session when its token was revoked, and may fail: wait for it in the "
             "script, or raise ONETOKEN_DRAIN_TIMEOUT."

@@ -66,7 +66,7 @@ def _incomplete(label: str, missing: list[str]) -> ConfigurationError:
             f"The OS_* variables lack {names}, which OS_AUTH_TYPE needs: unset OS_AUTH_TYPE to sign in with a password."
         )
     why = ""
-    if "user_domain_name" in missing:
+    if "user_domain_name" in missing and "auth_url" not in missing:
         why = ", which step 3 of the provider's guide unsets"
     elif "password" in missing and os.environ.get("OS_TOKEN"):
         why = ", and OS_TOKEN is used only with OS_AUTH_TYPE=token"

@@ -66,7 +66,9 @@ class TaskCloud:
             if params["auth_type"]:
                 options["auth_type"] = params["auth_type"]
             return cls._of_way(UNNAMED, configuration.VARIABLES, Way(None, options=options, scope=scope))
-        return cls._configured(cloud, params["auth_type"], options, scope)
+        # openstacksdk makes a cloud of these variables too.
+        is_partly_sourced = openrc.cloud(environ).keys() > {"auth", "auth_type"}
+        return cls._configured(cloud, params["auth_type"], options, scope, is_partly_sourced)
 
     @classmethod
     def of_way(cls, name: str, way: Way, options: dict[str, t.Any], scope: dict[str, str] | None) -> TaskCloud:
@@ -84,10 +86,15 @@ class TaskCloud:
 
     @classmethod
     def _configured(
-        cls, cloud: str | None, auth_type: str | None, options: dict[str, t.Any], scope: dict[str, str] | None
+        cls,
+        cloud: str | None,
+        auth_type: str | None,
+        options: dict[str, t.Any],
+        scope: dict[str, str] | None,
+        is_partly_sourced: bool,
     ) -> TaskCloud:
         refuse_quoted_mapping(cloud)
-        label = f"cloud {cloud!r}" if cloud else "the environment"
+        label = f"cloud {cloud!r}" if cloud else configuration.VARIABLES if is_partly_sourced else "the only cloud"
         if auth_type:
             options = {**options, "auth_type": auth_type}
         with explained(label):
@@ -240,5 +247,6 @@ def _only_cloud(loader: t.Any) -> str:
         return names[0]
     choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""
     raise ConfigurationError(
-        f"No cloud is named: set the option cloud or the variable OS_CLOUD{choice}, or source an openrc file."
+        f"No cloud is named: set the option cloud (--os-cloud of onetoken) or the variable OS_CLOUD{choice}, or source "
+        "an openrc file."
     )

@@ -41,8 +41,10 @@ def still_good(cloud: str, token: Token, reason: str) -> str:
 
 
 def counts_of_revoke(result: dict[str, t.Any]) -> str:
-    """How many tokens were revoked, and how many are still valid, for the user."""
+    """How many tokens were revoked, now or before, and how many are still valid, for the user."""
     counts = f"revoked: {result['revoked']}"
+    if result["already_dead"]:
+        counts += f", revoked or expired before: {result['already_dead']}"
     if not result["alive"]:
         return counts
     until = f" until {result['alive_until']}" if result["alive_until"] else ""

@@ -43,10 +43,14 @@ def hand_over() -> None:
     if sys.flags.interactive or sys.flags.inspect or not sys.executable:
         return
     arguments = command[1:]
-    if arguments:
-        _hand_over_file(session, arguments)
-    elif not os.isatty(0):
-        _hand_over_input(session)
+    try:
+        if arguments:
+            _hand_over_file(session, arguments)
+        elif not os.isatty(0):
+            _hand_over_input(session)
+    except KeyboardInterrupt:
+        # It comes while Python starts, which would call it a fatal error.
+        _die(signal.SIGINT)
 
 
 def _hand_over_file(session: str, arguments: list[str]) -> None:

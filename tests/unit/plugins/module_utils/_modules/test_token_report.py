@@ -144,12 +144,14 @@ def test_a_token_that_could_not_be_renewed_is_reported_with_the_time_left():
 
 
 @pytest.mark.parametrize(
-    ("alive", "until", "counts"),
+    ("dead", "alive", "until", "counts"),
     [
-        (0, None, "revoked: 1"),
-        (2, "2026-01-31T14:05:00Z", "revoked: 1, alive until 2026-01-31T14:05:00Z: 2"),
-        (1, None, "revoked: 1, alive: 1"),
+        (0, 0, None, "revoked: 1"),
+        (0, 2, "2026-01-31T14:05:00Z", "revoked: 1, alive until 2026-01-31T14:05:00Z: 2"),
+        (0, 1, None, "revoked: 1, alive: 1"),
+        (2, 1, None, "revoked: 1, revoked or expired before: 2, alive: 1"),
     ],
 )
-def test_living_tokens_are_counted_with_their_expiry(alive, until, counts):
-    assert counts_of_revoke({"revoked": 1, "alive": alive, "alive_until": until}) == counts
+def test_each_token_is_counted_by_its_end(dead, alive, until, counts):
+    found = {"revoked": 1, "already_dead": dead, "alive": alive, "alive_until": until}
+    assert counts_of_revoke(found) == counts

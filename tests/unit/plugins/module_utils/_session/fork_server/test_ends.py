@@ -102,6 +102,17 @@ def test_a_process_that_is_killed_ends_its_program(own_machine, waiting):
     wait_until(lambda: ended(program))
 
 
+def test_an_interrupt_while_the_server_starts_ends_the_process_without_a_traceback(own_machine):
+    own_machine.write("print('done')")
+    shell = own_machine.home / "packages" / "openstackclient" / "shell.py"
+    shell.write_text("import time\nopen('starting', 'w')\ntime.sleep(60)\n", encoding="utf-8")
+    process = own_machine.start()
+    wait_until(lambda: (own_machine.home / "starting").exists())
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
 def test_a_program_that_is_killed_ends_its_process(own_machine, waiting):
     process = waiting()
     (program,) = begun(own_machine)
