@@ -246,6 +246,8 @@ def _throttled_sign_in(exc: keystoneauth.HttpError) -> Throttled:
     status, headers, text = exc.http_status, getattr(exc.response, "headers", {}), sentence(exc)
     if status >= SERVER_ERROR:
         raise UnconfirmedError(text) from exc
+    if status == UNAUTHORIZED:
+        text = f"Keystone refused the credentials, so check the user, its domain, the secret and the project: {text}"
     if not is_throttled(status, headers):
         raise CloudError(text) from exc
     return Throttled(IDENTITY, headers, text)

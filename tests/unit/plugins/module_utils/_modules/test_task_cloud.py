@@ -82,7 +82,7 @@ class TestPrecedence:
 
     def test_without_anything_the_error_says_what_to_set(self, no_cloud, task_cloud):
         with pytest.raises(
-            ConfigurationError, match="No cloud is named: set the option cloud or the variable OS_CLOUD"
+            ConfigurationError, match="No cloud is named: set the option cloud .* or the variable OS_CLOUD, or source"
         ):
             task_cloud()
 

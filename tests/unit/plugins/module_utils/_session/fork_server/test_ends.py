@@ -106,11 +106,14 @@ def test_an_interrupt_while_the_server_starts_ends_the_process_without_a_traceba
     own_machine.write("print('done')")
     shell = own_machine.home / "packages" / "openstackclient" / "shell.py"
     shell.write_text("import time\nopen('starting', 'w')\ntime.sleep(60)\n", encoding="utf-8")
-    process = own_machine.start()
+    errors = own_machine.home / "errors"
+    with errors.open("w", encoding="utf-8") as file:
+        process = own_machine.start(stderr=file)
     wait_until(lambda: (own_machine.home / "starting").exists())
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
-    assert process.returncode == -signal.SIGINT
+    assert process.wait(30) == -signal.SIGINT
+    assert errors.read_text() == ""
+    close_pipes(process)
 
 
 def test_a_program_that_is_killed_ends_its_process(own_machine, waiting):
