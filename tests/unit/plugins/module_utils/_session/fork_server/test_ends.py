@@ -109,7 +109,7 @@ def test_an_interrupt_while_the_server_starts_ends_the_process_without_a_traceba
     errors = own_machine.home / "errors"
     with errors.open("w", encoding="utf-8") as file:
         process = own_machine.start(stderr=file)
-    wait_until(lambda: (own_machine.home / "starting").exists())
+    wait_until((own_machine.home / "starting").exists)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == -signal.SIGINT
     assert errors.read_text() == ""
