@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -34,13 +35,14 @@ def configure(
     awx: AwxApi,
     *arguments: str,
     playbook: str = "onetoken.openstack.awx.configure",
+    environ: t.Mapping[str, str] | None = None,
     **variables: t.Any,
 ) -> Run:
     # In a file, as secrets should be: Ansible shows its command line.
     given = controller.home / "variables.json"
     given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
     # Pipelining saves a process per module.
-    environ = {**awx.environ, "ANSIBLE_PIPELINING": "True"}
+    environ = {**awx.environ, "ANSIBLE_PIPELINING": "True", **(environ or {})}
     return controller.run(playbook, "-e", f"@{given}", *arguments, **environ)
 
 
@@ -229,10 +231,61 @@ def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
     assert run.ok, run.output
     assert "failed=0 " in run.output and "ignored=0 " in run.output
     assert "Without --check, this playbook creates:" in run.output
-    assert "Credential: OpenStack password for bulk runs" in run.output
-    assert "Job templates: Snapshot servers; Snapshot servers in slices; " in run.output
-    assert "Organization: " not in run.output
+    assert "credential OpenStack password for bulk runs" in run.output
+    assert "job templates Snapshot servers; Snapshot servers in slices; " in run.output
+    assert '"organization ' not in run.output
     assert empty.writes == []
+
+
+def test_check_mode_names_an_organization_that_is_missing(empty, controller):
+    run = configure(controller, empty, "--check", awx_organization="Operatoins")
+    assert run.ok, run.output
+    assert "organization Operatoins, which AWX does not have" in run.output
+    assert empty.writes == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_nothing_is_moved_to_another_organization(configured, controller, arguments):
+    before = copy.deepcopy(configured.items)
+    run = configure(controller, configured, *arguments, awx_organization="Defautl")
+    assert not run.ok
+    assert "AWX was not changed, because the execution environment onetoken, the project onetoken.openstack, " in (
+        run.output
+    )
+    assert "belong to the organization Default: set awx_organization to Default, or rename or delete" in run.output
+    assert configured.writes == [] and configured.items == before
+
+
+def test_an_environment_of_no_organization_is_not_moved(empty, controller):
+    environment = empty.add("execution_environments", {"name": "onetoken", "image": "registry.example.org/own:1"})
+    run = configure(controller, empty)
+    assert not run.ok
+    message = "AWX was not changed, because the execution environment onetoken belongs to no organization: rename or"
+    assert message in run.output
+    assert empty.writes == [] and environment["organization"] is None
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_a_wrong_token_is_reported_in_a_sentence(empty, controller, arguments):
+    run = configure(controller, empty, *arguments, environ={"CONTROLLER_OAUTH_TOKEN": "wrong"})
+    assert not run.ok
+    host = empty.environ["CONTROLLER_HOST"]
+    message = f"AWX was not changed: {host} answered 401: set CONTROLLER_OAUTH_TOKEN to a token of a system admin"
+    assert message in run.output
+    assert "set_fact" not in run.output and "Traceback" not in run.output
+
+
+def test_a_host_that_does_not_answer_is_reported_in_a_sentence(empty, controller):
+    run = configure(controller, empty, "--check", environ={"CONTROLLER_HOST": "http://127.0.0.1:1"})
+    assert not run.ok
+    assert "AWX was not changed: " in run.output and "Connection refused" in run.output
+    assert "Check that CONTROLLER_HOST is the address of AWX" in run.output
+
+
+def test_an_empty_host_is_refused(empty, controller):
+    run = configure(controller, empty, environ={"CONTROLLER_HOST": ""})
+    assert not run.ok
+    assert "AWX was not changed: CONTROLLER_HOST is empty." in run.output
 
 
 def test_a_wrong_variable_is_reported_before_anything_is_changed(empty, controller):
