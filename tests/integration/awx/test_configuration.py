@@ -22,6 +22,7 @@ PLAYBOOKS = REPOSITORY / "playbooks"
 AWX = PLAYBOOKS / "awx"
 SECRET = "s3cr3t-of-the-application-credential"
 CREDENTIAL = {"auth_url": "https://auth.example.org/v3", "id": "4f2a", "secret": SECRET}
+PASSWORD = {"host": "https://auth.example.org/v3", "username": "ops", "password": "s3cr3t", "project": "web"}
 SLICED = "Snapshot servers in slices"
 NIGHTLY = "Snapshot servers every night"
 
@@ -292,7 +293,7 @@ def test_a_wrong_variable_is_reported_before_anything_is_changed(empty, controll
     run = configure(controller, empty, awx_slices="many", awx_application_credential={"secret": SECRET, "key": SECRET})
     assert not run.ok
     assert "AWX was not changed, as a variable is wrong: " in run.output
-    assert "awx_slices" in run.output
+    assert "awx_slices must be at least 1" not in run.output
     assert "missing required arguments: auth_url, id found in awx_application_credential" in run.output
     assert "awx_application_credential.key" in run.output
     assert SECRET not in run.output
@@ -303,7 +304,8 @@ def test_an_empty_variable_is_refused(empty, controller):
     inputs = {"auth_url": "https://auth.example.org/v3", "id": "1", "secret": ""}
     run = configure(controller, empty, awx_organization="", awx_image=None, awx_application_credential=inputs)
     assert not run.ok
-    assert "AWX was not changed, as there is nothing in awx_image, awx_organization, secret: fill it in" in run.output
+    required = "awx_application_credential.secret, awx_image"
+    assert f"AWX was not changed. Required, but empty: {required}. Empty: awx_organization; fill it in" in run.output
     assert empty.writes == []
 
 
@@ -311,7 +313,8 @@ def test_an_unquoted_number_is_refused_where_text_is_needed(empty, controller):
     inputs = {**CREDENTIAL, "id": 1234567890, "secret": 42798}
     run = configure(controller, empty, awx_project_branch=0.1, awx_application_credential=inputs)
     assert not run.ok
-    assert re.search("AWX was not changed, as (awx_project_branch|, |id|secret)+ is not text: ", run.output), run.output
+    names = "(awx_project_branch|, |awx_application_credential.id|awx_application_credential.secret)+"
+    assert re.search(f"AWX was not changed, as {names} is not text: ", run.output), run.output
     assert "42798" not in run.output
     assert empty.writes == []
 
@@ -321,6 +324,48 @@ def test_a_number_below_one_is_refused(empty, controller):
     assert not run.ok
     assert "a variable is wrong: awx_slices must be at least 1; awx_keep_last must be at least 1." in run.output
     assert empty.writes == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"awx_slice": 8}, "this playbook has no variable awx_slice: write awx_slices."),
+        ({"awx_organisation": "Ops"}, "this playbook has no variable awx_organisation: write awx_organization."),
+        ({"awx_colour": "red"}, "this playbook has no variable awx_colour: it has awx_organization, awx_image, "),
+        # Of the playbook itself.
+        ({"awx_credential": "cloud"}, "this playbook has no variable awx_credential: "),
+        ({"awx_password_credential": PASSWORD}, "awx_password_credential is only used with awx_sign_in_with: password"),
+        (
+            {"awx_application_credential": CREDENTIAL, "awx_sign_in_with": "password"},
+            "awx_application_credential is only used with awx_sign_in_with: application_credential",
+        ),
+        (
+            {"awx_image": "registry.example.org:5000/onetoken-ee"},
+            "awx_image has no tag or digest: write it with one, such as registry.example.org:5000/onetoken-ee:0.1.0.",
+        ),
+        ({"awx_nightly_answers": {"name_patern": "web-*"}}, "the survey of Snapshot servers has no name_patern"),
+        ({"awx_nightly_answers": {"name_pattern": ""}}, "awx_nightly_answers must answer name_pattern."),
+    ],
+)
+def test_what_would_be_ignored_or_fail_later_is_refused(empty, controller, variables, message):
+    run = configure(controller, empty, **variables)
+    assert not run.ok
+    assert f"AWX was not changed, as a variable is wrong: {message}" in run.output
+    assert empty.writes == []
+
+
+def test_variables_of_an_awx_job_are_accepted(empty, controller):
+    image = "registry.example.org/onetoken-ee@sha256:0123"
+    run = configure(controller, empty, "--check", awx_image=image, awx_job_id=7, awx_project_scm_branch="main")
+    assert run.ok, run.output
+
+
+@pytest.mark.repeats
+def test_answers_of_the_schedule_are_merged_over_the_defaults(configured, controller):
+    run = configure(controller, configured, awx_nightly_answers={"name_pattern": "web-*", "run_pattern": ""})
+    assert run.ok, run.output
+    answers = {"name_pattern": "web-*", "metadata": "backup=nightly", "keep_last": 7}
+    assert configured.named("schedules")[NIGHTLY]["extra_data"] == answers
 
 
 def test_without_the_collection_it_reports_what_to_install(empty, controller):
