@@ -14,6 +14,7 @@ import typing as t
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.awx_api.surveys import RefusedError
 from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller, Run
 from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY, Sandbox
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import extra_variables
@@ -111,6 +112,18 @@ def test_jobs_get_the_variables_of_the_template_and_of_the_survey(first):
     }
     assert api.variables("Make images of volumes", {"name_pattern": "data-*"})["from_volumes"] is True
     assert {template["ask_job_type_on_launch"] for template in api.items["job_templates"].values()} == {True}
+
+
+def test_launches_that_interrupt_servers_are_checks_by_default(first):
+    templates = first[0].named("job_templates")
+    checks = {name for name, template in templates.items() if template["job_type"] == "check"}
+    assert checks == {"Set the power state of servers", "Shelve servers"}
+
+
+def test_a_backup_needs_an_answer_how_many_to_keep(first):
+    api, _run = first
+    with pytest.raises(RefusedError):
+        api.variables("Back up servers", {"name_pattern": "web-*"})
 
 
 def test_sliced_jobs_get_hosts_and_the_number_of_slices(first):
