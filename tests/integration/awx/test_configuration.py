@@ -315,7 +315,7 @@ def test_a_wrong_variable_is_reported_before_anything_is_changed(empty, controll
 
 def test_an_empty_variable_is_refused(empty, controller):
     inputs = {"auth_url": "https://auth.example.org/v3", "id": "1", "secret": ""}
-    run = configure(controller, empty, awx_organization="", awx_image=None, awx_application_credential=inputs)
+    run = configure(controller, empty, awx_organization="", awx_image="", awx_application_credential=inputs)
     assert not run.ok
     required = "awx_application_credential.secret, awx_image"
     assert f"AWX was not changed. Required, but empty: {required}. Empty: awx_organization; fill it in" in run.output
