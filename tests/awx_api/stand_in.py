@@ -171,7 +171,15 @@ class AwxApi:
                 # AWX syncs a new project at once.
                 return 201, {**item, "summary_fields": {"current_update": {"id": self._sync(item)["id"]}}}
             return 201, item
-        return 200, listed([item for item in self.items[kind].values() if matches(self._with_names(item), query)])
+        found = [item for item in self.items[kind].values() if matches(self._with_names(item), query)]
+        return 200, listed([self._with_organization(item) for item in found])
+
+    def _with_organization(self, item: Item) -> Item:
+        organization = self.items["organizations"].get(item.get("organization") or 0)
+        if organization is None:
+            return item
+        summary = {"organization": {"id": organization["id"], "name": organization["name"]}}
+        return {**item, "summary_fields": {**item.get("summary_fields", {}), **summary}}
 
     def _with_names(self, item: Item) -> Item:
         """The item with the names of resources that it refers to, for searches by them."""

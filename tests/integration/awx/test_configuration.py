@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ import typing as t
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.onetoken.openstack.tests.awx_api.stand_in import ENCRYPTED, AwxApi
+from ansible_collections.onetoken.openstack.tests.awx_api.surveys import RefusedError
 from ansible_collections.onetoken.openstack.tests.helpers.controller import Controller, Run
 from ansible_collections.onetoken.openstack.tests.helpers.sandbox import REPOSITORY, Sandbox
 from ansible_collections.onetoken.openstack.tests.integration.awx.job import extra_variables
@@ -21,6 +23,7 @@ PLAYBOOKS = REPOSITORY / "playbooks"
 AWX = PLAYBOOKS / "awx"
 SECRET = "s3cr3t-of-the-application-credential"
 CREDENTIAL = {"auth_url": "https://auth.example.org/v3", "id": "4f2a", "secret": SECRET}
+PASSWORD = {"host": "https://auth.example.org/v3", "username": "ops", "password": "s3cr3t", "project": "web"}
 SLICED = "Snapshot servers in slices"
 NIGHTLY = "Snapshot servers every night"
 
@@ -34,13 +37,14 @@ def configure(
     awx: AwxApi,
     *arguments: str,
     playbook: str = "onetoken.openstack.awx.configure",
+    environ: t.Mapping[str, str] | None = None,
     **variables: t.Any,
 ) -> Run:
     # In a file, as secrets should be: Ansible shows its command line.
     given = controller.home / "variables.json"
     given.write_text(json.dumps({"awx_image": "registry.example.org/onetoken-ee:0.1.0", **variables}))
     # Pipelining saves a process per module.
-    environ = {**awx.environ, "ANSIBLE_PIPELINING": "True"}
+    environ = {**awx.environ, "ANSIBLE_PIPELINING": "True", **(environ or {})}
     return controller.run(playbook, "-e", f"@{given}", *arguments, **environ)
 
 
@@ -108,6 +112,18 @@ def test_jobs_get_the_variables_of_the_template_and_of_the_survey(first):
     }
     assert api.variables("Make images of volumes", {"name_pattern": "data-*"})["from_volumes"] is True
     assert {template["ask_job_type_on_launch"] for template in api.items["job_templates"].values()} == {True}
+
+
+def test_launches_that_interrupt_servers_are_checks_by_default(first):
+    templates = first[0].named("job_templates")
+    checks = {name for name, template in templates.items() if template["job_type"] == "check"}
+    assert checks == {"Set the power state of servers", "Shelve servers"}
+
+
+def test_a_backup_needs_an_answer_how_many_to_keep(first):
+    api, _run = first
+    with pytest.raises(RefusedError):
+        api.variables("Back up servers", {"name_pattern": "web-*"})
 
 
 def test_sliced_jobs_get_hosts_and_the_number_of_slices(first):
@@ -229,17 +245,68 @@ def test_check_mode_on_an_empty_awx_writes_nothing(empty, controller):
     assert run.ok, run.output
     assert "failed=0 " in run.output and "ignored=0 " in run.output
     assert "Without --check, this playbook creates:" in run.output
-    assert "Credential: OpenStack password for bulk runs" in run.output
-    assert "Job templates: Snapshot servers; Snapshot servers in slices; " in run.output
-    assert "Organization: " not in run.output
+    assert "credential OpenStack password for bulk runs" in run.output
+    assert "job templates Snapshot servers; Snapshot servers in slices; " in run.output
+    assert '"organization ' not in run.output
     assert empty.writes == []
+
+
+def test_check_mode_names_an_organization_that_is_missing(empty, controller):
+    run = configure(controller, empty, "--check", awx_organization="Operatoins")
+    assert run.ok, run.output
+    assert "organization Operatoins, which AWX does not have" in run.output
+    assert empty.writes == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_nothing_is_moved_to_another_organization(configured, controller, arguments):
+    before = copy.deepcopy(configured.items)
+    run = configure(controller, configured, *arguments, awx_organization="Defautl")
+    assert not run.ok
+    assert "AWX was not changed, because the execution environment onetoken, the project onetoken.openstack, " in (
+        run.output
+    )
+    assert "belong to the organization Default: set awx_organization to Default, or rename or delete" in run.output
+    assert configured.writes == [] and configured.items == before
+
+
+def test_an_environment_of_no_organization_is_not_moved(empty, controller):
+    environment = empty.add("execution_environments", {"name": "onetoken", "image": "registry.example.org/own:1"})
+    run = configure(controller, empty)
+    assert not run.ok
+    message = "AWX was not changed, because the execution environment onetoken belongs to no organization: rename or"
+    assert message in run.output
+    assert empty.writes == [] and environment["organization"] is None
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_a_wrong_token_is_reported_in_a_sentence(empty, controller, arguments):
+    run = configure(controller, empty, *arguments, environ={"CONTROLLER_OAUTH_TOKEN": "wrong"})
+    assert not run.ok
+    host = empty.environ["CONTROLLER_HOST"]
+    message = f"AWX was not changed: {host} answered 401: set CONTROLLER_OAUTH_TOKEN to a token of a system admin"
+    assert message in run.output
+    assert "set_fact" not in run.output and "Traceback" not in run.output
+
+
+def test_a_host_that_does_not_answer_is_reported_in_a_sentence(empty, controller):
+    run = configure(controller, empty, "--check", environ={"CONTROLLER_HOST": "http://127.0.0.1:1"})
+    assert not run.ok
+    assert "AWX was not changed: " in run.output and "Connection refused" in run.output
+    assert "Check that CONTROLLER_HOST is the address of AWX" in run.output
+
+
+def test_an_empty_host_is_refused(empty, controller):
+    run = configure(controller, empty, environ={"CONTROLLER_HOST": ""})
+    assert not run.ok
+    assert "AWX was not changed: CONTROLLER_HOST is empty." in run.output
 
 
 def test_a_wrong_variable_is_reported_before_anything_is_changed(empty, controller):
     run = configure(controller, empty, awx_slices="many", awx_application_credential={"secret": SECRET, "key": SECRET})
     assert not run.ok
     assert "AWX was not changed, as a variable is wrong: " in run.output
-    assert "awx_slices" in run.output
+    assert "awx_slices must be at least 1" not in run.output
     assert "missing required arguments: auth_url, id found in awx_application_credential" in run.output
     assert "awx_application_credential.key" in run.output
     assert SECRET not in run.output
@@ -248,9 +315,10 @@ def test_a_wrong_variable_is_reported_before_anything_is_changed(empty, controll
 
 def test_an_empty_variable_is_refused(empty, controller):
     inputs = {"auth_url": "https://auth.example.org/v3", "id": "1", "secret": ""}
-    run = configure(controller, empty, awx_organization="", awx_image=None, awx_application_credential=inputs)
+    run = configure(controller, empty, awx_organization="", awx_image="", awx_application_credential=inputs)
     assert not run.ok
-    assert "AWX was not changed, as there is nothing in awx_image, awx_organization, secret: fill it in" in run.output
+    required = "awx_application_credential.secret, awx_image"
+    assert f"AWX was not changed. Required, but empty: {required}. Empty: awx_organization; fill it in" in run.output
     assert empty.writes == []
 
 
@@ -258,7 +326,8 @@ def test_an_unquoted_number_is_refused_where_text_is_needed(empty, controller):
     inputs = {**CREDENTIAL, "id": 1234567890, "secret": 42798}
     run = configure(controller, empty, awx_project_branch=0.1, awx_application_credential=inputs)
     assert not run.ok
-    assert re.search("AWX was not changed, as (awx_project_branch|, |id|secret)+ is not text: ", run.output), run.output
+    names = "(awx_project_branch|, |awx_application_credential.id|awx_application_credential.secret)+"
+    assert re.search(f"AWX was not changed, as {names} is not text: ", run.output), run.output
     assert "42798" not in run.output
     assert empty.writes == []
 
@@ -268,6 +337,48 @@ def test_a_number_below_one_is_refused(empty, controller):
     assert not run.ok
     assert "a variable is wrong: awx_slices must be at least 1; awx_keep_last must be at least 1." in run.output
     assert empty.writes == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"awx_slice": 8}, "this playbook has no variable awx_slice: write awx_slices."),
+        ({"awx_organisation": "Ops"}, "this playbook has no variable awx_organisation: write awx_organization."),
+        ({"awx_colour": "red"}, "this playbook has no variable awx_colour: it has awx_organization, awx_image, "),
+        # Of the playbook itself.
+        ({"awx_credential": "cloud"}, "this playbook has no variable awx_credential: "),
+        ({"awx_password_credential": PASSWORD}, "awx_password_credential is only used with awx_sign_in_with: password"),
+        (
+            {"awx_application_credential": CREDENTIAL, "awx_sign_in_with": "password"},
+            "awx_application_credential is only used with awx_sign_in_with: application_credential",
+        ),
+        (
+            {"awx_image": "registry.example.org:5000/onetoken-ee"},
+            "awx_image has no tag or digest: write it with one, such as registry.example.org:5000/onetoken-ee:0.1.0.",
+        ),
+        ({"awx_nightly_answers": {"name_patern": "web-*"}}, "the survey of Snapshot servers has no name_patern"),
+        ({"awx_nightly_answers": {"name_pattern": ""}}, "awx_nightly_answers must answer name_pattern."),
+    ],
+)
+def test_what_would_be_ignored_or_fail_later_is_refused(empty, controller, variables, message):
+    run = configure(controller, empty, **variables)
+    assert not run.ok
+    assert f"AWX was not changed, as a variable is wrong: {message}" in run.output
+    assert empty.writes == []
+
+
+def test_variables_of_an_awx_job_are_accepted(empty, controller):
+    image = "registry.example.org/onetoken-ee@sha256:0123"
+    run = configure(controller, empty, "--check", awx_image=image, awx_job_id=7, awx_project_scm_branch="main")
+    assert run.ok, run.output
+
+
+@pytest.mark.repeats
+def test_answers_of_the_schedule_are_merged_over_the_defaults(configured, controller):
+    run = configure(controller, configured, awx_nightly_answers={"name_pattern": "web-*", "run_pattern": ""})
+    assert run.ok, run.output
+    answers = {"name_pattern": "web-*", "metadata": "backup=nightly", "keep_last": 7}
+    assert configured.named("schedules")[NIGHTLY]["extra_data"] == answers
 
 
 def test_without_the_collection_it_reports_what_to_install(empty, controller):
