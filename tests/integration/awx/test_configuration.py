@@ -261,7 +261,7 @@ def test_check_mode_names_an_organization_that_is_missing(empty, controller):
 @pytest.mark.parametrize("arguments", [(), ("--check",)])
 def test_nothing_is_moved_to_another_organization(configured, controller, arguments):
     before = copy.deepcopy(configured.items)
-    run = configure(controller, configured, *arguments, awx_organization="Defautl")
+    run = configure(controller, configured, *arguments, awx_organization="Operatoins")
     assert not run.ok
     assert "AWX was not changed, because the execution environment onetoken, the project onetoken.openstack, " in (
         run.output
