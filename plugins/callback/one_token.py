@@ -44,7 +44,6 @@ EXAMPLES = r"""
 import atexit
 import configparser
 import contextlib
-import math
 import os
 import signal
 import typing as t
@@ -67,8 +66,6 @@ _DROPPED = {
 _SECTION = "callback_one_token"
 #: From -vvv on, Ansible shows how each module is run.
 _VERBOSE = 3
-#: Seconds for which an interrupted run waits for the revoke, which continues without it.
-INTERRUPTED_TIMEOUT = 5
 
 
 class CallbackModule(CallbackBase):
@@ -132,7 +129,7 @@ class CallbackModule(CallbackBase):
         self._playbooks_left -= 1
         # The session ends with the last playbook of the command line, or with this process, if an earlier one fails.
         if self._playbooks_left <= 0:
-            self._end(drain=bool(self.get_option("drain")))
+            self._end()
 
     def _take_over(self, run: Run) -> None:
         reason = ansible_internals.take_over()
@@ -256,31 +253,24 @@ class CallbackModule(CallbackBase):
             return
         # If this is interrupted again, the watcher continues when this process ends.
         with contextlib.suppress(KeyboardInterrupt):
-            self._end(drain=bool(self.get_option("drain")) and not self._interrupted)
+            self._end()
 
-    def _end(self, drain: bool) -> None:
+    def _end(self) -> None:
         if self._run is None:
             return
         self._show_warnings()
         run, self._run = self._run, None
         report = ending.end(
             run,
-            drain,
-            self.get_option("drain_timeout"),
+            self._interrupted,
+            "wait for asynchronous tasks with async_status, or raise drain_timeout.",
             show=lambda text: self._display.display(f"one_token: {text}"),
             warn=self._display.warning,
-            timeout=INTERRUPTED_TIMEOUT if self._interrupted else math.inf,
         )
         if report is not None:
             self._show(report)
 
     def _show(self, report: dict[str, t.Any]) -> None:
-        # After an interrupt, nobody waits for processes.
-        if not report["drained"] and not self._interrupted:
-            self._display.warning(
-                "A process was still using the session when its token was revoked, and may fail: wait for "
-                "asynchronous tasks with async_status, or raise drain_timeout."
-            )
         if report["problem"] and not self._lost:
             self._display.warning(report["problem"])
         if not ending.tokens_issued(report):

@@ -14,14 +14,18 @@ from ..module_utils._session.revoke.watcher import FINISHING_TIMEOUT
 from .run import Run
 
 Show = t.Callable[[str], None]
+#: Seconds for which an interrupted run waits for the revoke, which continues without it.
+INTERRUPTED_TIMEOUT = 5
 
 
-def end(
-    run: Run, drain: bool, drain_timeout: int, show: Show, warn: Show, timeout: float = math.inf
-) -> dict[str, t.Any] | None:
-    """End a run, and say what it waits for; what the watcher did, or None if it goes on in the background."""
+def end(run: Run, interrupted: bool, advice: str, show: Show, warn: Show) -> dict[str, t.Any] | None:
+    """End a run, and say what it waits for, and what to do if it waited in vain.
+
+    An interrupted run waits for nobody. Returns what the watcher did, or None if it goes on in the background.
+    """
+    drain = run.settings.drain and not interrupted
     if drain and not run.idle:
-        show(f"waiting up to {drain_timeout} s for processes that use the session")
+        show(f"waiting up to {run.settings.drain_timeout} s for processes that use the session")
     if not drain and not run.finished:
         show(
             "work in progress is finished first, then the token is revoked, by a background process, within "
@@ -29,11 +33,13 @@ def end(
         )
         run.leave()
         return None
-    report = run.end(drain, timeout)
+    report = run.end(drain, INTERRUPTED_TIMEOUT if interrupted else math.inf)
     if report is None and run.pending:
         warn(f"{run.pending} A background process keeps trying.")
     elif report is None:
         warn("Keystone has not confirmed yet that the token is revoked; a background process keeps asking.")
+    elif not report["drained"] and not interrupted:
+        warn(f"A process was still using the session when its token was revoked, and may fail: {advice}")
     return report
 
 

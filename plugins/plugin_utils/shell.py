@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import errno
 import gc
-import math
 import os
 import shutil
 import signal
@@ -45,8 +44,6 @@ _BOOLEANS = {
 }
 #: Seconds for which Keystone may throttle the sign-in, as for os_token_issue.
 _SIGN_IN_TIMEOUT = 180
-#: Seconds for which an interrupted command waits for the revoke, which continues without it.
-_INTERRUPTED_TIMEOUT = 5
 #: What shells return for a command that they do not find, or cannot run, and for one that a signal ended.
 _NOT_FOUND, _NOT_RUN, _BY_SIGNAL = 127, 126, 128
 #: Signals to this process that are for the command. Ctrl-C and Ctrl-\ reach the command by themselves.
@@ -118,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
             _print(f"this shell works on one token of {label}, which is revoked when you leave it")
         child.run(program, command, {**os.environ, **variables})
     except BaseException:
-        run.end(drain=False, timeout=_INTERRUPTED_TIMEOUT)
+        run.end(drain=False, timeout=ending.INTERRUPTED_TIMEOUT)
         raise
     with contextlib.suppress(OneTokenError, OSError):
         for text in run.new_warnings():
@@ -189,23 +186,10 @@ def _sign_in(session: Session, cloud_name: str | None) -> tuple[str, dict[str, s
 
 
 def _end(run: Run, interrupted: bool, quiet: bool) -> None:
-    settings = run.settings
-    report = ending.end(
-        run,
-        settings.drain and not interrupted,
-        settings.drain_timeout,
-        show=_print,
-        warn=_print,
-        timeout=_INTERRUPTED_TIMEOUT if interrupted else math.inf,
-    )
+    advice = "wait for it in the script, or raise ONETOKEN_DRAIN_TIMEOUT."
+    report = ending.end(run, interrupted, advice, show=_print, warn=_print)
     if report is None:
         return
-    # After a signal, nobody waits for processes.
-    if not report["drained"] and not interrupted:
-        _print(
-            "A process was still using the session when its token was revoked, and may fail: wait for it in the "
-            "script, or raise ONETOKEN_DRAIN_TIMEOUT."
-        )
     if report["problem"]:
         _print(report["problem"])
     if not quiet:
