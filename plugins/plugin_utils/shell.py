@@ -114,15 +114,20 @@ def _run(options: argparse.Namespace) -> int:
         if not options.command and not options.quiet:
             _print(f"this shell works on one token of {label}, which is revoked when you leave it")
         child.run(program, command, {**os.environ, **variables})
-    except BaseException:
+    except BaseException as exc:
+        if isinstance(exc, KeyboardInterrupt):
+            _end_line_of_control_c()
         run.end(drain=False, timeout=ending.INTERRUPTED_TIMEOUT)
         raise
+    if child.status == _BY_SIGNAL + signal.SIGINT:
+        _end_line_of_control_c()
     with contextlib.suppress(OneTokenError, OSError):
         for text in run.new_warnings():
             _print(text)
     try:
         _end(run, child.interrupted, options.quiet)
     except KeyboardInterrupt:
+        _end_line_of_control_c()
         _print("interrupted: a background process revokes the token")
     return child.status
 
@@ -258,6 +263,13 @@ def _start(program: str, command: list[str], environ: dict[str, str]) -> subproc
         raise CommandError(
             f"{command[0]} cannot be run ({exc.strerror}): check the interpreter in its first line.", _NOT_RUN
         ) from None
+
+
+def _end_line_of_control_c() -> None:
+    """Begin a new line, where the terminal has just printed ^C."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None and sys.stderr.isatty():
+            print(file=sys.stderr, flush=True)
 
 
 def _print(text: str) -> None:

@@ -44,7 +44,8 @@ class Plan:
 
     def describe(self) -> str:
         requests = ", ".join(f"{count} to {service.replace('_', ' ')}" for service, count in self.requests.items())
-        text = f"About {sum(self.requests.values())} requests ({requests}), {self.seconds:.0f} s to submit all of it."
+        time = f"{self.seconds:.0f} s" if self.seconds >= 1 else "less than a second"
+        text = f"About {sum(self.requests.values())} requests ({requests}), {time} to submit all of it."
         shortages = [quota.shortage() for quota in self.quotas if not quota.suffices]
         return f"{text} The quota is too small: {'; '.join(shortages)}." if shortages else text
 

@@ -309,6 +309,16 @@ class TestTerminal:
         assert "1\r\nonetoken: tokens issued: 1" in opened.output
         assert keystone.alive == {}
 
+    def test_a_command_that_control_c_ends_is_followed_by_a_new_line(self, terminal, keystone):
+        opened = terminal("sh", "-c", "echo ready; exec sleep 60")
+        wait_until(lambda: "ready" in opened.output)
+        opened.press_control_c()
+
+        wait_until(lambda: opened.ended)
+        assert opened.process.returncode == 128 + signal.SIGINT
+        assert "^C\r\nonetoken: " in opened.output
+        assert keystone.alive == {}
+
     def test_control_c_ends_the_wait_for_processes_in_the_background(self, terminal, keystone):
         opened = terminal("sh", "-c", f"trap '' INT; {BEHIND}", "sh", "60")
         wait_until(lambda: "waiting up to 300 s" in opened.output)
@@ -317,7 +327,7 @@ class TestTerminal:
 
         wait_until(lambda: opened.ended)
         assert opened.process.returncode == 3
-        assert "interrupted: a background process revokes the token" in opened.output
+        assert "^C\r\nonetoken: interrupted: a background process revokes the token" in opened.output
         wait_until(lambda: keystone.alive == {})
         os.kill(behind, signal.SIGKILL)
 

@@ -63,7 +63,7 @@ def test_the_plan_is_reported():
     made = report(*items, plan=Plan({"compute": 2}, 0.1))
     assert plan(made) == (
         "Nothing was done: 2 of 3 servers would be snapshotted (1 already, the cloud may refuse 1). "
-        "About 2 requests (2 to compute), 0 s to submit all of it."
+        "About 2 requests (2 to compute), less than a second to submit all of it."
     )
     # Where a reason is no bad sign, it is not counted.
     old = item("a", text="older than the last one", code=Code.EXPIRED)
