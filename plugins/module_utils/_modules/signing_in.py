@@ -141,7 +141,9 @@ def _record(session: Session, cloud: TaskCloud, identity: str, token: Token) -> 
 def _token_of(session: Session, identity: str) -> Token:
     stored = session.read_tokens(identity)
     if stored is None:
-        raise SessionError(f"The token is not in the session {session.path}: make room and let its files be written.")
+        raise SessionError(
+            f"The token is not in the session {session.path}: free disk space, and make its files writable."
+        )
     return stored.current
 
 

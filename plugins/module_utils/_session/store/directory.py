@@ -185,7 +185,7 @@ def write_bytes(handle: int, name: str, content: bytes, outlasts_crash: bool = T
     except OSError as exc:
         remove(handle, temporary)
         raise SessionError(
-            f"The session's file {name} cannot be written ({exc.strerror}): make room for it, or have the session in "
+            f"The session's file {name} cannot be written ({exc.strerror}): free disk space, or have the session in "
             "another directory."
         ) from None
 

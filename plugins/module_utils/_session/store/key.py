@@ -32,7 +32,7 @@ def read_or_make(path: str) -> bytes:
             key = attempt(place, path)
             if key is not None:
                 return key
-    raise SessionError(f"The session {path} has no key: make room for one in {MEMORY} or in the session.")
+    raise SessionError(f"The session {path} has no key: free space in {MEMORY} or in the session.")
 
 
 def remove(path: str) -> None:

@@ -303,7 +303,7 @@ class Session:
                 lock = directory.open_file(handle, name)
             except OSError as exc:
                 raise SessionError(
-                    f"The session {self.path} cannot be locked ({exc.strerror}): make room for a file there, or have "
+                    f"The session {self.path} cannot be locked ({exc.strerror}): free disk space there, or have "
                     "the session in another directory."
                 ) from None
             # The session may have been removed meanwhile, and its lock with it: then this one guards nothing.
@@ -492,7 +492,7 @@ class Session:
         except OSError as exc:
             raise SessionError(
                 f"The file {file} of the session {self.path} cannot be changed ({exc.strerror}): make its directory "
-                "writable for this user, and make room there."
+                "writable for this user, and free disk space."
             ) from None
 
     @contextlib.contextmanager

@@ -189,7 +189,7 @@ class TestIssuing:
 
         monkeypatch.setattr(Session, "write_tokens", full)
 
-        with pytest.raises(SessionError, match="The token is not in the session .*: make room"):
+        with pytest.raises(SessionError, match="The token is not in the session .*: free disk space"):
             issue()
 
 

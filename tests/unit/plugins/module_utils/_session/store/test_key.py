@@ -160,7 +160,7 @@ def test_no_room_for_a_key_is_reported(empty, memory, monkeypatch):
 
     monkeypatch.setattr(os, "link", fails)
 
-    with pytest.raises(SessionError, match="has no key: make room for one"):
+    with pytest.raises(SessionError, match="has no key: free space in"):
         empty.key()
     assert os.listdir(memory) == []
 
