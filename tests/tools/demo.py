@@ -12,7 +12,6 @@ import shlex
 import subprocess
 import sys
 import time
-import typing as t
 from pathlib import Path
 
 from environments import MAIN, REPOSITORY, say
@@ -55,9 +54,7 @@ def on_sandbox(**variables: str) -> dict[str, str]:
     return {**env, **CLOUD, **variables}
 
 
-def demonstrate(
-    ansible_playbook: Path, playbook: str, directory: Path = REPOSITORY, variables: t.Mapping[str, str] | None = None
-) -> int:
+def demonstrate(ansible_playbook: Path, playbook: str, directory: Path = REPOSITORY, **variables: str) -> int:
     """Run a bulk snapshot there, and count the requests to each service; the exit code of ansible-playbook."""
     # A new run each time, as servers with an image of the same run are skipped.
     run_name = time.strftime("demo-%Y%m%dT%H%M%SZ", time.gmtime())
@@ -67,11 +64,11 @@ def demonstrate(
     report = shlex.quote(str(SANDBOX / "reports" / run_name))
     arguments = [playbook, "-e", f"run_name={run_name}", "-e", healthy, "-e", f"report={report}"]
     logs = [AccessLog(service) for service in SERVICES]
-    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**CLOUD, **(variables or {})}.items())
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**CLOUD, **variables}.items())
     say(f"\n$ {given} {os.path.relpath(ansible_playbook, directory)} {shlex.join(arguments)}")
     begin = time.monotonic()
     command = [str(ansible_playbook), *arguments]
-    status = subprocess.run(command, cwd=directory, env=on_sandbox(**(variables or {})), check=False).returncode
+    status = subprocess.run(command, cwd=directory, env=on_sandbox(**variables), check=False).returncode
     counts = ", ".join(f"{len(log.client_requests())} to {log.service}" for log in logs)
     say(f"   The playbook took {time.monotonic() - begin:.0f} s. Requests: {counts}.")
     return status

@@ -180,7 +180,7 @@ def works_installed(tarball: Path) -> None:
     step("start the sandbox, and snapshot its servers with it")
     call([sys.executable, REPOSITORY / "tests" / "sandbox" / "sandbox.py", "up"])
     program = empty / "bin" / "ansible-playbook"
-    if demonstrate(program, "onetoken.openstack.bulk_snapshot", tarball.parent, environment) != 0:
+    if demonstrate(program, "onetoken.openstack.bulk_snapshot", tarball.parent, **environment) != 0:
         raise ReleaseError("the demo failed, see above")
 
 

@@ -61,14 +61,16 @@ class TaskCloud:
         refuse_quoted_mapping(cloud)
         if isinstance(cloud, dict) or auth:
             return cls._explicit(params, environ, options, scope)
-        cloud = cloud or environ.get("OS_CLOUD")
-        if not cloud and openrc.is_sourced(environ):
-            if params["auth_type"]:
-                options["auth_type"] = params["auth_type"]
+        if params["auth_type"]:
+            options["auth_type"] = params["auth_type"]
+        if cloud := cloud or environ.get("OS_CLOUD"):
+            return cls._configured(cloud, f"cloud {cloud!r}", options, scope)
+        if openrc.is_sourced(environ):
             return cls._of_way(UNNAMED, configuration.VARIABLES, Way(None, options=options, scope=scope))
         # openstacksdk makes a cloud of these variables too.
         is_partly_sourced = openrc.cloud(environ).keys() > {"auth", "auth_type"}
-        return cls._configured(cloud, params["auth_type"], options, scope, is_partly_sourced)
+        label = configuration.VARIABLES if is_partly_sourced else "the only cloud"
+        return cls._configured(None, label, options, scope)
 
     @classmethod
     def of_way(cls, name: str, way: Way, options: dict[str, t.Any], scope: dict[str, str] | None) -> TaskCloud:
@@ -88,15 +90,11 @@ class TaskCloud:
     def _configured(
         cls,
         cloud: str | None,
-        auth_type: str | None,
+        label: str,
         options: dict[str, t.Any],
         scope: dict[str, str] | None,
-        is_partly_sourced: bool,
     ) -> TaskCloud:
         refuse_quoted_mapping(cloud)
-        label = f"cloud {cloud!r}" if cloud else configuration.VARIABLES if is_partly_sourced else "the only cloud"
-        if auth_type:
-            options = {**options, "auth_type": auth_type}
         with explained(label):
             configuration.refuse_malformed_file()
             loader = _loader(label, options, scope)
