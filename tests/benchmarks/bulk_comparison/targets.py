@@ -1,8 +1,8 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The targets of bulk runs. None depends on the machine's speed: times are compared with what the cloud's limit allows,
-costs with those of the other ways in the same run."""
+"""The targets of bulk runs: times are compared with what the cloud's limit allows, costs with those of the other ways in
+the same run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .trials import MIB, Measurement
 TOKENS = 1
 REQUESTS_EACH = 1.2
 OVER_THE_FLOOR = 1.10
-#: At a rate that no public cloud allows, where the client's own work matters.
+#: At a rate that no public cloud allows, where the client's own work matters, and so does the machine's speed.
 IN_PROPORTION = 1.25
 MEMORY = 300 * MIB
 OF_SHELL_LOOP = 50
