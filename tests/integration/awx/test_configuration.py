@@ -208,6 +208,16 @@ def test_the_next_run_changes_what_differs_and_keeps_what_was_set_in_awx(configu
     assert f"enable the schedule {NIGHTLY}" not in run.output
 
 
+def test_an_enabled_schedule_keeps_what_this_run_was_not_given(configured, controller):
+    nightly = configured.named("schedules")[NIGHTLY]
+    nightly.update(enabled=True, rrule="DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1")
+    nightly["extra_data"] = {"name_pattern": "web-*"}
+    before = copy.deepcopy(nightly)
+    run = configure(controller, configured)
+    assert run.ok, run.output
+    assert configured.named("schedules")[NIGHTLY] == before
+
+
 @pytest.mark.repeats
 def test_the_project_has_the_tag_of_an_installed_collection(configured, controller, tmp_path):
     assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "main"
