@@ -64,6 +64,10 @@ _DROPPED = {
     "fallback": "a process that cannot use the session always signs in by itself",
 }
 _SECTION = "callback_one_token"
+_STILL_USED = (
+    "A process was still using the session when its token was revoked, and may fail: wait for asynchronous tasks with "
+    "async_status, or raise drain_timeout."
+)
 #: From -vvv on, Ansible shows how each module is run.
 _VERBOSE = 3
 
@@ -97,7 +101,7 @@ class CallbackModule(CallbackBase):
             self._display.warning(f"one_token: this run has no session, and its tasks sign in by themselves: {exc}")
         if self._run is None:
             return
-        self._warn_of_dropped_options()
+        self._warn_of_options()
         if exposed := exposure(self._run.session):
             self._display.warning(exposed)
         if self.get_option("fork_server"):
@@ -138,7 +142,8 @@ class CallbackModule(CallbackBase):
         if self._display.verbosity >= _VERBOSE:
             run.log_programs()
 
-    def _warn_of_dropped_options(self) -> None:
+    def _warn_of_options(self) -> None:
+        """Warn of options that have no effect, because this version does not have them."""
         file = constants.CONFIG_FILE
         settings = configparser.ConfigParser(inline_comment_prefixes=(";",))
         # Ansible itself reports what is wrong with its file.
@@ -152,6 +157,12 @@ class CallbackModule(CallbackBase):
                 self._display.warning(
                     f"one_token: the option {name} has no effect any more, because {why}: remove "
                     f"{' and '.join(places)}."
+                )
+        known = {place["key"] for option in self.option_definitions.values() for place in option.get("ini") or ()}
+        for name in settings.options(_SECTION) if settings.has_section(_SECTION) else ():
+            if name not in known and name not in _DROPPED:
+                self._display.warning(
+                    f"one_token: there is no option {name}, which is in {file}: it has {', '.join(sorted(known))}."
                 )
 
     def _put_on_session(self, run: Run, task: PlaybookTask) -> None:
@@ -263,7 +274,7 @@ class CallbackModule(CallbackBase):
         report = ending.end(
             run,
             self._interrupted,
-            "wait for asynchronous tasks with async_status, or raise drain_timeout.",
+            _STILL_USED,
             show=lambda text: self._display.display(f"one_token: {text}"),
             warn=self._display.warning,
         )

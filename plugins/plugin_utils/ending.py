@@ -18,8 +18,8 @@ Show = t.Callable[[str], None]
 INTERRUPTED_TIMEOUT = 5
 
 
-def end(run: Run, interrupted: bool, advice: str, show: Show, warn: Show) -> dict[str, t.Any] | None:
-    """End a run, and say what it waits for, and what to do if it waited in vain.
+def end(run: Run, interrupted: bool, still_used: str, show: Show, warn: Show) -> dict[str, t.Any] | None:
+    """End a run, and say what it waits for, and that the session is still used if it waited in vain.
 
     An interrupted run waits for nobody. Returns what the watcher did, or None if it goes on in the background.
     """
@@ -39,7 +39,7 @@ def end(run: Run, interrupted: bool, advice: str, show: Show, warn: Show) -> dic
     elif report is None:
         warn("Keystone has not confirmed yet that the token is revoked; a background process keeps asking.")
     elif not report["drained"] and not interrupted:
-        warn(f"A process was still using the session when its token was revoked, and may fail: {advice}")
+        warn(still_used)
     return report
 
 

@@ -44,6 +44,10 @@ _BOOLEANS = {
 }
 #: Seconds for which Keystone may throttle the sign-in, as for os_token_issue.
 _SIGN_IN_TIMEOUT = 180
+_STILL_USED = (
+    "A process was still using the session when its token was revoked, and may fail: wait for it in the script, or "
+    "raise ONETOKEN_DRAIN_TIMEOUT."
+)
 #: What shells return for a command that they do not find, or cannot run, and for one that a signal ended.
 _NOT_FOUND, _NOT_RUN, _BY_SIGNAL = 127, 126, 128
 #: Signals to this process that are for the command. Ctrl-C and Ctrl-\ reach the command by themselves.
@@ -111,6 +115,11 @@ def _run(options: argparse.Namespace) -> int:
     child = _Child()
     try:
         label, variables = _sign_in(run.session, options.os_cloud)
+        if options.os_cloud and (mixed := environment.mixed_in(os.environ)):
+            _print(
+                f"Commands mix {label} with the variables of an openrc file ({', '.join(mixed)}): unset these, or open "
+                "a new shell."
+            )
         if not options.command and not options.quiet:
             _print(f"this shell works on one token of {label}, which is revoked when you leave it")
         child.run(program, command, {**os.environ, **variables})
@@ -191,8 +200,7 @@ def _sign_in(session: Session, cloud_name: str | None) -> tuple[str, dict[str, s
 
 
 def _end(run: Run, interrupted: bool, quiet: bool) -> None:
-    advice = "wait for it in the script, or raise ONETOKEN_DRAIN_TIMEOUT."
-    report = ending.end(run, interrupted, advice, show=_print, warn=_print)
+    report = ending.end(run, interrupted, _STILL_USED, show=_print, warn=_print)
     if report is None:
         return
     if report["problem"]:

@@ -60,6 +60,11 @@ def of_issued(
     return variables
 
 
+def mixed_in(environ: t.Mapping[str, str]) -> list[str]:
+    """The variables of a sourced openrc file that programs would mix with the cloud that OS_CLOUD names."""
+    return [name for name in _CONFLICTING if name != "OS_CLOUD" and environ.get(name)]
+
+
 def _python_path(environ: t.Mapping[str, str]) -> list[str]:
     """The present PYTHONPATH without other sessions and without empty entries, which mean the working directory."""
     paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, onetoken.openstack contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The targets of bulk runs: times are compared with what the cloud's limit allows, costs with those of the other ways in
+"""The targets of bulk runs: times are compared with what the cloud's limit allows, costs with other ways in
 the same run."""
 
 from __future__ import annotations

@@ -40,6 +40,13 @@ def test_a_run_without_such_an_option_does_not_warn(warnings_of_run):
     assert warnings_of_run("renew_after = 50%\n; clouds = sandbox\n") == []
 
 
+def test_an_option_that_does_not_exist_is_reported(warnings_of_run, no_cloud):
+    (warning,) = warnings_of_run("renew_aftr = 50%\ndrain = true\n")
+
+    assert f"there is no option renew_aftr, which is in {no_cloud / 'ansible'}" in warning
+    assert "it has directory, drain, drain_timeout, " in warning
+
+
 def test_a_session_in_a_shared_directory_is_warned_about_once(warnings_of_run, tmp_path):
     everybody_s = tmp_path / "everybody's"
     everybody_s.mkdir()

@@ -161,6 +161,16 @@ class TestCommand:
         assert (status, output) == (0, "unset\n"), errors
         assert len(keystone.asked("POST")) == 1
 
+    def test_a_sourced_openrc_beside_a_named_cloud_is_warned_about(self, onetoken, clouds_yaml):
+        status, _output, errors = onetoken("--os-cloud", "sandbox", "true", OS_PASSWORD="another", OS_PROJECT_NAME="x")
+
+        assert status == 0, errors
+        mixed = (
+            "Commands mix cloud 'sandbox' with the variables of an openrc file (OS_PASSWORD, OS_PROJECT_NAME): unset"
+        )
+        assert mixed in errors
+        assert "another" not in errors
+
     def test_quiet_it_prints_what_the_command_prints(self, onetoken, clouds_yaml):
         assert onetoken("--os-cloud", "sandbox", "--quiet", "echo", "done") == (0, "done\n", "")
 
