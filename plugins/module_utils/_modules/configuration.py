@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from .._session.util.errors import ConfigurationError
 
 #: The name in messages of the cloud of a sourced openrc file.
 VARIABLES = "the OS_* variables"
+#: The option for a user's name, and an older name of it that keystoneauth still takes.
+USER_NAMES = ("username", "user_name")
 #: Other authentication types in which a user's name needs a domain.
 _BY_NAME = ("v3multifactor", "v3totp")
 
@@ -98,7 +101,8 @@ def refuse_unusable(label: str, config: t.Mapping[str, t.Any]) -> None:
     refuse_quoted_verify(label, config.get("verify"), auth_value(config, "auth_url"))
     auth = config.get("auth")
     for key, value in (auth if isinstance(auth, dict) else {}).items():
-        if isinstance(value, (dict, list)) and key != "auth_methods":
+        # YAML reads an unquoted 2026-01-31 as a date.
+        if isinstance(value, (dict, list, datetime.date)) and key != "auth_methods":
             raise ConfigurationError(f"The {key} of {label} is not a text: put it in quotes.")
     url = str(auth_value(config, "auth_url") or "")
     if url and not re.match(r"https?://[^/@{}]+(/[^{}]*)?$", url):
@@ -121,7 +125,7 @@ def missing_of(config: t.Mapping[str, t.Any]) -> list[str]:
     # One key of each group is enough.
     needs: list[tuple[str, ...]] = []
     if auth_type in PASSWORD:
-        needs = [("auth_url",), ("username", "user_id"), ("password",)]
+        needs = [("auth_url",), (*USER_NAMES, "user_id"), ("password",)]
     elif auth_type in TOKEN:
         needs = [("auth_url",), ("token",)]
     # Version 2 of Keystone's API has no domains; issue() reports what to do about that.
@@ -129,7 +133,7 @@ def missing_of(config: t.Mapping[str, t.Any]) -> list[str]:
         domains = ("default_domain_name", "default_domain_id") if auth_type in ("password", "token") else ()
         if auth_type in (*PASSWORD, *TOKEN) and auth_value(config, "project_name"):
             needs.append(("project_domain_name", "project_domain_id", "project_id", "tenant_id", *domains))
-        if auth_type in PASSWORD or auth_type in _BY_NAME and auth_value(config, "username"):
+        if auth_type in PASSWORD or auth_type in _BY_NAME and any(auth_value(config, key) for key in USER_NAMES):
             needs.append(("user_domain_name", "user_domain_id", "user_id", *domains))
     return [keys[0] for keys in needs if not any(auth_value(config, key) for key in keys)]
 

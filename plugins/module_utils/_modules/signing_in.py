@@ -27,7 +27,7 @@ from .._session.util.errors import (
 from .._session.util.waiting import Waiter
 from .._session_setup import explicit, issued
 from .._session_setup.preparation import in_force, prepared
-from .configuration import auth_value
+from .configuration import USER_NAMES, auth_value
 from .task_cloud import TaskCloud, scope_of, sdk_options
 
 #: Seconds for which Keystone may take to answer, if the user sets no timeout.
@@ -222,7 +222,7 @@ def _unless_usual(reason: str) -> str:
 
 
 def _who(config: t.Mapping[str, t.Any]) -> str:
-    for key in ("username", "user_id", "application_credential_name", "application_credential_id"):
+    for key in (*USER_NAMES, "user_id", "application_credential_name", "application_credential_id"):
         name = auth_value(config, key)
         if name:
             return f"{'application credential' if key.startswith('application') else 'user'} {name!r}"

@@ -61,8 +61,8 @@ def warnings_of(token: Token, policy: RenewalPolicy) -> list[str]:
     if not token.renewable:
         warnings.append(
             "This token was issued in exchange for another one and ends with it, at "
-            f"{clock.show(token.expires_at)}: sign in with a password or an application credential for a run that "
-            "takes longer."
+            f"{clock.show(token.expires_at)}: for a run that takes longer, unset OS_TOKEN and OS_AUTH_TYPE if they are "
+            "set, and sign in with a password or an application credential."
         )
     if "OS-TRUST:trust" in token.body:
         warnings.append("This token comes from a trust, which may allow only so many tokens: renew it rarely.")

@@ -151,14 +151,14 @@ def _upwards(path: str) -> t.Iterator[str]:
         yield path
 
 
-def read(handle: int, name: str) -> str | None:
+def read(handle: int, name: str, errors: str = "strict") -> str | None:
     """The text of a file; None if there is none."""
     try:
         # O_NONBLOCK, as opening a pipe of that name would wait.
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=handle)
     except FileNotFoundError:
         return None
-    with os.fdopen(file, encoding="utf-8") as stream:
+    with os.fdopen(file, encoding="utf-8", errors=errors) as stream:
         return stream.read()
 
 

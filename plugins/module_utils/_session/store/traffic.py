@@ -40,9 +40,9 @@ def note(session: Session, service: str, traffic: Traffic) -> None:
 def read(session: Session) -> dict[str, Traffic]:
     found: dict[str, Traffic] = {}
     with session.opened() as handle:
-        text = directory.read(handle, TRAFFIC) or ""
+        text = directory.read(handle, TRAFFIC, errors="replace") or ""
     for line in text.splitlines():
-        # A full disk may have cut a line.
+        # A full disk may have cut a line, and a crash may have left other bytes in it.
         with contextlib.suppress(ValueError):
             name, requests, throttled, seconds = line.split(" ")
             counts = found.setdefault(name, Traffic())

@@ -118,6 +118,8 @@ class TestCredentials:
         [
             ("password", {}, ["auth_url", "username", "password", "user_domain_name"]),
             ("password", {"auth_url": "u", "user_id": "u", "password": "p"}, []),
+            ("password", {"auth_url": "u", "user_name": "u", "password": "p", "user_domain_id": "d"}, []),
+            ("v3totp", {"auth_url": "u", "user_name": "u"}, ["user_domain_name"]),
             (
                 "v3password",
                 {"auth_url": "u", "username": "u", "password": "p", "default_domain_id": "d"},
