@@ -29,7 +29,10 @@ class ActionModule(ProgressAction):
             return {"changed": False}
         self._task.check_mode = self._task.check_mode or variables.is_dry_run
         result = self._run_module(variables.module, {**defaults, **options}, task_vars)
-        if variables.keeps and not self._task.check_mode and not result.get("failed"):
+        if self._task.check_mode:
+            # A plan that reports a change would alert for a run that did nothing.
+            return {**result, "changed": False}
+        if variables.keeps and not result.get("failed"):
             shared = variables.retention()
             result["deletions"] = [
                 self._run_module("onetoken.openstack.os_retention", {**defaults, **shared, **of_kind}, task_vars)

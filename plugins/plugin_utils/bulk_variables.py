@@ -42,6 +42,7 @@ _WORDS = frozenset(
 #: How similar a name must be to a variable's to be taken for a misspelling of it.
 _SIMILARITY = 0.8
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*$")
 #: An unanswered question, or an empty mapping in JSON.
 _BLANK = re.compile(r"\s*({\s*})?\s*$")
 
@@ -134,7 +135,7 @@ class Variables:
     @functools.cached_property
     def checked(self) -> dict[str, t.Any]:
         """The values with their types; a VariableError if one is wrong."""
-        if problem := self._not_text():
+        if problem := self._not_text() or self._not_numbers():
             raise VariableError(problem)
         required = {name for name, option in self.spec.items() if option.get("required")} - set(self.empty)
         spec = {name: option for name, option in self.spec.items() if name in required or name in self.given}
@@ -155,7 +156,8 @@ class Variables:
             run = options.pop("run_name", "" if "run_name" in self.empty and self._needs_run else None)
             options.update({} if run is None else {"run": run})
         if "report" in options:
-            options["report"] = _absolute(options["report"])
+            # Not normalized: the module refuses a path that is a directory's name, such as "reports/".
+            options["report"] = os.path.join(os.getcwd(), options["report"])
         if "images" in options:
             options["images"] = [
                 {**image, "file": _absolute(image["file"])} if image.get("file") else image
@@ -223,6 +225,15 @@ class Variables:
             else ""
         )
 
+    def _not_numbers(self) -> str:
+        """Numbers that Ansible would round, or take from a boolean."""
+        found = [
+            f"{name} is {json.dumps(self.given[name], default=str)}, not a whole number"
+            for name, option in self.spec.items()
+            if option["type"] == "int" and name in self.given and not _WHOLE_NUMBER.match(str(self.given[name]))
+        ]
+        return ", and ".join(found)
+
     def _names(self) -> t.Iterator[str]:
         """Names that would be ignored, and the wrong things selected without them."""
         ignored = sorted({*self.others, *self.extra} & _WORDS - set(self.spec))
@@ -231,7 +242,7 @@ class Variables:
         known = {name for spec in specs().values() for name in spec}
         for name in sorted(set(self.extra) - known):
             if similar := difflib.get_close_matches(name, self.spec, n=1, cutoff=_SIMILARITY):
-                yield f"this playbook has no variable {name}: write {similar[0]}, or give {name} another name"
+                yield f"this playbook has no variable {name}: write {similar[0]}, or rename {name} if it is your own"
 
     def _empty(self) -> t.Iterator[str]:
         """Criteria that were set to nothing, which must not select everything."""

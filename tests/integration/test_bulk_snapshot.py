@@ -90,7 +90,7 @@ def test_a_run_on_an_existing_session_does_not_revoke_it(controller, keystone, p
     arguments = ("-e", json.dumps({"servers": ["web-01"], "run_name": run_name}))
     run = controller.run(playbook, *arguments, **environment)
     assert run.ok, run.output
-    assert "The token is that of the playbook run's session." in run.output
+    assert "Its token is revoked when the session ends." in run.output
     assert (keystone.count("POST"), keystone.count("DELETE")) == (1, 0)
     end(controller.sessions[0])
 
@@ -99,7 +99,7 @@ def test_under_the_callback_it_uses_the_session_of_the_run_and_says_so(controlle
     variables = json.dumps({"servers": ["web-01", "absent"], "run_name": run_name, "cloud": "sandbox"})
     run = controller.run(playbook, "-e", variables, **CALLBACK)
     assert run.status == 2
-    assert "The token is that of the playbook run's session." in run.output
+    assert "Its token is revoked when the session ends." in run.output
     assert f"Run {run_name}: 1 of 2 servers snapshotted, 1 failed, in " in run.output
     assert "not revoked yet" not in run.output
     assert "one_token: identities: 1, tokens issued: 1, " in run.output and ", revoked: 1\n" in run.output

@@ -42,7 +42,7 @@ def paths_of(path: str) -> dict[str, str]:
         raise ReportError(
             f"The report {path} cannot be written, as there is no such home directory: name another path."
         )
-    if os.path.basename(expanded) in ("", ".", ".."):
+    if os.path.basename(expanded) in ("", ".", "..") or expanded == os.path.expanduser("~"):
         raise ReportError(f"The report {path!r} is a directory's name: add the files' own, as in reports/nightly.")
     return {ending: f"{os.path.abspath(expanded)}.{ending}" for ending in FORMATS}
 

@@ -180,10 +180,19 @@ def test_other_entry_points_have_no_dry_run():
 @pytest.mark.parametrize(
     ("entry_point", "values", "message"),
     [
-        ("server_snapshot", {"timeout": "soon", "servers": "a"}, "'timeout' is of type .* unable to convert to int"),
+        ("server_snapshot", {"timeout": "soon", "servers": "a"}, 'timeout is "soon", not a whole number'),
         ("server_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
         ("server_power", {"servers": ["a"]}, "missing required arguments: state"),
         ("server_unshelve", {}, "missing required arguments: run_name"),
+        # What Ansible would take for 1, round, or fail on with Python's own message.
+        (
+            "retention",
+            {"kind": "image", "keep_last": True, "name_pattern": "**"},
+            "keep_last is true, not a whole number",
+        ),
+        ("retention", {"kind": "image", "keep_last": "7.0", "name_pattern": "**"}, 'keep_last is "7.0", not a whole'),
+        ("retention", {"kind": "image", "keep_days": "inf", "name_pattern": "**"}, 'keep_days is "inf", not a whole'),
+        ("server_snapshot", {"slices": 2.5, "servers": "a"}, "slices is 2.5, not a whole number"),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
         ("retention", {"kind": "image", "name_pattern": "a"}, "one of these must be given: keep_last, keep_days"),
         ("retention", {"kind": "image", "keep_last": ""}, "one of these must be given: keep_last, keep_days"),
@@ -219,7 +228,7 @@ def test_a_wrong_variable_is_reported(entry_point, values, message):
 @pytest.mark.parametrize(
     ("entry_point", "name", "message"),
     [
-        ("server_snapshot", "server", "has no variable server: write servers, or give server another name"),
+        ("server_snapshot", "server", "has no variable server: write servers, or rename server if it is your own"),
         ("server_snapshot", "name_patern", "write name_pattern,"),
         ("retention", "servers", "has no variable servers: it has kind, .*sources"),
         ("retention", "run", "has no variable run: it has"),
