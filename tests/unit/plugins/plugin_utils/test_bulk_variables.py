@@ -69,6 +69,11 @@ def test_variables_are_options_with_their_types():
     }
 
 
+@pytest.mark.parametrize("report", ["reports/", ".", "reports/.."])
+def test_a_directory_as_report_is_left_for_the_module_to_refuse(report):
+    assert options("server_snapshot", {"servers": "a", "report": report})["report"] == f"{os.getcwd()}/{report}"
+
+
 def test_a_list_may_be_on_several_lines_with_superfluous_commas():
     got = options("server_snapshot", {"servers": "web-01, web-02\r\n\nweb-03,,\n"})
     assert got == {"servers": ["web-01", "web-02", "web-03"]}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from ansible_collections.onetoken.openstack.plugins.module_utils._modules import configuration
 from ansible_collections.onetoken.openstack.plugins.module_utils._session.sign_in import openrc
@@ -104,6 +106,13 @@ def test_a_secure_file_adds_to_the_cloud(write_clouds, keystone, task_cloud, tmp
 
 
 class TestCredentials:
+    def test_a_password_that_yaml_reads_as_a_date_is_to_be_quoted(self, keystone, task_cloud):
+        entry = keystone.entry()
+        entry["auth"]["password"] = datetime.date(2026, 1, 31)
+
+        with pytest.raises(ConfigurationError, match="The password of .* is not a text: put it in quotes"):
+            task_cloud(cloud=entry)
+
     @pytest.mark.parametrize("missing", ["password", "auth_url"])
     def test_incomplete_credentials_are_reported(self, keystone, task_cloud, missing):
         entry = keystone.entry()

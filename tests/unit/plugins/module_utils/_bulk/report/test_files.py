@@ -109,7 +109,7 @@ def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
     assert paths_of("~/reports/nightly")["csv"] == f"{tmp_path}/reports/nightly.csv"
 
 
-@pytest.mark.parametrize("path", ["", "reports/", ".html", "reports/.json", "..", "~nobody-of-that-name/nightly"])
+@pytest.mark.parametrize("path", ["", "reports/", ".html", "reports/.json", "..", "~", "~nobody-of-that-name/nightly"])
 def test_a_path_that_names_no_file_is_an_error(path):
     with pytest.raises(ReportError, match="report"):
         paths_of(path)

@@ -188,6 +188,15 @@ def test_threads_share_what_one_learns(on_session, service):
     assert (counted(session).requests, counted(session).throttled) == (6, 1)
 
 
+def test_a_damaged_line_of_the_counts_hides_no_other(on_session, service, client):
+    session = on_session()
+    client.get(service.url)
+    with open(os.path.join(session.path, traffic.TRAFFIC), "ab") as stream:
+        stream.write(b"\xff\n")
+    client.get(service.url)
+    assert counted(session).requests == 2
+
+
 def test_adapters_stay_what_they_are(on_session, service):
     on_session()
     own = sending.requests.Session()
