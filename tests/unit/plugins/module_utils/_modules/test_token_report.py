@@ -116,7 +116,7 @@ class TestWarnings:
 
         (warning,) = warnings_of(token, RenewalPolicy())
 
-        assert f"ends with it, at {clock.show(token.expires_at)}: sign in with a password" in warning
+        assert f"ends with it, at {clock.show(token.expires_at)}: for a run that takes longer" in warning
 
     @pytest.mark.parametrize(("min_remaining", "warned"), [(3599, False), (3600, True), (7200, True)])
     def test_a_min_remaining_above_the_lifetime_is_reported(self, min_remaining, warned):
