@@ -226,7 +226,7 @@ class Variables:
         )
 
     def _not_numbers(self) -> str:
-        """Numbers that Ansible would round, or take from a boolean."""
+        """Values that are no whole number, some of which Ansible would round, or take for 1."""
         found = [
             f"{name} is {json.dumps(self.given[name], default=str)}, not a whole number"
             for name, option in self.spec.items()
