@@ -42,7 +42,7 @@ _WORDS = frozenset(
 #: How similar a name must be to a variable's to be taken for a misspelling of it.
 _SIMILARITY = 0.8
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*$")
+_WHOLE_NUMBER = re.compile(r"\s*\+?[0-9]+\s*$")
 #: An unanswered question, or an empty mapping in JSON.
 _BLANK = re.compile(r"\s*({\s*})?\s*$")
 
@@ -226,9 +226,9 @@ class Variables:
         )
 
     def _not_numbers(self) -> str:
-        """Values that are no whole number, some of which Ansible would round, or take for 1."""
+        """Values that are no whole number from 0 up, some of which Ansible would round, or take for 1."""
         found = [
-            f"{name} is {json.dumps(self.given[name], default=str)}, not a whole number"
+            f"{name} is {json.dumps(self.given[name], default=str)}, not a whole number from 0 up"
             for name, option in self.spec.items()
             if option["type"] == "int" and name in self.given and not _WHOLE_NUMBER.match(str(self.given[name]))
         ]

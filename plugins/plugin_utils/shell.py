@@ -133,11 +133,7 @@ def _run(options: argparse.Namespace) -> int:
     with contextlib.suppress(OneTokenError, OSError):
         for text in run.new_warnings():
             _print(text)
-    try:
-        _end(run, child.interrupted, options.quiet)
-    except KeyboardInterrupt:
-        _end_line_of_control_c()
-        _print("interrupted: a background process revokes the token")
+    _end(run, child.interrupted, options.quiet)
     return child.status
 
 
@@ -200,6 +196,20 @@ def _sign_in(session: Session, cloud_name: str | None) -> tuple[str, dict[str, s
 
 
 def _end(run: Run, interrupted: bool, quiet: bool) -> None:
+    """End the run. Whatever happens, the command has ended, and its exit status counts."""
+    try:
+        _revoke(run, interrupted, quiet)
+    except KeyboardInterrupt:
+        _end_line_of_control_c()
+        _print("interrupted: a background process revokes the token")
+    except Exception as exc:  # pylint: disable=broad-exception-caught
+        _print(
+            f"The token is revoked by a background process, because of an unexpected {type(exc).__name__}: please "
+            "report this as a bug."
+        )
+
+
+def _revoke(run: Run, interrupted: bool, quiet: bool) -> None:
     report = ending.end(run, interrupted, _STILL_USED, show=_print, warn=_print)
     if report is None:
         return

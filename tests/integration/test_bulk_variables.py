@@ -14,7 +14,7 @@ from ansible_collections.onetoken.openstack.tests.integration.bulk_results impor
 REPEATS = pytest.mark.repeats
 #: One of each kind; the unit tests of the variables have the others.
 WRONG = [
-    ("bulk_snapshot", {"timeout": "soon"}, 'timeout is "soon", not a whole number'),
+    ("bulk_snapshot", {"timeout": "soon"}, 'timeout is "soon", not a whole number from 0 up'),
     ("bulk_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
     ("bulk_unshelve", {}, "missing required arguments: run_name"),
     ("bulk_snapshot", {"server": "web-01"}, "this playbook has no variable server: write servers"),

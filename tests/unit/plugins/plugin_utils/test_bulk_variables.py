@@ -185,7 +185,8 @@ def test_other_entry_points_have_no_dry_run():
 @pytest.mark.parametrize(
     ("entry_point", "values", "message"),
     [
-        ("server_snapshot", {"timeout": "soon", "servers": "a"}, 'timeout is "soon", not a whole number'),
+        ("server_snapshot", {"timeout": "soon", "servers": "a"}, 'timeout is "soon", not a whole number from 0 up'),
+        ("server_snapshot", {"timeout": -5, "servers": "a"}, "timeout is -5, not a whole number from 0 up"),
         ("server_shelve", {"state": "stopped"}, "state must be one of: shelved, offloaded, got: stopped"),
         ("server_power", {"servers": ["a"]}, "missing required arguments: state"),
         ("server_unshelve", {}, "missing required arguments: run_name"),
@@ -193,11 +194,11 @@ def test_other_entry_points_have_no_dry_run():
         (
             "retention",
             {"kind": "image", "keep_last": True, "name_pattern": "**"},
-            "keep_last is true, not a whole number",
+            "keep_last is true, not a whole number from 0 up",
         ),
         ("retention", {"kind": "image", "keep_last": "7.0", "name_pattern": "**"}, 'keep_last is "7.0", not a whole'),
         ("retention", {"kind": "image", "keep_days": "inf", "name_pattern": "**"}, 'keep_days is "inf", not a whole'),
-        ("server_snapshot", {"slices": 2.5, "servers": "a"}, "slices is 2.5, not a whole number"),
+        ("server_snapshot", {"slices": 2.5, "servers": "a"}, "slices is 2.5, not a whole number from 0 up"),
         ("retention", {"kind": "image", "dry_run": "perhaps"}, "'dry_run' is of type .* unable to convert to bool"),
         ("retention", {"kind": "image", "name_pattern": "a"}, "one of these must be given: keep_last, keep_days"),
         ("retention", {"kind": "image", "keep_last": ""}, "one of these must be given: keep_last, keep_days"),

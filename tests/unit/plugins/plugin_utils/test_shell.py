@@ -249,6 +249,32 @@ class TestFailures:
 
 
 @pytest.mark.processes
+def test_a_fault_of_its_own_at_the_end_does_not_hide_the_commands_status(
+    environ, keystone, clouds_yaml, collections_path
+):
+    """With a mock, as no such fault is known."""
+    faulty = (
+        "from ansible_collections.onetoken.openstack.plugins.plugin_utils import ending, shell\n"
+        "ending.end = lambda *_arguments, **_options: {}['fault']\n"
+        "shell.main()"
+    )
+    arguments = ("--os-cloud", "sandbox", "sh", "-c", "exit 3")
+    ended = subprocess.run(
+        [sys.executable, "-c", faulty, *arguments],
+        env={**environ, "PYTHONPATH": collections_path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+
+    assert ended.returncode == 3
+    assert "revoked by a background process, because of an unexpected KeyError: please report" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    wait_until(lambda: keystone.alive == {})
+
+
+@pytest.mark.processes
 class TestProcessesInTheBackground:
     def test_the_token_is_revoked_when_they_have_ended(self, onetoken, keystone, clouds_yaml):
         status, _output, errors = onetoken("--os-cloud", "sandbox", "sh", "-c", BEHIND, "sh", "2")
