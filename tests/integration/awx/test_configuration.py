@@ -218,6 +218,18 @@ def test_an_enabled_schedule_keeps_what_this_run_was_not_given(configured, contr
     assert configured.named("schedules")[NIGHTLY] == before
 
 
+def test_a_schedule_of_the_same_name_of_another_template_does_not_matter(configured, controller):
+    nightly = configured.named("schedules")[NIGHTLY]
+    before = copy.deepcopy(nightly)
+    template = configured.named("job_templates")[SLICED]["id"]
+    other = {**before, "id": 9999, "enabled": True, "unified_job_template": template}
+    nightly["rrule"] = "DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1"
+    configured.items["schedules"] = {9999: dict(other), nightly["id"]: nightly}
+    run = configure(controller, configured)
+    assert run.ok, run.output
+    assert configured.items["schedules"] == {9999: other, nightly["id"]: before}
+
+
 @pytest.mark.repeats
 def test_the_project_has_the_tag_of_an_installed_collection(configured, controller, tmp_path):
     assert configured.named("projects")["onetoken.openstack"]["scm_branch"] == "main"
