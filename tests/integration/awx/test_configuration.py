@@ -378,6 +378,8 @@ def test_a_number_below_one_is_refused(empty, controller):
             {"awx_image": "registry.example.org:5000/onetoken-ee"},
             "awx_image has no tag or digest: write it with one, such as registry.example.org:5000/onetoken-ee:0.1.0.",
         ),
+        ({"awx_nightly_rrule": "02:30 Europe/Paris"}, "awx_nightly_rrule is not of the form DTSTART;TZID="),
+        ({"awx_nightly_rrule": "DTSTART:20260101T023000 RRULE:FREQ=DAILY"}, "awx_nightly_rrule is not of the form"),
         ({"awx_nightly_answers": {"name_patern": "web-*"}}, "the survey of Snapshot servers has no name_patern"),
         ({"awx_nightly_answers": {"name_pattern": ""}}, "awx_nightly_answers must answer name_pattern."),
     ],
@@ -393,6 +395,19 @@ def test_variables_of_an_awx_job_are_accepted(empty, controller):
     image = "registry.example.org/onetoken-ee@sha256:0123"
     run = configure(controller, empty, "--check", awx_image=image, awx_job_id=7, awx_project_scm_branch="main")
     assert run.ok, run.output
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=MO",
+        "DTSTART;TZID=Europe/Paris:20260101T023000 RRULE:INTERVAL=1;FREQ=DAILY",
+    ],
+)
+def test_the_schedule_may_start_in_utc_or_in_local_time(configured, controller, start):
+    run = configure(controller, configured, awx_nightly_rrule=start)
+    assert run.ok, run.output
+    assert configured.named("schedules")[NIGHTLY]["rrule"] == start
 
 
 @pytest.mark.repeats
