@@ -200,6 +200,11 @@ def _refused(cloud: TaskCloud, url: str, exc: t.Any, connection: t.Any) -> OneTo
             f"Keystone at {url} refused {_who(config)} of {cloud.label} (HTTP 401){_unless_usual(reason)}: check the "
             "name, its domain, the secret and the project; it was not tried again, because that can lock an account."
         )
+    if status == 404 and "application credential" in message.lower():
+        return CredentialsRefusedError(
+            f"Keystone at {url} does not know the application credential of {cloud.label} (HTTP 404): it was deleted, "
+            "or its id is wrong, so sign in with another."
+        )
     if status == 404 and _lacks_version_3(url, connection):
         return _too_old(cloud)
     return ConfigurationError(f"{nothing}{reason}: check auth_url and the scope.")

@@ -243,7 +243,11 @@ def _only_cloud(loader: t.Any) -> str:
     # Without any cloud, openstacksdk makes one of this name.
     if len(names) == 1 and names != ["defaults"]:
         return names[0]
-    choice = f" ({loader.config_filename} has {', '.join(names)})" if len(names) > 1 else ""
+    # It makes another one of OS_* variables without an address.
+    configured = [name for name in names if name != loader.envvar_key]
+    found = [f"{loader.config_filename} has {', '.join(configured)}"] if len(names) > 1 else []
+    found += ["the OS_* variables lack OS_AUTH_URL"] if len(configured) < len(names) else []
+    choice = f" ({'; '.join(found)})" if found else ""
     raise ConfigurationError(
         f"No cloud is named: set the option cloud (--os-cloud of onetoken) or the variable OS_CLOUD{choice}, or source "
         "an openrc file."

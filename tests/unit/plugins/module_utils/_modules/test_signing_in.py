@@ -230,6 +230,11 @@ class TestSentences:
             answer, CredentialsRefusedError
         )
 
+    def test_a_deleted_application_credential_is_not_taken_for_a_wrong_scope(self, message):
+        answer = keystones_answer(404, "Could not find Application Credential: 5ccde292.")
+
+        assert "does not know the application credential of " in message(answer, CredentialsRefusedError)
+
     def test_a_request_that_keystone_cannot_read_is_not_quoted(self, message):
         answer = keystones_answer(400, f"Expecting to find domain in user. {PASSWORD}")
 

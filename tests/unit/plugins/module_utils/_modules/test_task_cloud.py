@@ -80,6 +80,14 @@ class TestPrecedence:
         with pytest.raises(ConfigurationError, match=r"No cloud is named.*has sandbox, second"):
             task_cloud()
 
+    def test_variables_without_an_address_are_no_cloud_to_choose(self, clouds_yaml, task_cloud, monkeypatch):
+        monkeypatch.setenv("OS_USERNAME", "demo")
+
+        with pytest.raises(
+            ConfigurationError, match=r"has sandbox, second; the OS_\* variables lack OS_AUTH_URL\), or"
+        ):
+            task_cloud()
+
     def test_without_anything_the_error_says_what_to_set(self, no_cloud, task_cloud):
         with pytest.raises(
             ConfigurationError, match="No cloud is named: set the option cloud .* or the variable OS_CLOUD, or source"
