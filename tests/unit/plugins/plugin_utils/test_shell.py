@@ -249,6 +249,20 @@ class TestFailures:
 
 
 @pytest.mark.processes
+def test_the_last_of_two_with_one_session_revokes_its_token(start, onetoken, keystone, clouds_yaml):
+    wait = "echo ready; until test -e done; do sleep 0.05; done"
+    first = start("--os-cloud", "sandbox", "sh", "-c", wait, ONETOKEN_SESSION="shared")
+    assert first.stdout.readline() == "ready\n"
+    _status, _output, errors = onetoken("--os-cloud", "sandbox", *SIGN_IN, ONETOKEN_SESSION="shared")
+
+    assert "left to another run" in errors
+    assert len(keystone.alive) == 1
+    pathlib.Path("done").touch()
+    assert "revoked: 1" in first.communicate(timeout=TIMEOUT)[1]
+    assert (keystone.alive, len(keystone.revoked)) == ({}, 1)
+
+
+@pytest.mark.processes
 def test_a_fault_of_its_own_at_the_end_does_not_hide_the_commands_status(
     environ, keystone, clouds_yaml, collections_path
 ):
