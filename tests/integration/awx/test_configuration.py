@@ -208,14 +208,29 @@ def test_the_next_run_changes_what_differs_and_keeps_what_was_set_in_awx(configu
     assert f"enable the schedule {NIGHTLY}" not in run.output
 
 
-def test_an_enabled_schedule_keeps_what_this_run_was_not_given(configured, controller):
+@pytest.mark.parametrize(
+    ("enabled", "given", "before", "after"),
+    [
+        (True, {}, {"name_pattern": "web-*"}, {"name_pattern": "web-*"}),
+        (False, {}, {"name_pattern": "web-*"}, {"name_pattern": "web-*"}),
+        (
+            False,
+            {"awx_keep_last": 14},
+            {"name_pattern": "web-*", "keep_last": 30},
+            {"name_pattern": "web-*", "keep_last": 14},
+        ),
+        # It deletes nothing, and must not begin to.
+        (True, {"awx_keep_last": 14}, {"name_pattern": "web-*"}, {"name_pattern": "web-*"}),
+    ],
+    ids=["enabled", "disabled", "another number of copies", "no number of copies"],
+)
+def test_a_schedule_keeps_what_this_run_was_not_given(configured, controller, enabled, given, before, after):
     nightly = configured.named("schedules")[NIGHTLY]
-    nightly.update(enabled=True, rrule="DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1")
-    nightly["extra_data"] = {"name_pattern": "web-*"}
-    before = copy.deepcopy(nightly)
-    run = configure(controller, configured)
+    nightly.update(enabled=enabled, rrule="DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1", extra_data=before)
+    kept = copy.deepcopy(nightly)
+    run = configure(controller, configured, **given)
     assert run.ok, run.output
-    assert configured.named("schedules")[NIGHTLY] == before
+    assert configured.named("schedules")[NIGHTLY] == {**kept, "extra_data": after}
 
 
 def test_a_schedule_of_the_same_name_of_another_template_does_not_matter(configured, controller):
@@ -225,7 +240,7 @@ def test_a_schedule_of_the_same_name_of_another_template_does_not_matter(configu
     other = {**before, "id": 9999, "enabled": True, "unified_job_template": template}
     nightly["rrule"] = "DTSTART:20260101T030000Z RRULE:FREQ=WEEKLY;INTERVAL=1"
     configured.items["schedules"] = {9999: dict(other), nightly["id"]: nightly}
-    run = configure(controller, configured)
+    run = configure(controller, configured, awx_nightly_rrule=before["rrule"])
     assert run.ok, run.output
     assert configured.items["schedules"] == {9999: other, nightly["id"]: before}
 
