@@ -13,7 +13,7 @@ import typing as t
 
 from ..module_utils._session.fork_server import client, programs
 from ..module_utils._session.fork_server.call import Call, DeclinedError
-from ..module_utils._session.store.session import VARIABLE
+from ..module_utils._session.store.session import SITE, VARIABLE
 from ..module_utils._session.util.errors import OneTokenError
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -45,7 +45,8 @@ def run(command: str, script: bytes, directory: str, environ: t.Mapping[str, str
     if not programs.is_module(script):
         raise DeclinedError("it is no module of openstack.cloud")
     session = environment.get(VARIABLE)
-    if not session:
+    # A playbook may replace PYTHONPATH, and a process that does not load the session's code is not for its servers.
+    if not session or os.path.join(session, SITE) not in environment.get("PYTHONPATH", "").split(os.pathsep):
         raise DeclinedError("it is not on the session")
     with _Files(script) as files:
         call = Call(programs.MODULES, interpreter, [interpreter], environment, directory)

@@ -101,6 +101,7 @@ def test_each_task_runs_the_fastest_possible_way_and_returns_the_same(controller
         (odd("async", **{"async": 60}, poll=1), [not_directly("it is asynchronous"), GENERAL]),
         (odd("off the session", vars={"one_token": False}), [NOT_ON_THE_SESSION]),
         (odd("off by its environment", environment={"ONETOKEN_SESSION_DIRECTORY": ""}), [NOT_ON_THE_SESSION]),
+        (odd("off by a template", environment="{{ {'PYTHONPATH': '/nowhere'} }}"), [NOT_ON_THE_SESSION]),
         ({"name": "script", "script": str(script)}, [f"openstack {SERVED}"]),
     ]
     with umask(0o027):
