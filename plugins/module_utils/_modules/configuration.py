@@ -163,6 +163,8 @@ def refuse_malformed_file() -> None:
 def absent_config_file(environ: t.Mapping[str, str]) -> str:
     """Why the clouds.yaml that a variable names is not used; empty if it is used, or no variable names one."""
     named = environ.get("OS_CLIENT_CONFIG_FILE", "")
+    if os.path.isdir(named):
+        return f"OS_CLIENT_CONFIG_FILE is {named}, which is a directory: name the file in it"
     if not named or os.path.exists(named):
         return ""
     if named.startswith("~"):

@@ -31,6 +31,8 @@ SDK_NAMES = {
     "api_timeout": "api_timeout",
 }
 _ID = re.compile(r"[0-9a-f]{32}")
+#: The cloud that openstacksdk makes if none is configured.
+_DEFAULTS = "defaults"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,10 +200,14 @@ def unknown_cloud(name: str, loader: t.Any) -> ConfigurationError:
         return ConfigurationError(
             f"Cloud {name!r} is not known because no clouds.yaml was found: write one, or set OS_CLIENT_CONFIG_FILE."
         )
-    known = ", ".join(sorted(str(cloud) for cloud in loader.get_cloud_names()))
+    known = _of_files(loader)
+    if not known:
+        return ConfigurationError(
+            f"Cloud {name!r} is not in {loader.config_filename}, which has no cloud: add it there."
+        )
     return ConfigurationError(
-        f"Cloud {name!r} is not in {loader.config_filename}, which has {known or 'no cloud'}: name one of these, or "
-        "add it there."
+        f"Cloud {name!r} is not in {loader.config_filename}, which has {', '.join(known)}: name one of these, or add "
+        "it there."
     )
 
 
@@ -239,16 +245,20 @@ def _name_or_id(key: str, value: str) -> dict[str, str]:
 
 
 def _only_cloud(loader: t.Any) -> str:
-    names = sorted(str(name) for name in loader.get_cloud_names())
-    # Without any cloud, openstacksdk makes one of this name.
-    if len(names) == 1 and names != ["defaults"]:
-        return names[0]
-    # It makes another one of OS_* variables without an address.
-    configured = [name for name in names if name != loader.envvar_key]
-    found = [f"{loader.config_filename} has {', '.join(configured)}"] if len(names) > 1 else []
-    found += ["the OS_* variables lack OS_AUTH_URL"] if len(configured) < len(names) else []
+    configured = _of_files(loader)
+    has_variables = loader.envvar_key in loader.get_cloud_names()
+    if len(configured) + has_variables == 1:
+        return configured[0] if configured else str(loader.envvar_key)
+    found = [f"{loader.config_filename} has {', '.join(configured)}"] if configured else []
+    found += ["the OS_* variables lack OS_AUTH_URL"] if has_variables else []
     choice = f" ({'; '.join(found)})" if found else ""
     raise ConfigurationError(
         f"No cloud is named: set the option cloud (--os-cloud of onetoken) or the variable OS_CLOUD{choice}, or source "
         "an openrc file."
     )
+
+
+def _of_files(loader: t.Any) -> list[str]:
+    """The clouds of clouds.yaml, without that of the OS_* variables."""
+    names = loader.get_cloud_names()
+    return [] if names == [_DEFAULTS] else sorted(str(name) for name in names if name != loader.envvar_key)

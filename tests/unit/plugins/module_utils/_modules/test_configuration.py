@@ -42,7 +42,11 @@ class TestUnknownClouds:
 
     @pytest.mark.parametrize(
         ("path", "found"),
-        [("~/clouds.yaml", ".* ~ is not expanded: write the"), ("/nowhere", ".* does not exist")],
+        [
+            ("~/clouds.yaml", ".* ~ is not expanded: write the"),
+            ("/nowhere", ".* does not exist"),
+            ("/etc", "which is a directory: name the file in it"),
+        ],
     )
     def test_a_missing_file_that_a_variable_names_is_reported(self, no_cloud, task_cloud, monkeypatch, path, found):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", path)
@@ -60,8 +64,18 @@ class TestUnknownClouds:
     def test_a_file_without_clouds_is_reported(self, write_clouds, task_cloud):
         path = write_clouds({"clouds": {}})
 
-        with pytest.raises(ConfigurationError, match=f"'sandbox' is not (in {path}|known because)"):
+        with pytest.raises(ConfigurationError, match=f"'sandbox' is not in {path}, which has no cloud: add it there."):
             task_cloud(cloud="sandbox")
+
+    def test_the_cloud_of_the_variables_is_not_listed_with_those_of_the_file(
+        self, clouds_yaml, task_cloud, monkeypatch
+    ):
+        monkeypatch.setenv("OS_USERNAME", "demo")
+
+        with pytest.raises(
+            ConfigurationError, match=f"'sandbocks' is not in {clouds_yaml}, which has sandbox, second:"
+        ):
+            task_cloud(cloud="sandbocks")
 
 
 @pytest.mark.parametrize("text", ["clouds: [", "clouds:\n\t- x", "clouds: {a: b: c}"])

@@ -99,6 +99,12 @@ class TestPrecedence:
 
         assert task_cloud().name == UNNAMED
 
+    def test_a_cloud_of_the_name_defaults_is_one_to_choose_from(self, write_clouds, keystone, task_cloud):
+        write_clouds({"clouds": {"defaults": keystone.entry(), "sandbox": keystone.entry()}})
+
+        with pytest.raises(ConfigurationError, match="No cloud is named: .* has defaults, sandbox"):
+            task_cloud()
+
     def test_an_unknown_cloud_is_reported_with_the_names_of_the_known(self, clouds_yaml, task_cloud):
         with pytest.raises(ConfigurationError) as caught:
             task_cloud(cloud="sandbocks")
