@@ -246,11 +246,13 @@ def _name_or_id(key: str, value: str) -> dict[str, str]:
 
 def _only_cloud(loader: t.Any) -> str:
     configured = _of_files(loader)
-    has_variables = loader.envvar_key in loader.get_cloud_names()
-    if len(configured) + has_variables == 1:
-        return configured[0] if configured else str(loader.envvar_key)
+    # Of variables without an address: with one, they are used without a cloud's name.
+    of_variables = [name for name in loader.get_cloud_names() if name == loader.envvar_key]
+    names = [*configured, *of_variables]
+    if len(names) == 1:
+        return names[0]
     found = [f"{loader.config_filename} has {', '.join(configured)}"] if configured else []
-    found += ["the OS_* variables lack OS_AUTH_URL"] if has_variables else []
+    found += ["the OS_* variables lack OS_AUTH_URL"] if of_variables else []
     choice = f" ({'; '.join(found)})" if found else ""
     raise ConfigurationError(
         f"No cloud is named: set the option cloud (--os-cloud of onetoken) or the variable OS_CLOUD{choice}, or source "
